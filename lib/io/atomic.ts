@@ -1,0 +1,59 @@
+/**
+ * Files that are either whole or not there.
+ *
+ * @module
+ */
+import { fileError, folderOf } from "./files.ts";
+
+/** Ends the names of files under way; what a crash left behind can be told by it. */
+export const TEMPORARY_SUFFIX = ".tmp";
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    done += await file.write(bytes.subarray(done, done + (1 << 26)));
+  }
+}
+
+/** Makes the new name itself durable; not every system can sync a folder, so a refusal is no error. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    using handle = await Deno.open(folder);
+    await handle.sync();
+  } catch {
+    // the file's own data are safe already
+  }
+}
+
+/**
+ * Writes a file atomically: into a temporary file in the same folder, synced to disk, then renamed.
+ * Whoever reads `path` sees the old bytes or the new ones, even after a power cut.
+ *
+ * @throws {HatchlingError} when the folder is missing or not writable, or the disk is full; the old file
+ * is then untouched and the temporary one gone.
+ *
+ * @example
+ * ```ts
+ * import { writeFileAtomic } from "./atomic.ts";
+ *
+ * await writeFileAtomic("notes.txt", new TextEncoder().encode("whole or not at all"));
+ * ```
+ */
+export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID()}${TEMPORARY_SUFFIX}`;
+  try {
+    {
+      using file = await Deno.open(temporary, { write: true, createNew: true });
+      await writeAll(file, bytes);
+      await file.sync();
+    }
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {}); // may not have been created at all
+    if (error instanceof Deno.errors.NotFound) {
+      const folder = folderOf(path);
+      throw fileError("write", path, new Error(`the folder ${folder} does not exist: create it`));
+    }
+    throw fileError("write", path, error);
+  }
+  await syncFolder(folderOf(path));
+}

@@ -1,0 +1,128 @@
+/**
+ * Checkpoints in a folder: saving, finding the newest sound one, keeping only the last few.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import { TEMPORARY_SUFFIX, writeFileAtomic } from "./atomic.ts";
+import { type CheckpointState, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_format.ts";
+import { fileError, readFile } from "./files.ts";
+
+export type { CheckpointState } from "./checkpoint_format.ts";
+export { CHECKPOINT_VERSION, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_format.ts";
+
+const NAME = /^checkpoint-(\d{8,})\.safetensors$/;
+/** What a crash during a save leaves; younger ones may be another run's save under way. */
+const STALE_MS = 3_600_000;
+
+/** One checkpoint file of a folder. */
+export interface CheckpointFile {
+  /** Path of the file. */
+  path: string;
+  /** Steps done, as its name says. */
+  step: number;
+}
+
+/** A checkpoint that could be loaded, and the newer ones that could not. */
+export interface LatestCheckpoint extends CheckpointFile {
+  /** What it holds. */
+  state: CheckpointState;
+  /** Messages about newer files that are damaged, newest first. */
+  skipped: string[];
+}
+
+/** `checkpoint-00000120.safetensors` for step 120. */
+export function checkpointName(step: number): string {
+  return `checkpoint-${String(step).padStart(8, "0")}.safetensors`;
+}
+
+/**
+ * Writes a checkpoint atomically: the file is whole or not there.
+ *
+ * @throws {HatchlingError} when the folder is missing or not writable, or the disk is full.
+ */
+export async function saveCheckpoint(path: string, state: CheckpointState): Promise<void> {
+  await writeFileAtomic(path, await encodeCheckpoint(state));
+}
+
+/**
+ * Reads a checkpoint and checks every byte of it.
+ *
+ * @throws {HatchlingError} when it is missing, damaged, no checkpoint or of another version.
+ */
+export async function loadCheckpoint(path: string): Promise<CheckpointState> {
+  return await decodeCheckpoint(await readFile(path), path);
+}
+
+async function list(folder: string): Promise<string[]> {
+  const names = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) if (!entry.isDirectory) names.push(entry.name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw fileError("list", folder, error);
+  }
+  return names;
+}
+
+/** The checkpoint files of a folder, newest first; none when it does not exist. Opens none of them. */
+export async function listCheckpoints(folder: string): Promise<CheckpointFile[]> {
+  return (await list(folder))
+    .flatMap((name) => {
+      const match = NAME.exec(name);
+      return match ? [{ path: `${folder}/${name}`, step: Number(match[1]) }] : [];
+    })
+    .sort((a, b) => b.step - a.step);
+}
+
+/**
+ * Loads the newest sound checkpoint of a folder. Damaged ones are passed over and named in `skipped`.
+ *
+ * @returns null when the folder holds no checkpoint or does not exist.
+ * @throws {HatchlingError} when it holds checkpoints but all are damaged.
+ */
+export async function latestCheckpoint(folder: string): Promise<LatestCheckpoint | null> {
+  const files = await listCheckpoints(folder);
+  const skipped: string[] = [];
+  for (const file of files) {
+    try {
+      return { ...file, state: await loadCheckpoint(file.path), skipped };
+    } catch (error) {
+      if (!(error instanceof HatchlingError)) throw error;
+      skipped.push(error.message);
+    }
+  }
+  if (files.length === 0) return null;
+  throw new HatchlingError(
+    `None of the ${files.length} checkpoints in ${folder} can be loaded:\n  ${
+      skipped.join("\n  ")
+    }\nDelete them or choose another folder to start anew.`,
+  );
+}
+
+/**
+ * Deletes all but the newest `keepLast` checkpoints of a folder, and what crashed saves left there.
+ *
+ * @param keepLast at least 1.
+ * @returns the deleted paths.
+ */
+export async function pruneCheckpoints(folder: string, keepLast: number): Promise<string[]> {
+  if (!Number.isSafeInteger(keepLast) || keepLast < 1) {
+    throw new HatchlingError(`Expected to keep at least 1 checkpoint but found ${keepLast}`);
+  }
+  const old = (await listCheckpoints(folder)).slice(keepLast).map(({ path }) => path);
+  for (const name of await list(folder)) {
+    const checkpoint = name.slice(0, name.indexOf(".safetensors") + ".safetensors".length);
+    if (!name.endsWith(TEMPORARY_SUFFIX) || !NAME.test(checkpoint)) continue;
+    const { mtime } = await Deno.stat(`${folder}/${name}`);
+    if (mtime && Date.now() - mtime.getTime() > STALE_MS) old.push(`${folder}/${name}`);
+  }
+  for (const path of old) {
+    try {
+      await Deno.remove(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw fileError("delete", path, error);
+    }
+  }
+  return old;
+}

@@ -1,0 +1,56 @@
+/**
+ * Reading and writing files with messages that say what to do.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+
+/** What went wrong, in words; the operating system's own text where nothing better is known. */
+function reason(error: unknown, path: string): string {
+  const { code, message } = error as Error & { code?: string };
+  if (error instanceof Deno.errors.NotFound) return "it does not exist: check the path";
+  if (error instanceof Deno.errors.NotCapable) return `${message}`;
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "permission denied: check who owns it and its mode";
+  }
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return `no space left on the disk of ${path}: free some, or choose another folder`;
+  }
+  if (code === "EROFS") return "the file system is read-only: choose another folder";
+  if (error instanceof Deno.errors.IsADirectory || code === "EISDIR") {
+    return "expected a file but found a folder";
+  }
+  return message;
+}
+
+/**
+ * An error about a path: "Cannot read x: it does not exist: check the path".
+ *
+ * @param doing what was tried, e.g. "read".
+ */
+export function fileError(doing: string, path: string, error: unknown): HatchlingError {
+  if (error instanceof HatchlingError) return error;
+  return new HatchlingError(`Cannot ${doing} ${path}: ${reason(error, path)}`, { cause: error });
+}
+
+/**
+ * Reads a whole file.
+ *
+ * @throws {HatchlingError} when it is missing, a folder or not readable.
+ */
+export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    throw fileError("read", path, error);
+  }
+}
+
+/** The folder part of a path, "." when there is none. */
+export function folderOf(path: string): string {
+  const cut = Math.max(
+    path.lastIndexOf("/"),
+    Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1,
+  );
+  return cut < 0 ? "." : cut === 0 ? "/" : path.slice(0, cut);
+}

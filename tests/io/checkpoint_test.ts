@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { HatchlingError } from "../../lib/errors.ts";
+import {
+  checkpointName,
+  type CheckpointState,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  latestCheckpoint,
+  listCheckpoints,
+  loadCheckpoint,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from "../../lib/io/checkpoint.ts";
+import { float32Tensor, parseSafetensors, serializeSafetensors } from "../../lib/io/safetensors.ts";
+import { folderTest } from "./support.ts";
+
+function state(step: number): CheckpointState {
+  const fill = (offset: number) =>
+    new Map([
+      ["cls_token", new Float32Array([offset, step, 3])],
+      ["head.last_layer.weight_v", Float32Array.from({ length: 6 }, (_, i) => offset + i / 7)],
+    ]);
+  return {
+    step,
+    epoch: 2,
+    shapes: new Map([["cls_token", [1, 1, 3]], ["head.last_layer.weight_v", [2, 3]]]),
+    student: fill(0),
+    teacher: fill(10),
+    expAvg: fill(-1e-9),
+    expAvgSq: new Map([["cls_token", new Float32Array([1e-20, 0, 1])]]),
+    stepCounts: { cls_token: step, "head.last_layer.weight_v": 0 },
+    center: new Float32Array([0.25, -1]),
+    config: { training: { seed: 7 }, note: '"sha256":"' + "0".repeat(64) + '"' },
+    extra: { best: { knn: 0.5 } },
+  };
+}
+
+Deno.test("decodeCheckpoint() gives back what encodeCheckpoint() was given", async () => {
+  const bytes = await encodeCheckpoint(state(120));
+  assert.deepEqual(await decodeCheckpoint(bytes), state(120));
+  assert.deepEqual(await encodeCheckpoint(state(120)), bytes);
+});
+
+Deno.test("encodeCheckpoint() writes names, shapes and texts that other tools can read", async () => {
+  const { tensors, metadata } = parseSafetensors(await encodeCheckpoint(state(120)));
+  assert.deepEqual([...tensors.keys()].sort(), [
+    "center",
+    "exp_avg.cls_token",
+    "exp_avg.head.last_layer.weight_v",
+    "exp_avg_sq.cls_token",
+    "student.cls_token",
+    "student.head.last_layer.weight_v",
+    "teacher.cls_token",
+    "teacher.head.last_layer.weight_v",
+  ]);
+  assert.deepEqual(tensors.get("teacher.head.last_layer.weight_v")!.shape, [2, 3]);
+  assert.equal(metadata.step, "120");
+  assert.equal(JSON.parse(metadata.config).training.seed, 7);
+});
+
+Deno.test("encodeCheckpoint() throws when a shape is missing or does not fit", async () => {
+  const missing = state(1);
+  missing.shapes.delete("cls_token");
+  await assert.rejects(encodeCheckpoint(missing), /shape for student\.cls_token/);
+  const wrong = state(1);
+  wrong.shapes.set("cls_token", [4]);
+  await assert.rejects(encodeCheckpoint(wrong), HatchlingError);
+});
+
+Deno.test("decodeCheckpoint() notices any changed byte and any cut", async () => {
+  const good = await encodeCheckpoint(state(120));
+  for (let at = 0; at < good.length; at += 1 + Math.floor(at / 97)) {
+    const bytes = good.slice();
+    bytes[at] ^= 1;
+    await assert.rejects(decodeCheckpoint(bytes, "c"), HatchlingError, `byte ${at}`);
+  }
+  for (const end of [0, 100, good.length - 1]) {
+    await assert.rejects(decodeCheckpoint(good.slice(0, end), "c"), HatchlingError);
+  }
+});
+
+Deno.test("decodeCheckpoint() leaves the bytes as they were", async () => {
+  const bytes = await encodeCheckpoint(state(120));
+  const before = bytes.slice();
+  await decodeCheckpoint(bytes);
+  assert.deepEqual(bytes, before);
+});
+
+Deno.test("decodeCheckpoint() tells weights and other versions from a checkpoint", async () => {
+  const weights = serializeSafetensors(new Map([["a", float32Tensor(new Float32Array(1), [1])]]));
+  await assert.rejects(
+    decodeCheckpoint(weights, "w"),
+    /^HatchlingError: w: expected a training che/,
+  );
+  const { tensors, metadata } = parseSafetensors(await encodeCheckpoint(state(1)));
+  const zeroed = serializeSafetensors(tensors, {
+    ...metadata,
+    version: "2",
+    sha256: "0".repeat(64),
+  });
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", zeroed));
+  const sha256 = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const later = serializeSafetensors(tensors, { ...metadata, version: "2", sha256 });
+  await assert.rejects(
+    decodeCheckpoint(later, "v"),
+    /v: expected checkpoint version 1 but found 2/,
+  );
+});
+
+folderTest("latestCheckpoint() skips damaged files and says so", async (folder) => {
+  assert.equal(await latestCheckpoint(folder), null);
+  assert.equal(await latestCheckpoint(`${folder}/none`), null);
+  for (const step of [9, 120, 100_000_000]) {
+    await saveCheckpoint(`${folder}/${checkpointName(step)}`, state(step));
+  }
+  await Deno.writeTextFile(`${folder}/checkpoint-best.safetensors`, "");
+  await Deno.writeTextFile(`${folder}/notes.txt`, "");
+  const files = await listCheckpoints(folder);
+  assert.deepEqual(files.map(({ step }) => step), [100_000_000, 120, 9]);
+  const sound = await latestCheckpoint(folder);
+  assert.equal(sound!.step, 100_000_000);
+  assert.deepEqual(sound!.skipped, []);
+
+  await Deno.truncate(files[0].path, 900);
+  const before = await latestCheckpoint(folder);
+  assert.equal(before!.path, `${folder}/checkpoint-00000120.safetensors`);
+  assert.deepEqual(before!.state, state(120));
+  assert.equal(before!.skipped.length, 1);
+  assert.match(before!.skipped[0], /checkpoint-100000000\.safetensors: /);
+
+  for (const { path } of files) await Deno.truncate(path, 10);
+  await assert.rejects(latestCheckpoint(folder), /None of the 3 checkpoints .* can be loaded/);
+});
+
+folderTest("pruneCheckpoints() keeps the newest and removes what crashes left", async (folder) => {
+  for (const step of [1, 2, 10, 30]) {
+    await saveCheckpoint(`${folder}/${checkpointName(step)}`, state(step));
+  }
+  const stale = `${folder}/${checkpointName(5)}.1234.tmp`;
+  const fresh = `${folder}/${checkpointName(6)}.1234.tmp`;
+  const other = `${folder}/mine.tmp`;
+  for (const path of [stale, fresh, other]) await Deno.writeTextFile(path, "");
+  await Deno.utime(stale, new Date(0), new Date(0));
+  await Deno.utime(other, new Date(0), new Date(0));
+  const removed = await pruneCheckpoints(folder, 2);
+  assert.deepEqual(removed.map((path) => path.slice(folder.length + 1)), [
+    checkpointName(2),
+    checkpointName(1),
+    `${checkpointName(5)}.1234.tmp`,
+  ]);
+  const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+  assert.deepEqual(left, [
+    checkpointName(6) + ".1234.tmp",
+    checkpointName(10),
+    checkpointName(30),
+    "mine.tmp",
+  ]);
+  await assert.rejects(pruneCheckpoints(folder, 0), /at least 1 checkpoint but found 0/);
+});
+
+folderTest("saveCheckpoint() and loadCheckpoint() say what to do about paths", async (folder) => {
+  await assert.rejects(
+    saveCheckpoint(`${folder}/none/a.safetensors`, state(1)),
+    /Cannot write .*: the folder .*\/none does not exist: create it/,
+  );
+  await assert.rejects(loadCheckpoint(`${folder}/a.safetensors`), /Cannot read .* does not exist/);
+  await assert.rejects(loadCheckpoint(folder), /expected a file but found a folder/);
+});
