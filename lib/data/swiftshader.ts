@@ -1,0 +1,48 @@
+/**
+ * SwiftShader: Vulkan on a CPU, for machines that have no driver at all.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
+import { npmPackageDir } from "./npm_package.ts";
+import { type ExpectedFile, untar, verifiedFolder } from "./unpack.ts";
+
+/** The npm package that carries SwiftShader with a Vulkan loader (MIT), 70 MB to download. */
+export const SWIFTSHADER_PACKAGE = { name: "@sparticuz/chromium", version: "153.0.0" } as const;
+
+/** The driver, the loader that finds it, and the manifest that names the driver beside itself. */
+const FILES: Readonly<Record<string, ExpectedFile>> = {
+  "libvk_swiftshader.so": {
+    bytes: 6004808,
+    sha256: "2f3ceffaaca7d031bc3943f8eacf398a5d9c42c5fe0d15d8840b9acfa630b58e",
+  },
+  "libvulkan.so.1": {
+    bytes: 833304,
+    sha256: "8ee5ac00fd7968e863b05e0f6808057db16a00ad322777e5a05bed51d4f84085",
+  },
+  "vk_swiftshader_icd.json": {
+    bytes: 107,
+    sha256: "c9eef28b6b984fec220ef0abfecc40b502d46946706e47bfe97707027cb818bd",
+  },
+};
+
+/**
+ * Gives the folder with SwiftShader's `libvulkan.so.1`, `libvk_swiftshader.so` and
+ * `vk_swiftshader_icd.json` (Linux on x86-64), getting it from npm on first use.
+ *
+ * @param onDownload Called before the package is asked for, which may take a while
+ * @param roots Candidates for the cache folder, see {@linkcode verifiedFolder}
+ * @returns Absolute path of the folder; its files have been checked against their SHA-256
+ * @throws {HatchlingError} When the package cannot be had, is damaged, or nothing can be written
+ */
+export function swiftShaderDir(onDownload?: () => void, roots?: string[]): Promise<string> {
+  const { name, version } = SWIFTSHADER_PACKAGE;
+  const produce = async () => {
+    onDownload?.();
+    const folder = await npmPackageDir(name, version);
+    return untar(brotliDecompressSync(await Deno.readFile(join(folder, "bin/swiftshader.tar.br"))));
+  };
+  return verifiedFolder(`swiftshader-${version}`, FILES, produce, roots);
+}

@@ -1,0 +1,160 @@
+/**
+ * Files unpacked once into a cache folder, and checked on every use.
+ *
+ * @module
+ */
+
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { HatchlingError } from "../errors.ts";
+
+/** What a file of the cache must be, byte for byte. */
+export interface ExpectedFile {
+  /** Size in bytes. */
+  readonly bytes: number;
+  /** SHA-256 of the content, lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/**
+ * Folders that may hold the cache, best first: `HATCHLING_CACHE`, `XDG_CACHE_HOME/hatchling`,
+ * `~/.cache/hatchling`, and a private folder among the temporary files.
+ *
+ * @returns Absolute paths; none of them needs to exist
+ */
+export function cacheRoots(): string[] {
+  const { HATCHLING_CACHE, XDG_CACHE_HOME, HOME } = Deno.env.toObject();
+  const roots: string[] = [];
+  if (HATCHLING_CACHE) roots.push(resolve(HATCHLING_CACHE));
+  if (XDG_CACHE_HOME?.startsWith("/")) roots.push(join(XDG_CACHE_HOME, "hatchling"));
+  else if (HOME) roots.push(join(HOME, ".cache", "hatchling"));
+  roots.push(temporaryRoot());
+  return roots;
+}
+
+function temporaryRoot(): string {
+  return join(tmpdir(), `hatchling-${Deno.uid() ?? "cache"}`);
+}
+
+/**
+ * Gives a folder that holds exactly the expected files, unpacking them when they are missing or damaged.
+ *
+ * Every file is written beside its place and renamed into it, so a reader never sees half a file, two
+ * processes may do this at once, and a torn unpack is repaired by the next call.
+ *
+ * @param label Name of the folder inside the cache, with its version
+ * @param expected Content of every file, by its name (no folders)
+ * @param produce Makes the files, by name; called only when some are missing or damaged
+ * @param roots Candidates for the cache folder; the first that can be used is
+ * @returns Absolute path of the folder
+ * @throws {HatchlingError} When the produced files are not the expected ones, or no root can be written
+ */
+export async function verifiedFolder(
+  label: string,
+  expected: Readonly<Record<string, ExpectedFile>>,
+  produce: () => Promise<Map<string, Uint8Array>>,
+  roots: readonly string[] = cacheRoots(),
+): Promise<string> {
+  const names = Object.keys(expected);
+  let files: Map<string, Uint8Array> | undefined;
+  const failures: string[] = [];
+  for (const root of roots) {
+    const folder = join(root, label);
+    try {
+      if (root === temporaryRoot()) await claim(root);
+      for (const name of names) {
+        const path = join(folder, name);
+        if (await matches(await Deno.readFile(path).catch(() => undefined), expected[name])) {
+          continue;
+        }
+        files ??= await checked(label, expected, await produce());
+        await Deno.mkdir(folder, { recursive: true });
+        await replace(path, files.get(name)!);
+      }
+      return folder;
+    } catch (error) {
+      if (error instanceof HatchlingError) throw error;
+      failures.push(`${folder} (${(error as Error).message})`);
+    }
+  }
+  throw new HatchlingError(
+    `Expected a writable cache folder for ${label} but found none: tried ${failures.join(", ")}. ` +
+      `Set HATCHLING_CACHE to a folder that can be written`,
+  );
+}
+
+/** The shared temporary folder is anybody's: ours must be a folder that only we can write. */
+async function claim(root: string): Promise<void> {
+  await Deno.mkdir(root, { mode: 0o700 }).catch(() => {});
+  const { isDirectory, uid, mode } = await Deno.lstat(root);
+  if (!isDirectory || uid !== Deno.uid() || (mode ?? 0) & 0o022) {
+    throw new Error("not a folder of this user alone");
+  }
+}
+
+async function replace(path: string, content: Uint8Array): Promise<void> {
+  const fresh = `${path}.${crypto.randomUUID()}`;
+  try {
+    await Deno.writeFile(fresh, content, { createNew: true });
+    await Deno.rename(fresh, path);
+  } catch (error) {
+    await Deno.remove(fresh).catch(() => {});
+    throw error;
+  }
+}
+
+async function checked(
+  label: string,
+  expected: Readonly<Record<string, ExpectedFile>>,
+  files: Map<string, Uint8Array>,
+): Promise<Map<string, Uint8Array>> {
+  for (const [name, file] of Object.entries(expected)) {
+    if (await matches(files.get(name), file)) continue;
+    const found = files.get(name);
+    throw new HatchlingError(
+      `Expected ${name} of ${file.bytes} bytes for ${label} but found ${
+        found ? `${found.length} bytes with another content` : "no such file"
+      }: the download is damaged, remove it ("deno clean") and try again`,
+    );
+  }
+  return files;
+}
+
+async function matches(content: Uint8Array | undefined, file: ExpectedFile): Promise<boolean> {
+  if (content?.length !== file.bytes) return false;
+  const digest = await crypto.subtle.digest("SHA-256", content as Uint8Array<ArrayBuffer>);
+  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
+  return hex.join("") === file.sha256;
+}
+
+/**
+ * Reads the plain files of a tar archive (POSIX ustar: 512-byte headers, sizes in octal).
+ *
+ * @param archive The uncompressed archive
+ * @returns Content by name, views of `archive`; folders, links and other entries are left out
+ * @throws {HatchlingError} When the archive is cut off or is no tar archive
+ */
+export function untar(archive: Uint8Array): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  const text = (from: number, length: number) =>
+    new TextDecoder().decode(archive.subarray(from, from + length)).split("\0", 1)[0];
+  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0;) {
+    const size = Number.parseInt(text(at + 124, 12), 8);
+    const end = at + 512 + size;
+    if (text(at + 257, 5) !== "ustar" || !(end <= archive.length)) {
+      throw new HatchlingError(
+        `Expected a tar header and its ${size} bytes at offset ${at} but found ${
+          archive.length - at
+        } bytes that are none: the archive is damaged, remove and download it again`,
+      );
+    }
+    const prefix = text(at + 345, 155);
+    const name = text(at, 100);
+    const kind = text(at + 156, 1); // "0" or nothing: a plain file
+    if (kind === "0" || kind === "") {
+      files.set(prefix ? `${prefix}/${name}` : name, archive.subarray(at + 512, end));
+    }
+    at = end + (512 - size % 512) % 512;
+  }
+  return files;
+}

@@ -1,0 +1,188 @@
+/**
+ * Sees to it that `navigator.gpu.requestAdapter()` finds something, also where no Vulkan is installed.
+ *
+ * @module
+ */
+
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { swiftShaderDir } from "../data/swiftshader.ts";
+import { HatchlingError } from "../errors.ts";
+
+/** Where the adapter may come from: `HATCHLING_ADAPTER`. */
+export type AdapterChoice = "auto" | "system" | "swiftshader";
+
+/** Options of {@linkcode ensureAdapter}. */
+export interface EnsureAdapterOptions {
+  /**
+   * `"auto"`: the system's driver, else SwiftShader. `"system"`: never download anything.
+   * `"swiftshader"`: SwiftShader even where the system has a driver. Default: the environment variable
+   * `HATCHLING_ADAPTER`, else `"auto"`.
+   */
+  adapter?: AdapterChoice;
+  /** Receives the line that names the device. Default: standard error. */
+  log?: (line: string) => void;
+}
+
+/** What {@linkcode ensureAdapter} found. */
+export interface AdapterReport {
+  /** `"system"`: a driver installed on this machine; `"swiftshader"`: the one from npm. */
+  source: "system" | "swiftshader";
+  /** The adapter's own name, such as `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  description: string;
+  /** Vendor as WebGPU tells it: a PCI id in decimal, or a name. */
+  vendor: string;
+  /** True when the work is done by a CPU. */
+  isCpu: boolean;
+  /** Folder of the Vulkan loader that was loaded; only with SwiftShader. */
+  folder?: string;
+}
+
+/** Name of the process-wide note of what was found: test modules and workers need not ask again. */
+const NOTE = "HATCHLING_ADAPTER_NOTE";
+
+/**
+ * Makes an adapter available to this process, before its first `requestAdapter()`.
+ *
+ * A GPU with its driver is used as it is, and nothing is downloaded. On Linux (x86-64) without any
+ * Vulkan driver, SwiftShader comes from npm (70 MB, once) and runs on the CPU. One line on standard
+ * error names the device. Call it before `requestAdapter()`: Deno remembers a null for each thread.
+ *
+ * @param options See {@linkcode EnsureAdapterOptions}
+ * @returns Which adapter `requestAdapter({ powerPreference: "high-performance" })` now gives
+ * @throws {HatchlingError} When there is none, with what to install on this platform
+ *
+ * @example
+ * ```ts ignore
+ * import { ensureAdapter } from "./bootstrap.ts";
+ *
+ * const { description, isCpu } = await ensureAdapter();
+ * console.log(description, isCpu ? "on a CPU" : "on a GPU");
+ * ```
+ */
+export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise<AdapterReport> {
+  const choice = options.adapter ?? Deno.env.get("HATCHLING_ADAPTER") ?? "auto";
+  if (choice !== "auto" && choice !== "system" && choice !== "swiftshader") {
+    throw new HatchlingError(
+      `Expected HATCHLING_ADAPTER to be auto, system or swiftshader but found "${choice}"`,
+    );
+  }
+  const noted = readNote(choice);
+  if (noted) {
+    // The library is closed with the module that opened it, so each one holds it open.
+    if (noted.folder) Deno.dlopen(join(noted.folder, "libvulkan.so.1"), {});
+    return noted;
+  }
+  if (Deno.build.os === "linux") prepareLinux();
+  let report = choice === "swiftshader" ? undefined : await probe("system");
+  if (!report && choice !== "system") report = await useSwiftShader(choice, options.log);
+  if (!report) throw new HatchlingError(`Expected a WebGPU adapter but found none. ${remedy()}`);
+  (options.log ?? console.error)(describe(report, choice));
+  Deno.env.set(NOTE, JSON.stringify({ pid: Deno.pid, choice, report }));
+  return report;
+}
+
+/** What an earlier call in this process found; children inherit the environment but not its libraries. */
+function readNote(choice: AdapterChoice): AdapterReport | undefined {
+  const note = JSON.parse(Deno.env.get(NOTE) ?? "null");
+  return note?.pid === Deno.pid && note.choice === choice ? note.report : undefined;
+}
+
+function prepareLinux(): void {
+  // Without it wgpu also opens OpenGL drivers: 30 ms more, noise from Mesa, crashes when threads end,
+  // and, without Vulkan, an adapter that OpenGL emulates. It can still be asked for by name.
+  if (!Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+  // Mesa complains about an unset folder that it does not use here.
+  if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", tmpdir());
+}
+
+/** Asks for an adapter in a thread of its own, so that a null is not remembered in this one. */
+async function probe(source: AdapterReport["source"]): Promise<AdapterReport | undefined> {
+  const code = `
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    const { vendor, description, isFallbackAdapter } = adapter?.info ?? {};
+    postMessage(adapter ? { vendor, description, isCpu: isFallbackAdapter } : null);`;
+  const worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, { type: "module" });
+  try {
+    const found = await new Promise<Omit<AdapterReport, "source"> | null>((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new HatchlingError(`Expected to ask for a WebGPU adapter but: ${event.message}`));
+      };
+    });
+    return found ? { source, ...found } : undefined;
+  } finally {
+    worker.terminate();
+  }
+}
+
+async function useSwiftShader(
+  choice: AdapterChoice,
+  log: (line: string) => void = console.error,
+): Promise<AdapterReport | undefined> {
+  const { os, arch } = Deno.build;
+  if (os !== "linux" || arch !== "x86_64") {
+    if (choice === "auto") return undefined;
+    throw new HatchlingError(
+      `Expected Linux on x86-64 for HATCHLING_ADAPTER=swiftshader but found ${os} on ${arch}. ${remedy()}`,
+    );
+  }
+  const folder = await swiftShaderDir(() =>
+    log("Getting SwiftShader, a Vulkan driver for CPUs, from npm (70 MB, once) …")
+  );
+  // Newer loaders read VK_DRIVER_FILES first. Ours is the only driver either way.
+  const manifest = join(folder, "vk_swiftshader_icd.json");
+  Deno.env.set("VK_ICD_FILENAMES", manifest);
+  Deno.env.set("VK_DRIVER_FILES", manifest);
+  const loader = join(folder, "libvulkan.so.1");
+  try {
+    Deno.dlopen(loader, {}); // wgpu's own dlopen("libvulkan.so.1") now finds this one
+  } catch (cause) {
+    throw new HatchlingError(
+      `Expected to load ${loader} but: ${(cause as Error).message}. Allow it (-A), or set ` +
+        `HATCHLING_CACHE to a folder from which programs may run`,
+      { cause },
+    );
+  }
+  const report = await probe("swiftshader");
+  if (!report) {
+    throw new HatchlingError(`Expected an adapter from ${loader} but found none. ${remedy()}`);
+  }
+  return { ...report, folder };
+}
+
+/** One line: the device, whether it is a CPU, and how to get a faster one. */
+function describe({ source, description, isCpu }: AdapterReport, choice: AdapterChoice): string {
+  if (!isCpu) return `Device: ${description}`;
+  if (choice === "swiftshader") return `Device: ${description}, a CPU, as HATCHLING_ADAPTER asks`;
+  const faster = source === "swiftshader"
+    ? " About 3 times faster: apt-get install mesa-vulkan-drivers."
+    : "";
+  return `Device: ${description}, a CPU: no GPU with a Vulkan driver was found.${faster}${nvidia()}`;
+}
+
+/** An NVIDIA kernel driver without a Vulkan one is what a container without its graphics part shows. */
+function nvidia(): string {
+  try {
+    Deno.statSync("/proc/driver/nvidia/version");
+  } catch {
+    return "";
+  }
+  return " This machine has an NVIDIA GPU: install libvulkan1, and start a container with " +
+    "NVIDIA_DRIVER_CAPABILITIES=all.";
+}
+
+function remedy(): string {
+  switch (Deno.build.os) {
+    case "linux":
+      return "Install the GPU's Vulkan driver and its loader, or a driver for CPUs: " +
+        `apt-get install mesa-vulkan-drivers libvulkan1.${nvidia()}`;
+    case "darwin":
+      return "WebGPU needs Metal: use macOS itself or a virtual machine that passes Metal on.";
+    case "windows":
+      return "WebGPU needs DirectX 12 or Vulkan: install the current driver of the GPU.";
+    default:
+      return "Install a Vulkan driver and its loader.";
+  }
+}
