@@ -1,0 +1,35 @@
+/**
+ * Which module runs which kind of case.
+ *
+ * @module
+ */
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import { type GoldenDoc, type GoldenTensor, runAug, runCropstats } from "./aug.ts";
+import type { Case } from "./case.ts";
+import type { Results } from "./compare.ts";
+import { runKnn } from "./knn.ts";
+import { runSchedule } from "./schedule.ts";
+
+/** Computes what a case expects; leaves no tensor behind. */
+export type Runner = (gpu: Gpu, testCase: Case) => Promise<Results> | Results;
+
+/** Runners by kind of case. */
+export const RUNNERS: Record<string, Runner> = {
+  schedule: (_, testCase) => runSchedule(testCase),
+  knn: runKnn,
+  aug: async (gpu, { doc, tensors }) => {
+    const results = await runAug(gpu, doc as GoldenDoc, tensors as Map<string, GoldenTensor>);
+    return {
+      checks: results.map(({ what, ratio }) => {
+        const [name, detail] = what.split(" (", 2); // "out.blur (max 2.00, mean 0.100 levels)"
+        return { what: name, ratio, detail: detail?.slice(0, -1) };
+      }),
+    };
+  },
+  cropstats: (_, { doc }) => ({
+    checks: runCropstats(doc as GoldenDoc).map(({ what, ratio }) => ({
+      what: `expected.${what.replace(" ", ".")}`, // "aspect mean"
+      ratio,
+    })),
+  }),
+};
