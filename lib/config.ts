@@ -1,0 +1,20 @@
+/**
+ * The configuration of a run: strict YAML in, a plain object out. Keys, defaults and limits come from
+ * one schema; `docs/configuration.md` lists them.
+ *
+ * @example
+ * ```ts
+ * import { parseConfig, parseOverrides } from "./config.ts";
+ *
+ * const { overrides } = parseOverrides(["--training.num_epochs", "20"]);
+ * const config = parseConfig("data: {batch_size: 32}", { file: "my.yaml", overrides });
+ * console.assert(config.training.num_epochs === 20 && config.data.batch_size === 32);
+ * ```
+ *
+ * @module
+ */
+
+export { stringifyConfig } from "./config/emit.ts";
+export { type Override, type ParsedOverrides, parseOverrides } from "./config/overrides.ts";
+export { configDefaults, parseConfig, type ParseConfigOptions } from "./config/parse.ts";
+export type * from "./config/types.ts";

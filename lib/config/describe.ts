@@ -1,0 +1,135 @@
+/**
+ * Reads the schema: one flat list of keys, and in words what each accepts. Errors, documentation and
+ * types all speak through this file, so that they cannot disagree.
+ *
+ * @module
+ */
+
+import { z } from "./deps.ts";
+import type { KeyMeta } from "./kinds.ts";
+import { configSchema } from "./schema.ts";
+
+/** The part of JSON Schema that this schema's types use. */
+export interface Json {
+  type?: "string" | "integer" | "number" | "boolean" | "array" | "null";
+  const?: unknown;
+  enum?: readonly string[];
+  anyOf?: readonly Json[];
+  items?: Json | false;
+  prefixItems?: readonly Json[];
+  minItems?: number;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+}
+
+/** One key of the configuration. */
+export interface Key extends KeyMeta {
+  section: string;
+  name: string;
+  /** `section.name`. */
+  path: string;
+  /** What it accepts. */
+  json: Json;
+  default: unknown;
+  description: string;
+  /** Checks one value; `undefined` gives the default. */
+  schema: z.ZodType;
+}
+
+/** One section of the configuration. */
+export interface Section {
+  name: string;
+  description: string;
+  keys: Key[];
+}
+
+let known: Section[] | undefined;
+
+/** Every section with its keys, in the order of the schema. */
+export function sections(): Section[] {
+  return known ??= Object.entries(configSchema.shape).map(([section, schema]) => {
+    const tree = z.toJSONSchema(schema, { io: "input" });
+    const keys = Object.entries(tree.properties!).map(([name, value]) => ({
+      ...(value as Omit<Key, "json">),
+      section,
+      name,
+      path: `${section}.${name}`,
+      json: value as Json,
+      schema: (schema.shape as Record<string, z.ZodType>)[name],
+    }));
+    return { name: section, description: tree.description!, keys };
+  });
+}
+
+/** The key `section.name`, or undefined. */
+export function findKey(path: string): Key | undefined {
+  return sections().flatMap((section) => section.keys).find((key) => key.path === path);
+}
+
+/** In words, what a type accepts: "a number > 0", `an integer ≥ 1 or null`, `"a" or "b"`. */
+export function accepts(json: Json): string {
+  const choices = choicesOf(json);
+  const last = choices.pop()!;
+  return choices.length ? `${choices.join(", ")} or ${last}` : last;
+}
+
+function choicesOf(json: Json): string[] {
+  if (json.anyOf) return json.anyOf.flatMap(choicesOf);
+  if ("const" in json) return [String(json.const)];
+  if (json.enum) return json.enum.map((one) => `"${one}"`);
+  switch (json.type) {
+    case "boolean":
+      return ["true", "false"];
+    case "null":
+      return ["null"];
+    case "string":
+      return ["a non-empty text"];
+    case "array": {
+      const each = accepts(json.prefixItems?.[0] ?? (json.items as Json));
+      return [`a list of ${json.prefixItems?.length ?? `${json.minItems} or more`}, each ${each}`];
+    }
+    default:
+      return [`${json.type === "integer" ? "an integer" : "a number"}${range(json)}`];
+  }
+}
+
+function range({ type, minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Json): string {
+  // zod bounds every integer by what a double holds exactly: no news to a reader.
+  if (type === "integer" && maximum === Number.MAX_SAFE_INTEGER) maximum = undefined;
+  if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
+  const parts: string[] = [];
+  if (minimum !== undefined) parts.push(`≥ ${minimum}`);
+  if (exclusiveMinimum !== undefined) parts.push(`> ${exclusiveMinimum}`);
+  if (maximum !== undefined) parts.push(`≤ ${maximum}`);
+  if (exclusiveMaximum !== undefined) parts.push(`< ${exclusiveMaximum}`);
+  return parts.length ? ` ${parts.join(" and ")}` : "";
+}
+
+/** The type of an item of a list, for the error at `list[index]`. */
+export function itemOf(json: Json, index: number): Json {
+  const list = json.anyOf?.find((choice) => choice.type === "array") ?? json;
+  return list.prefixItems?.[index] ?? (list.items as Json);
+}
+
+/** True where the value is a text whatever it looks like: `--data.path 2024` is a folder. */
+export function wantsText(json: Json): boolean {
+  const types = json.anyOf ?? [json];
+  return types.every((one) => one.type === "string" || one.type === "null");
+}
+
+/** How a value that was found is shown in an error: short, on one line. */
+export function show(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  if (typeof value === "number") {
+    if (Number.isNaN(value)) return ".nan";
+    if (!Number.isFinite(value)) return value < 0 ? "-.inf" : ".inf";
+    return Math.abs(value) > Number.MAX_SAFE_INTEGER ? `${value} (beyond 2^53 − 1)` : `${value}`;
+  }
+  if (Array.isArray(value)) return clip(`[${value.map(show).join(", ")}]`);
+  if (typeof value === "object") return "a mapping";
+  return clip(JSON.stringify(value));
+}
+
+const clip = (text: string): string => text.length > 60 ? `${text.slice(0, 57)}…` : text;

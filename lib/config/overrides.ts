@@ -1,0 +1,97 @@
+/**
+ * Configuration keys on the command line: `--optimizer.lr 1e-3`.
+ *
+ * @module
+ */
+
+import { findKey, wantsText } from "./describe.ts";
+import { type Entries, plain, readYaml, type Report } from "./source.ts";
+import { hintForKey } from "./suggest.ts";
+
+/** A value of the command line, as it was typed. */
+export interface Override {
+  /** `section.key`. */
+  readonly key: string;
+  /** Its text, read as YAML unless the key takes a text; undefined where none followed. */
+  readonly value?: string;
+}
+
+/** What {@linkcode parseOverrides} makes of a command line. */
+export interface ParsedOverrides {
+  /** The arguments that set a key, in order. */
+  overrides: Override[];
+  /** All other arguments, in order, for the script's own options. */
+  rest: string[];
+}
+
+/**
+ * Takes the arguments `--section.key value` and `--section.key=value` out of a command line. What has
+ * no dot in its name (`--out runs/a`), and everything behind a `--`, is left in `rest`. Nothing is
+ * checked here: {@linkcode parseConfig} reports wrong overrides together with the file's errors.
+ *
+ * @param args Arguments as the shell split them.
+ * @returns Overrides and what is left.
+ *
+ * @example
+ * ```ts
+ * import { parseOverrides } from "./config.ts";
+ *
+ * const { overrides, rest } = parseOverrides(["a.yaml", "--optimizer.lr", "1e-3", "--out", "runs/a"]);
+ * console.assert(overrides[0].key === "optimizer.lr" && overrides[0].value === "1e-3");
+ * console.assert(rest.join(" ") === "a.yaml --out runs/a");
+ * ```
+ */
+export function parseOverrides(args: readonly string[]): ParsedOverrides {
+  const overrides: Override[] = [];
+  const rest: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    if (args[i] === "--") {
+      rest.push(...args.slice(i));
+      break;
+    }
+    const match = /^--([^=\s.-][^=\s.]*\.[^=\s]*)(?:=([\s\S]*))?$/.exec(args[i]);
+    if (!match) {
+      rest.push(args[i]);
+      continue;
+    }
+    // A negative number is a value, the next option is not.
+    const next = i + 1 < args.length && !args[i + 1].startsWith("--");
+    const value = match[2] ?? (next ? args[++i] : undefined);
+    overrides.push(value === undefined ? { key: match[1] } : { key: match[1], value });
+  }
+  return { overrides, rest };
+}
+
+/** Reads the overrides into `entries`: of two for one key the later wins. */
+export function readOverrides(
+  overrides: readonly Override[],
+  entries: Entries,
+  report: Report,
+): void {
+  for (const { key, value: text } of overrides) {
+    const where = `--${key}`;
+    const known = findKey(key);
+    if (!known) {
+      const [section, ...name] = key.split(".");
+      const hint = hintForKey(section, name.join("."), "--");
+      report(where, key, `unknown key - ${hint.text}`, hint.keys);
+    } else if (text === undefined) {
+      report(where, key, `expected a value behind it: ${where} VALUE`);
+    } else {
+      entries.set(key, {
+        value: wantsText(known.json) ? asText(text) : asYaml(text),
+        where,
+        items: [],
+      });
+    }
+  }
+}
+
+// A key that takes no null says so of this one as of any other.
+const asText = (text: string) => text === "null" ? null : text;
+
+/** What YAML makes of a value by itself; a text that is not YAML stays one. */
+export function asYaml(text: string): unknown {
+  const { doc, errors } = readYaml(text);
+  return errors.length ? text : plain(doc.contents, doc) ?? null;
+}

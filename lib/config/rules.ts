@@ -1,0 +1,139 @@
+/**
+ * Rules between keys. Each is documented by its `text` and runs only when all its keys are right by
+ * themselves.
+ *
+ * @module
+ */
+
+import type { ParsedConfig } from "./schema.ts";
+import { BACKBONES } from "./schema_model.ts";
+
+/** One rule between keys. */
+export interface Rule {
+  /** The keys it looks at; the first is the one that is said to be wrong. */
+  keys: readonly string[];
+  /** For the documentation. */
+  text: string;
+  /** What is wrong, or undefined. Holds only the rule's own keys for certain. */
+  check(config: ParsedConfig): string | undefined;
+}
+
+type Preset = keyof typeof BACKBONES;
+const SHAPE = ["dim", "depth", "heads"] as const;
+
+/** dim, depth and heads after the backbone filled in what is null. */
+export function backboneShape(model: ParsedConfig["model"]): Record<typeof SHAPE[number], number> {
+  const preset = BACKBONES[model.backbone as Preset];
+  const pick = (name: typeof SHAPE[number]) => model[name] ?? preset?.[name] ?? NaN;
+  return { dim: pick("dim"), depth: pick("depth"), heads: pick("heads") };
+}
+
+function ordered(low: string, high: string): Rule {
+  const value = (config: ParsedConfig, name: string) =>
+    (config.augmentation as unknown as Record<string, number>)[name];
+  return {
+    keys: [`augmentation.${low}`, `augmentation.${high}`],
+    text: `\`augmentation.${low}\` is at most \`augmentation.${high}\`.`,
+    check: (config) =>
+      value(config, low) <= value(config, high) ? undefined : atMost(
+        `augmentation.${high}`,
+        value(config, high),
+        value(config, low),
+      ),
+  };
+}
+
+const atMost = (other: string, limit: number, found: number) =>
+  `expected at most ${other} (${limit}) but found ${found}`;
+
+function wholePatches(name: "global_crop_size" | "local_crop_size"): Rule {
+  const local = name === "local_crop_size";
+  return {
+    keys: [
+      `augmentation.${name}`,
+      "model.patch_size",
+      ...(local ? ["augmentation.num_local_views"] : []),
+    ],
+    text: `\`augmentation.${name}\` is a multiple of \`model.patch_size\`${
+      local ? ", unless there are no local views" : ""
+    }.`,
+    check({ augmentation, model }) {
+      const size = augmentation[name];
+      if (size % model.patch_size === 0 || (local && augmentation.num_local_views === 0)) return;
+      return `expected a multiple of model.patch_size (${model.patch_size}) but found ${size}`;
+    },
+  };
+}
+
+function ofBackbone(name: typeof SHAPE[number]): Rule {
+  return {
+    keys: [`model.${name}`, "model.backbone"],
+    text:
+      `\`model.${name}\` is needed by backbone custom; elsewhere it is the backbone's or left out.`,
+    check({ model }) {
+      const given = model[name];
+      if (model.backbone === "custom") {
+        return given === null ? `expected a number, as model.backbone is custom` : undefined;
+      }
+      const own = BACKBONES[model.backbone][name];
+      if (given === null || given === own) return;
+      return `expected ${own}, which is ${model.backbone}'s, but found ${given} - leave it out, or ` +
+        `set model.backbone to custom`;
+    },
+  };
+}
+
+function epochs(section: "scheduler" | "loss", name: string): Rule {
+  return {
+    keys: [`${section}.${name}`, "training.num_epochs"],
+    text: `\`${section}.${name}\` is at most \`training.num_epochs\`.`,
+    check(config) {
+      const found = (config[section] as unknown as Record<string, number>)[name];
+      const limit = config.training.num_epochs;
+      return found <= limit ? undefined : atMost("training.num_epochs", limit, found);
+    },
+  };
+}
+
+/** Every rule, in the order of the documentation. */
+export const RULES: readonly Rule[] = [
+  {
+    keys: ["data.dataset", "data.path"],
+    text: "`data.dataset: folder` needs `data.path`; `emoji` takes none.",
+    check({ data }) {
+      if (data.dataset === "folder" && data.path === null) {
+        return "expected data.path, the folder of pictures, beside dataset folder";
+      }
+      if (data.dataset === "emoji" && data.path !== null) {
+        return "expected no data.path beside the built-in emoji set - set data.dataset to folder";
+      }
+    },
+  },
+  ordered("global_crop_scale_min", "global_crop_scale_max"),
+  ordered("local_crop_scale_min", "local_crop_scale_max"),
+  ordered("aspect_ratio_min", "aspect_ratio_max"),
+  ordered("gaussian_blur_sigma_min", "gaussian_blur_sigma_max"),
+  wholePatches("global_crop_size"),
+  wholePatches("local_crop_size"),
+  ...SHAPE.map(ofBackbone),
+  {
+    keys: ["model.dim", "model.heads", "model.backbone"],
+    text: "`model.dim` is a multiple of `model.heads`.",
+    check({ model }) {
+      const { dim, heads } = backboneShape(model);
+      if (dim % heads === 0) return;
+      return `expected a multiple of model.heads (${heads}) but found ${dim}`;
+    },
+  },
+  {
+    keys: ["model.mlp_ratio", "model.dim", "model.backbone"],
+    text: "`model.mlp_ratio` × `model.dim` is an integer.",
+    check({ model }) {
+      const { dim } = backboneShape(model);
+      if (Number.isInteger(dim * model.mlp_ratio)) return;
+      return `expected an integer when multiplied by model.dim (${dim}) but found ${model.mlp_ratio}`;
+    },
+  },
+  epochs("loss", "warmup_teacher_temp_epochs"),
+  epochs("scheduler", "warmup_epochs"),
+];

@@ -1,0 +1,86 @@
+/**
+ * Sections of the model and its loss.
+ *
+ * @module
+ */
+
+import { z } from "./deps.ts";
+import { belowOne, count, key, orNull, positive, zeroOrMore } from "./kinds.ts";
+
+/** Widths of the named backbones: dim, depth and heads as in timm. */
+export const BACKBONES = {
+  vit_tiny: { dim: 192, depth: 12, heads: 3 },
+  vit_small: { dim: 384, depth: 12, heads: 6 },
+  vit_base: { dim: 768, depth: 12, heads: 12 },
+} as const;
+
+const ofBackbone = (what: string) => ({
+  derived: `${what} of \`model.backbone\``,
+  resolved: "number",
+});
+
+/** Section `model`. */
+export const model = z.strictObject({
+  backbone: key(
+    z.enum(["vit_tiny", "vit_small", "vit_base", "custom"]),
+    "vit_small",
+    "Vision transformer: vit_tiny (dim 192, depth 12, heads 3), vit_small (384, 12, 6), vit_base " +
+      "(768, 12, 12), or custom, which needs `dim`, `depth` and `heads`.",
+    { aka: ["arch"] },
+  ),
+  patch_size: key(count, 16, "Side of a patch in pixels."),
+  dim: key(orNull, null, "Width D of a token.", { ...ofBackbone("the width"), aka: ["embed_dim"] }),
+  depth: key(orNull, null, "Number of transformer blocks.", ofBackbone("the depth")),
+  heads: key(orNull, null, "Attention heads per block.", {
+    ...ofBackbone("the number of heads"),
+    aka: ["num_heads"],
+  }),
+  mlp_ratio: key(positive, 4, "Hidden width of a block's MLP over `model.dim`."),
+  in_chans: key(z.literal(3), 3, "Channels of a picture: red, green and blue."),
+  drop_path_rate: key(
+    belowOne,
+    0.1,
+    "Stochastic depth of the student: rises linearly from 0 in the first block to this in the last.",
+  ),
+  pos_interp: key(
+    z.enum(["offset", "size"]),
+    "offset",
+    "How the position embedding is resampled for local views: `offset` steps by grid / (n + 0.1), as " +
+      "facebookresearch/dino does, `size` by grid / n.",
+  ),
+  projection_hidden_dim: key(count, 2048, "Hidden width of the DINO head.", {
+    aka: ["hidden_dim"],
+  }),
+  projection_bottleneck_dim: key(count, 256, "Width of the head's L2-normalised bottleneck.", {
+    aka: ["bottleneck_dim"],
+  }),
+  projection_output_dim: key(
+    z.int().min(2),
+    65536,
+    "K: number of prototypes, the head's outputs.",
+    {
+      aka: ["out_dim", "num_prototypes"],
+    },
+  ),
+  projection_layers: key(count, 3, "Linear layers of the head up to its bottleneck.", {
+    aka: ["nlayers"],
+  }),
+  norm_last_layer: key(
+    z.boolean(),
+    true,
+    "Keep the gain of the weight-normalised last layer fixed at 1; false trains it.",
+  ),
+}).meta({ description: "The vision transformer and its DINO projection head." });
+
+/** Section `loss`. */
+export const loss = z.strictObject({
+  student_temp: key(positive, 0.1, "Temperature of the student's softmax."),
+  teacher_temp: key(positive, 0.04, "Temperature of the teacher's softmax after its warm-up."),
+  warmup_teacher_temp: key(positive, 0.04, "Temperature of the teacher's softmax in epoch 0."),
+  warmup_teacher_temp_epochs: key(
+    zeroOrMore,
+    0,
+    "Epochs over which the teacher's temperature goes linearly to `loss.teacher_temp`.",
+  ),
+  center_momentum: key(belowOne, 0.9, "m of the centre: centre = m × centre + (1 − m) × mean."),
+}).meta({ description: "The DINO loss: temperatures and the centre." });

@@ -1,0 +1,139 @@
+/**
+ * Sections of the run: optimiser, schedules, checkpoints, evaluation, device.
+ *
+ * @module
+ */
+
+import { z } from "./deps.ts";
+import {
+  belowOne,
+  count,
+  fraction,
+  key,
+  nonNegative,
+  orNull,
+  positive,
+  zeroOrMore,
+} from "./kinds.ts";
+
+/** Section `optimizer`. */
+export const optimizer = z.strictObject({
+  optimizer: key(z.enum(["adamw"]), "adamw", "The optimiser; there is one."),
+  lr: key(positive, 0.0005, "Peak learning rate, per 256 pictures if `lr_scale_by_batch`.", {
+    aka: ["learning_rate"],
+  }),
+  lr_scale_by_batch: key(
+    z.boolean(),
+    true,
+    "Multiply `optimizer.lr` by `data.batch_size` / 256; false takes it as it is.",
+  ),
+  weight_decay: key(nonNegative, 0.04, "Weight decay at the start of its cosine."),
+  weight_decay_end: key(
+    nonNegative,
+    0.4,
+    "Weight decay at the end of its cosine; equal to `weight_decay` it stays constant.",
+  ),
+  betas: key(
+    z.tuple([belowOne, belowOne]).readonly(),
+    [0.9, 0.999],
+    "Decay of AdamW's first and second moment.",
+  ),
+  eps: key(positive, 1e-8, "Added to the root of AdamW's second moment."),
+}).meta({ description: "AdamW. Biases and one-dimensional parameters are not decayed." });
+
+/** Section `scheduler`. */
+export const scheduler = z.strictObject({
+  scheduler: key(
+    z.enum(["cosine_warmup"]),
+    "cosine_warmup",
+    "Learning rate by iteration: a linear warm-up, then half a cosine; there is one.",
+  ),
+  warmup_epochs: key(zeroOrMore, 10, "Epochs of the warm-up."),
+  min_lr: key(nonNegative, 1e-6, "Learning rate at the end of the cosine; never scaled."),
+  warmup_start_lr: key(nonNegative, 0, "Learning rate of the first iteration; never scaled."),
+}).meta({ description: "The learning rate over the run." });
+
+/** Section `training`. */
+export const training = z.strictObject({
+  seed: key(zeroOrMore, 0, "The only seed: weights, order of pictures, views and drop path."),
+  num_epochs: key(count, 100, "Passes over the pictures; every schedule spans them.", {
+    aka: ["epochs"],
+  }),
+  max_steps: key(
+    orNull,
+    null,
+    "Stop after this many steps; null runs all epochs. Schedules keep the length of `num_epochs`.",
+    { aka: ["steps", "max_iters"] },
+  ),
+  teacher_momentum: key(
+    fraction,
+    0.996,
+    "m of the teacher at the start: t = m × t + (1 − m) × s.",
+    {
+      aka: ["momentum_teacher", "ema_momentum"],
+    },
+  ),
+  teacher_momentum_schedule: key(
+    z.boolean(),
+    true,
+    "Move the momentum along a cosine to `teacher_momentum_final`; false keeps it constant.",
+  ),
+  teacher_momentum_final: key(fraction, 1, "m of the teacher at the end of its cosine."),
+  gradient_clip: key(
+    nonNegative,
+    3,
+    "Largest L2 norm of the gradient of each parameter tensor by itself; 0 clips nothing.",
+    { aka: ["clip_grad", "max_grad_norm"] },
+  ),
+  freeze_last_layer: key(
+    zeroOrMore,
+    1,
+    "Epochs at the start during which the head's last layer is not trained.",
+  ),
+}).meta({ description: "Length of the run, the teacher, and what keeps the first epochs stable." });
+
+/** Section `checkpoint`. */
+export const checkpoint = z.strictObject({
+  save_every_n_epochs: key(
+    orNull,
+    1,
+    "Save at the end of every n-th epoch; null does not. The end of a run is always saved.",
+    { aka: ["saveckp_freq"] },
+  ),
+  save_every_n_iters: key(orNull, null, "Save also after every n-th step; null does not."),
+  keep_last_n: key(orNull, 5, "Newest checkpoints kept; null keeps all. DINO has no such limit."),
+}).meta({ description: "When checkpoints are written and how many are kept." });
+
+/** Section `logging`. */
+export const logging = z.strictObject({
+  log_every_n_iters: key(count, 10, "Steps between two read-backs of the metrics, and log lines.", {
+    aka: ["log_freq", "log_every"],
+  }),
+}).meta({ description: "What a run prints and writes." });
+
+/** Section `evaluation`. */
+export const evaluation = z.strictObject({
+  knn_k: key(
+    z.union([count, z.array(count).min(1).readonly()]),
+    [10, 20, 100, 200],
+    "Neighbours of the k-NN classifier, one figure for each k. A number is a list of one.",
+    { aka: ["nb_knn"], resolved: "readonly number[]" },
+  ),
+  knn_temperature: key(positive, 0.07, "τ of a neighbour's vote, exp(cosine similarity / τ)."),
+  view_retrieval: key(
+    z.boolean(),
+    true,
+    "Measure also how often a picture is found from a crop of it. DINO has no such figure.",
+  ),
+  max_images: key(orNull, null, "Evaluate on this many pictures at most; null takes all."),
+  batch_size: key(count, 128, "Pictures per forward pass of the teacher."),
+}).meta({ description: "How the teacher's features are judged." });
+
+/** Section `device`. */
+export const device = z.strictObject({
+  limits: key(
+    z.enum(["adapter", "portable"]),
+    "adapter",
+    "`adapter` asks for all that the GPU offers, `portable` for WebGPU's default limits only.",
+  ),
+}).meta({ description: "The GPU." });

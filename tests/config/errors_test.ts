@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import { parseConfig, parseOverrides } from "../../lib/config.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+
+/** The lines of the error that a text gives; [] when it is right. */
+function errors(text: string, args: string[] = []): string[] {
+  try {
+    parseConfig(text, { file: "a.yaml", overrides: parseOverrides(args).overrides });
+  } catch (error) {
+    assert(error instanceof HatchlingError, String(error));
+    return error.message.split("\n");
+  }
+  return [];
+}
+
+/** One text per kind of mistake, and the exact lines that it gives. */
+const CASES: Record<string, [text: string, ...lines: string[]]> = {
+  "an unknown key": [
+    "loss:\n  teacher_tmp: 1\n",
+    'a.yaml:2:3: loss.teacher_tmp: unknown key - did you mean "teacher_temp"?',
+  ],
+  "a key of another section": [
+    "loss: {lr: 1}\n",
+    'a.yaml:1:8: loss.lr: unknown key - did you mean "optimizer.lr"?',
+  ],
+  "a key near one of another section": [
+    "data: {num_epoch: 1}\n",
+    'a.yaml:1:8: data.num_epoch: unknown key - did you mean "training.num_epochs"?',
+  ],
+  "a key's name in other projects": [
+    "model: {out_dim: 1}\n",
+    'a.yaml:1:9: model.out_dim: unknown key - did you mean "projection_output_dim"?',
+  ],
+  "a key like no other": [
+    "logging:\n  qqq: 1\n",
+    "a.yaml:2:3: logging.qqq: unknown key - the keys of logging are log_every_n_iters",
+  ],
+  "an unknown section": [
+    "los: {teacher_temp: 1}\n",
+    'a.yaml:1:1: los: unknown section - did you mean "loss"?',
+  ],
+  "a wrong value in a misspelt section": [
+    "los: {teacher_temp: 0}\n",
+    'a.yaml:1:1: los: unknown section - did you mean "loss"?',
+    "a.yaml:1:21: loss.teacher_temp: expected a number > 0 but found 0",
+  ],
+  "a key without its section": [
+    "teacher_temp: 1\n",
+    'a.yaml:1:1: teacher_temp: unknown section - did you mean "teacher_temp" under "loss:"?',
+  ],
+  "a key of two sections without its section": [
+    "batch_size: 1\n",
+    'a.yaml:1:1: batch_size: unknown section - did you mean "batch_size" under "data:" or ' +
+    '"batch_size" under "evaluation:"?',
+  ],
+  "a dotted key": [
+    "loss.teacher_temp: 1\n",
+    'a.yaml:1:1: loss.teacher_temp: unknown section - did you mean "teacher_temp" under "loss:"?',
+  ],
+  "a section like no other": [
+    "__proto__: {a: 1}\n",
+    "a.yaml:1:1: __proto__: unknown section - the sections are data, augmentation, model, loss, " +
+    "optimizer, scheduler, training, checkpoint, logging, evaluation, device",
+  ],
+  "a word for a number": [
+    "optimizer:\n  lr: fast\n",
+    'a.yaml:2:7: optimizer.lr: expected a number > 0 but found "fast"',
+  ],
+  "a quoted number": [
+    "optimizer: {lr: '1e-3'}\n",
+    'a.yaml:1:17: optimizer.lr: expected a number > 0 but found "1e-3"',
+  ],
+  "a fraction for an integer": [
+    "training:\n  num_epochs: 1.5\n",
+    "a.yaml:2:15: training.num_epochs: expected an integer ≥ 1 but found 1.5",
+  ],
+  "an integer that a double cannot hold": [
+    "training: {seed: 9007199254740992}\n",
+    "a.yaml:1:18: training.seed: expected an integer ≥ 0 but found 9007199254740992 " +
+    "(beyond 2^53 − 1)",
+  ],
+  "not a number": [
+    "loss: {student_temp: .nan, teacher_temp: -.inf}\n",
+    "a.yaml:1:22: loss.student_temp: expected a number > 0 but found .nan",
+    "a.yaml:1:42: loss.teacher_temp: expected a number > 0 but found -.inf",
+  ],
+  "yes for true": [
+    "model: {norm_last_layer: yes}\n",
+    'a.yaml:1:26: model.norm_last_layer: expected true or false but found "yes"',
+  ],
+  "a number for a text": [
+    "data: {path: 2024}\n",
+    "a.yaml:1:14: data.path: expected a non-empty text or null but found 2024",
+  ],
+  "an empty text": [
+    'data: {path: ""}\n',
+    'a.yaml:1:14: data.path: expected a non-empty text or null but found ""',
+  ],
+  "no value": [
+    "training:\n  seed:\n  num_epochs: 30\n",
+    "a.yaml:2:3: training.seed: expected an integer ≥ 0 but found nothing",
+  ],
+  "an unknown choice": [
+    "optimizer: {optimizer: sgd}\n",
+    'a.yaml:1:24: optimizer.optimizer: expected "adamw" but found "sgd"',
+  ],
+  "a value out of range": [
+    "augmentation: {hue: 0.6}\nloss: {center_momentum: 1}\n",
+    "a.yaml:1:21: augmentation.hue: expected a number from 0 to 0.5 but found 0.6",
+    "a.yaml:2:25: loss.center_momentum: expected a number ≥ 0 and < 1 but found 1",
+  ],
+  "a list of another length": [
+    "augmentation: {normalize_mean: [0, 0]}\n",
+    "a.yaml:1:32: augmentation.normalize_mean: expected a list of 3, each a number but found [0, 0]",
+  ],
+  "a wrong item": [
+    "optimizer:\n  betas:\n  - 0.9\n  - 1\n",
+    "a.yaml:4:5: optimizer.betas[1]: expected a number ≥ 0 and < 1 but found 1",
+  ],
+  "a list for a number": [
+    "optimizer: {lr: [1, [2], {a: 1}]}\n",
+    "a.yaml:1:17: optimizer.lr: expected a number > 0 but found [1, [2], a mapping]",
+  ],
+  "an empty list": [
+    "evaluation: {knn_k: []}\n",
+    "a.yaml:1:21: evaluation.knn_k: expected an integer ≥ 1 or a list of 1 or more, each an " +
+    "integer ≥ 1 but found []",
+  ],
+  "other channels than three": [
+    "model: {in_chans: 1}\n",
+    "a.yaml:1:19: model.in_chans: expected 3 but found 1",
+  ],
+  "a duplicate key": [
+    "loss:\n  student_temp: 0.1\n  student_temp: 0.2\n",
+    "a.yaml:3:3: loss.student_temp: given twice, first at 2:3: keep one",
+  ],
+  "a duplicate section": [
+    "loss: {student_temp: 1}\nloss: {teacher_temp: 1}\n",
+    "a.yaml:2:1: loss: given twice, first at 1:1: keep one",
+  ],
+  "a list as a key": [
+    "loss:\n  [a]: 1\n",
+    "a.yaml:2:3: loss: expected the name of a key but found a list, mapping or alias",
+  ],
+  "a section that is no mapping": [
+    "loss: 3\nmodel:\ndata: [1]\n",
+    "a.yaml:1:7: loss: expected a mapping of keys but found 3",
+    "a.yaml:2:1: model: expected a mapping of keys but found nothing",
+    "a.yaml:3:7: data: expected a mapping of keys but found a list",
+  ],
+  "an alias without an anchor": [
+    "optimizer: {lr: *rate}\n",
+    "a.yaml:1:17: optimizer.lr: expected an anchor &rate before its alias *rate",
+  ],
+  "an alias of itself": [
+    "optimizer: {lr: &a [*a]}\n",
+    "a.yaml:1:20: optimizer.lr: expected a number > 0 but found [[[]]]",
+  ],
+  "a merge key": [
+    "loss: &a {student_temp: 1}\nmodel:\n  <<: *a\n",
+    "a.yaml:3:3: model.<<: unknown key - the keys of model are backbone, patch_size, dim, depth, " +
+    "heads, mlp_ratio, in_chans, drop_path_rate, pos_interp, projection_hidden_dim, " +
+    "projection_bottleneck_dim, projection_output_dim, projection_layers, norm_last_layer",
+  ],
+  "a tab": ["loss:\n\tlr: 1\n", "a.yaml:2:1: Tabs are not allowed as indentation"],
+  "broken YAML": [
+    "loss:\n  student_temp: 'x",
+    "a.yaml:2:19: Missing closing 'quote",
+  ],
+  "an unknown tag": ["loss: !big {}\n", "a.yaml:1:7: Unresolved tag: !big"],
+  "two documents": [
+    "loss: {}\n---\nmodel: {}\n",
+    "a.yaml:2:1: expected one document but found another after '---'",
+  ],
+};
+
+for (const [what, [text, ...lines]] of Object.entries(CASES)) {
+  Deno.test(`parseConfig() shows the place and the remedy when given ${what}`, () => {
+    assert.deepEqual(errors(text), lines);
+  });
+}
+
+Deno.test("parseConfig() asks for sections when the file is empty or no mapping", () => {
+  const expected = /^a\.yaml:1:1: expected a mapping of sections \(data, .*device\) but found /;
+  for (
+    const [text, found] of [["", "nothing: the file is empty"], ["3", "3"], ["[1]", "a list"], [
+      "# only a comment\n",
+      "nothing: the file is empty",
+    ]]
+  ) {
+    const [line, ...more] = errors(text);
+    assert.match(line, expected);
+    assert(line.endsWith(`but found ${found}`), line);
+    assert.equal(more.length, 0);
+  }
+});
+
+Deno.test("parseConfig() counts lines and columns when they end in CR LF or follow a BOM", () => {
+  assert.deepEqual(errors("loss:\r\n  student_temp: 0\r\n"), [
+    "a.yaml:2:17: loss.student_temp: expected a number > 0 but found 0",
+  ]);
+  assert.equal(errors("\ufeffloss: {student_temp: 0}")[0].split(": ")[1], "loss.student_temp");
+});
+
+Deno.test("parseConfig() lists all errors in file order, then the command line's", () => {
+  const text = "optimizer:\n  lrr: 1\n  lr: x\nloss: {student_temp: -1}\ntraining: {seed: -1}\n";
+  const args = [
+    "--data.pth",
+    "a",
+    "--optimizer.eps=0",
+    "--training.seed",
+    "1",
+    "--loss.teacher_temp",
+  ];
+  assert.deepEqual(errors(text, args), [
+    'a.yaml:2:3: optimizer.lrr: unknown key - did you mean "lr"?',
+    'a.yaml:3:7: optimizer.lr: expected a number > 0 but found "x"',
+    "a.yaml:4:22: loss.student_temp: expected a number > 0 but found -1",
+    "a.yaml:5:18: training.seed: expected an integer ≥ 0 but found -1",
+    '--data.pth: unknown key - did you mean "--data.path"?',
+    "--loss.teacher_temp: expected a value behind it: --loss.teacher_temp VALUE",
+    "--optimizer.eps: expected a number > 0 but found 0",
+  ]);
+});
+
+Deno.test("parseConfig() is not fooled by aliases that multiply", () => {
+  const rows = ["a: &a [x, x, x, x, x, x, x, x, x]"];
+  for (let i = 1; i < 12; i++) {
+    const [name, last] = [i, i - 1].map((n) => String.fromCharCode(97 + n));
+    rows.push(`${name}: &${name} [${Array(9).fill(`*${last}`).join(", ")}]`);
+  }
+  const text = `optimizer:\n  lr: *l\n`;
+  const found = errors(`${rows.join("\n")}\n${text}`);
+  assert.match(found.at(-1)!, /^a\.yaml:14:7: optimizer\.lr: expected a number > 0 but found \[/);
+  assert(found.at(-1)!.length < 140);
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { parseConfig, parseOverrides } from "../../lib/config.ts";
+
+const parse = (...args: string[]) =>
+  parseConfig("{}", { overrides: parseOverrides(args).overrides });
+
+Deno.test("parseOverrides() leaves to the script what has no dot in its name", () => {
+  const args = ["a.b.yaml", "--out", "runs/a.b", "--optimizer.lr", "1e-3", "--resume=x.y", "-v"];
+  assert.deepEqual(parseOverrides([...args, "--data.path=a=b", "--", "--loss.student_temp", "1"]), {
+    overrides: [{ key: "optimizer.lr", value: "1e-3" }, { key: "data.path", value: "a=b" }],
+    rest: ["a.b.yaml", "--out", "runs/a.b", "--resume=x.y", "-v", "--", "--loss.student_temp", "1"],
+  });
+});
+
+Deno.test("parseOverrides() takes a negative number, but not the next option, as a value", () => {
+  assert.deepEqual(parseOverrides(["--a.b", "-5", "--a.c", "--out", "x", "--a.d"]), {
+    overrides: [{ key: "a.b", value: "-5" }, { key: "a.c" }, { key: "a.d" }],
+    rest: ["--out", "x"],
+  });
+});
+
+Deno.test("parseConfig() reads an override as YAML when the key takes no text", () => {
+  const config = parse(
+    ...["--optimizer.lr", "1e-3", "--optimizer.betas=[0.8, 0.9]", "--training.max_steps", "7"],
+    ...["--model.norm_last_layer", "false", "--evaluation.knn_k", "5"],
+  );
+  assert.equal(config.optimizer.lr, 1e-3);
+  assert.deepEqual(config.optimizer.betas, [0.8, 0.9]);
+  assert.equal(config.training.max_steps, 7);
+  assert.equal(config.model.norm_last_layer, false);
+  assert.deepEqual(config.evaluation.knn_k, [5]);
+});
+
+Deno.test("parseConfig() takes an override as typed when the key takes a text", () => {
+  for (const path of ["2024", "1e3", "true", "a: b", "[x]", "# x", " x ", "~", "'q'", "-"]) {
+    assert.equal(parse("--data.path", path).data.path, path);
+    assert.equal(parse(`--data.path=${path}`).data.path, path);
+    assert.equal(parse("--data.path", path).data.dataset, "folder");
+  }
+  assert.equal(parse("--data.path", "null").data.path, null);
+});
+
+Deno.test("parseConfig() lets an override win over the file, and the last over the first", () => {
+  const { overrides } = parseOverrides(["--loss.student_temp=2", "--loss.student_temp=3"]);
+  const config = parseConfig("loss: {student_temp: 1, teacher_temp: 0.5}", { overrides });
+  assert.equal(config.loss.student_temp, 3);
+  assert.equal(config.loss.teacher_temp, 0.5);
+});
+
+const WRONG: [args: string[], error: string][] = [
+  [["--optimizer.lrr=1"], '--optimizer.lrr: unknown key - did you mean "--optimizer.lr"?'],
+  [["--optimiser.lr=1"], '--optimiser.lr: unknown key - did you mean "--optimizer.lr"?'],
+  [["--optim.lr", "1"], '--optim.lr: unknown key - did you mean "--optimizer.lr"?'],
+  [
+    ["--optimizer.weight-decay=0"],
+    "--optimizer.weight-decay: unknown key - did you mean " +
+    '"--optimizer.weight_decay"?',
+  ],
+  [["--data.seed=1"], '--data.seed: unknown key - did you mean "--training.seed"?'],
+  [["--device.qqq=1"], "--device.qqq: unknown key - the keys of device are limits"],
+  [
+    ["--optimizer.betas=[0.9"],
+    "--optimizer.betas: expected a list of 2, each a number ≥ 0 and < 1 " +
+    'but found "[0.9"',
+  ],
+  [
+    ["--optimizer.betas=[0.9, 2]"],
+    "--optimizer.betas: optimizer.betas[1]: expected a number ≥ 0 " +
+    "and < 1 but found 2",
+  ],
+  [["--optimizer.lr="], "--optimizer.lr: expected a number > 0 but found nothing"],
+  [["--optimizer.lr"], "--optimizer.lr: expected a value behind it: --optimizer.lr VALUE"],
+  [
+    ["--device.limits", "none"],
+    '--device.limits: expected "adapter" or "portable" but found "none"',
+  ],
+];
+
+for (const [args, message] of WRONG) {
+  Deno.test(`parseConfig() refuses ${args.join(" ")}`, () => {
+    assert.throws(() => parse(...args), { name: "HatchlingError", message });
+  });
+}
+
+Deno.test("parseOverrides() neither loses nor makes up arguments (property)", () => {
+  const value = fc.string().filter((text) => !text.startsWith("--"));
+  const name = fc.constantFrom("optimizer.lr", "data.path", "x.y-z", "a.b.c");
+  const part = fc.oneof(
+    fc.record({ key: name, value }).map((one) => ({ one, args: [`--${one.key}`, one.value] })),
+    fc.record({ key: name, value }).map((one) => ({ one, args: [`--${one.key}=${one.value}`] })),
+    fc.constantFrom(["--out", "x"], ["a.yaml"], ["-v"]).map((args) => ({ one: undefined, args })),
+  );
+  fc.assert(fc.property(fc.array(part), (parts) => {
+    const { overrides, rest } = parseOverrides(parts.flatMap(({ args }) => args));
+    assert.deepEqual(overrides, parts.flatMap(({ one }) => one ? [{ ...one }] : []));
+    assert.deepEqual(rest, parts.flatMap(({ one, args }) => one ? [] : args));
+  }));
+});
+
+Deno.test("parseConfig() gives back any path and any rate that an override holds (property)", () => {
+  const path = fc.string({ minLength: 1 }).filter((text) => text !== "null");
+  const rate = fc.double({ min: 0, minExcluded: true, noNaN: true, noDefaultInfinity: true });
+  fc.assert(fc.property(path, rate, (text, lr) => {
+    const config = parse(`--data.path=${text}`, `--optimizer.lr=${lr}`);
+    assert.equal(config.data.path, text);
+    assert.equal(config.optimizer.lr, lr);
+  }));
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { parseConfig, parseOverrides } from "../../lib/config.ts";
+import { findKey } from "../../lib/config/describe.ts";
+import { RULES } from "../../lib/config/rules.ts";
+
+function errors(text: string, args: string[] = []): string {
+  try {
+    parseConfig(text, { file: "a.yaml", overrides: parseOverrides(args).overrides });
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return "";
+}
+
+const CASES: [text: string, error: string][] = [
+  [
+    "data: {dataset: folder}",
+    "a.yaml:1:17: data.dataset: expected data.path, the folder of pictures, beside dataset folder",
+  ],
+  [
+    "data: {dataset: emoji, path: x}",
+    "a.yaml:1:17: data.dataset: expected no data.path beside the built-in emoji set - set " +
+    "data.dataset to folder",
+  ],
+  ...["global_crop_scale", "local_crop_scale", "aspect_ratio", "gaussian_blur_sigma"].map((
+    name,
+  ): [string, string] => [
+    `augmentation: {${name}_min: 0.9, ${name}_max: 0.8}`,
+    `a.yaml:1:${22 + name.length}: augmentation.${name}_min: expected at most ` +
+    `augmentation.${name}_max (0.8) but found 0.9`,
+  ]),
+  [
+    "augmentation: {global_crop_size: 100}",
+    "a.yaml:1:34: augmentation.global_crop_size: expected a multiple of model.patch_size (16) " +
+    "but found 100",
+  ],
+  [
+    "model: {patch_size: 14}",
+    "a.yaml:1:21: augmentation.local_crop_size: expected a multiple of model.patch_size (14) but " +
+    "found 96",
+  ],
+  ["model: {patch_size: 14}\naugmentation: {num_local_views: 0}", ""],
+  [
+    "model: {backbone: custom, depth: 2, heads: 2}",
+    "a.yaml:1:19: model.dim: expected a number, as model.backbone is custom",
+  ],
+  [
+    "model: {dim: 96}",
+    "a.yaml:1:14: model.dim: expected 384, which is vit_small's, but found 96 - leave it out, or " +
+    "set model.backbone to custom",
+  ],
+  [
+    "model: {backbone: custom, dim: 96, depth: 2, heads: 5}",
+    "a.yaml:1:32: model.dim: expected a multiple of model.heads (5) but found 96",
+  ],
+  [
+    "model: {mlp_ratio: 2.001}",
+    "a.yaml:1:20: model.mlp_ratio: expected an integer when multiplied by model.dim (384) but " +
+    "found 2.001",
+  ],
+  [
+    "training: {num_epochs: 5}",
+    "a.yaml:1:24: scheduler.warmup_epochs: expected at most training.num_epochs (5) but found 10",
+  ],
+  ["training: {num_epochs: 10}", ""],
+  [
+    "loss: {warmup_teacher_temp_epochs: 101}",
+    "a.yaml:1:36: loss.warmup_teacher_temp_epochs: expected at most training.num_epochs (100) but " +
+    "found 101",
+  ],
+];
+
+for (const [text, error] of CASES) {
+  Deno.test(`parseConfig() ${error ? "refuses" : "accepts"} ${text.replaceAll("\n", " ")}`, () => {
+    assert.equal(errors(text), error);
+  });
+}
+
+Deno.test("every rule names existing keys and is broken by some case above", () => {
+  for (const rule of RULES) {
+    for (const key of rule.keys) assert(findKey(key), key);
+    const same = CASES.filter(([, error]) => error.includes(`: ${rule.keys[0]}: `));
+    const depthOrHeads = /^model\.(depth|heads)$/.test(rule.keys[0]); // as model.dim
+    assert(same.length > 0 || depthOrHeads, rule.text);
+  }
+});
+
+Deno.test("parseConfig() shows a broken rule at the override when one set a key of it", () => {
+  assert.equal(
+    errors("scheduler: {warmup_epochs: 20}", ["--training.num_epochs", "15"]),
+    "--training.num_epochs: scheduler.warmup_epochs: expected at most training.num_epochs (15) " +
+      "but found 20",
+  );
+});
+
+Deno.test("parseConfig() keeps silent about a rule when a key of it is wrong or misspelt", () => {
+  assert.equal(errors("training: {num_epochs: 0}\n").split("\n").length, 1);
+  assert.equal(
+    errors("model: {patch_sise: 14}\naugmentation: {local_crop_size: 14}\n"),
+    [
+      'a.yaml:1:9: model.patch_sise: unknown key - did you mean "patch_size"?',
+    ].join(),
+  );
+});
+
+Deno.test("parseConfig() keeps silent about rules when the file cannot be read", () => {
+  const found = errors("scheduler: {warmup_epochs: 1", ["--training.num_epochs", "2"]);
+  assert.match(found, /^a\.yaml:1:29: [^\n]*$/);
+});
