@@ -1,0 +1,126 @@
+/**
+ * A small data set that anyone has at hand: the emoji of two vendors, 7,572 pictures of 32 × 32 pixels.
+ *
+ * Source: npm `emoji-datasource` 16.0.0 (its code and lists under MIT). Pictures: Google's Noto emoji under
+ * Apache-2.0, Twitter's Twemoji under CC-BY 4.0 (© Twitter, Inc and other contributors). The other
+ * vendors of the package have no free licence and are never read.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { HatchlingError } from "../errors.ts";
+import { type Dataset, labelsOf } from "./dataset.ts";
+import { Decoder } from "./decoder.ts";
+import type { Picture } from "./image.ts";
+import { npmPackageDir } from "./npm_package.ts";
+import { fitWithin, resizeBicubic } from "./resample.ts";
+
+const VERSION = "16.0.0";
+/** Size of a picture, and of the grid it lies in: a transparent pixel surrounds each. */
+const CELL = 32, GRID = 34;
+const VENDORS = ["google", "twitter"] as const;
+
+/** The members of the package's list that are used. */
+interface Emoji {
+  unified: string;
+  sheet_x: number;
+  sheet_y: number;
+  has_img_google: boolean;
+  has_img_twitter: boolean;
+}
+
+interface BaseEmoji extends Emoji {
+  category: string;
+  subcategory: string;
+  skin_variations?: Record<string, Emoji>;
+}
+
+/** Options of {@linkcode openEmoji}. */
+export interface EmojiOptions {
+  /** Pictures (1,024 pixels) are reduced to at most this many pixels. Default: they are not. */
+  maxPixels?: number;
+  /** Decoding workers, at least 1; there are two sheets to decode. Default 2. */
+  numWorkers?: number;
+  /** Called after each sheet, with the number done and of all. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Opens the emoji; 25 MB are downloaded on first use. All pictures are in memory (31 MB): Google's, then
+ * Twitter's, each in the order of the package's list, skin tones after their base emoji.
+ *
+ * Ids are vendor and code points ("google/1f600"). Labels: `category` (10), `subcategory` (99), `identity`
+ * (3,786; the same emoji of both vendors), `vendor` (2).
+ *
+ * @throws {HatchlingError} when the package cannot be downloaded or is not what was expected.
+ *
+ * @example
+ * ```ts ignore
+ * import { openEmoji } from "./emoji.ts";
+ *
+ * const emoji = await openEmoji();
+ * console.log(emoji.length, emoji.labels!.category.names);
+ * ```
+ */
+export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
+  const { maxPixels = Infinity, numWorkers = 2, onProgress } = options;
+  using decoder = new Decoder({ workers: numWorkers });
+  const folder = await npmPackageDir("emoji-datasource", VERSION);
+  const list: BaseEmoji[] = JSON.parse(await Deno.readTextFile(join(folder, "emoji.json")));
+  const sheets = await decoder.decodeAll(
+    VENDORS.map((vendor) => join(folder, "img", vendor, "sheets", "32.png")),
+    onProgress,
+  );
+  const size = fitWithin(CELL, CELL, maxPixels);
+  const pictures: Picture[] = [], ids: string[] = [];
+  const category: string[] = [], subcategory: string[] = [], identity: string[] = [];
+  const vendors: string[] = [];
+  VENDORS.forEach((vendor, v) => {
+    const { file, picture: sheet, reason } = sheets[v];
+    if (!sheet) {
+      throw new HatchlingError(`Expected a sheet of emoji in ${file}: ${reason}. Delete ${folder}`);
+    }
+    for (const base of list) {
+      for (const emoji of [base, ...Object.values(base.skin_variations ?? {})]) {
+        if (!emoji[`has_img_${vendor}`]) continue;
+        pictures.push(resizeBicubic(cut(sheet, emoji), size.width, size.height));
+        ids.push(`${vendor}/${emoji.unified.toLowerCase()}`);
+        category.push(base.category);
+        subcategory.push(base.subcategory);
+        identity.push(emoji.unified.toLowerCase());
+        vendors.push(vendor);
+      }
+    }
+  });
+  return {
+    name: `emoji-datasource ${VERSION} (${VENDORS.join(", ")})`,
+    length: pictures.length,
+    largestPixels: size.width * size.height,
+    picture: (i) => pictures[i],
+    id: (i) => ids[i],
+    labels: {
+      category: labelsOf(category),
+      subcategory: labelsOf(subcategory),
+      identity: labelsOf(identity),
+      vendor: labelsOf(vendors),
+    },
+    skipped: [],
+  };
+}
+
+function cut(sheet: Picture, { sheet_x, sheet_y }: Emoji): Picture {
+  const left = sheet_x * GRID + 1, top = sheet_y * GRID + 1;
+  if (left + CELL > sheet.width || top + CELL > sheet.height) {
+    throw new HatchlingError(
+      `Expected emoji at column ${sheet_x}, row ${sheet_y} of the sheet, which is only ` +
+        `${sheet.width} × ${sheet.height} pixels`,
+    );
+  }
+  const data = new Uint8Array(4 * CELL * CELL);
+  for (let y = 0; y < CELL; y++) {
+    const from = 4 * ((top + y) * sheet.width + left);
+    data.set(sheet.data.subarray(from, from + 4 * CELL), 4 * CELL * y);
+  }
+  return { width: CELL, height: CELL, data };
+}

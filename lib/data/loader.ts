@@ -1,0 +1,216 @@
+/**
+ * Batches in a seeded order, packed into one buffer of fixed size.
+ *
+ * @module
+ */
+
+import { HatchlingError } from "../errors.ts";
+import { Rng } from "../rng.ts";
+import { DamagedPictureError, type Dataset } from "./dataset.ts";
+import type { Picture } from "./image.ts";
+
+/** Second part of the random address of an epoch's order, (seed, epoch, ORDER): crops have other ones. */
+const ORDER = 0x6f726472;
+
+/** One batch of whole pictures of different sizes. */
+export interface Batch {
+  /** Training step, from 0. */
+  step: number;
+  /** Epoch of the step, from 0. */
+  epoch: number;
+  /** Index of every picture in the data set `[B]`; with the epoch the address of its random numbers. */
+  indices: Uint32Array;
+  /**
+   * RGBA8, one pixel per number with red in the lowest byte: `[capacityPixels]`. The pictures follow one
+   * another from 0; what lies beyond `usedPixels` means nothing.
+   */
+  pixels: Uint32Array;
+  /** Pixels in use: it is enough to upload `pixels.subarray(0, usedPixels)`. */
+  usedPixels: number;
+  /** Offset in pixels, width, height, 0 for every picture: `[B, 4]`. */
+  table: Uint32Array;
+}
+
+/** Options of {@linkcode Loader}. */
+export interface LoaderOptions {
+  /** Pictures per batch, at least 1. */
+  batchSize: number;
+  /** Seed of the order, an integer in [0, 2^53). */
+  seed: number;
+  /** Batches prepared ahead in the background. Default 2. */
+  prefetch?: number;
+}
+
+/**
+ * Gives the batch of any step. A batch is a function of data set, seed, batch size and step only: not of
+ * what was asked before, of the number of workers or of their speed.
+ *
+ * Every epoch has a new order; the pictures left over at its end, fewer than a batch, are dropped, as DINO
+ * does. Where a file turns out to be damaged, the next sound picture of the data set takes its place.
+ *
+ * @example
+ * ```ts
+ * import { Loader } from "./loader.ts";
+ *
+ * const data = new Uint8Array(256).fill(255);
+ * const loader = new Loader({
+ *   name: "white",
+ *   length: 10,
+ *   largestPixels: 64,
+ *   picture: () => ({ width: 8, height: 8, data }),
+ *   id: String,
+ *   skipped: [],
+ * }, { batchSize: 4, seed: 42 });
+ * const batch = await loader.batch(0);
+ * console.assert(loader.stepsPerEpoch === 2 && batch.usedPixels === 4 * 64);
+ * loader.release(batch);
+ * loader.close();
+ * ```
+ */
+export class Loader {
+  /** Pictures per batch. */
+  readonly batchSize: number;
+  /** Whole batches in an epoch. */
+  readonly stepsPerEpoch: number;
+  /** Length of every batch's `pixels`: batch size × largest picture of the data set. */
+  readonly capacityPixels: number;
+  readonly #dataset: Dataset;
+  readonly #seed: number;
+  readonly #prefetch: number;
+  readonly #ahead = new Map<number, Promise<Batch>>();
+  readonly #free: Uint32Array[] = [];
+  #order: { epoch: number; indices: Uint32Array } | undefined;
+  #closed = false;
+
+  /**
+   * Prepares nothing yet.
+   *
+   * @throws {HatchlingError} when the data set is smaller than a batch, or an option out of range.
+   */
+  constructor(dataset: Dataset, options: LoaderOptions) {
+    const { batchSize, seed, prefetch = 2 } = options;
+    if (!Number.isInteger(batchSize) || batchSize < 1) {
+      throw new HatchlingError(`Expected data.batch_size of at least 1 but found ${batchSize}`);
+    }
+    if (dataset.length < batchSize) {
+      throw new HatchlingError(
+        `Expected at least one batch of ${batchSize} pictures but ${dataset.name} has only ` +
+          `${dataset.length}: lower data.batch_size to ${dataset.length} or less, or add pictures`,
+      );
+    }
+    if (!Number.isInteger(prefetch) || prefetch < 0) {
+      throw new HatchlingError(`Expected prefetch to be 0 or more batches but found ${prefetch}`);
+    }
+    new Rng(seed); // its message, before any work
+    this.batchSize = batchSize;
+    this.stepsPerEpoch = Math.floor(dataset.length / batchSize);
+    this.capacityPixels = batchSize * dataset.largestPixels;
+    this.#dataset = dataset;
+    this.#seed = seed;
+    this.#prefetch = prefetch;
+  }
+
+  /**
+   * Which pictures a step shows, before damaged ones are replaced.
+   *
+   * @param step Training step, from 0.
+   * @returns Indices `[B]`.
+   */
+  indices(step: number): Uint32Array {
+    if (!Number.isSafeInteger(step) || step < 0) {
+      throw new HatchlingError(`Expected a training step from 0 on but found ${step}`);
+    }
+    const epoch = Math.floor(step / this.stepsPerEpoch);
+    if (this.#order?.epoch !== epoch) {
+      const indices = new Rng(this.#seed, epoch, ORDER).permutation(this.#dataset.length);
+      this.#order = { epoch, indices };
+    }
+    const from = (step % this.stepsPerEpoch) * this.batchSize;
+    return this.#order.indices.slice(from, from + this.batchSize);
+  }
+
+  /**
+   * The batch of a step. The batches after it are then prepared in the background.
+   *
+   * @param step Training step, from 0.
+   * @throws {HatchlingError} when every file is damaged, a picture is larger than the data set said, or the
+   * loader is closed.
+   */
+  async batch(step: number): Promise<Batch> {
+    if (this.#closed) throw new HatchlingError("The loader is closed");
+    const ready = this.#ahead.get(step);
+    this.#ahead.delete(step);
+    const batch = await (ready ?? this.#build(step));
+    for (const [other, unused] of this.#ahead) {
+      if (other > step && other <= step + this.#prefetch) continue;
+      this.#ahead.delete(other);
+      unused.then((batch) => this.release(batch), () => {});
+    }
+    for (let next = step + 1; next <= step + this.#prefetch && !this.#closed; next++) {
+      if (this.#ahead.has(next)) continue;
+      const promise = this.#build(next);
+      promise.catch(() => {}); // reported when, and if, somebody asks for that step
+      this.#ahead.set(next, promise);
+    }
+    return batch;
+  }
+
+  /**
+   * Gives a batch's buffer back for reuse, once its pixels have been uploaded. Optional; the batch must not
+   * be used afterwards.
+   *
+   * @param batch A batch of this loader.
+   */
+  release(batch: Batch): void {
+    const known = batch.pixels.length === this.capacityPixels && !this.#free.includes(batch.pixels);
+    if (known && this.#free.length <= this.#prefetch) this.#free.push(batch.pixels);
+  }
+
+  /** Stops preparing batches. The data set stays open. */
+  close(): void {
+    this.#closed = true;
+    this.#ahead.clear();
+    this.#free.length = 0;
+  }
+
+  async #build(step: number): Promise<Batch> {
+    const indices = this.indices(step);
+    const pictures: Picture[] = new Array(indices.length);
+    await Promise.all(Array.from(indices, async (index, b) => {
+      [indices[b], pictures[b]] = await this.#sound(index);
+    }));
+    const pixels = this.#free.pop() ?? new Uint32Array(this.capacityPixels);
+    const bytes = new Uint8Array(pixels.buffer);
+    const table = new Uint32Array(4 * indices.length);
+    let usedPixels = 0;
+    pictures.forEach(({ width, height, data }, b) => {
+      if (width * height > this.#dataset.largestPixels || data.length !== 4 * width * height) {
+        throw new HatchlingError(
+          `Expected ${
+            this.#dataset.id(indices[b])
+          } to have at most ${this.#dataset.largestPixels} ` +
+            `pixels of 4 bytes but found ${width} × ${height} in ${data.length} bytes`,
+        );
+      }
+      bytes.set(data, 4 * usedPixels);
+      table.set([usedPixels, width, height, 0], 4 * b);
+      usedPixels += width * height;
+    });
+    const epoch = Math.floor(step / this.stepsPerEpoch);
+    return { step, epoch, indices, pixels, usedPixels, table };
+  }
+
+  /** The picture at an index or, where that is damaged, at the next sound index, cyclically. */
+  async #sound(index: number): Promise<[number, Picture]> {
+    const n = this.#dataset.length;
+    for (let tried = 0; tried < n; tried++) {
+      const i = (index + tried) % n;
+      try {
+        return [i, await this.#dataset.picture(i)];
+      } catch (error) {
+        if (!(error instanceof DamagedPictureError)) throw error;
+      }
+    }
+    throw new HatchlingError(`Every one of the ${n} pictures of ${this.#dataset.name} is damaged`);
+  }
+}

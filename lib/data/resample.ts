@@ -1,0 +1,153 @@
+/**
+ * Antialiased bicubic reduction of pictures, byte-equal to Pillow's `Image.resize(size, BICUBIC)`.
+ *
+ * Source of the formulas: Pillow's resampling (a = −0.5 cubic of Keys 1981, support widened by the scale
+ * when shrinking, weights in 22-bit fixed point, rows of u8 between the two passes). Integer arithmetic
+ * throughout: the same bytes on any machine.
+ *
+ * @module
+ */
+
+import { HatchlingError } from "../errors.ts";
+import type { Picture } from "./image.ts";
+
+/** Fraction bits of the weights: 255 · Σ|w| · 2^22 still fits a signed 32-bit sum. */
+const PRECISION = 22;
+
+/** Keys' cubic convolution kernel with a = −0.5; torch uses −0.75. */
+function cubic(x: number): number {
+  const a = -0.5;
+  x = Math.abs(x);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+/** Which inputs an output reads, and how much of each. */
+export interface AxisWeights {
+  /** First input of every output, `[nOut]`. */
+  start: Uint32Array;
+  /** Number of inputs of every output, `[nOut]`. */
+  count: Uint32Array;
+  /** Weights times 2^22, `[nOut, taps]`; unused places are 0. */
+  weights: Int32Array;
+  /** Row length of `weights`. */
+  taps: number;
+}
+
+/**
+ * Bicubic weights along one axis.
+ *
+ * @param nIn Input length, at least 1.
+ * @param nOut Output length, at least 1.
+ */
+export function bicubicWeights(nIn: number, nOut: number): AxisWeights {
+  const step = nIn / nOut;
+  const stretch = Math.max(step, 1); // the kernel widens when shrinking: that is the antialiasing
+  const support = 2 * stretch;
+  const taps = Math.ceil(support) * 2 + 1;
+  const start = new Uint32Array(nOut), count = new Uint32Array(nOut);
+  const weights = new Int32Array(nOut * taps);
+  const row = new Float64Array(taps);
+  for (let o = 0; o < nOut; o++) {
+    const mid = (o + 0.5) * step;
+    const lo = Math.max(Math.trunc(mid - support + 0.5), 0);
+    const hi = Math.min(Math.trunc(mid + support + 0.5), nIn);
+    let total = 0;
+    for (let x = lo; x < hi; x++) total += row[x - lo] = cubic((x - mid + 0.5) / stretch);
+    start[o] = lo;
+    count[o] = hi - lo;
+    for (let k = 0; k < hi - lo; k++) {
+      const w = row[k] / total * 2 ** PRECISION;
+      weights[o * taps + k] = Math.trunc(w + (w < 0 ? -0.5 : 0.5));
+    }
+  }
+  return { start, count, weights, taps };
+}
+
+function clip8(sum: number): number {
+  const v = (sum + (1 << (PRECISION - 1))) >> PRECISION;
+  return v < 0 ? 0 : v > 255 ? 255 : v;
+}
+
+/**
+ * Resamples along one axis of RGBA8 seen as [outer, n, inner] pixels; alpha becomes 255.
+ * Columns: outer = height, inner = 1. Rows: outer = 1, inner = width.
+ */
+function resizeAxis(data: Uint8Array, outer: number, nIn: number, inner: number, nOut: number) {
+  const { start, count, weights, taps } = bicubicWeights(nIn, nOut);
+  const out = new Uint8Array(outer * nOut * inner * 4);
+  for (let p = 0, to = 0; p < outer; p++) {
+    for (let o = 0; o < nOut; o++) {
+      const first = (p * nIn + start[o]) * inner * 4, n = count[o], row = o * taps;
+      for (let q = 0; q < inner; q++, to += 4) {
+        let r = 0, g = 0, b = 0;
+        for (let k = 0, from = first + q * 4; k < n; k++, from += inner * 4) {
+          const w = weights[row + k];
+          r += w * data[from];
+          g += w * data[from + 1];
+          b += w * data[from + 2];
+        }
+        out[to] = clip8(r);
+        out[to + 1] = clip8(g);
+        out[to + 2] = clip8(b);
+        out[to + 3] = 255;
+      }
+    }
+  }
+  return out;
+}
+
+/**
+ * Resizes a picture: columns first, then rows; an axis that keeps its length is left alone.
+ *
+ * @param picture Picture of any size.
+ * @param width New width, at least 1.
+ * @param height New height, at least 1.
+ * @returns A new picture, or `picture` itself when nothing changes.
+ * @throws {HatchlingError} when a size is not a positive integer.
+ *
+ * @example
+ * ```ts
+ * import { resizeBicubic } from "./resample.ts";
+ *
+ * const grey = { width: 4, height: 2, data: new Uint8Array(32).fill(255) };
+ * console.assert(resizeBicubic(grey, 2, 1).data[0] === 255);
+ * ```
+ */
+export function resizeBicubic(picture: Picture, width: number, height: number): Picture {
+  for (const n of [width, height]) {
+    if (!Number.isInteger(n) || n < 1) {
+      throw new HatchlingError(
+        `Expected a size of at least 1 × 1 pixels, found ${width} × ${height}`,
+      );
+    }
+  }
+  let data = picture.data;
+  if (width !== picture.width) data = resizeAxis(data, picture.height, picture.width, 1, width);
+  if (height !== picture.height) data = resizeAxis(data, 1, picture.height, width, height);
+  return data === picture.data ? picture : { width, height, data };
+}
+
+/**
+ * The largest size of the same aspect ratio that has at most `maxPixels` pixels, both sides rounded down
+ * and at least 1. Exchanging width and height exchanges the result.
+ *
+ * @param width Columns, at least 1.
+ * @param height Rows, at least 1.
+ * @param maxPixels Limit for width × height, at least 1; may be `Infinity`.
+ */
+export function fitWithin(
+  width: number,
+  height: number,
+  maxPixels: number,
+): { width: number; height: number } {
+  if (width * height <= maxPixels) return { width, height };
+  const scale = Math.sqrt(maxPixels / (width * height));
+  // A strip thinner than one pixel keeps that pixel; its long side then takes the whole budget.
+  const w = Math.max(1, Math.floor(width * scale)), h = Math.max(1, Math.floor(height * scale));
+  return {
+    width: Math.min(w, Math.max(1, Math.floor(maxPixels / h))),
+    height: Math.min(h, Math.max(1, Math.floor(maxPixels / w))),
+  };
+}
