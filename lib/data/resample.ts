@@ -84,9 +84,9 @@ function resizeAxis(data: Uint8Array, outer: number, nIn: number, inner: number,
         let r = 0, g = 0, b = 0;
         for (let k = 0, from = first + q * 4; k < n; k++, from += inner * 4) {
           const w = weights[row + k];
-          r += w * data[from];
-          g += w * data[from + 1];
-          b += w * data[from + 2];
+          r = (r + Math.imul(w, data[from])) | 0;
+          g = (g + Math.imul(w, data[from + 1])) | 0;
+          b = (b + Math.imul(w, data[from + 2])) | 0;
         }
         out[to] = clip8(r);
         out[to + 1] = clip8(g);
