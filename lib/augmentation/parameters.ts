@@ -1,0 +1,198 @@
+/**
+ * From a list of operations to the numbers that the kernels read: 32 vec4f (512 bytes) per view.
+ *
+ * | vec4f | contents |
+ * | --- | --- |
+ * | 0–2 | mat3, its columns padded to four: output pixel (x, y, 1) → source pixel |
+ * | 3 | crop box: left, top, width, height |
+ * | 4 | blur: radius in whole pixels, weight inside, weight of the two edges (24 bits), 1 if blurred |
+ * | 5 | solarize threshold (256: never), number of colour operations, index of contrast (none: that number) |
+ * | 6 + 5k | colour operation k: kind (1 matrix, 2 hue, 3 contrast) and slack, shift or factor |
+ * | 7 + 5k – 10 + 5k | the matrix, column by column |
+ *
+ * @module
+ */
+
+import { mat3, mat4, vec2 } from "../deps.ts";
+import { HatchlingError } from "../errors.ts";
+import type { AugmentOp } from "./ops.ts";
+
+/** Floats per view in the table. */
+export const VIEW_FLOATS = 128;
+
+/** Colour operations that fit in a view: the four of the jitter, and grayscale. */
+export const MAX_COLOR_OPS = 5;
+
+/** A sum of two products may end a few f32 roundings short of a whole level: truncation must not lose it. */
+const SUM_SLACK = 2 ** -14;
+
+/** A picture's size and what to do with it. */
+export interface OpsView {
+  /** Width of the source picture in pixels. */
+  width: number;
+  /** Height of the source picture in pixels. */
+  height: number;
+  /** The operations, in order. */
+  ops: readonly AugmentOp[];
+}
+
+/**
+ * Source pixels that one output pixel may take in: kernels/augment_crop.wgsl walks them in blocks of
+ * 4 rows × 2 columns and must stay below 65535 blocks.
+ */
+const MAX_TAPS = 500_000;
+
+/** Stage of the kernels in which an operation runs; a list must not go back. */
+const STAGE: Record<AugmentOp["op"], number> = {
+  resized_crop: 0,
+  hflip: 1,
+  brightness: 2,
+  contrast: 2,
+  saturation: 2,
+  hue: 2,
+  grayscale: 2,
+  gaussian_blur: 3,
+  solarize: 4,
+  normalize: 5,
+};
+
+/**
+ * Colour matrix of brightness, saturation or grayscale, column-major: it maps (r, g, b, luma), in levels
+ * and luma already rounded to a whole level as in PIL, to the new (r, g, b), which are then clamped and
+ * truncated. So the translation is the share of luma.
+ */
+export function colorMatrix(
+  op: "brightness" | "saturation" | "grayscale",
+  factor = 0,
+): Float32Array {
+  const keep = op === "grayscale" ? 0 : factor;
+  const luma = op === "brightness" ? 0 : 1 - keep;
+  return mat4.setTranslation(mat4.scaling([keep, keep, keep]), [luma, luma, luma]);
+}
+
+/**
+ * Box blur that stands for a third of a Gaussian's variance: `[whole radius, weight inside, weight of
+ * the edges]`, the weights in units of 2^-24 (they sum to 2^24; PIL truncates the inner one).
+ */
+export function boxWeights(sigma: number): [number, number, number] {
+  const variance = Math.fround(sigma) ** 2 / 3;
+  const n = Math.floor((Math.sqrt(12 * variance + 1) - 1) / 2);
+  const radius = Math.fround(
+    n + (2 * n + 1) * (n * (n + 1) - 3 * variance) / (6 * (variance - (n + 1) ** 2)),
+  );
+  const whole = Math.floor(radius);
+  const inside = Math.floor(2 ** 24 / (radius * 2 + 1));
+  return [whole, inside, Math.floor((2 ** 24 - (2 * whole + 1) * inside) / 2)];
+}
+
+/**
+ * Height and width of a view after its operations.
+ *
+ * @param view Source size and operations.
+ * @returns `[height, width]` in pixels.
+ */
+export function outputSize(view: OpsView): [number, number] {
+  const crop = view.ops.find((o) => o.op === "resized_crop");
+  return crop ? [crop.size, crop.size] : [view.height, view.width];
+}
+
+/**
+ * Writes one view into the table.
+ *
+ * @param view Source size and operations, in an order that the kernels can follow: crop, colours (up to
+ * five, contrast once), blur, solarize, normalise; flips anywhere after the crop.
+ * @param table Receives 128 floats.
+ * @param offset Where they start.
+ * @throws {HatchlingError} when the operations or their numbers cannot be followed.
+ */
+export function packView(view: OpsView, table: Float32Array, offset = 0): void {
+  const { width, height, ops } = view;
+  const [outHeight, outWidth] = outputSize(view);
+  let box = { left: 0, top: 0, width, height };
+  let flip = false;
+  let stage = -1;
+  let count = 0;
+  let contrast = MAX_COLOR_OPS;
+  const out = table.subarray(offset, offset + VIEW_FLOATS);
+  out.fill(0);
+  out[20] = 256;
+
+  for (const op of ops) {
+    const next = STAGE[op.op];
+    if (next === undefined) throw refused(ops, `${op.op} is not an operation`);
+    if (op.op === "hflip") { // mirror images commute with everything but the crop
+      flip = !flip;
+      stage = Math.max(stage, next);
+      continue;
+    }
+    if (next < stage || next === stage && next !== 2) {
+      throw refused(ops, `${op.op} cannot come after what stands before it`);
+    }
+    stage = next;
+    if (op.op === "resized_crop") {
+      box = op;
+      const numbers = [op.left, op.top, op.width, op.height, op.size];
+      const fits = numbers.every(Number.isInteger) && op.left >= 0 && op.top >= 0 &&
+        op.width > 0 && op.height > 0 && op.size > 0 &&
+        op.left + op.width <= width && op.top + op.height <= height;
+      if (!fits) throw refused(ops, `the crop does not lie within ${width} × ${height} pixels`);
+    } else if (op.op === "gaussian_blur") {
+      if (!(op.sigma >= 0 && op.sigma <= 1e3)) throw refused(ops, "sigma must be in [0, 1000]");
+      out.set([...boxWeights(op.sigma), 1], 16);
+    } else if (op.op === "solarize") {
+      if (!(op.threshold >= 0 && op.threshold <= 256)) {
+        throw refused(ops, "threshold must be in [0, 256]");
+      }
+      out[20] = op.threshold;
+    } else if (op.op !== "normalize") {
+      if (count === MAX_COLOR_OPS) {
+        throw refused(ops, `at most ${MAX_COLOR_OPS} colour operations fit`);
+      }
+      const at = 24 + 20 * count;
+      if (op.op === "contrast") {
+        if (contrast < count) throw refused(ops, "contrast can stand only once");
+        contrast = count;
+        out.set([3, factorOf(op, ops)], at);
+      } else if (op.op === "hue") {
+        if (!(Math.abs(op.factor) <= 0.5)) {
+          throw refused(ops, "the factor of hue must be in [-0.5, 0.5]");
+        }
+        out.set([2, (Math.trunc(op.factor * 255) + 256) % 256], at);
+      } else {
+        const factor = op.op === "grayscale" ? 0 : factorOf(op, ops);
+        out.set([1, op.op === "saturation" ? SUM_SLACK : 0], at);
+        out.set(colorMatrix(op.op, factor), at + 4);
+      }
+      count++;
+    }
+  }
+  const taps = (from: number, to: number) => Math.min(from, 4 * Math.max(1, from / to));
+  if (taps(box.width, outWidth) * taps(box.height, outHeight) > MAX_TAPS) {
+    throw new HatchlingError(
+      `Expected a picture that shrinks less than ${box.width} × ${box.height} to ${outWidth} × ` +
+        `${outHeight} pixels: reduce it first (data.max_pixels)`,
+    );
+  }
+  const scale = vec2.create(box.width / outWidth, box.height / outHeight);
+  const start = vec2.create(box.left, box.top);
+  if (flip) {
+    scale[0] = -scale[0];
+    start[0] += box.width;
+  }
+  out.set(mat3.multiply(mat3.translation(start), mat3.scaling(scale)), 0);
+  out.set([box.left, box.top, box.width, box.height], 12);
+  out[21] = count;
+  out[22] = Math.min(contrast, count);
+}
+
+function factorOf(op: { op: string; factor: number }, ops: readonly AugmentOp[]): number {
+  if (op.factor >= 0 && op.factor <= 1e4) return op.factor;
+  throw refused(ops, `the factor of ${op.op} must be in [0, 10000]`);
+}
+
+function refused(ops: readonly AugmentOp[], why: string): HatchlingError {
+  return new HatchlingError(
+    "Expected operations in the order resized_crop, colours, gaussian_blur, solarize, normalize " +
+      `(hflip anywhere after the crop) but ${why}: ${JSON.stringify(ops)}`,
+  );
+}
