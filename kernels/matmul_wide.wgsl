@@ -1,0 +1,255 @@
+// C = op(A) · op(B), then an epilogue; 16×16 outputs per invocation, for software adapters.
+//
+// op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc.
+// TRANS_A: A is stored [K, M]; TRANS_B: B is stored [N, K].
+// VEC_A, VEC_B: the operand's leading dimension is a multiple of 4 and, where it is not transposed onto
+// K, so is its other extent: whole vec4 loads. Otherwise elements are picked one by one, with bounds.
+// EXACT_K: K is a multiple of 4.
+// VEC_C: N is a multiple of 4.
+// Epilogue, bits of params.epilogue in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps
+// the value and C gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD).
+//
+// Launch: workgroups [ceil(N / (16·WX)), ceil(M / (16·WY))], WX·WY invocations each.
+// Software adapters are bound by loads, not by registers: twice the multiply-adds per load of matmul.wgsl.
+// The sum over K runs in one invocation, in order: the same bits every time.
+
+struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> aux: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> pre: array<vec4f>;
+
+override TRANS_A: bool = false;
+override TRANS_B: bool = false;
+override VEC_A: bool = false;
+override VEC_B: bool = false;
+override VEC_C: bool = false;
+override EXACT_K: bool = false;
+override WX: u32 = 8u;
+override WY: u32 = 8u;
+
+const ACCUMULATE = 1u;
+const BIAS = 2u;
+const GELU = 4u;
+const GELU_GRAD = 8u;
+const ADD = 16u;
+
+fn has(bit: u32) -> bool {
+  return (params.epilogue & bit) != 0u;
+}
+
+// erf by a rational approximation on [-4, 4] (about 2 ulp), 1 beyond.
+fn erf(x: vec4f) -> vec4f {
+  let y = clamp(x, vec4f(-4.0), vec4f(4.0));
+  let z = y * y;
+  var p = z * -2.72614225801306e-10 + 2.77068142495902e-08;
+  p = z * p - 2.10102402082508e-06;
+  p = z * p - 5.69250639462346e-05;
+  p = z * p - 7.34990630326855e-04;
+  p = z * p - 2.95459980854025e-03;
+  p = z * p - 1.60960333262415e-02;
+  var q = z * -1.45660718464996e-05 - 2.13374055278905e-04;
+  q = z * q - 1.68282697438203e-03;
+  q = z * q - 7.37332916720468e-03;
+  q = z * q - 1.42647390514189e-02;
+  return y * p / q;
+}
+
+fn gelu(x: vec4f) -> vec4f {
+  return 0.5 * x * (1.0 + erf(x * 0.70710678118));
+}
+
+fn gelu_grad(x: vec4f) -> vec4f {
+  let density = 0.3989422804 * exp(-0.5 * min(x * x, vec4f(160.0)));
+  return 0.5 * (1.0 + erf(x * 0.70710678118)) + x * density;
+}
+
+// op(A)[row, k] and op(B)[k, col] with bounds; beyond K, A is 0.
+fn a_at(row: u32, k: u32) -> f32 {
+  if (k >= params.k) { return 0.0; }
+  let r = min(row, params.m - 1u);
+  let i = select(r * params.lda + k, k * params.lda + r, TRANS_A);
+  return a[i >> 2u][i & 3u];
+}
+
+fn b_at(k: u32, col: u32) -> f32 {
+  let q = min(k, params.k - 1u);
+  let j = min(col, params.n - 1u);
+  let i = select(q * params.ldb + j, j * params.ldb + q, TRANS_B);
+  return b[i >> 2u][i & 3u];
+}
+
+fn a_row(row: u32, k: u32) -> vec4f {
+  return vec4f(a_at(row, k), a_at(row, k + 1u), a_at(row, k + 2u), a_at(row, k + 3u));
+}
+
+fn b_row(k: u32, col: u32) -> vec4f {
+  return vec4f(b_at(k, col), b_at(k, col + 1u), b_at(k, col + 2u), b_at(k, col + 3u));
+}
+
+// Row 4k + i of a k-major operand, as the vec4 at column block `col`.
+fn a_k(k: u32, i: u32, col: u32) -> vec4f {
+  let row = 4u * k + i;
+  if (EXACT_K) { return a[row * (params.lda / 4u) + col]; }
+  return select(vec4f(), a[min(row, params.k - 1u) * (params.lda / 4u) + col], row < params.k);
+}
+
+fn b_k(k: u32, i: u32, col: u32) -> vec4f {
+  let row = 4u * k + i;
+  if (EXACT_K) { return b[row * (params.ldb / 4u) + col]; }
+  return b[min(row, params.k - 1u) * (params.ldb / 4u) + col];
+}
+
+// Four rows of op(A) over four k: element [i] is row 4m + i.
+fn load_a(m: u32, k: u32) -> mat4x4f {
+  if (VEC_A && TRANS_A) {
+    let col = min(m, params.m / 4u - 1u);
+    return transpose(mat4x4f(a_k(k, 0u, col), a_k(k, 1u, col), a_k(k, 2u, col), a_k(k, 3u, col)));
+  }
+  let r = 4u * m;
+  if (VEC_A) {
+    let l = params.lda / 4u;
+    let last = params.m - 1u;
+    return mat4x4f(a[min(r, last) * l + k], a[min(r + 1u, last) * l + k], a[min(r + 2u, last) * l + k], a[min(r + 3u, last) * l + k]);
+  }
+  return mat4x4f(a_row(r, 4u * k), a_row(r + 1u, 4u * k), a_row(r + 2u, 4u * k), a_row(r + 3u, 4u * k));
+}
+
+// Four k of op(B) over four columns: element [i] is row 4k + i.
+fn load_b(k: u32, n: u32) -> mat4x4f {
+  if (VEC_B && TRANS_B) {
+    let l = params.ldb / 4u;
+    let last = params.n - 1u;
+    let r = 4u * n;
+    return transpose(mat4x4f(b[min(r, last) * l + k], b[min(r + 1u, last) * l + k], b[min(r + 2u, last) * l + k], b[min(r + 3u, last) * l + k]));
+  }
+  if (VEC_B) {
+    let col = min(n, params.n / 4u - 1u);
+    return mat4x4f(b_k(k, 0u, col), b_k(k, 1u, col), b_k(k, 2u, col), b_k(k, 3u, col));
+  }
+  let q = 4u * k;
+  return mat4x4f(b_row(q, 4u * n), b_row(q + 1u, 4u * n), b_row(q + 2u, 4u * n), b_row(q + 3u, 4u * n));
+}
+
+fn put(row: u32, col: u32, sum: vec4f) {
+  if (row >= params.m || col >= params.n) { return; }
+  let at = row * params.ldc + col;
+  let add = has(ACCUMULATE);
+  if (VEC_C) {
+    c[at >> 2u] = select(sum, sum + c[at >> 2u], add);
+    return;
+  }
+  for (var i = 0u; i < min(4u, params.n - col); i++) {
+    let e = at + i;
+    c[e >> 2u][e & 3u] = select(sum[i], sum[i] + c[e >> 2u][e & 3u], add);
+  }
+}
+
+// The epilogue of elements at … at + 3 in columns col … col + 3.
+fn finish(at: u32, col: u32) {
+  var v = c[at >> 2u];
+  if (has(BIAS)) { v += bias[col >> 2u]; }
+  if (has(GELU)) {
+    pre[at >> 2u] = v;
+    v = gelu(v);
+  }
+  if (has(GELU_GRAD)) { v *= gelu_grad(aux[at >> 2u]); }
+  if (has(ADD)) { v += aux[at >> 2u]; }
+  c[at >> 2u] = v;
+}
+
+fn finish_one(at: u32, col: u32) {
+  let i = at >> 2u;
+  let j = at & 3u;
+  var v = vec4f(c[i][j]);
+  if (has(BIAS)) { v += bias[col >> 2u][col & 3u]; }
+  if (has(GELU)) {
+    pre[i][j] = v.x;
+    v = gelu(v);
+  }
+  if (has(GELU_GRAD)) { v *= gelu_grad(vec4f(aux[i][j])); }
+  if (has(ADD)) { v += aux[i][j]; }
+  c[i][j] = v.x;
+}
+
+@compute @workgroup_size(WX, WY)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let m0 = id.y * 4u;
+  let n0 = id.x * 4u;
+  if (4u * m0 >= params.m || 4u * n0 >= params.n) { return; }
+  var c0a = vec4f(); var c0b = vec4f(); var c0c = vec4f(); var c0d = vec4f();
+  var c1a = vec4f(); var c1b = vec4f(); var c1c = vec4f(); var c1d = vec4f();
+  var c2a = vec4f(); var c2b = vec4f(); var c2c = vec4f(); var c2d = vec4f();
+  var c3a = vec4f(); var c3b = vec4f(); var c3c = vec4f(); var c3d = vec4f();
+  var c4a = vec4f(); var c4b = vec4f(); var c4c = vec4f(); var c4d = vec4f();
+  var c5a = vec4f(); var c5b = vec4f(); var c5c = vec4f(); var c5d = vec4f();
+  var c6a = vec4f(); var c6b = vec4f(); var c6c = vec4f(); var c6d = vec4f();
+  var c7a = vec4f(); var c7b = vec4f(); var c7c = vec4f(); var c7d = vec4f();
+  var c8a = vec4f(); var c8b = vec4f(); var c8c = vec4f(); var c8d = vec4f();
+  var c9a = vec4f(); var c9b = vec4f(); var c9c = vec4f(); var c9d = vec4f();
+  var c10a = vec4f(); var c10b = vec4f(); var c10c = vec4f(); var c10d = vec4f();
+  var c11a = vec4f(); var c11b = vec4f(); var c11c = vec4f(); var c11d = vec4f();
+  var c12a = vec4f(); var c12b = vec4f(); var c12c = vec4f(); var c12d = vec4f();
+  var c13a = vec4f(); var c13b = vec4f(); var c13c = vec4f(); var c13d = vec4f();
+  var c14a = vec4f(); var c14b = vec4f(); var c14c = vec4f(); var c14d = vec4f();
+  var c15a = vec4f(); var c15b = vec4f(); var c15c = vec4f(); var c15d = vec4f();
+  let blocks = (params.k + 3u) / 4u;
+  for (var k = 0u; k < blocks; k++) {
+    let ba = load_b(k, n0 + 0u);
+    let bb = load_b(k, n0 + 1u);
+    let bc = load_b(k, n0 + 2u);
+    let bd = load_b(k, n0 + 3u);
+    var rows = load_a(m0 + 0u, k);
+    c0a += ba * rows[0]; c0b += bb * rows[0]; c0c += bc * rows[0]; c0d += bd * rows[0];
+    c1a += ba * rows[1]; c1b += bb * rows[1]; c1c += bc * rows[1]; c1d += bd * rows[1];
+    c2a += ba * rows[2]; c2b += bb * rows[2]; c2c += bc * rows[2]; c2d += bd * rows[2];
+    c3a += ba * rows[3]; c3b += bb * rows[3]; c3c += bc * rows[3]; c3d += bd * rows[3];
+    rows = load_a(m0 + 1u, k);
+    c4a += ba * rows[0]; c4b += bb * rows[0]; c4c += bc * rows[0]; c4d += bd * rows[0];
+    c5a += ba * rows[1]; c5b += bb * rows[1]; c5c += bc * rows[1]; c5d += bd * rows[1];
+    c6a += ba * rows[2]; c6b += bb * rows[2]; c6c += bc * rows[2]; c6d += bd * rows[2];
+    c7a += ba * rows[3]; c7b += bb * rows[3]; c7c += bc * rows[3]; c7d += bd * rows[3];
+    rows = load_a(m0 + 2u, k);
+    c8a += ba * rows[0]; c8b += bb * rows[0]; c8c += bc * rows[0]; c8d += bd * rows[0];
+    c9a += ba * rows[1]; c9b += bb * rows[1]; c9c += bc * rows[1]; c9d += bd * rows[1];
+    c10a += ba * rows[2]; c10b += bb * rows[2]; c10c += bc * rows[2]; c10d += bd * rows[2];
+    c11a += ba * rows[3]; c11b += bb * rows[3]; c11c += bc * rows[3]; c11d += bd * rows[3];
+    rows = load_a(m0 + 3u, k);
+    c12a += ba * rows[0]; c12b += bb * rows[0]; c12c += bc * rows[0]; c12d += bd * rows[0];
+    c13a += ba * rows[1]; c13b += bb * rows[1]; c13c += bc * rows[1]; c13d += bd * rows[1];
+    c14a += ba * rows[2]; c14b += bb * rows[2]; c14c += bc * rows[2]; c14d += bd * rows[2];
+    c15a += ba * rows[3]; c15b += bb * rows[3]; c15c += bc * rows[3]; c15d += bd * rows[3];
+  }
+  let row = 4u * m0;
+  let col = 4u * n0;
+  put(row + 0u, col + 0u, c0a); put(row + 0u, col + 4u, c0b); put(row + 0u, col + 8u, c0c); put(row + 0u, col + 12u, c0d);
+  put(row + 1u, col + 0u, c1a); put(row + 1u, col + 4u, c1b); put(row + 1u, col + 8u, c1c); put(row + 1u, col + 12u, c1d);
+  put(row + 2u, col + 0u, c2a); put(row + 2u, col + 4u, c2b); put(row + 2u, col + 8u, c2c); put(row + 2u, col + 12u, c2d);
+  put(row + 3u, col + 0u, c3a); put(row + 3u, col + 4u, c3b); put(row + 3u, col + 8u, c3c); put(row + 3u, col + 12u, c3d);
+  put(row + 4u, col + 0u, c4a); put(row + 4u, col + 4u, c4b); put(row + 4u, col + 8u, c4c); put(row + 4u, col + 12u, c4d);
+  put(row + 5u, col + 0u, c5a); put(row + 5u, col + 4u, c5b); put(row + 5u, col + 8u, c5c); put(row + 5u, col + 12u, c5d);
+  put(row + 6u, col + 0u, c6a); put(row + 6u, col + 4u, c6b); put(row + 6u, col + 8u, c6c); put(row + 6u, col + 12u, c6d);
+  put(row + 7u, col + 0u, c7a); put(row + 7u, col + 4u, c7b); put(row + 7u, col + 8u, c7c); put(row + 7u, col + 12u, c7d);
+  put(row + 8u, col + 0u, c8a); put(row + 8u, col + 4u, c8b); put(row + 8u, col + 8u, c8c); put(row + 8u, col + 12u, c8d);
+  put(row + 9u, col + 0u, c9a); put(row + 9u, col + 4u, c9b); put(row + 9u, col + 8u, c9c); put(row + 9u, col + 12u, c9d);
+  put(row + 10u, col + 0u, c10a); put(row + 10u, col + 4u, c10b); put(row + 10u, col + 8u, c10c); put(row + 10u, col + 12u, c10d);
+  put(row + 11u, col + 0u, c11a); put(row + 11u, col + 4u, c11b); put(row + 11u, col + 8u, c11c); put(row + 11u, col + 12u, c11d);
+  put(row + 12u, col + 0u, c12a); put(row + 12u, col + 4u, c12b); put(row + 12u, col + 8u, c12c); put(row + 12u, col + 12u, c12d);
+  put(row + 13u, col + 0u, c13a); put(row + 13u, col + 4u, c13b); put(row + 13u, col + 8u, c13c); put(row + 13u, col + 12u, c13d);
+  put(row + 14u, col + 0u, c14a); put(row + 14u, col + 4u, c14b); put(row + 14u, col + 8u, c14c); put(row + 14u, col + 12u, c14d);
+  put(row + 15u, col + 0u, c15a); put(row + 15u, col + 4u, c15b); put(row + 15u, col + 8u, c15c); put(row + 15u, col + 12u, c15d);
+  // A second pass over the invocation's own outputs, in a loop, so that the epilogue's code exists once.
+  if ((params.epilogue & ~ACCUMULATE) == 0u) { return; }
+  let rows_end = min(row + 16u, params.m);
+  let cols_end = min(col + 16u, params.n);
+  for (var i = row; i < rows_end; i++) {
+    if (VEC_C) {
+      for (var j = col; j < cols_end; j += 4u) { finish(i * params.ldc + j, j); }
+    } else {
+      for (var j = col; j < cols_end; j++) { finish_one(i * params.ldc + j, j); }
+    }
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * The GPU: owner of device, memory, kernels, and of the eager queue; the same ops go into a recording
+ * while one is under way.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import { checkDispatch, type Dispatch, type DispatchOptions, packParams } from "./dispatch.ts";
+import { EagerQueue } from "./eager.ts";
+import { KernelCache, type KernelSource } from "./kernel.ts";
+import { Memory } from "./memory.ts";
+import { roundUp, sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";
+
+/** Receives allocations and dispatches while a program is being recorded. */
+export interface Recorder {
+  /** A temporary that the plan will place. */
+  empty(shape: readonly number[], label: string): Tensor;
+  /** One more dispatch. */
+  dispatch(dispatch: Dispatch): void;
+}
+
+const USAGE = GPU_BUFFER_USAGE();
+
+function GPU_BUFFER_USAGE(): { data: number; read: number } {
+  // Written out: importing this module must not need a GPU (STORAGE | COPY_SRC | COPY_DST; MAP_READ | COPY_DST).
+  return { data: 0x80 | 0x04 | 0x08, read: 0x01 | 0x08 };
+}
+
+/** An open GPU. Get one from {@linkcode openGpu}. */
+export class Gpu {
+  /** The WebGPU device. */
+  readonly device: GPUDevice;
+  /** Who made the adapter and what it is called. */
+  readonly info: GPUAdapterInfo;
+  /** Live-bytes counter of all tensors. */
+  readonly memory: Memory = new Memory();
+  /** Compiled kernels. */
+  readonly kernels: KernelCache;
+  /** Set while a program is being recorded. */
+  recorder: Recorder | undefined;
+  #eager: EagerQueue;
+  #error: Error | undefined;
+  #scope: Set<Storage> | undefined;
+  #dummies: Tensor[] = [];
+  #destroyed = false;
+
+  /** Wraps a device; {@linkcode openGpu} is the usual way. */
+  constructor(device: GPUDevice, info: GPUAdapterInfo) {
+    this.device = device;
+    this.info = info;
+    this.kernels = new KernelCache(device);
+    this.#eager = new EagerQueue(device);
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#error ??= new HatchlingError(
+        `The GPU reported: ${(event as GPUUncapturedErrorEvent).error.message}`,
+      );
+    });
+    device.lost.then((lost) => {
+      if (this.#destroyed) return;
+      this.#error ??= new HatchlingError(
+        `The GPU device was lost (${lost.reason}): ${lost.message}. The driver may have reset it after a dispatch ` +
+          "that took too long: use a smaller batch, then resume from the last checkpoint",
+      );
+    });
+  }
+
+  /** The device's limits. */
+  get limits(): GPUSupportedLimits {
+    return this.device.limits;
+  }
+
+  /** Bytes to which views must be aligned: 256 satisfies every conforming adapter. */
+  get alignment(): number {
+    return Math.max(256, this.limits.minStorageBufferOffsetAlignment);
+  }
+
+  /** True when a CPU plays the GPU. */
+  get isSoftware(): boolean {
+    return this.info.isFallbackAdapter;
+  }
+
+  /** Throws the first error that the device has reported since the last check. */
+  check(): void {
+    const error = this.#error;
+    if (!error) return;
+    this.#error = undefined;
+    throw error;
+  }
+
+  /** Uninitialised f32 tensor; while recording, a temporary of the program. */
+  empty(shape: readonly number[], label = "tensor"): Tensor {
+    return this.recorder ? this.recorder.empty(shape, label) : this.persistent(shape, label);
+  }
+
+  /** Zero-filled tensor that lives until destroyed, also while recording. */
+  persistent(shape: readonly number[], label = "tensor"): Tensor {
+    for (const n of shape) {
+      if (!Number.isInteger(n) || n < 1) {
+        throw new HatchlingError(
+          `Expected positive whole dimensions but found [${shape.join(", ")}] for ${label}`,
+        );
+      }
+    }
+    const storage = this.allocate(sizeOf(shape) * 4, label);
+    return new Tensor(this, shape, storage, 0);
+  }
+
+  /** Zero-filled memory of at least `bytes`. */
+  allocate(bytes: number, label: string): Storage {
+    this.check();
+    const size = roundUp(Math.max(16, bytes), 16);
+    if (size > this.limits.maxBufferSize) {
+      throw new HatchlingError(
+        `${label} needs ${size} bytes in one buffer but this adapter allows ${this.limits.maxBufferSize}: ` +
+          "use a smaller batch, image or output dimension",
+      );
+    }
+    const buffer = this.device.createBuffer({ size, usage: USAGE.data, label });
+    this.memory.add(size);
+    const storage: Storage = { buffer, bytes: size, destroyed: false, label };
+    if (!this.recorder) this.#scope?.add(storage);
+    return storage;
+  }
+
+  /** Uploads a typed array as a new tensor. */
+  tensor(data: TensorData, shape: readonly number[] = [data.length], label = "tensor"): Tensor {
+    const t = this.persistent(shape, label);
+    t.write(data);
+    return t;
+  }
+
+  /** Frees a storage; not while recording, where a program still uses it. */
+  free(storage: Storage): void {
+    if (storage.destroyed) return;
+    storage.destroyed = true;
+    if (!storage.buffer) return;
+    this.#eager.flush();
+    storage.buffer.destroy();
+    this.memory.remove(storage.bytes);
+    this.#scope?.delete(storage);
+  }
+
+  /** Queues an upload before everything dispatched later. */
+  upload(tensor: Tensor, data: TensorData): void {
+    this.#eager.flush();
+    const { buffer, offset } = tensor.binding();
+    this.device.queue.writeBuffer(
+      buffer,
+      offset!,
+      data.buffer as ArrayBuffer,
+      data.byteOffset,
+      data.byteLength,
+    );
+  }
+
+  /** A 16-byte tensor to bind where a variant does not use a binding; `index` keeps two of them apart. */
+  dummy(index = 0): Tensor {
+    while (this.#dummies.length <= index) {
+      const buffer = this.device.createBuffer({ size: 16, usage: USAGE.data, label: "dummy" });
+      const storage: Storage = { buffer, bytes: 16, destroyed: false, label: "dummy" };
+      this.#dummies.push(new Tensor(this, [4], storage, 0));
+    }
+    return this.#dummies[index];
+  }
+
+  /** Runs a kernel now, or records it. */
+  dispatch(source: KernelSource, options: DispatchOptions): void {
+    checkDispatch(source, options, this.limits);
+    const [x, y = 1, z = 1] = options.workgroups;
+    const dispatch: Dispatch = {
+      pipeline: this.kernels.get(source, options.constants),
+      tensors: options.tensors,
+      params: packParams(options.u32, options.f32),
+      workgroups: [x, y, z],
+      flops: options.flops ?? 0,
+    };
+    if (this.recorder) this.recorder.dispatch(dispatch);
+    else this.#eager.dispatch(dispatch);
+  }
+
+  /** Submits what eager ops have queued. */
+  flush(): void {
+    this.#eager.flush();
+    this.check();
+  }
+
+  /** Downloads several tensors with one wait. */
+  async read(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+    this.#eager.flush();
+    await this.kernels.check();
+    const total = tensors.reduce((sum, t) => sum + roundUp(t.bytes, 16), 0);
+    const staging = this.device.createBuffer({ size: Math.max(16, total), usage: USAGE.read });
+    try {
+      const encoder = this.device.createCommandEncoder();
+      let at = 0;
+      for (const t of tensors) {
+        const { buffer, offset } = t.binding();
+        encoder.copyBufferToBuffer(buffer, offset!, staging, at, t.bytes);
+        at += roundUp(t.bytes, 16);
+      }
+      this.device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(1 /* GPUMapMode.READ */).catch((error) => {
+        this.check();
+        throw new HatchlingError(`Reading from the GPU failed: ${error.message}`);
+      });
+      this.check();
+      const bytes = staging.getMappedRange();
+      at = 0;
+      return tensors.map((t) => {
+        const values = new Float32Array(bytes.slice(at, at + t.bytes));
+        at += roundUp(t.bytes, 16);
+        return values;
+      });
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /**
+   * Runs `fn` and frees every tensor made inside, but for those it returns (in arrays, maps or plain
+   * objects as well). For eager use: a forward and backward pass leaves nothing behind.
+   */
+  scope<T>(fn: () => T): T {
+    const outer = this.#scope;
+    const mine = new Set<Storage>();
+    this.#scope = mine;
+    let kept = new Set<Storage>();
+    try {
+      const out = fn();
+      kept = new Set(tensorsIn(out).map((t) => t.storage));
+      return out;
+    } finally {
+      this.#scope = outer;
+      for (const storage of mine) {
+        if (kept.has(storage)) outer?.add(storage);
+        else this.free(storage);
+      }
+    }
+  }
+
+  /** Resolves when everything submitted has run, with outstanding errors thrown. */
+  async idle(): Promise<void> {
+    this.flush();
+    await this.kernels.check();
+    await this.device.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  /** Frees the device and all its memory. */
+  destroy(): void {
+    this.#destroyed = true;
+    this.device.destroy();
+  }
+}
+
+/** All tensors in a value: itself, or inside arrays, maps and plain objects. */
+export function tensorsIn(value: unknown): Tensor[] {
+  if (value instanceof Tensor) return [value];
+  if (Array.isArray(value)) return value.flatMap(tensorsIn);
+  if (value instanceof Map) return [...value.values()].flatMap(tensorsIn);
+  if (value && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.values(value).flatMap(tensorsIn);
+  }
+  return [];
+}

@@ -1,0 +1,19 @@
+/**
+ * The GPU core: device, tensors, kernels, recorded programs.
+ *
+ * @module
+ */
+export { type Dispatch, type DispatchOptions, grid } from "./dispatch.ts";
+export { Gpu, type Recorder, tensorsIn } from "./gpu.ts";
+export {
+  type Constants,
+  defineKernel,
+  KernelCache,
+  type KernelSource,
+  type Pipeline,
+} from "./kernel.ts";
+export { Memory } from "./memory.ts";
+export { openGpu, type OpenGpuOptions } from "./open.ts";
+export { type Lifetime, type Plan, planMemory } from "./plan.ts";
+export { type KernelCost, Program, record } from "./program.ts";
+export { sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";

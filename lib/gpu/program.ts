@@ -1,0 +1,207 @@
+/**
+ * Programs: a list of dispatches recorded once and replayed with one encoder and one submit.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import type { Dispatch } from "./dispatch.ts";
+import { type Gpu, type Recorder, tensorsIn } from "./gpu.ts";
+import { type Lifetime, planMemory } from "./plan.ts";
+import { roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
+
+/** Cost of all dispatches of one kernel in a program. */
+export interface KernelCost {
+  /** The kernel's name. */
+  name: string;
+  /** How often it is dispatched. */
+  dispatches: number;
+  /** Floating-point operations of one run. */
+  flops: number;
+  /** Bytes bound, an upper bound of the bytes moved. */
+  bytes: number;
+}
+
+/** A recorded program; `outputs` is what the recorded function returned. */
+export class Program<T> {
+  /** The tensors that the recorded function returned; they keep their values until the next run. */
+  readonly outputs: T;
+  /** Bytes of the planned temporaries, outputs included. */
+  readonly temporaryBytes: number;
+  /** Bytes the temporaries would take without sharing. */
+  readonly unplannedBytes: number;
+  readonly #gpu: Gpu;
+  readonly #dispatches: readonly Dispatch[];
+  readonly #steps: {
+    pipeline: GPUComputePipeline;
+    group: GPUBindGroup;
+    workgroups: readonly [number, number, number];
+  }[];
+  readonly #slots: Storage[];
+  readonly #params: GPUBuffer;
+
+  /** Use {@linkcode record}. */
+  constructor(
+    gpu: Gpu,
+    outputs: T,
+    dispatches: readonly Dispatch[],
+    temporaries: readonly Storage[],
+  ) {
+    this.#gpu = gpu;
+    this.outputs = outputs;
+    this.#dispatches = dispatches;
+    const { slots, unplanned } = place(gpu, outputs, dispatches, temporaries);
+    this.#slots = slots;
+    this.temporaryBytes = slots.reduce((sum, s) => sum + s.bytes, 0);
+    this.unplannedBytes = unplanned;
+    this.#params = packAll(gpu.device, dispatches);
+    const stride = gpu.alignment;
+    this.#steps = dispatches.map(({ pipeline, tensors, params, workgroups }, i) => {
+      const entries = [
+        { buffer: this.#params, offset: i * stride, size: params.byteLength },
+        ...tensors.map((t) => t.binding()),
+      ];
+      const group = gpu.device.createBindGroup({
+        label: pipeline.name,
+        layout: pipeline.layout,
+        entries: entries.map((resource, binding) => ({ binding, resource })),
+      });
+      return { pipeline: pipeline.pipeline, group, workgroups };
+    });
+  }
+
+  /** Number of dispatches. */
+  get length(): number {
+    return this.#steps.length;
+  }
+
+  /** Floating-point operations of one run, as declared by the ops. */
+  get flops(): number {
+    return this.#dispatches.reduce((sum, d) => sum + d.flops, 0);
+  }
+
+  /** Cost by kernel, largest FLOP count first. */
+  costs(): KernelCost[] {
+    const byName = new Map<string, KernelCost>();
+    for (const d of this.#dispatches) {
+      const name = d.pipeline.name;
+      const row = byName.get(name) ?? { name, dispatches: 0, flops: 0, bytes: 0 };
+      row.dispatches++;
+      row.flops += d.flops;
+      row.bytes += d.tensors.reduce((sum, t) => sum + t.bytes, 0);
+      byName.set(name, row);
+    }
+    return [...byName.values()].sort((a, b) => b.flops - a.flops || b.bytes - a.bytes);
+  }
+
+  /** Replays the program: one encoder, one submit, no allocation, no wait. */
+  run(): void {
+    this.#gpu.flush();
+    const encoder = this.#gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const { pipeline, group, workgroups } of this.#steps) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+    }
+    pass.end();
+    this.#gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Frees temporaries and outputs. */
+  destroy(): void {
+    for (const slot of this.#slots) this.#gpu.free(slot);
+    this.#params.destroy();
+  }
+}
+
+/**
+ * Records what `fn` dispatches, plans the memory of its temporaries, compiles its kernels and builds its
+ * bind groups. Tensors that `fn` returns keep their own memory; all other tensors it makes are
+ * temporaries. `fn` must be synchronous.
+ *
+ * @example
+ * ```ts
+ * import { openGpu, record } from "./mod.ts";
+ * import { matmul } from "../ops/matmul.ts";
+ *
+ * const gpu = await openGpu();
+ * const a = gpu.tensor(new Float32Array([1, 2, 3, 4]), [2, 2]);
+ * const program = await record(gpu, () => ({ y: matmul(gpu, matmul(gpu, a, a), a) }));
+ * program.run();
+ * console.log(await program.outputs.y.read()); // a³
+ * program.destroy();
+ * a.destroy();
+ * gpu.destroy();
+ * ```
+ *
+ * @throws {HatchlingError} When a kernel does not compile, or a recording is already under way.
+ */
+export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
+  if (gpu.recorder) throw new HatchlingError("Expected no other recording but one is under way");
+  gpu.flush();
+  const dispatches: Dispatch[] = [];
+  const temporaries: Storage[] = [];
+  const recorder: Recorder = {
+    empty(shape, label) {
+      const storage: Storage = { bytes: roundUp(sizeOf(shape) * 4, 16), destroyed: false, label };
+      temporaries.push(storage);
+      return new Tensor(gpu, shape, storage, 0);
+    },
+    dispatch: (dispatch) => void dispatches.push(dispatch),
+  };
+  gpu.recorder = recorder;
+  let outputs: T;
+  try {
+    outputs = fn();
+  } finally {
+    gpu.recorder = undefined;
+  }
+  await gpu.kernels.check();
+  const program = new Program(gpu, outputs, dispatches, temporaries);
+  await gpu.idle();
+  return program;
+}
+
+/** Gives every used temporary its slot. */
+function place(
+  gpu: Gpu,
+  outputs: unknown,
+  dispatches: readonly Dispatch[],
+  temporaries: readonly Storage[],
+) {
+  const lives = new Map<Storage, Lifetime>();
+  const mine = new Set(temporaries);
+  dispatches.forEach((d, i) => {
+    for (const { storage } of d.tensors) {
+      if (!mine.has(storage)) continue;
+      const life = lives.get(storage);
+      if (life) life.last = i;
+      else lives.set(storage, { bytes: storage.bytes, first: i, last: i });
+    }
+  });
+  for (const { storage } of tensorsIn(outputs)) {
+    const life = lives.get(storage);
+    if (life) [life.first, life.last] = [0, dispatches.length];
+  }
+  const entries = [...lives];
+  const plan = planMemory(entries.map(([, life]) => life));
+  const slots = plan.slots.map((bytes, i) => gpu.allocate(bytes, `slot ${i}`));
+  entries.forEach(([storage], i) => storage.buffer = slots[plan.assignment[i]].buffer);
+  return { slots, unplanned: entries.reduce((sum, [storage]) => sum + storage.bytes, 0) };
+}
+
+/** All params in one uniform buffer. */
+function packAll(device: GPUDevice, dispatches: readonly Dispatch[]): GPUBuffer {
+  const stride = Math.max(256, device.limits.minUniformBufferOffsetAlignment);
+  const size = Math.max(stride, stride * dispatches.length);
+  const buffer = device.createBuffer({
+    size,
+    usage: 0x40,
+    mappedAtCreation: true,
+    label: "params",
+  });
+  const bytes = new Uint8Array(buffer.getMappedRange());
+  dispatches.forEach((d, i) => bytes.set(d.params, i * stride));
+  buffer.unmap();
+  return buffer;
+}
