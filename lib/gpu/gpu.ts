@@ -17,6 +17,8 @@ export interface Recorder {
   empty(shape: readonly number[], label: string): Tensor;
   /** One more dispatch. */
   dispatch(dispatch: Dispatch): void;
+  /** Memory allocated meanwhile (constants, say): it belongs to the program. */
+  own(storage: Storage): void;
 }
 
 const USAGE = GPU_BUFFER_USAGE();
@@ -119,7 +121,8 @@ export class Gpu {
     const buffer = this.device.createBuffer({ size, usage: USAGE.data, label });
     this.memory.add(size);
     const storage: Storage = { buffer, bytes: size, destroyed: false, label };
-    if (!this.recorder) this.#scope?.add(storage);
+    if (this.recorder) this.recorder.own(storage);
+    else this.#scope?.add(storage);
     return storage;
   }
 

@@ -37,6 +37,7 @@ export class Program<T> {
     workgroups: readonly [number, number, number];
   }[];
   readonly #slots: Storage[];
+  readonly #owned: readonly Storage[];
   readonly #params: GPUBuffer;
 
   /** Use {@linkcode record}. */
@@ -45,12 +46,14 @@ export class Program<T> {
     outputs: T,
     dispatches: readonly Dispatch[],
     temporaries: readonly Storage[],
+    owned: readonly Storage[],
   ) {
     this.#gpu = gpu;
     this.outputs = outputs;
     this.#dispatches = dispatches;
     const { slots, unplanned } = place(gpu, outputs, dispatches, temporaries);
     this.#slots = slots;
+    this.#owned = owned;
     this.temporaryBytes = slots.reduce((sum, s) => sum + s.bytes, 0);
     this.unplannedBytes = unplanned;
     this.#params = packAll(gpu.device, dispatches);
@@ -107,9 +110,9 @@ export class Program<T> {
     this.#gpu.device.queue.submit([encoder.finish()]);
   }
 
-  /** Frees temporaries and outputs. */
+  /** Frees temporaries, outputs and constants. */
   destroy(): void {
-    for (const slot of this.#slots) this.#gpu.free(slot);
+    for (const storage of [...this.#slots, ...this.#owned]) this.#gpu.free(storage);
     this.#params.destroy();
   }
 }
@@ -117,7 +120,8 @@ export class Program<T> {
 /**
  * Records what `fn` dispatches, plans the memory of its temporaries, compiles its kernels and builds its
  * bind groups. Tensors that `fn` returns keep their own memory; all other tensors it makes are
- * temporaries. `fn` must be synchronous.
+ * temporaries, and memory it fills itself (`gpu.tensor`) is freed with the program. `fn` must be
+ * synchronous.
  *
  * @example
  * ```ts
@@ -141,6 +145,7 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
   gpu.flush();
   const dispatches: Dispatch[] = [];
   const temporaries: Storage[] = [];
+  const owned: Storage[] = [];
   const recorder: Recorder = {
     empty(shape, label) {
       const storage: Storage = { bytes: roundUp(sizeOf(shape) * 4, 16), destroyed: false, label };
@@ -148,6 +153,7 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
       return new Tensor(gpu, shape, storage, 0);
     },
     dispatch: (dispatch) => void dispatches.push(dispatch),
+    own: (storage) => void owned.push(storage),
   };
   gpu.recorder = recorder;
   let outputs: T;
@@ -157,7 +163,7 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
     gpu.recorder = undefined;
   }
   await gpu.kernels.check();
-  const program = new Program(gpu, outputs, dispatches, temporaries);
+  const program = new Program(gpu, outputs, dispatches, temporaries, owned);
   await gpu.idle();
   return program;
 }

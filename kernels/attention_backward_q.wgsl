@@ -1,0 +1,75 @@
+// Gradient of attention with respect to the queries.
+//
+// With p = exp(scores − lse) and delta = Σ dout · out per query (also stored, [B, heads, N], for the
+// gradient of keys and values): dq = scale · Σ_j p_j (dout · v_j − delta) k_j, into the q part of
+// dqkv [B, N, 3·D] (Dao et al. 2022, arXiv:2205.14135, appendix B.2).
+// Launch: grid(B · heads · N, 64), one query per invocation.
+
+struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, scale: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
+@group(0) @binding(2) var<storage, read> lse: array<f32>;
+@group(0) @binding(3) var<storage, read> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read> dout: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> delta: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dqkv: array<f32>;
+
+override VEC: bool = false;
+// Vec4s of a head, at most 32: head_dim <= 128.
+override BLOCKS: u32 = 1u;
+
+// Four channels of q, k, v (part 0, 1, 2) or of an output row, zero beyond the head.
+fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
+  let at = row * 3u * params.dim + part * params.dim + head * params.head_dim + 4u * c;
+  if (VEC) { return qkv[at >> 2u]; }
+  var v = vec4f();
+  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = qkv[(at + i) >> 2u][(at + i) & 3u]; }
+  return v;
+}
+
+fn out4(row: u32, head: u32, c: u32) -> vec4f {
+  let at = row * params.dim + head * params.head_dim + 4u * c;
+  if (VEC) { return out[at >> 2u]; }
+  var v = vec4f();
+  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = out[(at + i) >> 2u][(at + i) & 3u]; }
+  return v;
+}
+
+fn dout4(row: u32, head: u32, c: u32) -> vec4f {
+  let at = row * params.dim + head * params.head_dim + 4u * c;
+  if (VEC) { return dout[at >> 2u]; }
+  var v = vec4f();
+  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = dout[(at + i) >> 2u][(at + i) & 3u]; }
+  return v;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
+  let index = (wg.y * num.x + wg.x) * 64u + local;
+  if (index >= params.n) { return; }
+  let head = index / params.tokens % params.heads;
+  let first = index / (params.tokens * params.heads) * params.tokens;
+  let row = first + index % params.tokens;
+  var q: array<vec4f, 32>;
+  var g: array<vec4f, 32>;
+  var dq: array<vec4f, 32>;
+  var total = 0.0;
+  for (var c = 0u; c < BLOCKS; c++) {
+    q[c] = qkv4(row, 0u, head, c) * params.scale;
+    g[c] = dout4(row, head, c);
+    total += dot(g[c], out4(row, head, c));
+  }
+  delta[index] = total;
+  for (var j = first; j < first + params.tokens; j++) {
+    var score = 0.0;
+    var dp = 0.0;
+    for (var c = 0u; c < BLOCKS; c++) {
+      score += dot(q[c], qkv4(j, 1u, head, c));
+      dp += dot(g[c], qkv4(j, 2u, head, c));
+    }
+    let ds = exp(score - lse[index]) * (dp - total) * params.scale;
+    for (var c = 0u; c < BLOCKS; c++) { dq[c] += ds * qkv4(j, 1u, head, c); }
+  }
+  let at = row * 3u * params.dim + head * params.head_dim;
+  for (var d = 0u; d < params.head_dim; d++) { dqkv[at + d] = dq[d >> 2u][d & 3u]; }
+}

@@ -1,0 +1,36 @@
+// Attention probabilities, for pictures and tests: [B, heads, N, N] from qkv and the lse of attention.
+//
+// Launch: grid(B · heads · N, 64), one query per invocation.
+
+struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, scale: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
+@group(0) @binding(2) var<storage, read> lse: array<f32>;
+@group(0) @binding(3) var<storage, read_write> map: array<f32>;
+
+override VEC: bool = false;
+// Vec4s of a head, at most 32: head_dim <= 128.
+override BLOCKS: u32 = 1u;
+
+// Four channels of q, k, v (part 0, 1, 2) or of an output row, zero beyond the head.
+fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
+  let at = row * 3u * params.dim + part * params.dim + head * params.head_dim + 4u * c;
+  if (VEC) { return qkv[at >> 2u]; }
+  var v = vec4f();
+  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = qkv[(at + i) >> 2u][(at + i) & 3u]; }
+  return v;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
+  let index = (wg.y * num.x + wg.x) * 64u + local;
+  if (index >= params.n) { return; }
+  let head = index / params.tokens % params.heads;
+  let first = index / (params.tokens * params.heads) * params.tokens;
+  let row = first + index % params.tokens;
+  for (var j = 0u; j < params.tokens; j++) {
+    var score = 0.0;
+    for (var c = 0u; c < BLOCKS; c++) { score += dot(qkv4(row, 0u, head, c) * params.scale, qkv4(first + j, 1u, head, c)); }
+    map[index * params.tokens + j] = exp(score - lse[index]);
+  }
+}

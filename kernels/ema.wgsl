@@ -1,0 +1,20 @@
+// The teacher: teacher ← m · teacher + (1 − m) · student, over a whole arena (Caron et al. 2021,
+// arXiv:2104.14294, section 3.1). scalars[MOMENTUM] = m.
+//
+// Does nothing while flag[0] is set.
+// Launch: grid(n, 64).
+
+struct Params { n: u32, momentum_index: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> teacher: array<f32>;
+@group(0) @binding(2) var<storage, read> student: array<f32>;
+@group(0) @binding(3) var<storage, read> scalars: array<f32>;
+@group(0) @binding(4) var<storage, read> flag: array<u32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (wg.y * num.x + wg.x) * 64u + local;
+  if (i >= params.n || flag[0] != 0u) { return; }
+  let m = scalars[params.momentum_index];
+  teacher[i] = teacher[i] * m + student[i] * (1.0 - m);
+}

@@ -1,0 +1,43 @@
+// Cuts images into patches, or puts patches back (the gradient): a convolution whose stride is its size
+// becomes a matrix product.
+//
+// images [B, C, H, W] ↔ patches [B · rows · cols, C · P · P], patches row by row, inner order (c, y, x) as
+// in a convolution's weight. Pixels beyond the last whole patch are not used; their gradient is 0.
+// BACK false: to = patches of from. BACK true: to = images of from.
+// Launch: grid(elements of `to`, 64).
+
+struct Params { n: u32, channels: u32, height: u32, width: u32, patch: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> src: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dst: array<f32>;
+
+override BACK: bool = false;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (wg.y * num.x + wg.x) * 64u + local;
+  if (i >= params.n) { return; }
+  let p = params.patch;
+  let rows = params.height / p;
+  let cols = params.width / p;
+  let length = params.channels * p * p;
+  if (BACK) {
+    let x = i % params.width;
+    let y = i / params.width % params.height;
+    let c = i / (params.width * params.height) % params.channels;
+    let b = i / (params.width * params.height * params.channels);
+    if (x >= cols * p || y >= rows * p) {
+      dst[i] = 0.0;
+      return;
+    }
+    let patch = (b * rows + y / p) * cols + x / p;
+    dst[i] = src[patch * length + (c * p + y % p) * p + x % p];
+    return;
+  }
+  let patch = i / length;
+  let e = i % length;
+  let x = patch % cols * p + e % p;
+  let y = patch / cols % rows * p + e / p % p;
+  let b = patch / (rows * cols);
+  dst[i] = src[((b * params.channels + e / (p * p)) * params.height + y) * params.width + x];
+}

@@ -1,0 +1,36 @@
+// Weight normalisation per output row (Salimans and Kingma 2016, arXiv:1602.07868): w = g · v / ‖v‖.
+//
+// v [K, D], g [K] → w [K, D], norms [K].
+// Launch: 64 invocations, LANES of them per row: grid(K · LANES, 64). LANES divides 64.
+
+struct Params { rows: u32, dim: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> v: array<f32>;
+@group(0) @binding(2) var<storage, read> g: array<f32>;
+@group(0) @binding(3) var<storage, read_write> w: array<f32>;
+@group(0) @binding(4) var<storage, read_write> norms: array<f32>;
+
+override LANES: u32 = 1u;
+var<workgroup> partial: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (wg.y * num.x + wg.x) * 64u + local;
+  let live = i / LANES < params.rows;
+  let row = min(i / LANES, params.rows - 1u);
+  let lane = i % LANES;
+  let base = row * params.dim;
+  var squares = 0.0;
+  for (var d = lane; d < params.dim; d += LANES) { squares += v[base + d] * v[base + d]; }
+  if (LANES > 1u) {
+    partial[local] = squares;
+    workgroupBarrier();
+    squares = 0.0;
+    for (var k = 0u; k < LANES; k++) { squares += partial[local - lane + k]; }
+  }
+  let norm = sqrt(squares);
+  if (!live) { return; }
+  let scale = g[row] / norm;
+  for (var d = lane; d < params.dim; d += LANES) { w[base + d] = v[base + d] * scale; }
+  if (lane == 0u) { norms[row] = norm; }
+}

@@ -1,0 +1,25 @@
+/**
+ * Exact GELU on its own; the model uses the one fused into the matmul.
+ *
+ * @module
+ */
+import code from "../../kernels/gelu.wgsl" with { type: "text" };
+import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+
+const GELU = defineKernel("gelu", code);
+
+/** y = x · Φ(x), element by element (Hendrycks and Gimpel 2016); dx = dy · (Φ(x) + x φ(x)). */
+export function gelu(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): Tensor } {
+  const run = (dy: Tensor, grad: boolean): Tensor => {
+    const y = gpu.empty(x.shape, grad ? "gelu.grad" : "gelu");
+    gpu.dispatch(GELU, {
+      constants: { GRAD: grad },
+      tensors: [x, dy, y],
+      u32: [x.size],
+      workgroups: grid(x.size, 64),
+      flops: 25 * x.size,
+    });
+    return y;
+  };
+  return { y: run(x, false), backward: (dy) => run(dy, true) };
+}

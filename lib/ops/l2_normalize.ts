@@ -1,0 +1,36 @@
+/**
+ * L2 normalisation of rows.
+ *
+ * @module
+ */
+import code from "../../kernels/l2_normalize.wgsl" with { type: "text" };
+import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
+import { lanes, rowGrid } from "./weight.ts";
+
+const L2_NORMALIZE = defineKernel("l2_normalize", code);
+
+/**
+ * y = x / max(‖x‖, eps) per row of x [R, D], as torch.nn.functional.normalize;
+ * dx = (dy − y Σ dy · y) / ‖x‖.
+ */
+export function l2Normalize(
+  gpu: Gpu,
+  x: Tensor,
+  eps = 1e-12,
+): { y: Tensor; backward(dy: Tensor): Tensor } {
+  const dim = x.shape.at(-1) ?? 1;
+  const rows = x.size / dim;
+  const run = (dy: Tensor, grad: boolean): Tensor => {
+    const out = gpu.empty(x.shape, grad ? "l2_normalize.grad" : "l2_normalize");
+    gpu.dispatch(L2_NORMALIZE, {
+      constants: { LANES: lanes(gpu), GRAD: grad },
+      tensors: [x, dy, out],
+      u32: [rows, dim],
+      f32: [eps],
+      workgroups: rowGrid(gpu, rows),
+      flops: 4 * x.size,
+    });
+    return out;
+  };
+  return { y: run(x, false), backward: (dy) => run(dy, true) };
+}

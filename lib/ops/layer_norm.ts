@@ -1,0 +1,73 @@
+/**
+ * Layer norm.
+ *
+ * @module
+ */
+import code from "../../kernels/layer_norm.wgsl" with { type: "text" };
+import backwardCode from "../../kernels/layer_norm_backward.wgsl" with { type: "text" };
+import gradCode from "../../kernels/layer_norm_weight_grad.wgsl" with { type: "text" };
+import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { CHUNK, columnSum } from "./reduce.ts";
+import { claim, lanes, rowGrid, type Weight } from "./weight.ts";
+
+const LAYER_NORM = defineKernel("layer_norm", code);
+const LAYER_NORM_BACKWARD = defineKernel("layer_norm_backward", backwardCode);
+const LAYER_NORM_WEIGHT_GRAD = defineKernel("layer_norm_weight_grad", gradCode);
+
+/** What {@linkcode layerNorm} returns. */
+export interface LayerNormResult {
+  /** [R, D]. */
+  y: Tensor;
+  /** Fills the gradients of weight and bias; returns dx, plus `residual` (a gradient that bypassed the norm). */
+  backward(dy: Tensor, residual?: Tensor): Tensor;
+}
+
+/** Layer norm over the last dimension of x [R, D] (Ba et al. 2016); ViTs use eps 1e-6. */
+export function layerNorm(
+  gpu: Gpu,
+  x: Tensor,
+  weight: Weight,
+  bias: Weight,
+  eps = 1e-6,
+): LayerNormResult {
+  const dim = x.shape.at(-1)!;
+  const rows = x.size / dim;
+  const y = gpu.empty(x.shape, "layer_norm");
+  const stats = gpu.empty([rows, 2], "layer_norm.stats");
+  gpu.dispatch(LAYER_NORM, {
+    constants: { LANES: lanes(gpu) },
+    tensors: [x, weight.data, bias.data, y, stats],
+    u32: [rows, dim],
+    f32: [eps],
+    workgroups: rowGrid(gpu, rows),
+    flops: 8 * x.size,
+  });
+  return {
+    y,
+    backward(dy, residual) {
+      const dw = claim(weight);
+      const db = claim(bias);
+      if (dw || db) {
+        const chunks = Math.ceil(rows / CHUNK);
+        const partial = gpu.empty([chunks, 2 * dim], "layer_norm.partial");
+        gpu.dispatch(LAYER_NORM_WEIGHT_GRAD, {
+          tensors: [x, stats, dy, partial],
+          u32: [rows, dim, CHUNK, chunks],
+          workgroups: grid(chunks * dim, 64),
+          flops: 5 * x.size,
+        });
+        if (dw) columnSum(gpu, partial, { ...dw, cols: dim });
+        if (db) columnSum(gpu, partial, { ...db, cols: dim, offset: dim });
+      }
+      const dx = gpu.empty(x.shape, "layer_norm.grad");
+      gpu.dispatch(LAYER_NORM_BACKWARD, {
+        constants: { LANES: lanes(gpu), RESIDUAL: !!residual },
+        tensors: [x, stats, weight.data, dy, residual ?? dy, dx],
+        u32: [rows, dim],
+        workgroups: rowGrid(gpu, rows),
+        flops: 12 * x.size,
+      });
+      return dx;
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Linear layer, with GELU or a residual fused into its product.
+ *
+ * @module
+ */
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import { matmul } from "./matmul.ts";
+import { columnSum } from "./reduce.ts";
+import { claim, type Weight } from "./weight.ts";
+
+/** Options of {@linkcode linear}. */
+export interface LinearOptions {
+  /** Apply the exact GELU to the result. */
+  gelu?: boolean;
+  /** [R, out], added to the result. */
+  residual?: Tensor;
+}
+
+/** What {@linkcode linear} returns. */
+export interface LinearResult {
+  /** [R, out]. */
+  y: Tensor;
+  /** Before GELU, where there is one: hand it to the next layer's backward as `geluGradOf`. */
+  pre?: Tensor;
+  /**
+   * Fills the gradients of weight and bias; returns that of the input. `dy` is the gradient of the value
+   * *before* GELU. With `geluGradOf` (the pre-activations of the layer below) the input gradient comes
+   * already multiplied by GELU′. `input: false` skips it.
+   */
+  backward(dy: Tensor, options?: { geluGradOf?: Tensor; input?: boolean }): Tensor | undefined;
+}
+
+/** y = x · Wᵀ + b, x [R, in], W [out, in], b [out]; dx = dy · W, dW = dyᵀ · x, db = Σ rows of dy. */
+export function linear(
+  gpu: Gpu,
+  x: Tensor,
+  weight: Weight,
+  bias?: Weight,
+  options: LinearOptions = {},
+): LinearResult {
+  const { gelu, residual } = options;
+  const rows = x.size / weight.data.shape.slice(1).reduce((a, b) => a * b, 1);
+  const w = weight.data.view([weight.data.shape[0], x.size / rows]);
+  const pre = gelu ? gpu.empty([...x.shape.slice(0, -1), w.shape[0]], "pre_gelu") : undefined;
+  const y = matmul(gpu, x, w, { transB: true, bias: bias?.data, geluPre: pre, add: residual });
+  return {
+    y,
+    pre,
+    backward(dy, { geluGradOf, input = true } = {}) {
+      const dw = claim(weight);
+      if (dw) {
+        matmul(gpu, dy, x, { transA: true, out: dw.out.view(w.shape), accumulate: dw.accumulate });
+      }
+      const db = bias && claim(bias);
+      if (db) columnSum(gpu, dy, { out: db.out, accumulate: db.accumulate });
+      return input ? matmul(gpu, dy, w, { geluGradOf }) : undefined;
+    },
+  };
+}

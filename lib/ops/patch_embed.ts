@@ -1,0 +1,99 @@
+/**
+ * Patch embedding: images to tokens, with class token and position embedding.
+ *
+ * @module
+ */
+import patchifyCode from "../../kernels/patchify.wgsl" with { type: "text" };
+import tokensCode from "../../kernels/tokens.wgsl" with { type: "text" };
+import { HatchlingError } from "../errors.ts";
+import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { linear } from "./linear.ts";
+import { columnSum } from "./reduce.ts";
+import { claim, type Weight } from "./weight.ts";
+
+const PATCHIFY = defineKernel("patchify", patchifyCode);
+const TOKENS = defineKernel("tokens", tokensCode);
+
+/** Cuts images [B, C, H, W] into patches [B · rows · cols, C · P · P]; `back` is its adjoint. */
+export function patchify(
+  gpu: Gpu,
+  images: Tensor,
+  patch: number,
+): { y: Tensor; back(dy: Tensor): Tensor } {
+  const [batch, channels, height, width] = images.shape;
+  const [rows, cols] = [Math.floor(height / patch), Math.floor(width / patch)];
+  if (images.shape.length !== 4 || rows < 1 || cols < 1) {
+    throw new HatchlingError(
+      `patchify: expected images [B, C, H, W] of at least ${patch}×${patch} pixels but found ${images}`,
+    );
+  }
+  const run = (from: Tensor, to: Tensor, back: boolean): Tensor => {
+    gpu.dispatch(PATCHIFY, {
+      constants: { BACK: back },
+      tensors: [from, to],
+      u32: [to.size, channels, height, width, patch],
+      workgroups: grid(to.size, 64),
+    });
+    return to;
+  };
+  const y = gpu.empty([batch * rows * cols, channels * patch * patch], "patches");
+  return {
+    y: run(images, y, false),
+    back: (dy) => run(dy, gpu.empty(images.shape, "images.grad"), true),
+  };
+}
+
+/** The parameters of {@linkcode patchEmbed}. */
+export interface PatchEmbedWeights {
+  /** [D, C, P, P]. */
+  weight: Weight;
+  /** [D]. */
+  bias: Weight;
+  /** [1, 1, D]. */
+  cls: Weight;
+}
+
+/**
+ * Tokens [B, 1 + rows·cols, D] = [class token | projected patches] + position embedding.
+ *
+ * @param pos [1, 1 + rows·cols, D], already resampled to this image size.
+ * @returns `backward(dy, inputGrad)` fills the gradients of the weights and returns that of `pos`, and of
+ * the images when asked for.
+ */
+export function patchEmbed(
+  gpu: Gpu,
+  images: Tensor,
+  { weight, bias, cls }: PatchEmbedWeights,
+  pos: Tensor,
+): { y: Tensor; backward(dy: Tensor, inputGrad?: boolean): { pos: Tensor; images?: Tensor } } {
+  const [dim, , , patch] = weight.data.shape;
+  const batch = images.shape[0];
+  const patches = patchify(gpu, images, patch);
+  const count = patches.y.shape[0] / batch;
+  if (pos.size !== (1 + count) * dim) {
+    throw new HatchlingError(
+      `patchEmbed: expected ${1 + count} positions of ${dim} dimensions but found ${pos}`,
+    );
+  }
+  const projected = linear(gpu, patches.y, weight, bias);
+  const assemble = (src: Tensor, dst: Tensor, back: boolean): Tensor => {
+    gpu.dispatch(TOKENS, {
+      constants: { BACK: back },
+      tensors: [src, cls.data, pos, dst],
+      u32: [dst.size, count, dim],
+      workgroups: grid(dst.size, 64),
+    });
+    return dst;
+  };
+  return {
+    y: assemble(projected.y, gpu.empty([batch, 1 + count, dim], "tokens"), false),
+    backward(dy, inputGrad = false) {
+      const dPatches = assemble(dy, gpu.empty([batch * count, dim], "patches.grad"), true);
+      const dx = projected.backward(dPatches, { input: inputGrad });
+      const dPos = columnSum(gpu, dy.view([batch, (1 + count) * dim]));
+      const dCls = claim(cls);
+      if (dCls) columnSum(gpu, dPos.view([1, dPos.size]), { ...dCls, cols: dim });
+      return { pos: dPos, images: dx && patches.back(dx) };
+    },
+  };
+}

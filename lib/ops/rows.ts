@@ -1,0 +1,92 @@
+/**
+ * Moving rows: the class tokens of [B, N, D] to and from [B, D], and factors per sample.
+ *
+ * @module
+ */
+import rowsCode from "../../kernels/rows.wgsl" with { type: "text" };
+import scaleCode from "../../kernels/scale_add.wgsl" with { type: "text" };
+import dropCode from "../../kernels/drop_path.wgsl" with { type: "text" };
+import { HatchlingError } from "../errors.ts";
+import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+
+const ROWS = defineKernel("rows", rowsCode);
+const SCALE_ADD = defineKernel("scale_add", scaleCode);
+const DROP_PATH = defineKernel("drop_path", dropCode);
+
+/** Copies the class tokens of tokens [B, N, D] into rows `first` … `first + B − 1` of `out` [·, D]. */
+export function gatherClass(gpu: Gpu, tokens: Tensor, out: Tensor, first: number): void {
+  const [batch, n, dim] = tokens.shape;
+  gpu.dispatch(ROWS, {
+    tensors: [tokens, out],
+    u32: [batch, dim, n, first],
+    workgroups: grid(batch * dim, 64),
+  });
+}
+
+/** The adjoint of {@linkcode gatherClass}: [B, N, D], zero but for the class tokens. */
+export function scatterClass(
+  gpu: Gpu,
+  rows: Tensor,
+  shape: readonly number[],
+  first: number,
+): Tensor {
+  const [batch, n, dim] = shape;
+  const out = gpu.empty(shape, "tokens.grad");
+  gpu.dispatch(ROWS, {
+    constants: { SCATTER: true },
+    tensors: [rows, out],
+    u32: [batch, dim, n, first],
+    workgroups: grid(out.size, 64),
+  });
+  return out;
+}
+
+/** h · scale per sample, plus `x` when given; h [B, N, D], scale [B]. */
+export function scaleSamples(gpu: Gpu, h: Tensor, scale: Tensor, x?: Tensor): Tensor {
+  const dim = h.shape.at(-1)!;
+  const out = gpu.empty(h.shape, "scale_samples");
+  gpu.dispatch(SCALE_ADD, {
+    constants: { ADD: !!x },
+    tensors: [x ?? h, h, scale, out],
+    u32: [h.size, dim, h.size / dim / scale.size],
+    workgroups: grid(h.size, 64),
+    flops: 2 * h.size,
+  });
+  return out;
+}
+
+/** Where drop path takes its randomness from. */
+export interface DropPathSource {
+  /** The run's seed. */
+  seed: number;
+  /** Tensor of step scalars that the host rewrites. */
+  scalars: Tensor;
+  /** Index in it of the step number. */
+  stepIndex: number;
+}
+
+/**
+ * Drop path factors [n]: 0 with probability `rate`, else 1 / (1 − rate), a function of (seed, step, stream,
+ * element) alone (Huang et al. 2016).
+ *
+ * @throws {HatchlingError} When the rate is not in [0, 1).
+ */
+export function dropPathFactors(
+  gpu: Gpu,
+  n: number,
+  rate: number,
+  stream: number,
+  source: DropPathSource,
+): Tensor {
+  if (!(rate >= 0 && rate < 1)) {
+    throw new HatchlingError(`Expected a drop path rate in [0, 1) but found ${rate}`);
+  }
+  const out = gpu.empty([n], "drop_path");
+  gpu.dispatch(DROP_PATH, {
+    tensors: [source.scalars, out],
+    u32: [n, stream, source.seed >>> 0, Math.floor(source.seed / 2 ** 32) >>> 0, source.stepIndex],
+    f32: [rate],
+    workgroups: grid(n, 64),
+  });
+  return out;
+}

@@ -1,0 +1,29 @@
+/**
+ * Softmax over the last dimension.
+ *
+ * @module
+ */
+import code from "../../kernels/softmax.wgsl" with { type: "text" };
+import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
+import { lanes, rowGrid } from "./weight.ts";
+
+const SOFTMAX = defineKernel("softmax", code);
+
+/** y = exp(x − max) / Σ exp(x − max) per row of x [R, C]; dx = y · (dy − Σ dy · y). */
+export function softmax(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): Tensor } {
+  const cols = x.shape.at(-1) ?? 1;
+  const rows = x.size / cols;
+  const run = (a: Tensor, dy: Tensor, grad: boolean): Tensor => {
+    const out = gpu.empty(x.shape, grad ? "softmax.grad" : "softmax");
+    gpu.dispatch(SOFTMAX, {
+      constants: { LANES: lanes(gpu), GRAD: grad },
+      tensors: [a, dy, out],
+      u32: [rows, cols],
+      workgroups: rowGrid(gpu, rows),
+      flops: 5 * x.size,
+    });
+    return out;
+  };
+  const y = run(x, x, false);
+  return { y, backward: (dy) => run(y, dy, true) };
+}
