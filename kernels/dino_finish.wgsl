@@ -1,24 +1,16 @@
-// Ends the DINO loss: means over the batch in a fixed order, diagnostics, and the non-finite flag.
+// Ends the DINO loss: means over the batch in a fixed order, and diagnostics.
 //
 // pair [V·B, G], stats [G·B, 4], mean_entropy [1] → pair_loss [G, V] (mean over the batch) and
 // metrics [8] = (loss, mean teacher entropy, entropy of the mean teacher distribution, KL(teacher ‖ student) mean over pairs, 0 …).
-// A loss that is not finite sets flag[0] to 1 + step (if it is still 0): the step number is scalars[STEP].
 // Launch: one workgroup of one invocation; G·V·B terms.
 
-struct Params { batch: u32, globals: u32, views: u32, step_index: u32 }
+struct Params { batch: u32, globals: u32, views: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> pair: array<f32>;
 @group(0) @binding(2) var<storage, read> stats: array<vec4f>;
 @group(0) @binding(3) var<storage, read> mean_entropy: array<f32>;
-@group(0) @binding(4) var<storage, read> scalars: array<f32>;
-@group(0) @binding(5) var<storage, read_write> pair_loss: array<f32>;
-@group(0) @binding(6) var<storage, read_write> metrics: array<f32>;
-@group(0) @binding(7) var<storage, read_write> flag: array<u32>;
-
-// Written over the bits: an optimiser may assume that floats are finite.
-fn finite(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
-}
+@group(0) @binding(4) var<storage, read_write> pair_loss: array<f32>;
+@group(0) @binding(5) var<storage, read_write> metrics: array<f32>;
 
 @compute @workgroup_size(1)
 fn main() {
@@ -48,5 +40,4 @@ fn main() {
   metrics[1] = entropy_total / f32(params.globals);
   metrics[2] = mean_entropy[0];
   metrics[3] = kl / terms;
-  if (!finite(loss) && flag[0] == 0u) { flag[0] = 1u + u32(scalars[params.step_index]); }
 }

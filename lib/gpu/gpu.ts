@@ -38,6 +38,8 @@ export class Gpu {
   readonly memory: Memory = new Memory();
   /** Compiled kernels. */
   readonly kernels: KernelCache;
+  /** Lanes per row of row-wise kernels, a divisor of 64; undefined leaves the choice to the adapter. */
+  lanes: number | undefined;
   /** Set while a program is being recorded. */
   recorder: Recorder | undefined;
   #eager: EagerQueue;

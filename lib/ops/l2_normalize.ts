@@ -5,7 +5,7 @@
  */
 import code from "../../kernels/l2_normalize.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
-import { lanes, rowGrid } from "./weight.ts";
+import { rowLaunch } from "./row_launch.ts";
 
 const L2_NORMALIZE = defineKernel("l2_normalize", code);
 
@@ -22,12 +22,13 @@ export function l2Normalize(
   const rows = x.size / dim;
   const run = (dy: Tensor, grad: boolean): Tensor => {
     const out = gpu.empty(x.shape, grad ? "l2_normalize.grad" : "l2_normalize");
+    const { constants, workgroups } = rowLaunch(gpu, rows, dim);
     gpu.dispatch(L2_NORMALIZE, {
-      constants: { LANES: lanes(gpu), GRAD: grad },
+      constants: { ...constants, GRAD: grad },
       tensors: [x, dy, out],
       u32: [rows, dim],
       f32: [eps],
-      workgroups: rowGrid(gpu, rows),
+      workgroups,
       flops: 4 * x.size,
     });
     return out;

@@ -8,7 +8,8 @@ import backwardCode from "../../kernels/layer_norm_backward.wgsl" with { type: "
 import gradCode from "../../kernels/layer_norm_weight_grad.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
 import { CHUNK, columnSum } from "./reduce.ts";
-import { claim, lanes, rowGrid, type Weight } from "./weight.ts";
+import { rowLaunch } from "./row_launch.ts";
+import { claim, type Weight } from "./weight.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
 const LAYER_NORM_BACKWARD = defineKernel("layer_norm_backward", backwardCode);
@@ -34,12 +35,12 @@ export function layerNorm(
   const rows = x.size / dim;
   const y = gpu.empty(x.shape, "layer_norm");
   const stats = gpu.empty([rows, 2], "layer_norm.stats");
+  const launch = rowLaunch(gpu, rows, dim);
   gpu.dispatch(LAYER_NORM, {
-    constants: { LANES: lanes(gpu) },
+    ...launch,
     tensors: [x, weight.data, bias.data, y, stats],
     u32: [rows, dim],
     f32: [eps],
-    workgroups: rowGrid(gpu, rows),
     flops: 8 * x.size,
   });
   return {
@@ -61,10 +62,10 @@ export function layerNorm(
       }
       const dx = gpu.empty(x.shape, "layer_norm.grad");
       gpu.dispatch(LAYER_NORM_BACKWARD, {
-        constants: { LANES: lanes(gpu), RESIDUAL: !!residual },
+        ...launch,
+        constants: { ...launch.constants, RESIDUAL: !!residual },
         tensors: [x, stats, weight.data, dy, residual ?? dy, dx],
         u32: [rows, dim],
-        workgroups: rowGrid(gpu, rows),
         flops: 12 * x.size,
       });
       return dx;

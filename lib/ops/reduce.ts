@@ -6,7 +6,7 @@
 import columnCode from "../../kernels/column_sum.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
-import { lanes, rowGrid } from "./weight.ts";
+import { rowLaunch } from "./row_launch.ts";
 
 const COLUMN_SUM = defineKernel("column_sum", columnCode);
 const ROW_SUM = defineKernel("row_sum", rowCode);
@@ -64,11 +64,10 @@ export function rowSum(gpu: Gpu, x: Tensor, scale = 1): Tensor {
   const rows = x.size / cols;
   const out = gpu.empty([rows], "row_sum");
   gpu.dispatch(ROW_SUM, {
-    constants: { LANES: lanes(gpu) },
+    ...rowLaunch(gpu, rows, cols),
     tensors: [x, out],
     u32: [rows, cols],
     f32: [scale],
-    workgroups: rowGrid(gpu, rows),
     flops: x.size,
   });
   return out;

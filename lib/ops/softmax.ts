@@ -5,7 +5,7 @@
  */
 import code from "../../kernels/softmax.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
-import { lanes, rowGrid } from "./weight.ts";
+import { rowLaunch } from "./row_launch.ts";
 
 const SOFTMAX = defineKernel("softmax", code);
 
@@ -15,11 +15,12 @@ export function softmax(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor):
   const rows = x.size / cols;
   const run = (a: Tensor, dy: Tensor, grad: boolean): Tensor => {
     const out = gpu.empty(x.shape, grad ? "softmax.grad" : "softmax");
+    const { constants, workgroups } = rowLaunch(gpu, rows, cols);
     gpu.dispatch(SOFTMAX, {
-      constants: { LANES: lanes(gpu), GRAD: grad },
+      constants: { ...constants, GRAD: grad },
       tensors: [a, dy, out],
       u32: [rows, cols],
-      workgroups: rowGrid(gpu, rows),
+      workgroups,
       flops: 5 * x.size,
     });
     return out;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import type { Tensor } from "../gpu/mod.ts";
 
 /** A parameter of an op. A bare `{ data }` gets no gradient. */
 export interface Weight {
@@ -21,14 +21,4 @@ export function claim(weight: Weight): { out: Tensor; accumulate: boolean } | un
   const accumulate = weight.filled ?? false;
   weight.filled = true;
   return { out: weight.grad, accumulate };
-}
-
-/** Lanes that share a row in row-wise kernels: one on software adapters, a workgroup's 64 on GPUs. */
-export function lanes(gpu: Gpu): number {
-  return gpu.isSoftware ? 1 : 64;
-}
-
-/** Workgroups of a row-wise kernel: 64 invocations, `lanes` of them per row. */
-export function rowGrid(gpu: Gpu, rows: number): [number, number, number] {
-  return grid(rows * lanes(gpu), 64);
 }

@@ -7,7 +7,8 @@ import code from "../../kernels/weight_norm.wgsl" with { type: "text" };
 import backwardCode from "../../kernels/weight_norm_backward.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { matmul } from "./matmul.ts";
-import { claim, lanes, rowGrid, type Weight } from "./weight.ts";
+import { rowLaunch } from "./row_launch.ts";
+import { claim, type Weight } from "./weight.ts";
 
 const WEIGHT_NORM = defineKernel("weight_norm", code);
 const WEIGHT_NORM_BACKWARD = defineKernel("weight_norm_backward", backwardCode);
@@ -29,11 +30,7 @@ export function weightNormLinear(
   const [rows, dim] = v.data.shape;
   const w = gpu.empty([rows, dim], "weight_norm");
   const norms = gpu.empty([rows], "weight_norm.norms");
-  const launch = {
-    constants: { LANES: lanes(gpu) },
-    u32: [rows, dim],
-    workgroups: rowGrid(gpu, rows),
-  };
+  const launch = { ...rowLaunch(gpu, rows, dim), u32: [rows, dim] };
   gpu.dispatch(WEIGHT_NORM, { ...launch, tensors: [v.data, g.data, w, norms], flops: 3 * w.size });
   const y = matmul(gpu, x, w, { transB: true });
   return {

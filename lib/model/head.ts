@@ -1,0 +1,124 @@
+/**
+ * The DINO projection head (Caron et al. 2021, arXiv:2104.14294, section 3.1 and appendix C).
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import { l2Normalize } from "../ops/l2_normalize.ts";
+import { linear, type LinearResult } from "../ops/linear.ts";
+import { weightNormLinear } from "../ops/weight_norm.ts";
+import type { Parameters, ParameterSpec } from "./parameters.ts";
+
+/** Shape of a head. */
+export interface DinoHeadConfig {
+  /** Width of the features. */
+  inDim: number;
+  /** Number K of output dimensions. */
+  outDim: number;
+  /** Width of the hidden layers; 2048 by default. */
+  hiddenDim?: number;
+  /** Width of the bottleneck; 256 by default. */
+  bottleneckDim?: number;
+  /** Linear layers before the last one; 3 by default. */
+  layers?: number;
+  /** Keep the last layer's weight_g at 1; true by default. */
+  normLastLayer?: boolean;
+}
+
+/** Options of {@linkcode DinoHead.forward}. */
+export interface HeadForwardOptions {
+  /** Gets `bottleneck` (before L2) and `normalized` (after). */
+  trace?: Map<string, Tensor>;
+}
+
+/** MLP with GELU, L2-normalised bottleneck, weight-normed last layer. A description without state. */
+export class DinoHead {
+  /** The configuration with defaults filled in. */
+  readonly config: Required<DinoHeadConfig>;
+
+  /** @throws {HatchlingError} When a size is not a positive whole number or K < 2. */
+  constructor(config: DinoHeadConfig) {
+    this.config = {
+      hiddenDim: 2048,
+      bottleneckDim: 256,
+      layers: 3,
+      normLastLayer: true,
+      ...config,
+    };
+    const { normLastLayer: _, ...sizes } = this.config;
+    for (const [key, value] of Object.entries(sizes)) {
+      if (!Number.isInteger(value) || value < (key === "outDim" ? 2 : 1)) {
+        throw new HatchlingError(
+          `DinoHead: expected ${key} ≥ ${key === "outDim" ? 2 : 1} and whole but found ${value}`,
+        );
+      }
+    }
+  }
+
+  /** (name, out, in) of the hidden linears, numbered with the GELUs in between: 0, 2, 4, … */
+  #linears(): [string, number, number][] {
+    const { inDim, hiddenDim, bottleneckDim, layers } = this.config;
+    if (layers === 1) return [["head.mlp", bottleneckDim, inDim]];
+    const widths = [inDim, ...Array<number>(layers - 1).fill(hiddenDim), bottleneckDim];
+    return widths.slice(1).map((width, i) => [`head.mlp.${2 * i}`, width, widths[i]]);
+  }
+
+  /** Names, shapes and initial values, in checkpoint order. */
+  specs(): ParameterSpec[] {
+    const { outDim, bottleneckDim, normLastLayer } = this.config;
+    const specs: ParameterSpec[] = this.#linears().flatMap(([name, out, inputs]) => [
+      { name: `${name}.weight`, shape: [out, inputs], init: { normal: 0.02 } },
+      { name: `${name}.bias`, shape: [out], init: { constant: 0 } },
+    ]);
+    specs.push(
+      {
+        name: "head.last_layer.weight_g",
+        shape: [outDim, 1],
+        init: { constant: 1 },
+        trainable: !normLastLayer,
+      },
+      {
+        name: "head.last_layer.weight_v",
+        shape: [outDim, bottleneckDim],
+        init: { uniform: 1 / Math.sqrt(bottleneckDim) },
+      },
+    );
+    return specs;
+  }
+
+  /** Logits y [R, K] of features x [R, D]; `backward` fills the gradients and returns dx. */
+  forward(
+    gpu: Gpu,
+    params: Parameters,
+    x: Tensor,
+    options: HeadForwardOptions = {},
+  ): { y: Tensor; backward(dy: Tensor): Tensor } {
+    const names = this.#linears().map(([name]) => name);
+    const runs: LinearResult[] = [];
+    let h = x;
+    names.forEach((name, i) => {
+      const gelu = i + 1 < names.length;
+      const run = linear(gpu, h, params.get(`${name}.weight`), params.get(`${name}.bias`), {
+        gelu,
+      });
+      runs.push(run);
+      h = run.y;
+    });
+    options.trace?.set("bottleneck", h);
+    const normalized = l2Normalize(gpu, h);
+    options.trace?.set("normalized", normalized.y);
+    const v = params.get("head.last_layer.weight_v");
+    const last = weightNormLinear(gpu, normalized.y, v, params.get("head.last_layer.weight_g"));
+    return {
+      y: last.y,
+      backward(dy) {
+        let d = normalized.backward(last.backward(dy));
+        for (let i = runs.length - 1; i >= 0; i--) {
+          d = runs[i].backward(d, { geluGradOf: runs[i - 1]?.pre })!;
+        }
+        return d;
+      },
+    };
+  }
+}

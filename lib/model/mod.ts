@@ -1,0 +1,23 @@
+/**
+ * Vision transformer, projection head and their parameters.
+ *
+ * @module
+ */
+export { block, type BlockKeep } from "./block.ts";
+export { DinoHead, type DinoHeadConfig, type HeadForwardOptions } from "./head.ts";
+export { initialize } from "./init.ts";
+export {
+  type Init,
+  Layout,
+  type Parameter,
+  Parameters,
+  type ParameterSpec,
+  type Slot,
+} from "./parameters.ts";
+export {
+  VisionTransformer,
+  VIT_PRESETS,
+  type ViTConfig,
+  type ViTForwardOptions,
+  type ViTResult,
+} from "./vit.ts";

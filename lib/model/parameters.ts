@@ -1,0 +1,214 @@
+/**
+ * Parameters: named tensors in arenas, so that the optimiser and EMA walk them in a few dispatches.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import { type Gpu, sizeOf, type Storage, Tensor } from "../gpu/mod.ts";
+import type { Weight } from "../ops/weight.ts";
+
+/** Elements to which every tensor of an arena is aligned: 256 bytes. */
+export const GRANULE = 64;
+
+/** How a parameter starts out. */
+export type Init = { normal: number } | { uniform: number } | { constant: number };
+
+/** A parameter's name, shape and initial distribution. */
+export interface ParameterSpec {
+  /** As in timm and facebookresearch/dino, `blocks.0.attn.qkv.weight`. */
+  readonly name: string;
+  /** Dimensions. */
+  readonly shape: readonly number[];
+  /** Normal with that deviation, uniform in ± that bound, or constant. */
+  readonly init: Init;
+  /** False: it gets no gradient and no update. */
+  readonly trainable?: boolean;
+}
+
+/** Where a parameter lies. */
+export interface Slot {
+  /** Its specification. */
+  readonly spec: ParameterSpec;
+  /** Arena chunk. */
+  readonly chunk: number;
+  /** First element within the chunk. */
+  readonly start: number;
+}
+
+/** The layout that all arenas of one model share: values, gradients, moments, teacher. */
+export class Layout {
+  /** One per parameter, in order. */
+  readonly slots: readonly Slot[];
+  /** Elements per chunk; a chunk is at most one binding of the adapter. */
+  readonly chunks: readonly number[];
+
+  /** @throws {HatchlingError} When a name comes twice or a tensor exceeds the adapter's binding. */
+  constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
+    const limit = Math.floor(gpu.limits.maxStorageBufferBindingSize / 4);
+    const chunks = [0];
+    const names = new Set<string>();
+    this.slots = specs.map((spec) => {
+      if (names.has(spec.name)) {
+        throw new HatchlingError(`Expected unique parameter names but found ${spec.name} twice`);
+      }
+      names.add(spec.name);
+      const size = Math.ceil(sizeOf(spec.shape) / GRANULE) * GRANULE;
+      if (size > limit) {
+        throw new HatchlingError(
+          `Parameter ${spec.name} [${spec.shape.join(", ")}] has ${
+            size * 4
+          } bytes, more than the ` +
+            `${limit * 4} that this adapter binds at once: use a smaller dimension`,
+        );
+      }
+      if (chunks.at(-1)! + size > limit) chunks.push(0);
+      const start = chunks.at(-1)!;
+      chunks[chunks.length - 1] += size;
+      return { spec, chunk: chunks.length - 1, start };
+    });
+    this.chunks = chunks;
+  }
+
+  /** A zero-filled arena: one tensor per chunk. */
+  arena(gpu: Gpu, label: string): Tensor[] {
+    return this.chunks.map((elements, i) =>
+      gpu.persistent([Math.max(GRANULE, elements)], `${label}.${i}`)
+    );
+  }
+
+  /** The view of one parameter in an arena. */
+  view(arena: readonly Tensor[], slot: Slot): Tensor {
+    const chunk = arena[slot.chunk];
+    const storage: Storage = { ...chunk.storage, label: slot.spec.name };
+    // A view of the chunk's buffer under the parameter's own name; only the arena itself is ever freed.
+    return new Tensor(chunk.gpu, slot.spec.shape, storage, slot.start * 4);
+  }
+}
+
+/** One named parameter. */
+export interface Parameter extends Weight {
+  /** Its name. */
+  readonly name: string;
+  /** Its specification. */
+  readonly spec: ParameterSpec;
+}
+
+/**
+ * The parameters of a model.
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "../gpu/mod.ts";
+ * import { Parameters } from "./parameters.ts";
+ *
+ * const gpu = await openGpu();
+ * const params = new Parameters(gpu, [{ name: "w", shape: [2, 3], init: { constant: 1 } }], { grad: true });
+ * params.load(new Map([["w", new Float32Array(6)]]));
+ * params.destroy();
+ * gpu.destroy();
+ * ```
+ */
+export class Parameters {
+  /** Where every tensor lies. */
+  readonly layout: Layout;
+  /** The values, by chunk. */
+  readonly data: readonly Tensor[];
+  /** The gradients, by chunk; empty without gradients. */
+  readonly grads: readonly Tensor[];
+  readonly #byName = new Map<string, Parameter>();
+  readonly #gpu: Gpu;
+
+  /** Zero-filled parameters; fill them with {@linkcode load}. */
+  constructor(gpu: Gpu, specs: readonly ParameterSpec[], options: { grad?: boolean } = {}) {
+    this.#gpu = gpu;
+    this.layout = new Layout(gpu, specs);
+    this.data = this.layout.arena(gpu, "parameters");
+    this.grads = options.grad ? this.layout.arena(gpu, "gradients") : [];
+    for (const slot of this.layout.slots) {
+      const { spec } = slot;
+      const grad = options.grad && spec.trainable !== false;
+      this.#byName.set(spec.name, {
+        name: spec.name,
+        spec,
+        data: this.layout.view(this.data, slot),
+        grad: grad ? this.layout.view(this.grads, slot) : undefined,
+      });
+    }
+  }
+
+  /** All parameters, in order. */
+  get all(): Parameter[] {
+    return [...this.#byName.values()];
+  }
+
+  /** @throws {HatchlingError} When there is no such parameter. */
+  get(name: string): Parameter {
+    const found = this.#byName.get(name);
+    if (!found) {
+      throw new HatchlingError(`Expected a parameter named ${name} but the model has none`);
+    }
+    return found;
+  }
+
+  /** Declares all gradients empty: the next backward pass overwrites them. */
+  zeroGrad(): void {
+    for (const parameter of this.#byName.values()) parameter.filled = false;
+  }
+
+  /**
+   * Uploads values by name.
+   *
+   * @throws {HatchlingError} Naming every parameter that is missing or has another number of elements;
+   * nothing is changed then. Names that the model does not know are ignored.
+   */
+  load(values: ReadonlyMap<string, Float32Array>): void {
+    uploadByName(this, this.data, values);
+  }
+
+  /** Downloads all values by name. */
+  save(): Promise<Map<string, Float32Array>> {
+    return downloadByName(this.#gpu, this, this.data);
+  }
+
+  /** Frees values and gradients. */
+  destroy(): void {
+    for (const chunk of [...this.data, ...this.grads]) chunk.destroy();
+  }
+}
+
+/** Uploads values by name into an arena of the parameters' layout. */
+export function uploadByName(
+  { layout }: Parameters,
+  arena: readonly Tensor[],
+  values: ReadonlyMap<string, Float32Array>,
+): void {
+  const problems = layout.slots.flatMap(({ spec }) => {
+    const found = values.get(spec.name);
+    const size = sizeOf(spec.shape);
+    if (!found) return [`${spec.name} [${spec.shape.join(", ")}] is missing`];
+    return found.length === size
+      ? []
+      : [`${spec.name} has ${found.length} elements instead of ${size} [${spec.shape.join(", ")}]`];
+  });
+  if (problems.length) {
+    throw new HatchlingError(
+      `The weights do not fit the model: ${problems.slice(0, 8).join("; ")}${
+        problems.length > 8 ? ` and ${problems.length - 8} more` : ""
+      }. Use the configuration that they were trained with`,
+    );
+  }
+  for (const slot of layout.slots) layout.view(arena, slot).write(values.get(slot.spec.name)!);
+}
+
+/** Downloads an arena of the parameters' layout by name. */
+export async function downloadByName(
+  gpu: Gpu,
+  { layout }: Parameters,
+  arena: readonly Tensor[],
+): Promise<Map<string, Float32Array>> {
+  const chunks = await gpu.read(arena);
+  return new Map(layout.slots.map(({ spec, chunk, start }) => [
+    spec.name,
+    chunks[chunk].slice(start, start + sizeOf(spec.shape)),
+  ]));
+}
