@@ -1,7 +1,8 @@
 // Ends the DINO loss: means over the batch in a fixed order, and diagnostics.
 //
 // pair [V·B, G], stats [G·B, 4], mean_entropy [1] → pair_loss [G, V] (mean over the batch) and
-// metrics [8] = (loss, mean teacher entropy, entropy of the mean teacher distribution, KL(teacher ‖ student) mean over pairs, 0 …).
+// metrics [4] = (loss, mean teacher entropy, entropy of the mean teacher distribution, mean KL(teacher ‖ student)
+// over the pairs), in nats.
 // Launch: one workgroup of one invocation; G·V·B terms.
 
 struct Params { batch: u32, globals: u32, views: u32 }

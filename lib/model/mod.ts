@@ -4,6 +4,7 @@
  * @module
  */
 export { block, type BlockKeep } from "./block.ts";
+export { DinoModel } from "./dino.ts";
 export { DinoHead, type DinoHeadConfig, type HeadForwardOptions } from "./head.ts";
 export { initialize } from "./init.ts";
 export {

@@ -1,0 +1,35 @@
+/**
+ * The teacher: a moving average of the student.
+ *
+ * @module
+ */
+import code from "../kernels/ema.wgsl" with { type: "text" };
+import { defineKernel, type Gpu, grid, type Tensor } from "./gpu/mod.ts";
+import type { Parameters } from "./model/parameters.ts";
+
+const EMA = defineKernel("ema", code);
+
+/**
+ * teacher ← m · teacher + (1 − m) · student over all parameters (Caron et al. 2021, section 3.1), after
+ * the optimiser's step.
+ *
+ * @param scalars Holds m at index `momentum`.
+ * @param flag The step's non-finite flag; none for eager use.
+ */
+export function emaUpdate(
+  gpu: Gpu,
+  teacher: Parameters,
+  student: Parameters,
+  scalars: Tensor,
+  momentum: number,
+  flag: Tensor = gpu.dummy(),
+): void {
+  teacher.data.forEach((data, chunk) =>
+    gpu.dispatch(EMA, {
+      tensors: [data, student.data[chunk], scalars, flag],
+      u32: [data.size, momentum],
+      workgroups: grid(data.size, 64),
+      flops: 3 * data.size,
+    })
+  );
+}

@@ -1,0 +1,49 @@
+/**
+ * Backbone and head together, over crops of several sizes.
+ *
+ * @module
+ */
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import { DinoHead, type DinoHeadConfig } from "./head.ts";
+import type { Parameters, ParameterSpec } from "./parameters.ts";
+import { VisionTransformer, type ViTConfig, type ViTForwardOptions } from "./vit.ts";
+
+/** A vision transformer with a DINO head: a description without state. */
+export class DinoModel {
+  /** The backbone. */
+  readonly vit: VisionTransformer;
+  /** The projection head. */
+  readonly head: DinoHead;
+
+  /** @throws {HatchlingError} As the two parts do. */
+  constructor(vit: ViTConfig, head: Omit<DinoHeadConfig, "inDim">) {
+    this.vit = new VisionTransformer(vit);
+    this.head = new DinoHead({ ...head, inDim: vit.dim });
+  }
+
+  /** Names, shapes and initial values of all parameters, in checkpoint order. */
+  specs(): ParameterSpec[] {
+    return [...this.vit.specs(), ...this.head.specs()];
+  }
+
+  /**
+   * Logits of all views.
+   *
+   * @param crops Images per crop size, [n, C, H, W], view-major, global ones first.
+   * @returns logits [Σ n, K], features [Σ n, D], and `backward(dLogits)`, which fills the gradients.
+   */
+  forward(
+    gpu: Gpu,
+    params: Parameters,
+    crops: readonly Tensor[],
+    options: ViTForwardOptions = {},
+  ): { logits: Tensor; features: Tensor; backward(dLogits: Tensor): void } {
+    const backbone = this.vit.forward(gpu, params, crops, options);
+    const head = this.head.forward(gpu, params, backbone.y);
+    return {
+      logits: head.y,
+      features: backbone.y,
+      backward: (dLogits) => void backbone.backward(head.backward(dLogits)),
+    };
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * AdamW with decay groups and frozen groups, over whole arenas.
+ *
+ * @module
+ */
+import code from "../../kernels/adamw.wgsl" with { type: "text" };
+import { HatchlingError } from "../errors.ts";
+import { defineKernel, type Gpu, grid, sizeOf, type Tensor } from "../gpu/mod.ts";
+import { downloadByName, GRANULE, type Parameters, uploadByName } from "../model/parameters.ts";
+import type { ClipResult } from "./clip.ts";
+
+const ADAMW = defineKernel("adamw", code);
+
+/** Settings of {@linkcode AdamW}. */
+export interface AdamWOptions {
+  /** Decay rates of the first and second moment; [0.9, 0.999] by default. */
+  betas?: readonly [number, number];
+  /** Added to the denominator; 1e-8 by default. */
+  eps?: number;
+  /** Group of a parameter: groups are frozen and counted separately; all 0 by default. */
+  group?: (name: string) => number;
+}
+
+/** Weight decay applies to all but biases and one-dimensional tensors. */
+export function isDecayed(name: string, shape: readonly number[]): boolean {
+  return !(name.endsWith(".bias") || shape.length === 1);
+}
+
+/**
+ * AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). A frozen group is left alone: no decay, no
+ * moments, and its own step count stands still.
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "../gpu/mod.ts";
+ * import { Parameters } from "../model/mod.ts";
+ * import { AdamW, clipFactors } from "./mod.ts";
+ *
+ * const gpu = await openGpu();
+ * const params = new Parameters(gpu, [{ name: "w", shape: [2, 2], init: { constant: 0 } }], { grad: true });
+ * const adamw = new AdamW(gpu, params);
+ * const scalars = gpu.tensor(adamw.scalars({ lr: 1e-3, weightDecay: 0.04 }));
+ * gpu.scope(() => adamw.step(clipFactors(gpu, params, 3), scalars, 0));
+ * for (const t of [scalars, adamw, params]) t.destroy();
+ * gpu.destroy();
+ * ```
+ */
+export class AdamW {
+  /** Decay rates. */
+  readonly betas: readonly [number, number];
+  /** Added to the denominator. */
+  readonly eps: number;
+  /** Steps taken, per group. */
+  readonly counts: number[];
+  /** First moments, by chunk. */
+  readonly expAvg: readonly Tensor[];
+  /** Second moments, by chunk. */
+  readonly expAvgSq: readonly Tensor[];
+  readonly #gpu: Gpu;
+  readonly #params: Parameters;
+  readonly #group: (name: string) => number;
+
+  /** @throws {HatchlingError} When a beta is not in [0, 1) or eps not above 0. */
+  constructor(gpu: Gpu, params: Parameters, options: AdamWOptions = {}) {
+    this.#gpu = gpu;
+    this.#params = params;
+    this.betas = options.betas ?? [0.9, 0.999];
+    this.eps = options.eps ?? 1e-8;
+    this.#group = options.group ?? (() => 0);
+    if (this.betas.some((b) => !(b >= 0 && b < 1)) || !(this.eps > 0)) {
+      throw new HatchlingError(
+        `AdamW: expected betas in [0, 1) and eps above 0 but found [${this.betas}] and ${this.eps}`,
+      );
+    }
+    const groups = params.all.filter((p) => p.grad).map((p) => this.#group(p.name));
+    this.counts = Array(Math.max(0, ...groups) + 1).fill(0);
+    this.expAvg = params.layout.arena(gpu, "exp_avg");
+    this.expAvgSq = params.layout.arena(gpu, "exp_avg_sq");
+  }
+
+  /**
+   * The scalars of the next step, four per group (learning rate, weight decay, 1 − β1ᵗ, √(1 − β2ᵗ)), then
+   * four zeros for what is never trained. Counts the step for every group that is not frozen.
+   */
+  scalars(
+    { lr, weightDecay, frozen = [] }: {
+      lr: number;
+      weightDecay: number;
+      frozen?: readonly number[];
+    },
+  ): Float32Array<ArrayBuffer> {
+    const out = new Float32Array(4 * (this.counts.length + 1));
+    this.counts.forEach((_, group) => {
+      if (frozen.includes(group)) return;
+      const t = ++this.counts[group];
+      const [b1, b2] = this.betas;
+      out.set([lr, weightDecay, 1 - b1 ** t, Math.sqrt(1 - b2 ** t)], 4 * group);
+    });
+    return out;
+  }
+
+  /**
+   * One step over all parameters, with the gradients clipped.
+   *
+   * @param clip Factors of {@linkcode clipFactors}.
+   * @param scalars Holds {@linkcode AdamW.scalars} from index `first`.
+   * @param flag The step's non-finite flag; none for eager use.
+   */
+  step(
+    clip: readonly ClipResult[],
+    scalars: Tensor,
+    first: number,
+    flag: Tensor = this.#gpu.dummy(),
+  ): void {
+    this.#params.data.forEach((data, chunk) => {
+      const gpu = this.#gpu;
+      const segment = gpu.tensor(this.#segments(chunk), [data.size / GRANULE, 4], "segments");
+      gpu.dispatch(ADAMW, {
+        tensors: [
+          data,
+          this.#params.grads[chunk],
+          this.expAvg[chunk],
+          this.expAvgSq[chunk],
+          segment,
+          clip[chunk].factors,
+          scalars,
+          flag,
+        ],
+        u32: [data.size, first],
+        f32: [...this.betas, this.eps],
+        workgroups: grid(data.size, 64),
+        flops: 14 * data.size,
+      });
+    });
+  }
+
+  /** Uploads moments by parameter name. */
+  load(
+    expAvg: ReadonlyMap<string, Float32Array>,
+    expAvgSq: ReadonlyMap<string, Float32Array>,
+  ): void {
+    uploadByName(this.#params, this.expAvg, expAvg);
+    uploadByName(this.#params, this.expAvgSq, expAvgSq);
+  }
+
+  /** Downloads the moments by parameter name. */
+  async save(): Promise<
+    { expAvg: Map<string, Float32Array>; expAvgSq: Map<string, Float32Array> }
+  > {
+    return {
+      expAvg: await downloadByName(this.#gpu, this.#params, this.expAvg),
+      expAvgSq: await downloadByName(this.#gpu, this.#params, this.expAvgSq),
+    };
+  }
+
+  /** Frees the moments. */
+  destroy(): void {
+    for (const t of [...this.expAvg, ...this.expAvgSq]) t.destroy();
+  }
+
+  /** (tensor, decayed, group, 0) of each granule of a chunk; untrained ones in the last group. */
+  #segments(chunk: number): Uint32Array {
+    const { layout } = this.#params;
+    const table = new Uint32Array(4 * this.#params.data[chunk].size / GRANULE);
+    layout.slots.filter((slot) => slot.chunk === chunk).forEach(({ spec, start }, tensor) => {
+      const group = this.#params.get(spec.name).grad ? this.#group(spec.name) : this.counts.length;
+      const row = [tensor, +isDecayed(spec.name, spec.shape), group, 0];
+      const end = (start + sizeOf(spec.shape)) / GRANULE;
+      for (let i = start / GRANULE; i < end; i++) table.set(row, 4 * i);
+    });
+    return table;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Gradient norms and clip factors, one per parameter tensor.
+ *
+ * @module
+ */
+import clipCode from "../../kernels/clip.wgsl" with { type: "text" };
+import flagCode from "../../kernels/flag.wgsl" with { type: "text" };
+import squaresCode from "../../kernels/sum_squares.wgsl" with { type: "text" };
+import { HatchlingError } from "../errors.ts";
+import { defineKernel, type Gpu, grid, sizeOf, type Tensor } from "../gpu/mod.ts";
+import type { Parameters } from "../model/parameters.ts";
+
+const SUM_SQUARES = defineKernel("sum_squares", squaresCode);
+const CLIP = defineKernel("clip", clipCode);
+const FLAG = defineKernel("flag", flagCode);
+
+/** Elements that one invocation adds up: few enough to spread the work, many enough to read in a row. */
+const BLOCK = 4096;
+
+/** Norms and factors of the tensors of one arena chunk, in layout order. */
+export interface ClipResult {
+  /** Parameter names of the chunk. */
+  names: string[];
+  /** [T], the norms before clipping; NaN where an element is not finite. */
+  norms: Tensor;
+  /** [T], min(1, clip / (norm + 1e-6)). */
+  factors: Tensor;
+}
+
+/**
+ * Norm and clip factor of every gradient tensor by itself, as facebookresearch/dino clips; AdamW applies
+ * the factors. A clip of 0 only measures.
+ *
+ * @returns One result per arena chunk.
+ * @throws {HatchlingError} When `clip` is negative or the parameters hold no gradients.
+ */
+export function clipFactors(gpu: Gpu, params: Parameters, clip: number): ClipResult[] {
+  if (!(clip >= 0)) {
+    throw new HatchlingError(`Expected a gradient clip of 0 (off) or more but found ${clip}`);
+  }
+  if (!params.grads.length) {
+    throw new HatchlingError("Expected parameters with gradients but they have none");
+  }
+  return params.grads.map((grad, chunk) => {
+    const slots = params.layout.slots.filter((slot) => slot.chunk === chunk);
+    const blocks: number[] = [];
+    const ranges: number[] = [];
+    for (const { spec, start } of slots) {
+      const size = sizeOf(spec.shape);
+      ranges.push(blocks.length / 2, Math.ceil(size / BLOCK));
+      for (let at = 0; at < size; at += BLOCK) blocks.push(start + at, Math.min(BLOCK, size - at));
+    }
+    const count = blocks.length / 2;
+    const partial = gpu.empty([count, 2], "sum_squares");
+    gpu.dispatch(SUM_SQUARES, {
+      tensors: [grad, gpu.tensor(new Uint32Array(blocks), [count, 2], "blocks"), partial],
+      u32: [count],
+      workgroups: grid(count, 64),
+      flops: 3 * grad.size,
+    });
+    const norms = gpu.empty([slots.length], "norms");
+    const factors = gpu.empty([slots.length], "clip_factors");
+    gpu.dispatch(CLIP, {
+      tensors: [
+        partial,
+        gpu.tensor(new Uint32Array(ranges), [slots.length, 2], "ranges"),
+        norms,
+        factors,
+      ],
+      u32: [slots.length],
+      f32: [clip],
+      workgroups: grid(slots.length, 64),
+    });
+    return { names: slots.map(({ spec }) => spec.name), norms, factors };
+  });
+}
+
+/**
+ * Sets the non-finite flag at the first of `values` that is not finite: flag[0] = 1 + step, flag[1] = 1 +
+ * `first` + its index. Does nothing when the flag is already set.
+ */
+export function flagNonFinite(
+  gpu: Gpu,
+  values: Tensor,
+  first: number,
+  scalars: Tensor,
+  stepIndex: number,
+  flag: Tensor,
+  count: number = values.size,
+): void {
+  gpu.dispatch(FLAG, {
+    tensors: [values, scalars, flag],
+    u32: [count, first, stepIndex],
+    workgroups: [1],
+  });
+}
