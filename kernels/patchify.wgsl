@@ -6,7 +6,7 @@
 // BACK false: to = patches of from. BACK true: to = images of from.
 // Launch: grid(elements of `to`, 64).
 
-struct Params { n: u32, channels: u32, height: u32, width: u32, patch: u32 }
+struct Params { n: u32, channels: u32, height: u32, width: u32, side: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<f32>;
 @group(0) @binding(2) var<storage, read_write> dst: array<f32>;
@@ -17,7 +17,7 @@ override BACK: bool = false;
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
   if (i >= params.n) { return; }
-  let p = params.patch;
+  let p = params.side;
   let rows = params.height / p;
   let cols = params.width / p;
   let length = params.channels * p * p;
@@ -30,14 +30,14 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       dst[i] = 0.0;
       return;
     }
-    let patch = (b * rows + y / p) * cols + x / p;
-    dst[i] = src[patch * length + (c * p + y % p) * p + x % p];
+    let index = (b * rows + y / p) * cols + x / p;
+    dst[i] = src[index * length + (c * p + y % p) * p + x % p];
     return;
   }
-  let patch = i / length;
+  let index = i / length;
   let e = i % length;
-  let x = patch % cols * p + e % p;
-  let y = patch / cols % rows * p + e / p % p;
-  let b = patch / (rows * cols);
+  let x = index % cols * p + e % p;
+  let y = index / cols % rows * p + e / p % p;
+  let b = index / (rows * cols);
   dst[i] = src[((b * params.channels + e / (p * p)) * params.height + y) * params.width + x];
 }

@@ -21,6 +21,13 @@ export interface KernelCost {
   bytes: number;
 }
 
+/** A dispatch ready to be encoded. */
+interface Step {
+  pipeline: GPUComputePipeline;
+  group: GPUBindGroup;
+  workgroups: readonly [number, number, number];
+}
+
 /** A recorded program; `outputs` is what the recorded function returned. */
 export class Program<T> {
   /** The tensors that the recorded function returned; they keep their values until the next run. */
@@ -31,11 +38,7 @@ export class Program<T> {
   readonly unplannedBytes: number;
   readonly #gpu: Gpu;
   readonly #dispatches: readonly Dispatch[];
-  readonly #steps: {
-    pipeline: GPUComputePipeline;
-    group: GPUBindGroup;
-    workgroups: readonly [number, number, number];
-  }[];
+  readonly #steps: Step[];
   readonly #slots: Storage[];
   readonly #owned: readonly Storage[];
   readonly #params: GPUBuffer;
@@ -101,13 +104,38 @@ export class Program<T> {
     this.#gpu.flush();
     const encoder = this.#gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const { pipeline, group, workgroups } of this.#steps) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-    }
+    for (const step of this.#steps) encode(pass, step);
     pass.end();
     this.#gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /**
+   * Runs the program once with a pass per dispatch and returns the milliseconds of each kernel by
+   * timestamp, largest first.
+   *
+   * @throws {HatchlingError} When the adapter has no timestamp queries.
+   */
+  async profile(): Promise<{ name: string; dispatches: number; ms: number }[]> {
+    const { device } = this.#gpu;
+    if (!device.features.has("timestamp-query")) {
+      throw new HatchlingError(
+        "Expected an adapter with timestamp-query for a profile but this one has none",
+      );
+    }
+    const rows = new Map<string, { name: string; dispatches: number; ms: number }>();
+    // A query set holds at most 4096 timestamps: two per dispatch.
+    for (let from = 0; from < this.#steps.length; from += 2048) {
+      const steps = this.#steps.slice(from, from + 2048);
+      const times = await timestamps(this.#gpu, steps);
+      steps.forEach((_, i) => {
+        const name = this.#dispatches[from + i].pipeline.name;
+        const row = rows.get(name) ?? { name, dispatches: 0, ms: 0 };
+        row.dispatches++;
+        row.ms += Number(times[2 * i + 1] - times[2 * i]) / 1e6;
+        rows.set(name, row);
+      });
+    }
+    return [...rows.values()].sort((a, b) => b.ms - a.ms);
   }
 
   /** Frees temporaries, outputs and constants. */
@@ -210,4 +238,39 @@ function packAll(device: GPUDevice, dispatches: readonly Dispatch[]): GPUBuffer 
   dispatches.forEach((d, i) => bytes.set(d.params, i * stride));
   buffer.unmap();
   return buffer;
+}
+
+function encode(pass: GPUComputePassEncoder, { pipeline, group, workgroups }: Step): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+}
+
+/** Start and end of each step in nanoseconds. */
+async function timestamps(gpu: Gpu, steps: readonly Step[]): Promise<BigUint64Array> {
+  const { device } = gpu;
+  const count = 2 * steps.length;
+  const querySet = device.createQuerySet({ type: "timestamp", count });
+  const resolved = device.createBuffer({ size: count * 8, usage: 0x200 | 0x04 });
+  const staging = device.createBuffer({ size: count * 8, usage: 0x01 | 0x08 });
+  const encoder = device.createCommandEncoder();
+  steps.forEach((step, i) => {
+    const pass = encoder.beginComputePass({
+      timestampWrites: {
+        querySet,
+        beginningOfPassWriteIndex: 2 * i,
+        endOfPassWriteIndex: 2 * i + 1,
+      },
+    });
+    encode(pass, step);
+    pass.end();
+  });
+  encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
+  encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
+  device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(1);
+  gpu.check();
+  const times = new BigUint64Array(staging.getMappedRange().slice(0));
+  for (const x of [querySet, resolved, staging]) x.destroy();
+  return times;
 }

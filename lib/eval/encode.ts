@@ -1,0 +1,190 @@
+/**
+ * From pictures to features: whole pictures and random views of them, through several encoders at once.
+ *
+ * @module
+ */
+import { applyOps, augmentationOptions, type AugmentOp, sampleView } from "../augmentation.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Parameters, VisionTransformer } from "../model/mod.ts";
+import { type FeatureArray, l2Normalize } from "./features.ts";
+
+/** Turns images into features. */
+export interface Encoder {
+  /** Shown in reports. */
+  name: string;
+  /** Side of its images in pixels. */
+  size: number;
+  /** Images [n, 3, size, size], normalised → features [n, D]. */
+  encode(images: Tensor): Tensor;
+}
+
+/** The class token of a vision transformer after its final norm: the features that DINO evaluates. */
+export function vitEncoder(
+  gpu: Gpu,
+  name: string,
+  vit: VisionTransformer,
+  params: Parameters,
+): Encoder {
+  return {
+    name,
+    size: vit.config.imageSize,
+    encode: (images) => vit.forward(gpu, params, [images]).y,
+  };
+}
+
+/** The picture's own pixels at 16 × 16, the baseline that a model has to beat. */
+export function pixelEncoder(): Encoder {
+  return {
+    name: "raw pixels",
+    size: 16,
+    encode: (images) => images.view([images.shape[0], images.size / images.shape[0]]),
+  };
+}
+
+/** Features of one encoder. */
+export interface EncodedPictures {
+  /** Of whole pictures (the central square), [n, D], L2-normalised. */
+  whole: FeatureArray;
+  /** Of one random view of each, [n, D], L2-normalised. */
+  views?: FeatureArray;
+}
+
+/** Options of {@linkcode encodePictures}. */
+export interface EncodeOptions {
+  /** Pictures per forward pass. */
+  batchSize: number;
+  /** Seed of the views. */
+  seed: number;
+  /** Also encode a random view of each picture. */
+  views: boolean;
+  /** Mean per channel that the model was trained with. */
+  mean: [number, number, number];
+  /** Standard deviation per channel that the model was trained with. */
+  std: [number, number, number];
+  /** Called with the number of pictures done. */
+  onProgress?: (done: number) => void;
+}
+
+/**
+ * Features of the pictures at `indices`, by every encoder, from the same views.
+ *
+ * A view is a crop of 25 to 60 % of the area, flipped half the time, with brightness, contrast and
+ * saturation changed by up to 20 %, hue by up to 5 % of a turn; its draws depend on (seed, image) alone.
+ */
+export async function encodePictures(
+  gpu: Gpu,
+  dataset: Dataset,
+  indices: ArrayLike<number>,
+  encoders: readonly Encoder[],
+  options: EncodeOptions,
+): Promise<EncodedPictures[]> {
+  const { batchSize, views } = options;
+  const n = indices.length;
+  const rows = encoders.map(() => ({ whole: [] as Float32Array[], views: [] as Float32Array[] }));
+  const dims = encoders.map(() => 0);
+  for (let from = 0; from < n; from += batchSize) {
+    const chosen = Array.from(
+      { length: Math.min(batchSize, n - from) },
+      (_, i) => indices[from + i],
+    );
+    const packed = await pack(dataset, chosen);
+    const features = gpu.scope(() => {
+      const pixels = gpu.tensor(packed.pixels);
+      const table = gpu.tensor(packed.table, [chosen.length, 4]);
+      return encoders.map((encoder, e) => {
+        const render = (draw: (image: number, width: number, height: number) => AugmentOp[]) => {
+          const list = chosen.map((image, b) => {
+            const [, width, height] = packed.table.subarray(4 * b, 4 * b + 3);
+            return { width, height, ops: draw(image, width, height) };
+          });
+          return gpu.scope(() => encoder.encode(applyOps(gpu, pixels, table, list)));
+        };
+        const whole = render((_, width, height) =>
+          centralSquare(width, height, encoder.size, options)
+        );
+        dims[e] = whole.shape[1];
+        return {
+          whole,
+          view: views ? render((...at) => randomView(...at, encoder.size, options)) : undefined,
+        };
+      });
+    });
+    const tensors = features.flatMap(({ whole, view }) => view ? [whole, view] : [whole]);
+    const values = await gpu.read(tensors);
+    for (const t of tensors) t.destroy();
+    rows.forEach((row) => {
+      row.whole.push(values.shift()!);
+      if (views) row.views.push(values.shift()!);
+    });
+    options.onProgress?.(from + chosen.length);
+  }
+  const join = (parts: Float32Array[], dim: number): FeatureArray => {
+    const data = new Float32Array(n * dim);
+    let at = 0;
+    for (const part of parts) {
+      data.set(part, at);
+      at += part.length;
+    }
+    return { data: l2Normalize(data, dim), shape: [n, dim] };
+  };
+  return rows.map((row, e) => ({
+    whole: join(row.whole, dims[e]),
+    views: views ? join(row.views, dims[e]) : undefined,
+  }));
+}
+
+/** Pictures in one buffer with their table of offsets and sizes. */
+async function pack(dataset: Dataset, indices: readonly number[]) {
+  const pictures = await Promise.all(indices.map((i) => dataset.picture(i)));
+  const pixels = new Uint32Array(pictures.reduce((sum, p) => sum + p.width * p.height, 0));
+  const bytes = new Uint8Array(pixels.buffer);
+  const table = new Uint32Array(4 * indices.length);
+  let at = 0;
+  pictures.forEach(({ width, height, data }, b) => {
+    bytes.set(data, 4 * at);
+    table.set([at, width, height, 0], 4 * b);
+    at += width * height;
+  });
+  return { pixels, table };
+}
+
+function centralSquare(
+  width: number,
+  height: number,
+  size: number,
+  { mean, std }: EncodeOptions,
+): AugmentOp[] {
+  const side = Math.min(width, height);
+  const [top, left] = [Math.floor((height - side) / 2), Math.floor((width - side) / 2)];
+  return [{ op: "resized_crop", top, left, height: side, width: side, size }, {
+    op: "normalize",
+    mean,
+    std,
+  }];
+}
+
+function randomView(
+  image: number,
+  width: number,
+  height: number,
+  size: number,
+  { seed, mean, std }: EncodeOptions,
+): AugmentOp[] {
+  const view = augmentationOptions({
+    globalCropSize: size,
+    globalCropScale: [0.25, 0.6],
+    colorJitterProb: 1,
+    brightness: 0.2,
+    contrast: 0.2,
+    saturation: 0.2,
+    hue: 0.05,
+    grayscaleProb: 0,
+    gaussianBlurProb: { global1: 0, global2: 0, local: 0 },
+    solarizationProb: { global1: 0, global2: 0, local: 0 },
+    normalizeMean: mean,
+    normalizeStd: std,
+  });
+  // Epoch numbers of a run start at 0: this one belongs to the evaluation alone.
+  return sampleView(view, { seed, epoch: 0xffffffff, image, view: 0, width, height }).ops;
+}
