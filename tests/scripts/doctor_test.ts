@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
 const states = await Promise.all(
   (["run", "read", "env", "ffi"] as const).map((name) => Deno.permissions.query({ name })),
@@ -8,7 +9,12 @@ const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-per
 
 async function doctor(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", new URL("../../scripts/doctor.ts", import.meta.url).pathname, ...args],
+    args: [
+      "run",
+      "-A",
+      fileURLToPath(new URL("../../scripts/doctor.ts", import.meta.url)),
+      ...args,
+    ],
     env: { NO_COLOR: "1" },
     signal: AbortSignal.timeout(60_000),
   }).output();
