@@ -1,8 +1,10 @@
 // Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762, eq. 1) without the N × N matrix.
 //
 // qkv [B, N, 3·D], laid out [q | k | v], each [head][head_dim] → out [B, N, D] = softmax(q kᵀ · scale) v,
-// lse [B, heads, N] = log Σ exp of the scaled scores, for the backward pass. The softmax runs online
-// (Milakov and Gimelshein 2018, arXiv:1805.02867).
+// lse [B, heads, N] = log Σ exp(scale · scores) / scale, for the backward pass: its probabilities are
+// exp(scale · (score − lse)), and scaling last keeps the scores the same to the last bit in every kernel,
+// for a difference would be magnified by exp. The softmax runs online (Milakov and Gimelshein 2018,
+// arXiv:1805.02867).
 // VEC: head_dim is a multiple of 4.
 // Launch: grid(B · heads · N, 64), one query per invocation.
 
@@ -20,9 +22,13 @@ override BLOCKS: u32 = 1u;
 fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
   let at = row * 3u * params.dim + part * params.dim + head * params.head_dim + 4u * c;
   if (VEC) { return qkv[at >> 2u]; }
-  var v = vec4f();
-  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = qkv[(at + i) >> 2u][(at + i) & 3u]; }
-  return v;
+  let left = params.head_dim - 4u * c;
+  return vec4f(
+    qkv[at >> 2u][at & 3u],
+    select(0.0, qkv[(at + 1u) >> 2u][(at + 1u) & 3u], left > 1u),
+    select(0.0, qkv[(at + 2u) >> 2u][(at + 2u) & 3u], left > 2u),
+    select(0.0, qkv[(at + 3u) >> 2u][(at + 3u) & 3u], left > 3u),
+  );
 }
 
 @compute @workgroup_size(64)
@@ -34,20 +40,23 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let row = first + index % params.tokens;
   var q: array<vec4f, 32>;
   var sum: array<vec4f, 32>;
-  for (var c = 0u; c < BLOCKS; c++) { q[c] = qkv4(row, 0u, head, c) * params.scale; }
+  for (var c = 0u; c < BLOCKS; c++) { q[c] = qkv4(row, 0u, head, c); }
   var top = -3.4028234e38;
   var total = 0.0;
   for (var j = first; j < first + params.tokens; j++) {
     var score = 0.0;
     for (var c = 0u; c < BLOCKS; c++) { score += dot(q[c], qkv4(j, 1u, head, c)); }
     let new_top = max(top, score);
-    let shrink = exp(top - new_top);
-    let p = exp(score - new_top);
+    let shrink = exp(params.scale * (top - new_top));
+    let p = exp(params.scale * (score - new_top));
     top = new_top;
     total = total * shrink + p;
     for (var c = 0u; c < BLOCKS; c++) { sum[c] = sum[c] * shrink + p * qkv4(j, 2u, head, c); }
   }
   let at = row * params.dim + head * params.head_dim;
-  for (var d = 0u; d < params.head_dim; d++) { out[at + d] = sum[d >> 2u][d & 3u] / total; }
-  lse[index] = top + log(total);
+  for (var c = 0u; c < BLOCKS; c++) {
+    let v = sum[c] / total;
+    for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { out[at + 4u * c + i] = v[i]; }
+  }
+  lse[index] = top + log(total) / params.scale;
 }

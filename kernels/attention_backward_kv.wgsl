@@ -20,17 +20,25 @@ override BLOCKS: u32 = 1u;
 fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
   let at = row * 3u * params.dim + part * params.dim + head * params.head_dim + 4u * c;
   if (VEC) { return qkv[at >> 2u]; }
-  var v = vec4f();
-  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = qkv[(at + i) >> 2u][(at + i) & 3u]; }
-  return v;
+  let left = params.head_dim - 4u * c;
+  return vec4f(
+    qkv[at >> 2u][at & 3u],
+    select(0.0, qkv[(at + 1u) >> 2u][(at + 1u) & 3u], left > 1u),
+    select(0.0, qkv[(at + 2u) >> 2u][(at + 2u) & 3u], left > 2u),
+    select(0.0, qkv[(at + 3u) >> 2u][(at + 3u) & 3u], left > 3u),
+  );
 }
 
 fn dout4(row: u32, head: u32, c: u32) -> vec4f {
   let at = row * params.dim + head * params.head_dim + 4u * c;
   if (VEC) { return dout[at >> 2u]; }
-  var v = vec4f();
-  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = dout[(at + i) >> 2u][(at + i) & 3u]; }
-  return v;
+  let left = params.head_dim - 4u * c;
+  return vec4f(
+    dout[at >> 2u][at & 3u],
+    select(0.0, dout[(at + 1u) >> 2u][(at + 1u) & 3u], left > 1u),
+    select(0.0, dout[(at + 2u) >> 2u][(at + 2u) & 3u], left > 2u),
+    select(0.0, dout[(at + 3u) >> 2u][(at + 3u) & 3u], left > 3u),
+  );
 }
 
 @compute @workgroup_size(64)
@@ -45,7 +53,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var dk: array<vec4f, 32>;
   var dv: array<vec4f, 32>;
   for (var c = 0u; c < BLOCKS; c++) {
-    k[c] = qkv4(row, 1u, head, c) * params.scale;
+    k[c] = qkv4(row, 1u, head, c);
     v[c] = qkv4(row, 2u, head, c);
   }
   let queries = index - index % params.tokens;
@@ -56,7 +64,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       score += dot(k[c], qkv4(first + i, 0u, head, c));
       dp += dot(v[c], dout4(first + i, head, c));
     }
-    let p = exp(score - lse[queries + i]);
+    let p = exp(params.scale * (score - lse[queries + i]));
     let ds = p * (dp - delta[queries + i]) * params.scale;
     for (var c = 0u; c < BLOCKS; c++) {
       dk[c] += ds * qkv4(first + i, 0u, head, c);
@@ -64,8 +72,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     }
   }
   let at = row * 3u * params.dim + params.dim + head * params.head_dim;
-  for (var d = 0u; d < params.head_dim; d++) {
-    dqkv[at + d] = dk[d >> 2u][d & 3u];
-    dqkv[at + params.dim + d] = dv[d >> 2u][d & 3u];
+  for (var c = 0u; c < BLOCKS; c++) {
+    let key = dk[c];
+    let value = dv[c];
+    for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) {
+      dqkv[at + 4u * c + i] = key[i];
+      dqkv[at + params.dim + 4u * c + i] = value[i];
+    }
   }
 }

@@ -1,6 +1,6 @@
 // Gradient of attention with respect to the queries.
 //
-// With p = exp(scores − lse) and delta = Σ dout · out per query (also stored, [B, heads, N], for the
+// With p = exp(scale · (scores − lse)) and delta = Σ dout · out per query (also stored, [B, heads, N], for the
 // gradient of keys and values): dq = scale · Σ_j p_j (dout · v_j − delta) k_j, into the q part of
 // dqkv [B, N, 3·D] (Dao et al. 2022, arXiv:2205.14135, appendix B.2).
 // Launch: grid(B · heads · N, 64), one query per invocation.
@@ -22,25 +22,37 @@ override BLOCKS: u32 = 1u;
 fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
   let at = row * 3u * params.dim + part * params.dim + head * params.head_dim + 4u * c;
   if (VEC) { return qkv[at >> 2u]; }
-  var v = vec4f();
-  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = qkv[(at + i) >> 2u][(at + i) & 3u]; }
-  return v;
+  let left = params.head_dim - 4u * c;
+  return vec4f(
+    qkv[at >> 2u][at & 3u],
+    select(0.0, qkv[(at + 1u) >> 2u][(at + 1u) & 3u], left > 1u),
+    select(0.0, qkv[(at + 2u) >> 2u][(at + 2u) & 3u], left > 2u),
+    select(0.0, qkv[(at + 3u) >> 2u][(at + 3u) & 3u], left > 3u),
+  );
 }
 
 fn out4(row: u32, head: u32, c: u32) -> vec4f {
   let at = row * params.dim + head * params.head_dim + 4u * c;
   if (VEC) { return out[at >> 2u]; }
-  var v = vec4f();
-  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = out[(at + i) >> 2u][(at + i) & 3u]; }
-  return v;
+  let left = params.head_dim - 4u * c;
+  return vec4f(
+    out[at >> 2u][at & 3u],
+    select(0.0, out[(at + 1u) >> 2u][(at + 1u) & 3u], left > 1u),
+    select(0.0, out[(at + 2u) >> 2u][(at + 2u) & 3u], left > 2u),
+    select(0.0, out[(at + 3u) >> 2u][(at + 3u) & 3u], left > 3u),
+  );
 }
 
 fn dout4(row: u32, head: u32, c: u32) -> vec4f {
   let at = row * params.dim + head * params.head_dim + 4u * c;
   if (VEC) { return dout[at >> 2u]; }
-  var v = vec4f();
-  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = dout[(at + i) >> 2u][(at + i) & 3u]; }
-  return v;
+  let left = params.head_dim - 4u * c;
+  return vec4f(
+    dout[at >> 2u][at & 3u],
+    select(0.0, dout[(at + 1u) >> 2u][(at + 1u) & 3u], left > 1u),
+    select(0.0, dout[(at + 2u) >> 2u][(at + 2u) & 3u], left > 2u),
+    select(0.0, dout[(at + 3u) >> 2u][(at + 3u) & 3u], left > 3u),
+  );
 }
 
 @compute @workgroup_size(64)
@@ -55,7 +67,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var dq: array<vec4f, 32>;
   var total = 0.0;
   for (var c = 0u; c < BLOCKS; c++) {
-    q[c] = qkv4(row, 0u, head, c) * params.scale;
+    q[c] = qkv4(row, 0u, head, c);
     g[c] = dout4(row, head, c);
     total += dot(g[c], out4(row, head, c));
   }
@@ -67,9 +79,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       score += dot(q[c], qkv4(j, 1u, head, c));
       dp += dot(g[c], qkv4(j, 2u, head, c));
     }
-    let ds = exp(score - lse[index]) * (dp - total) * params.scale;
+    let ds = exp(params.scale * (score - lse[index])) * (dp - total) * params.scale;
     for (var c = 0u; c < BLOCKS; c++) { dq[c] += ds * qkv4(j, 1u, head, c); }
   }
   let at = row * 3u * params.dim + head * params.head_dim;
-  for (var d = 0u; d < params.head_dim; d++) { dqkv[at + d] = dq[d >> 2u][d & 3u]; }
+  for (var c = 0u; c < BLOCKS; c++) {
+    let v = dq[c];
+    for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { dqkv[at + 4u * c + i] = v[i]; }
+  }
 }

@@ -16,9 +16,13 @@ override BLOCKS: u32 = 1u;
 fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
   let at = row * 3u * params.dim + part * params.dim + head * params.head_dim + 4u * c;
   if (VEC) { return qkv[at >> 2u]; }
-  var v = vec4f();
-  for (var i = 0u; i < min(4u, params.head_dim - 4u * c); i++) { v[i] = qkv[(at + i) >> 2u][(at + i) & 3u]; }
-  return v;
+  let left = params.head_dim - 4u * c;
+  return vec4f(
+    qkv[at >> 2u][at & 3u],
+    select(0.0, qkv[(at + 1u) >> 2u][(at + 1u) & 3u], left > 1u),
+    select(0.0, qkv[(at + 2u) >> 2u][(at + 2u) & 3u], left > 2u),
+    select(0.0, qkv[(at + 3u) >> 2u][(at + 3u) & 3u], left > 3u),
+  );
 }
 
 @compute @workgroup_size(64)
@@ -30,7 +34,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let row = first + index % params.tokens;
   for (var j = 0u; j < params.tokens; j++) {
     var score = 0.0;
-    for (var c = 0u; c < BLOCKS; c++) { score += dot(qkv4(row, 0u, head, c) * params.scale, qkv4(first + j, 1u, head, c)); }
-    map[index * params.tokens + j] = exp(score - lse[index]);
+    for (var c = 0u; c < BLOCKS; c++) { score += dot(qkv4(row, 0u, head, c), qkv4(first + j, 1u, head, c)); }
+    map[index * params.tokens + j] = exp(params.scale * (score - lse[index]));
   }
 }

@@ -35,8 +35,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let v = x[i];
   let cdf = 0.5 * (1.0 + erf(v * 0.70710678118));
   if (GRAD) {
-    // Beyond |x| = 12.6 the density is below the smallest f32; the bound keeps x · density finite.
-    y[i] = dy[i] * (cdf + v * 0.3989422804 * exp(-0.5 * min(v * v, 160.0)));
+    // Beyond |x| = 12 the term x · density is nothing beside 1; the bound keeps it so for any x.
+    let w = clamp(v, -12.0, 12.0);
+    y[i] = dy[i] * (cdf + w * 0.3989422804 * exp(-0.5 * w * w));
   } else {
     y[i] = v * cdf;
   }

@@ -35,9 +35,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let lane = i % LANES;
   let base = row * params.dim;
   let n = f32(params.dim);
+  // Summed as distances from the first value, so that the rounding of a large common offset does not
+  // become variance: equal values have a mean that is exactly theirs.
+  let origin = x[base];
   var sum = 0.0;
-  for (var d = lane; d < params.dim; d += LANES) { sum += x[base + d]; }
-  let mean = row_sum(sum, local) / n;
+  for (var d = lane; d < params.dim; d += LANES) { sum += x[base + d] - origin; }
+  let mean = origin + row_sum(sum, local) / n;
   var squares = 0.0;
   for (var d = lane; d < params.dim; d += LANES) {
     let v = x[base + d] - mean;

@@ -63,8 +63,9 @@ fn gelu(x: vec4f) -> vec4f {
 }
 
 fn gelu_grad(x: vec4f) -> vec4f {
-  let density = 0.3989422804 * exp(-0.5 * min(x * x, vec4f(160.0)));
-  return 0.5 * (1.0 + erf(x * 0.70710678118)) + x * density;
+  // Beyond |x| = 12 the term x · density is nothing beside 1; the bound keeps it so for any x.
+  let w = clamp(x, vec4f(-12.0), vec4f(12.0));
+  return 0.5 * (1.0 + erf(x * 0.70710678118)) + w * 0.3989422804 * exp(-0.5 * w * w);
 }
 
 // op(A)[row, k] and op(B)[k, col] with bounds; beyond K, A is 0.

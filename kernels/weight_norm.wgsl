@@ -1,6 +1,7 @@
 // Weight normalisation per output row (Salimans and Kingma 2016, arXiv:1602.07868): w = g · v / ‖v‖.
 //
 // v [K, D], g [K] → w [K, D], norms [K].
+// The row is divided by its largest magnitude first, so that squares neither overflow nor vanish.
 // Launch: 64 invocations, LANES of them per row: grid(K · LANES, 64). LANES divides 64.
 
 struct Params { rows: u32, dim: u32 }
@@ -13,6 +14,21 @@ struct Params { rows: u32, dim: u32 }
 override LANES: u32 = 1u;
 var<workgroup> partial: array<f32, 64>;
 
+// Sum (or maximum) over the lanes of a row, in lane order.
+fn combine(value: f32, local: u32, largest: bool) -> f32 {
+  if (LANES == 1u) { return value; }
+  workgroupBarrier();
+  partial[local] = value;
+  workgroupBarrier();
+  let first = local - local % LANES;
+  var v = partial[first];
+  for (var i = 1u; i < LANES; i++) {
+    let other = partial[first + i];
+    v = select(v + other, max(v, other), largest);
+  }
+  return v;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
@@ -20,15 +36,15 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;
   let base = row * params.dim;
+  var top = 0.0;
+  for (var d = lane; d < params.dim; d += LANES) { top = max(top, abs(v[base + d])); }
+  top = combine(top, local, true);
   var squares = 0.0;
-  for (var d = lane; d < params.dim; d += LANES) { squares += v[base + d] * v[base + d]; }
-  if (LANES > 1u) {
-    partial[local] = squares;
-    workgroupBarrier();
-    squares = 0.0;
-    for (var k = 0u; k < LANES; k++) { squares += partial[local - lane + k]; }
+  for (var d = lane; d < params.dim; d += LANES) {
+    let u = v[base + d] / top;
+    squares += u * u;
   }
-  let norm = sqrt(squares);
+  let norm = sqrt(combine(squares, local, false)) * top;
   if (!live) { return; }
   let scale = g[row] / norm;
   for (var d = lane; d < params.dim; d += LANES) { w[base + d] = v[base + d] * scale; }
