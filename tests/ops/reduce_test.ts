@@ -1,0 +1,75 @@
+import { columnSum, rowSum } from "../../lib/ops/reduce.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { assertClose, normals } from "../support/numbers.ts";
+import { eachLanes, values } from "../support/ops.ts";
+
+function columns(x: ArrayLike<number>, cols: number, offset = 0, count = cols): Float64Array {
+  const sums = new Float64Array(count);
+  for (let i = 0; i < x.length; i++) {
+    const c = i % cols - offset;
+    if (c >= 0 && c < count) sums[c] += x[i];
+  }
+  return sums;
+}
+
+// One row; a chunk of 64 and one more; so many chunks that their sums exceed one chunk.
+for (const [rows, cols] of [[1, 1], [3, 7], [64, 3], [65, 67], [4231, 3]]) {
+  gpuTest(`columnSum() equals f64 at [${rows}, ${cols}]`, async (gpu) => {
+    const x = normals(rows * cols, 1), old = normals(cols, 2);
+    const [plain, scaled, added, part] = await values(gpu, () => {
+      const t = gpu.tensor(x, [rows, cols]);
+      return [
+        columnSum(gpu, t),
+        columnSum(gpu, t, { scale: 1 / rows }),
+        columnSum(gpu, t, { out: gpu.tensor(old), accumulate: true, scale: -2 }),
+        columnSum(gpu, t, { offset: cols >> 1 }),
+      ];
+    });
+    const sums = columns(x, cols);
+    assertClose(plain, sums, 2e-6, "sum");
+    assertClose(scaled, sums.map((v) => v / rows), 2e-6, "mean");
+    assertClose(added, sums.map((v, c) => old[c] - 2 * v), 2e-6, "accumulated");
+    assertClose(part, columns(x, cols, cols >> 1, cols - (cols >> 1)), 2e-6, "second half");
+  });
+
+  gpuTest(`rowSum() equals f64 at [${cols}, ${rows}]`, async (gpu) => {
+    const x = normals(rows * cols, 3);
+    const expected = Array.from(
+      { length: cols },
+      (_, r) => x.subarray(r * rows, (r + 1) * rows).reduce((a, b) => a + b, 0),
+    );
+    await eachLanes(gpu, async (what) => {
+      const [sum, mean] = await values(gpu, () => {
+        const t = gpu.tensor(x, [cols, rows]);
+        return [rowSum(gpu, t), rowSum(gpu, t, 1 / rows)];
+      });
+      assertClose(sum, expected, 1e-5, what);
+      assertClose(mean, expected.map((v) => v / rows), 1e-5, what);
+    });
+  });
+}
+
+gpuTest("columnSum() sums the columns asked for alone", async (gpu) => {
+  const x = normals(5 * 13, 4);
+  const [middle] = await values(gpu, () => [
+    columnSum(gpu, gpu.tensor(x, [5, 13]), { offset: 3, cols: 4 }),
+  ]);
+  assertClose(middle, columns(x, 13, 3, 4), 1e-6);
+});
+
+gpuTest("columnSum() and rowSum() equal f64 at extreme values", async (gpu) => {
+  const rows = [[1e4, -1e4, 1], [0, 0, 0], [1e-30, 2e-30, -1e-30], [1e38, 1e38, -1e38], [3, 3, 3]];
+  const x = Float32Array.from(rows.flat());
+  const transposed = Float32Array.from([0, 1, 2].flatMap((c) => rows.map((row) => row[c])));
+  await eachLanes(gpu, async (what) => {
+    const [row, column] = await values(gpu, () => [
+      rowSum(gpu, gpu.tensor(x, [5, 3])),
+      columnSum(gpu, gpu.tensor(transposed, [3, 5])),
+    ]);
+    rows.forEach(([a, b, c], i) => {
+      const expected = [a + b + c];
+      assertClose(row.subarray(i, i + 1), expected, 1e-6, `row ${i}, ${what}`);
+      assertClose(column.subarray(i, i + 1), expected, 1e-6, `column ${i}, ${what}`);
+    });
+  });
+});
