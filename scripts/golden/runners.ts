@@ -7,15 +7,31 @@ import type { Gpu } from "../../lib/gpu/mod.ts";
 import { type GoldenDoc, type GoldenTensor, runAug, runCropstats } from "./aug.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";
+import { runHead } from "./head.ts";
 import { runKnn } from "./knn.ts";
+import { runLoss } from "./loss.ts";
+import { runAdamW, runClip, runEma } from "./optimizer.ts";
+import { runPosEmbed } from "./posembed.ts";
 import { runSchedule } from "./schedule.ts";
+import { runStep } from "./step.ts";
+import { runTrain } from "./train.ts";
+import { runVit } from "./vit.ts";
 
 /** Computes what a case expects; leaves no tensor behind. */
 export type Runner = (gpu: Gpu, testCase: Case) => Promise<Results> | Results;
 
 /** Runners by kind of case. */
 export const RUNNERS: Record<string, Runner> = {
+  loss: runLoss,
+  head: runHead,
+  vit: runVit,
+  posembed: runPosEmbed,
+  step: runStep,
+  adamw: runAdamW,
+  clip: runClip,
+  ema: runEma,
   schedule: (_, testCase) => runSchedule(testCase),
+  train: runTrain,
   knn: runKnn,
   aug: async (gpu, { doc, tensors }) => {
     const results = await runAug(gpu, doc as GoldenDoc, tensors as Map<string, GoldenTensor>);

@@ -1,0 +1,123 @@
+/**
+ * Cases adamw_*, clip_* and ema_*: what happens between gradients and the next weights.
+ *
+ * @module
+ */
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import { emaUpdate } from "../../lib/ema.ts";
+import { Parameters } from "../../lib/model/mod.ts";
+import { AdamW, clipFactors, isDecayed } from "../../lib/optim/mod.ts";
+import { type Case, group } from "./case.ts";
+import type { Results } from "./compare.ts";
+
+type Shapes = Record<string, number[]>;
+
+function parameters(gpu: Gpu, shapes: Shapes, grad: boolean): Parameters {
+  const init = { constant: 0 };
+  const specs = Object.entries(shapes).map(([name, shape]) => ({ name, shape, init }));
+  return new Parameters(gpu, specs, { grad });
+}
+
+/** The map's entries under `prefix` + name. */
+function prefixed(prefix: string, values: ReadonlyMap<string, Float32Array>) {
+  return [...values].map(([name, value]): [string, Float32Array] => [prefix + name, value]);
+}
+
+interface AdamWConfig {
+  shapes: Shapes;
+  lr: number[];
+  wd: number[];
+  betas: [number, number];
+  eps: number;
+  /** Steps in which a parameter gets no gradient. */
+  frozen: Record<string, number[]>;
+}
+
+/** Parameters after every step, moments and step counts at the end. */
+export async function runAdamW(gpu: Gpu, { doc, tensors }: Case): Promise<Results> {
+  const { shapes, lr, wd, betas, eps, frozen } = doc.config as unknown as AdamWConfig;
+  const names = Object.keys(shapes);
+  const weights = parameters(gpu, shapes, true);
+  weights.load(group(tensors, "in.param."));
+  // every parameter is a group of its own, since each may be frozen by itself
+  const adamw = new AdamW(gpu, weights, { betas, eps, group: (name) => names.indexOf(name) });
+  const scalars = gpu.persistent([4 * (names.length + 1)], "scalars");
+  const out = new Map<string, Float32Array>();
+  try {
+    for (let t = 0; t < lr.length; t++) {
+      const still = names.filter((name) => frozen[name]?.includes(t));
+      for (const [name, gradient] of group(tensors, `in.grad.${t}.`)) {
+        weights.get(name).grad!.write(gradient);
+      }
+      scalars.write(adamw.scalars({
+        lr: lr[t],
+        weightDecay: wd[t],
+        frozen: still.map((name) => names.indexOf(name)),
+      }));
+      gpu.scope(() => adamw.step(clipFactors(gpu, weights, 0), scalars, 0));
+      for (const [name, value] of prefixed(`param.${t}.`, await weights.save())) {
+        out.set(name, value);
+      }
+    }
+    const { expAvg, expAvgSq } = await adamw.save();
+    const moments = [...prefixed("exp_avg.", expAvg), ...prefixed("exp_avg_sq.", expAvgSq)];
+    return {
+      tensors: new Map([...out, ...moments]),
+      fields: {
+        expected: { step_count: Object.fromEntries(names.map((n, i) => [n, adamw.counts[i]])) },
+        decayed: Object.fromEntries(names.map((name) => [name, isDecayed(name, shapes[name])])),
+      },
+    };
+  } finally {
+    for (const part of [weights, adamw, scalars]) part.destroy();
+  }
+}
+
+/** Norms, and gradients times their clip factors, which is how the optimiser applies them. */
+export async function runClip(gpu: Gpu, { doc, tensors }: Case): Promise<Results> {
+  const { clip, grads } = doc.config as {
+    clip: number;
+    grads: Record<string, { shape: number[] }>;
+  };
+  const shapes = Object.fromEntries(
+    Object.entries(grads).map(([name, { shape }]) => [name, shape]),
+  );
+  const weights = parameters(gpu, shapes, true);
+  const given = group(tensors, "in.grad.");
+  for (const [name, gradient] of given) weights.get(name).grad!.write(gradient);
+  const chunks = gpu.scope(() => clipFactors(gpu, weights, clip));
+  const out = new Map<string, Float32Array>();
+  const norms: Record<string, number> = {};
+  try {
+    for (const chunk of chunks) {
+      const [norm, factor] = await gpu.read([chunk.norms, chunk.factors]);
+      chunk.names.forEach((name, i) => {
+        norms[name] = norm[i];
+        out.set(`grad.${name}`, given.get(name)!.map((g) => g * factor[i]));
+      });
+    }
+    return { tensors: out, fields: { expected: { norms } } };
+  } finally {
+    for (const part of [weights, ...chunks.flatMap((c) => [c.norms, c.factors])]) part.destroy();
+  }
+}
+
+/** The teacher after every update. */
+export async function runEma(gpu: Gpu, { doc, tensors }: Case): Promise<Results> {
+  const { shapes, momentum } = doc.config as { shapes: Shapes; momentum: number[] };
+  const [teacher, student] = [0, 1].map(() => parameters(gpu, shapes, false));
+  teacher.load(group(tensors, "in.teacher."));
+  const scalars = gpu.persistent([4], "scalars");
+  const out: [string, Float32Array][] = [];
+  try {
+    for (const [i, m] of momentum.entries()) {
+      student.load(group(tensors, `in.student.${i}.`));
+      scalars.write(new Float32Array([m, 0, 0, 0]));
+      emaUpdate(gpu, teacher, student, scalars, 0);
+      out.push(...prefixed(`teacher.${i}.`, await teacher.save()));
+    }
+    return { tensors: new Map(out) };
+  } finally {
+    for (const part of [teacher, student, scalars]) part.destroy();
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Moving a case's tensors to the GPU and back.
+ *
+ * @module
+ */
+import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
+import { toFloat32 } from "../../lib/io/safetensors.ts";
+import type { Parameters } from "../../lib/model/mod.ts";
+import { type Case, given } from "./case.ts";
+
+/** A given tensor on the GPU. */
+export function upload(gpu: Gpu, testCase: Case, name: string): Tensor {
+  const tensor = given(testCase.tensors, name);
+  return gpu.tensor(toFloat32(tensor), tensor.shape);
+}
+
+/** Values of all tensors, with one wait. */
+export async function download(
+  gpu: Gpu,
+  tensors: ReadonlyMap<string, Tensor>,
+): Promise<Map<string, Float32Array>> {
+  const values = await gpu.read([...tensors.values()]);
+  return new Map([...tensors.keys()].map((name, i) => [name, values[i]]));
+}
+
+/** Gradients of all trained parameters as `grad.<name>`; they stay the parameters' own. */
+export function gradients(parameters: Parameters): Map<string, Tensor> {
+  return new Map(parameters.all.flatMap(({ name, grad }) => grad ? [[`grad.${name}`, grad]] : []));
+}
