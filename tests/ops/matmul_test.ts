@@ -1,101 +1,122 @@
 import assert from "node:assert/strict";
 import { matmul } from "../../lib/ops/matmul.ts";
+import { erf } from "../support/erf.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
-import { erf } from "../support/erf.ts";
+import { values } from "../support/ops.ts";
 
-const SHAPES: [number, number, number][] = [
-  [1, 1, 1],
-  [3, 5, 7],
-  [8, 8, 8],
-  [17, 3, 33],
-  [65, 127, 31],
-  [64, 36, 20],
-  [9, 260, 4],
-  [31, 18, 64],
-];
-
-for (const tile of ["8x8", "16x16"] as const) {
-  gpuTest(
-    `matmul() equals the f64 product at odd shapes in every transpose, tile ${tile}`,
-    async (gpu) => {
-      for (const [m, k, n] of SHAPES) {
-        const da = normals(m * k, 1), db = normals(k * n, 2);
-        const a = gpu.tensor(da), b = gpu.tensor(db);
-        for (
-          const [transA, transB] of [[false, false], [false, true], [true, false], [true, true]]
-        ) {
-          const y = matmul(
-            gpu,
-            a.view(transA ? [k, m] : [m, k]),
-            b.view(transB ? [n, k] : [k, n]),
-            { transA, transB, tile },
-          );
-          assert.deepEqual(y.shape, [m, n]);
-          assertClose(
-            await y.read(),
-            matmulF64(da, db, [m, k, n], transA, transB),
-            2e-6,
-            `${[m, k, n]} ${transA} ${transB}`,
-          );
-          y.destroy();
-        }
-        a.destroy();
-        b.destroy();
-      }
-    },
-  );
-
-  gpuTest(`matmul() applies its epilogues in order, tile ${tile}`, async (gpu) => {
-    const [m, k, n] = [19, 12, 22];
-    const [da, db, dBias, dAux] = [
-      normals(m * k, 3),
-      normals(k * n, 4),
-      normals(n, 5),
-      normals(m * n, 6),
-    ];
-    const [a, b, bias, aux] = [
-      gpu.tensor(da, [m, k]),
-      gpu.tensor(db, [k, n]),
-      gpu.tensor(dBias),
-      gpu.tensor(dAux, [m, n]),
-    ];
-    const product = matmulF64(da, db, [m, k, n]);
-    const gelu = (x: number) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
-    const slope = (x: number) =>
-      0.5 * (1 + erf(x * Math.SQRT1_2)) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
-    const pre = gpu.empty([m, n]);
-    const y = matmul(gpu, a, b, { bias, geluPre: pre, tile });
-    assertClose(await pre.read(), product.map((v, i) => v + dBias[i % n]), 2e-6, "pre");
-    assertClose(await y.read(), product.map((v, i) => gelu(v + dBias[i % n])), 2e-6, "gelu");
-    const z = matmul(gpu, a, b, { geluGradOf: aux, tile });
-    assertClose(await z.read(), product.map((v, i) => v * slope(dAux[i])), 2e-6, "gelu'");
-    matmul(gpu, a, b, { add: aux, out: z, tile });
-    matmul(gpu, a, b, { bias, out: z, accumulate: true, tile });
-    assertClose(
-      await z.read(),
-      product.map((v, i) => 2 * v + dAux[i] + dBias[i % n]),
-      2e-6,
-      "add, accumulate",
-    );
-    for (const t of [a, b, bias, aux, pre, y, z]) t.destroy();
-  });
+interface Case {
+  m: number;
+  k: number;
+  n: number;
+  transA?: boolean;
+  transB?: boolean;
 }
 
-gpuTest("matmul() keeps infinities and is finite at extremes when the product is", async (gpu) => {
-  const a = gpu.tensor(new Float32Array([1e30, -1e30, 1e-30, 0]), [2, 2]);
-  const b = gpu.tensor(new Float32Array([1e-30, 1e8, 1e-30, 1e8]), [2, 2]);
-  const y = matmul(gpu, a, b);
-  assertClose(await y.read(), [0, 0, 0, 1e-22], 1e-6);
-  for (const t of [a, b, y]) t.destroy();
+// Each combination of transposes, whole and partial vec4s in A, B and C, and a K that is no multiple of 4
+// is a pipeline of its own, which software adapters take seconds to compile. So each kernel sees a few,
+// at several sizes: one element, less than a tile, more than a workgroup's 64 or 128 rows and columns.
+const CASES: Record<"8x8" | "16x16", Case[]> = {
+  "8x8": [
+    { m: 1, k: 1, n: 1 },
+    { m: 65, k: 127, n: 67 },
+    { m: 8, k: 8, n: 8 },
+    { m: 3, k: 260, n: 4 },
+    { m: 17, k: 3, n: 33, transB: true },
+    { m: 31, k: 20, n: 67, transB: true },
+    { m: 20, k: 5, n: 72, transA: true },
+    { m: 7, k: 9, n: 11, transA: true },
+    { m: 5, k: 3, n: 7, transA: true, transB: true },
+  ],
+  "16x16": [
+    { m: 1, k: 4, n: 4 },
+    { m: 19, k: 12, n: 132 },
+    { m: 17, k: 4, n: 1, transB: true },
+    { m: 33, k: 8, n: 131, transB: true },
+    { m: 20, k: 5, n: 8, transA: true },
+    { m: 132, k: 1, n: 4, transA: true },
+    { m: 1, k: 1, n: 1, transA: true, transB: true },
+    { m: 5, k: 19, n: 131, transA: true, transB: true },
+  ],
+};
+
+const gelu = (x: number) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
+const slope = (x: number) =>
+  0.5 * (1 + erf(x * Math.SQRT1_2)) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+
+for (const tile of ["8x8", "16x16"] as const) {
+  for (const { m, k, n, transA = false, transB = false } of CASES[tile]) {
+    const name = `${m}×${k}${transA ? "ᵀ" : ""} · ${k}×${n}${transB ? "ᵀ" : ""}`;
+    gpuTest(`matmul() equals the f64 product ${name}, tile ${tile}`, async (gpu) => {
+      const da = normals(m * k, 1), db = normals(k * n, 2);
+      const [y] = await values(gpu, () => {
+        const a = gpu.tensor(da, transA ? [k, m] : [m, k]);
+        const b = gpu.tensor(db, transB ? [n, k] : [k, n]);
+        const y = matmul(gpu, a, b, { transA, transB, tile });
+        assert.deepEqual(y.shape, [m, n]);
+        return [y];
+      });
+      assertClose(y, matmulF64(da, db, [m, k, n], transA, transB), 2e-6);
+    });
+  }
+
+  // With pipelines from above: C in whole vec4s and not.
+  for (const n of [132, 131]) {
+    const transB = n === 131;
+    gpuTest(`matmul() applies its epilogues in order, ${n} columns, tile ${tile}`, async (gpu) => {
+      const [m, k] = [19, 12];
+      const [da, db, dBias, dAux] = [m * k, k * n, n, m * n].map((size, i) => normals(size, i + 3));
+      [0, 100, -100, 1e4, -1e4, 1e30, -1e30].forEach((v, i) => dAux[i] = v);
+      const [pre, active, masked, sum] = await values(gpu, () => {
+        const [a, b] = [gpu.tensor(da, [m, k]), gpu.tensor(db, transB ? [n, k] : [k, n])];
+        const [bias, aux] = [gpu.tensor(dBias), gpu.tensor(dAux, [m, n])];
+        const options = { transB, tile };
+        const pre = gpu.empty([m, n]);
+        const active = matmul(gpu, a, b, { ...options, bias, geluPre: pre });
+        const masked = matmul(gpu, a, b, { ...options, geluGradOf: aux });
+        const sum = matmul(gpu, a, b, { ...options, add: active });
+        matmul(gpu, a, b, { ...options, bias, out: sum, accumulate: true });
+        return [pre, active, masked, sum];
+      });
+      const product = matmulF64(da, db, [m, k, n], false, transB);
+      const biased = product.map((v, i) => v + dBias[i % n]);
+      assertClose(pre, biased, 2e-6, "pre");
+      assertClose(active, biased.map(gelu), 2e-6, "gelu");
+      assertClose(masked, product.map((v, i) => v * slope(dAux[i])), 2e-6, "gelu'");
+      assertClose(sum, product.map((v, i) => gelu(biased[i]) + v + biased[i]), 2e-6, "added up");
+    });
+  }
+}
+
+gpuTest("matmul() is finite at extremes when the product is", async (gpu) => {
+  const [y] = await values(gpu, () => {
+    const a = gpu.tensor(new Float32Array([1e30, -1e30, 1e-30, 0]), [2, 2]);
+    const b = gpu.tensor(new Float32Array([1e-30, 1e8, 1e-30, 1e8]), [2, 2]);
+    return [matmul(gpu, a, b)];
+  });
+  assertClose(y, [0, 0, 0, 1e-22], 1e-6);
 });
 
-gpuTest("matmul() names both tensors when inner sizes differ", (gpu) => {
-  const a = gpu.empty([2, 3], "a"), b = gpu.empty([4, 5], "b");
-  assert.throws(
-    () => matmul(gpu, a, b),
-    /expected equal inner sizes but found 3 in a\[2, 3\] and 4 in b\[4, 5\]/,
-  );
-  a.destroy();
-  b.destroy();
+gpuTest("matmul() flattens leading dimensions", async (gpu) => {
+  const da = normals(2 * 3 * 5, 1), db = normals(5 * 7, 2);
+  const [y] = await values(gpu, () => {
+    const y = matmul(gpu, gpu.tensor(da, [2, 3, 5]), gpu.tensor(db, [5, 7]));
+    assert.deepEqual(y.shape, [2, 3, 7]);
+    return [y];
+  });
+  assertClose(y, matmulF64(da, db, [6, 5, 7]), 2e-6);
+});
+
+gpuTest("matmul() names the tensors whose sizes do not fit", (gpu) => {
+  const refuses = (options: Parameters<typeof matmul>[3], message: RegExp, inner = 3) => {
+    gpu.scope(() => {
+      const [a, b] = [gpu.empty([2, 3], "a"), gpu.empty([inner, 5], "b")];
+      assert.throws(() => matmul(gpu, a, b, options), message);
+    });
+  };
+  const other = gpu.empty([2, 4], "other");
+  refuses({}, /expected equal inner sizes but found 3 in a\[2, 3\] and 4 in b\[4, 5\]/, 4);
+  refuses({ bias: other }, /expected 5 elements in bias but found other\[2, 4\]/);
+  refuses({ out: other }, /expected 10 elements in out but found other\[2, 4\]/);
+  other.destroy();
 });
