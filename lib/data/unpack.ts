@@ -17,8 +17,8 @@ export interface ExpectedFile {
 }
 
 /**
- * Folders that may hold the cache, best first: `HATCHLING_CACHE`, `XDG_CACHE_HOME/hatchling`,
- * `~/.cache/hatchling`, and a private folder among the temporary files.
+ * Folders that may hold the cache, best first: `HATCHLING_CACHE`, else `XDG_CACHE_HOME/hatchling`,
+ * else `~/.cache/hatchling`; and a private folder among the temporary files.
  *
  * @returns Absolute paths; none of them needs to exist
  */
@@ -26,7 +26,7 @@ export function cacheRoots(): string[] {
   const { HATCHLING_CACHE, XDG_CACHE_HOME, HOME } = Deno.env.toObject();
   const roots: string[] = [];
   if (HATCHLING_CACHE) roots.push(resolve(HATCHLING_CACHE));
-  if (XDG_CACHE_HOME?.startsWith("/")) roots.push(join(XDG_CACHE_HOME, "hatchling"));
+  else if (XDG_CACHE_HOME?.startsWith("/")) roots.push(join(XDG_CACHE_HOME, "hatchling"));
   else if (HOME) roots.push(join(HOME, ".cache", "hatchling"));
   roots.push(temporaryRoot());
   return roots;
@@ -55,25 +55,24 @@ export async function verifiedFolder(
   produce: () => Promise<Map<string, Uint8Array>>,
   roots: readonly string[] = cacheRoots(),
 ): Promise<string> {
-  const names = Object.keys(expected);
-  let files: Map<string, Uint8Array> | undefined;
+  for (const root of roots) {
+    if (await isOurs(root) && (await missing(join(root, label), expected)).length === 0) {
+      return join(root, label);
+    }
+  }
+  const files = await checked(label, expected, await produce());
   const failures: string[] = [];
   for (const root of roots) {
     const folder = join(root, label);
     try {
-      if (root === temporaryRoot()) await claim(root);
-      for (const name of names) {
-        const path = join(folder, name);
-        if (await matches(await Deno.readFile(path).catch(() => undefined), expected[name])) {
-          continue;
-        }
-        files ??= await checked(label, expected, await produce());
-        await Deno.mkdir(folder, { recursive: true });
-        await replace(path, files.get(name)!);
+      if (root === temporaryRoot()) await Deno.mkdir(root, { mode: 0o700 }).catch(() => {});
+      if (!await isOurs(root)) throw new Error("not a folder of this user alone");
+      await Deno.mkdir(folder, { recursive: true });
+      for (const name of await missing(folder, expected)) {
+        await replace(join(folder, name), files.get(name)!);
       }
       return folder;
     } catch (error) {
-      if (error instanceof HatchlingError) throw error;
       failures.push(`${folder} (${(error as Error).message})`);
     }
   }
@@ -83,13 +82,24 @@ export async function verifiedFolder(
   );
 }
 
-/** The shared temporary folder is anybody's: ours must be a folder that only we can write. */
-async function claim(root: string): Promise<void> {
-  await Deno.mkdir(root, { mode: 0o700 }).catch(() => {});
-  const { isDirectory, uid, mode } = await Deno.lstat(root);
-  if (!isDirectory || uid !== Deno.uid() || (mode ?? 0) & 0o022) {
-    throw new Error("not a folder of this user alone");
+/** Temporary files are anybody's: there, the root must be a folder that only this user can write. */
+async function isOurs(root: string): Promise<boolean> {
+  if (root !== temporaryRoot()) return true;
+  const info = await Deno.lstat(root).catch(() => undefined);
+  return info?.isDirectory === true && info.uid === Deno.uid() && ((info.mode ?? 0) & 0o022) === 0;
+}
+
+/** Names of the files that are not there, or not as they should be. */
+async function missing(
+  folder: string,
+  expected: Readonly<Record<string, ExpectedFile>>,
+): Promise<string[]> {
+  const names: string[] = [];
+  for (const [name, file] of Object.entries(expected)) {
+    const content = await Deno.readFile(join(folder, name)).catch(() => undefined);
+    if (!await matches(content, file)) names.push(name);
   }
+  return names;
 }
 
 async function replace(path: string, content: Uint8Array): Promise<void> {
