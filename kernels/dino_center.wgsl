@@ -4,7 +4,7 @@
 // Does nothing while flag[0] is set: a step with a non-finite loss or gradient leaves no trace.
 // Launch: grid(K, 64), one dimension per invocation.
 
-struct Params { rows: u32, dim: u32, momentum: f32 }
+struct Params { rows: u32, dim: u32, momentum: f32, rest: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> teacher: array<f32>;
 @group(0) @binding(2) var<storage, read> flag: array<u32>;
@@ -16,5 +16,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   if (k >= params.dim || flag[0] != 0u) { return; }
   var sum = 0.0;
   for (var r = 0u; r < params.rows; r++) { sum += teacher[r * params.dim + k]; }
-  center[k] = center[k] * params.momentum + sum / f32(params.rows) * (1.0 - params.momentum);
+  center[k] = center[k] * params.momentum + sum / f32(params.rows) * params.rest;
 }

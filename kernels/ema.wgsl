@@ -1,5 +1,6 @@
 // The teacher: teacher ← m · teacher + (1 − m) · student, over a whole arena (Caron et al. 2021,
-// arXiv:2104.14294, section 3.1). scalars[MOMENTUM] = m.
+// arXiv:2104.14294, section 3.1). scalars[momentum_index] = m, and 1 − m follows it: in f32 the difference
+// would lose digits.
 //
 // Does nothing while flag[0] is set.
 // Launch: grid(n, 64).
@@ -16,5 +17,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let i = (wg.y * num.x + wg.x) * 64u + local;
   if (i >= params.n || flag[0] != 0u) { return; }
   let m = scalars[params.momentum_index];
-  teacher[i] = teacher[i] * m + student[i] * (1.0 - m);
+  teacher[i] = teacher[i] * m + student[i] * scalars[params.momentum_index + 1u];
 }

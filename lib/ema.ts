@@ -13,7 +13,7 @@ const EMA = defineKernel("ema", code);
  * teacher ← m · teacher + (1 − m) · student over all parameters (Caron et al. 2021, section 3.1), after
  * the optimiser's step.
  *
- * @param scalars Holds m at index `momentum`.
+ * @param scalars Holds m at index `momentum`, and 1 − m after it.
  * @param flag The step's non-finite flag; none for eager use.
  */
 export function emaUpdate(

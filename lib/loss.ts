@@ -174,7 +174,7 @@ export class DinoLoss {
     this.#gpu.dispatch(DINO_CENTER, {
       tensors: [teacher, flag, this.center],
       u32: [teacher.size / dim, dim],
-      f32: [centerMomentum],
+      f32: [centerMomentum, 1 - centerMomentum],
       workgroups: grid(dim, 64),
       flops: teacher.size,
     });

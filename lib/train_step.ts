@@ -19,7 +19,7 @@ import {
 export const LAST_LAYER = 1;
 
 /** Indices of the step scalars; AdamW's follow from `adamw`. */
-const SCALAR = { step: 0, studentTemp: 1, teacherTemp: 2, momentum: 3, adamw: 4 };
+const SCALAR = { step: 0, studentTemp: 1, teacherTemp: 2, momentum: 3, adamw: 5 };
 
 /** What changes from step to step. */
 export interface StepValues {
@@ -135,7 +135,7 @@ export class Trainer {
     });
     const { studentTemp } = this.loss.options;
     this.#scalars.write(
-      new Float32Array([values.step, studentTemp, values.teacherTemp, values.momentum, ...adamw]),
+      new Float32Array([values.step, studentTemp, values.teacherTemp, values.momentum, 1 - values.momentum, ...adamw]),
     );
   }
 

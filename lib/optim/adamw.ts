@@ -127,7 +127,7 @@ export class AdamW {
           flag,
         ],
         u32: [data.size, first],
-        f32: [...this.betas, this.eps],
+        f32: [...this.betas.flatMap((b) => [b, 1 - b]), this.eps],
         workgroups: grid(data.size, 64),
         flops: 14 * data.size,
       });

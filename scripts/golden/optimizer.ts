@@ -112,7 +112,7 @@ export async function runEma(gpu: Gpu, { doc, tensors }: Case): Promise<Results>
   try {
     for (const [i, m] of momentum.entries()) {
       student.load(group(tensors, `in.student.${i}.`));
-      scalars.write(new Float32Array([m, 0, 0, 0]));
+      scalars.write(new Float32Array([m, 1 - m, 0, 0]));
       emaUpdate(gpu, teacher, student, scalars, 0);
       out.push(...prefixed(`teacher.${i}.`, await teacher.save()));
     }
