@@ -44,6 +44,7 @@ export class Gpu {
   recorder: Recorder | undefined;
   #eager: EagerQueue;
   #error: Error | undefined;
+  #lost: Error | undefined;
   #scope: Set<Storage> | undefined;
   #dummies: Tensor[] = [];
   #destroyed = false;
@@ -62,7 +63,7 @@ export class Gpu {
     });
     device.lost.then((lost) => {
       if (this.#destroyed) return;
-      this.#error ??= new HatchlingError(
+      this.#lost = new HatchlingError(
         `The GPU device was lost (${lost.reason}): ${lost.message}. The driver may have reset it after a dispatch ` +
           "that took too long: use a smaller batch, then resume from the last checkpoint",
       );
@@ -84,9 +85,9 @@ export class Gpu {
     return this.info.isFallbackAdapter;
   }
 
-  /** Throws the first error that the device has reported since the last check. */
+  /** Throws the first error that the device has reported since the last check; its loss every time. */
   check(): void {
-    const error = this.#error;
+    const error = this.#lost ?? this.#error;
     if (!error) return;
     this.#error = undefined;
     throw error;
@@ -193,7 +194,7 @@ export class Gpu {
   /** Downloads several tensors with one wait. */
   async read(tensors: readonly Tensor[]): Promise<Float32Array[]> {
     this.#eager.flush();
-    await this.kernels.check();
+    await this.#compiled();
     const total = tensors.reduce((sum, t) => sum + roundUp(t.bytes, 16), 0);
     const staging = this.device.createBuffer({ size: Math.max(16, total), usage: USAGE.read });
     try {
@@ -205,7 +206,9 @@ export class Gpu {
         at += roundUp(t.bytes, 16);
       }
       this.device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(1 /* GPUMapMode.READ */).catch((error) => {
+      await staging.mapAsync(1 /* GPUMapMode.READ */).catch(async (error) => {
+        // The loss of the device is told while one waits for it.
+        await this.device.queue.onSubmittedWorkDone();
         this.check();
         throw new HatchlingError(`Reading from the GPU failed: ${error.message}`);
       });
@@ -247,9 +250,20 @@ export class Gpu {
   /** Resolves when everything submitted has run, with outstanding errors thrown. */
   async idle(): Promise<void> {
     this.flush();
-    await this.kernels.check();
+    await this.#compiled();
     await this.device.queue.onSubmittedWorkDone();
     this.check();
+  }
+
+  /** Throws the errors of kernels rather than those that follow from them. */
+  async #compiled(): Promise<void> {
+    try {
+      await this.kernels.check();
+    } catch (error) {
+      await this.device.queue.onSubmittedWorkDone(); // by when the errors that follow are known
+      this.#error = undefined;
+      throw error;
+    }
   }
 
   /** Frees the device and all its memory. */

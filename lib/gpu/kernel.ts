@@ -56,7 +56,7 @@ export class KernelCache {
     }`;
     let found = this.#pipelines.get(key);
     if (!found) {
-      found = this.#compile(source, constants);
+      found = this.#compile(source, constants, key);
       this.#pipelines.set(key, found);
     }
     return found;
@@ -69,7 +69,7 @@ export class KernelCache {
     for (const problem of problems) await problem;
   }
 
-  #compile(source: KernelSource, constants: Constants): Pipeline {
+  #compile(source: KernelSource, constants: Constants, key: string): Pipeline {
     const device = this.#device;
     device.pushErrorScope("validation");
     let module = this.#modules.get(source.name);
@@ -86,7 +86,11 @@ export class KernelCache {
     const layout = pipeline.getBindGroupLayout(0);
     this.#problems.push(
       device.popErrorScope().then(async (error) => {
-        if (error) throw new HatchlingError(await describe(source, module, error.message));
+        if (!error) return;
+        // The next use shall tell the reason again.
+        this.#pipelines.delete(key);
+        this.#modules.delete(source.name);
+        throw new HatchlingError(await describe(source, module, error.message));
       }),
     );
     // The rejection is thrown at the next check(); without this it would also count as unhandled.

@@ -39,7 +39,6 @@ export class Program<T> {
   readonly #gpu: Gpu;
   readonly #dispatches: readonly Dispatch[];
   readonly #steps: Step[];
-  readonly #slots: Storage[];
   readonly #owned: readonly Storage[];
   readonly #params: GPUBuffer;
 
@@ -49,22 +48,23 @@ export class Program<T> {
     outputs: T,
     dispatches: readonly Dispatch[],
     temporaries: readonly Storage[],
-    owned: readonly Storage[],
+    owned: Storage[],
   ) {
     this.#gpu = gpu;
     this.outputs = outputs;
     this.#dispatches = dispatches;
     const { slots, unplanned } = place(gpu, outputs, dispatches, temporaries);
-    this.#slots = slots;
+    owned.push(...slots);
     this.#owned = owned;
     this.temporaryBytes = slots.reduce((sum, s) => sum + s.bytes, 0);
     this.unplannedBytes = unplanned;
-    this.#params = packAll(gpu.device, dispatches);
-    const stride = gpu.alignment;
-    this.#steps = dispatches.map(({ pipeline, tensors, params, workgroups }, i) => {
+    const bindings = dispatches.map(({ tensors }) => tensors.map((t) => t.binding()));
+    const stride = Math.max(256, gpu.limits.minUniformBufferOffsetAlignment);
+    this.#params = packAll(gpu.device, dispatches, stride);
+    this.#steps = dispatches.map(({ pipeline, params, workgroups }, i) => {
       const entries = [
         { buffer: this.#params, offset: i * stride, size: params.byteLength },
-        ...tensors.map((t) => t.binding()),
+        ...bindings[i],
       ];
       const group = gpu.device.createBindGroup({
         label: pipeline.name,
@@ -140,7 +140,7 @@ export class Program<T> {
 
   /** Frees temporaries, outputs and constants. */
   destroy(): void {
-    for (const storage of [...this.#slots, ...this.#owned]) this.#gpu.free(storage);
+    for (const storage of this.#owned) this.#gpu.free(storage);
     this.#params.destroy();
   }
 }
@@ -184,16 +184,21 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
     own: (storage) => void owned.push(storage),
   };
   gpu.recorder = recorder;
-  let outputs: T;
   try {
-    outputs = fn();
-  } finally {
-    gpu.recorder = undefined;
+    let outputs: T;
+    try {
+      outputs = fn();
+    } finally {
+      gpu.recorder = undefined;
+    }
+    await gpu.kernels.check();
+    const program = new Program(gpu, outputs, dispatches, temporaries, owned);
+    await gpu.idle();
+    return program;
+  } catch (error) {
+    for (const storage of owned) gpu.free(storage);
+    throw error;
   }
-  await gpu.kernels.check();
-  const program = new Program(gpu, outputs, dispatches, temporaries, owned);
-  await gpu.idle();
-  return program;
 }
 
 /** Gives every used temporary its slot. */
@@ -225,8 +230,11 @@ function place(
 }
 
 /** All params in one uniform buffer. */
-function packAll(device: GPUDevice, dispatches: readonly Dispatch[]): GPUBuffer {
-  const stride = Math.max(256, device.limits.minUniformBufferOffsetAlignment);
+function packAll(
+  device: GPUDevice,
+  dispatches: readonly Dispatch[],
+  stride: number,
+): GPUBuffer {
   const size = Math.max(stride, stride * dispatches.length);
   const buffer = device.createBuffer({
     size,
