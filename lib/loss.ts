@@ -90,6 +90,8 @@ export class DinoLoss {
   readonly #own: Tensor | undefined;
 
   /**
+   * A loss with its centre at zero.
+   *
    * @param temperatures Where recorded steps keep their temperatures; by default the loss holds its own.
    * @throws {HatchlingError} Naming the setting that is out of range.
    */

@@ -25,7 +25,7 @@ export type Dtype =
  * Values of one tensor, little-endian as on disk. F16 and BF16 are kept as their 16 bits and BOOL as
  * bytes of 0 or 1; {@linkcode toFloat32} gives numbers.
  */
-export type TensorData =
+export type RawData =
   | Uint8Array<ArrayBuffer>
   | Int8Array<ArrayBuffer>
   | Uint16Array<ArrayBuffer>
@@ -44,7 +44,7 @@ export interface RawTensor {
   /** Sizes, outermost first. */
   shape: number[];
   /** `shape` product many values. */
-  data: TensorData;
+  data: RawData;
 }
 
 /** How one element type is stored. */
@@ -54,7 +54,7 @@ export interface DtypeStorage {
   /** The typed array's name, e.g. "Float32Array". */
   array: string;
   /** Views `length` elements of `buffer` from byte `offset`, a multiple of `size`. */
-  view(buffer: ArrayBuffer, offset: number, length: number): TensorData;
+  view(buffer: ArrayBuffer, offset: number, length: number): RawData;
 }
 
 /** Storage of every known element type. */

@@ -8,7 +8,7 @@ import { HatchlingError } from "../errors.ts";
 import { DTYPES, isDtype, type RawTensor } from "./dtype.ts";
 import { MAX_HEADER_BYTES, readHeader } from "./safetensors_header.ts";
 
-export type { Dtype, RawTensor, TensorData } from "./dtype.ts";
+export type { Dtype, RawData, RawTensor } from "./dtype.ts";
 export { float32Tensor, toFloat32 } from "./dtype.ts";
 
 /** What a safetensors file holds. */

@@ -15,7 +15,11 @@ export class DinoModel {
   /** The projection head. */
   readonly head: DinoHead;
 
-  /** @throws {HatchlingError} As the two parts do. */
+  /**
+   * Checks both shapes.
+   *
+   * @throws {HatchlingError} As the two parts do.
+   */
   constructor(vit: ViTConfig, head: Omit<DinoHeadConfig, "inDim">) {
     this.vit = new VisionTransformer(vit);
     this.head = new DinoHead({ ...head, inDim: vit.dim });

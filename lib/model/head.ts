@@ -37,7 +37,11 @@ export class DinoHead {
   /** The configuration with defaults filled in. */
   readonly config: Required<DinoHeadConfig>;
 
-  /** @throws {HatchlingError} When a size is not a positive whole number or K < 2. */
+  /**
+   * Checks the shape.
+   *
+   * @throws {HatchlingError} When a size is not a positive whole number or K < 2.
+   */
   constructor(config: DinoHeadConfig) {
     this.config = {
       hiddenDim: 2048,

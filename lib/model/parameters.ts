@@ -42,7 +42,11 @@ export class Layout {
   /** Elements per chunk; a chunk is at most one binding of the adapter. */
   readonly chunks: readonly number[];
 
-  /** @throws {HatchlingError} When a name comes twice or a tensor exceeds the adapter's binding. */
+  /**
+   * Places every tensor.
+   *
+   * @throws {HatchlingError} When a name comes twice or a tensor exceeds the adapter's binding.
+   */
   constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
     const limit = Math.floor(gpu.limits.maxStorageBufferBindingSize / 4);
     const chunks = [0];
@@ -141,7 +145,11 @@ export class Parameters {
     return [...this.#byName.values()];
   }
 
-  /** @throws {HatchlingError} When there is no such parameter. */
+  /**
+   * The parameter of that name.
+   *
+   * @throws {HatchlingError} When there is none.
+   */
   get(name: string): Parameter {
     const found = this.#byName.get(name);
     if (!found) {

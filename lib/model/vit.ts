@@ -88,7 +88,11 @@ export class VisionTransformer {
   /** The configuration with defaults filled in. */
   readonly config: Required<ViTConfig>;
 
-  /** @throws {HatchlingError} When sizes do not divide or are not positive whole numbers. */
+  /**
+   * Checks the shape.
+   *
+   * @throws {HatchlingError} When sizes do not divide or are not positive whole numbers.
+   */
   constructor(config: ViTConfig) {
     this.config = { mlpRatio: 4, inChans: 3, posInterp: "offset", dropPathRate: 0, ...config };
     const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans } = this.config;

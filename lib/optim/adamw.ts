@@ -60,7 +60,11 @@ export class AdamW {
   readonly #params: Parameters;
   readonly #group: (name: string) => number;
 
-  /** @throws {HatchlingError} When a beta is not in [0, 1) or eps not above 0. */
+  /**
+   * Moments start at zero.
+   *
+   * @throws {HatchlingError} When a beta is not in [0, 1) or eps not above 0.
+   */
   constructor(gpu: Gpu, params: Parameters, options: AdamWOptions = {}) {
     this.#gpu = gpu;
     this.#params = params;

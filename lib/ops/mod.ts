@@ -1,0 +1,24 @@
+/**
+ * Differentiable ops: each computes forward and returns a `backward` for its gradient rule.
+ *
+ * @module
+ */
+export { attention, type AttentionResult } from "./attention.ts";
+export { gelu } from "./gelu.ts";
+export { l2Normalize } from "./l2_normalize.ts";
+export { layerNorm, type LayerNormResult } from "./layer_norm.ts";
+export { linear, type LinearOptions, type LinearResult } from "./linear.ts";
+export { matmul, type MatmulOptions } from "./matmul.ts";
+export { patchEmbed, type PatchEmbedWeights, patchify } from "./patch_embed.ts";
+export { posEmbed, type PosInterp, resampleMatrix } from "./pos_embed.ts";
+export { columnSum, type ColumnSumOptions, rowSum } from "./reduce.ts";
+export {
+  dropPathFactors,
+  type DropPathSource,
+  gatherClass,
+  scaleSamples,
+  scatterClass,
+} from "./rows.ts";
+export { softmax } from "./softmax.ts";
+export type { Weight } from "./weight.ts";
+export { weightNormLinear } from "./weight_norm.ts";

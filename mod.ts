@@ -1,0 +1,76 @@
+/**
+ * Hatchling: self-supervised vision (DINO) on any GPU, with Deno's WebGPU and hand-written WGSL.
+ *
+ * Importing this module touches no GPU and needs no permission but the import itself. Reading folders,
+ * files and data sets is not part of it: those modules need permissions and lie in `lib/data` and `lib/io`.
+ *
+ * @example The loss and its gradient, by itself
+ * ```ts
+ * import { DinoLoss, openGpu } from "./mod.ts";
+ *
+ * const gpu = await openGpu();
+ * const loss = new DinoLoss(gpu, { outDim: 4, nCrops: 3 });
+ * const student = gpu.tensor(new Float32Array(3 * 2 * 4), [6, 4]); // 3 views of 2 images
+ * const teacher = gpu.tensor(new Float32Array(2 * 2 * 4), [4, 4]); // the 2 global ones
+ * const { metrics, gradStudent } = gpu.scope(() => loss.forward(student, teacher));
+ * console.log((await metrics.read())[0]); // ln 4
+ * for (const t of [student, teacher, metrics, gradStudent, loss]) t.destroy();
+ * gpu.destroy();
+ * ```
+ *
+ * @module
+ */
+export * from "./lib/augmentation.ts";
+export * from "./lib/config.ts";
+export type { Dataset, Labels, SkippedFile } from "./lib/data/dataset.ts";
+export type { Picture } from "./lib/data/image.ts";
+export { emaUpdate } from "./lib/ema.ts";
+export { HatchlingError } from "./lib/errors.ts";
+export {
+  type EncodedPictures,
+  type EncodeOptions,
+  encodePictures,
+  type Encoder,
+  pixelEncoder,
+  vitEncoder,
+} from "./lib/eval/encode.ts";
+export { evaluate, type EvaluateOptions, type Figure, figureTable } from "./lib/eval/evaluate.ts";
+export {
+  type FeatureArray,
+  type Features,
+  l2Normalize as normalizeFeatures,
+} from "./lib/eval/features.ts";
+export {
+  knnClassify,
+  type KnnClassifyOptions,
+  type KnnOptions,
+  type KnnResult,
+} from "./lib/eval/knn.ts";
+export { nearest, type NearestOptions, type Neighbors } from "./lib/eval/nearest.ts";
+export { type Recall, retrieval, viewRetrieval } from "./lib/eval/retrieval.ts";
+export * from "./lib/gpu/mod.ts";
+export {
+  type Dtype,
+  parseSafetensors,
+  type RawData,
+  type RawTensor,
+  type SafetensorsFile,
+  serializeSafetensors,
+} from "./lib/io/safetensors.ts";
+export {
+  DinoLoss,
+  type DinoLossOptions,
+  type DinoLossResult,
+  type TemperatureSource,
+} from "./lib/loss.ts";
+export * from "./lib/model/mod.ts";
+export * from "./lib/ops/mod.ts";
+export * from "./lib/optim/mod.ts";
+export { philox, Rng } from "./lib/rng.ts";
+export {
+  LAST_LAYER,
+  type StepOutputs,
+  type StepValues,
+  Trainer,
+  type TrainerOptions,
+} from "./lib/train_step.ts";
