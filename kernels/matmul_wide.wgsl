@@ -68,12 +68,13 @@ fn gelu_grad(x: vec4f) -> vec4f {
   return 0.5 * (1.0 + erf(x * 0.70710678118)) + w * 0.3989422804 * exp(-0.5 * w * w);
 }
 
-// op(A)[row, k] and op(B)[k, col] with bounds; beyond K, A is 0.
+// op(A)[row, k] and op(B)[k, col] with bounds; beyond K, A is 0. Without a branch: these are inlined many
+// times, and SwiftShader's compiler does not end on 64 branches.
 fn a_at(row: u32, k: u32) -> f32 {
-  if (k >= params.k) { return 0.0; }
+  let q = min(k, params.k - 1u);
   let r = min(row, params.m - 1u);
-  let i = select(r * params.lda + k, k * params.lda + r, TRANS_A);
-  return a[i >> 2u][i & 3u];
+  let i = select(r * params.lda + q, q * params.lda + r, TRANS_A);
+  return select(0.0, a[i >> 2u][i & 3u], k < params.k);
 }
 
 fn b_at(k: u32, col: u32) -> f32 {

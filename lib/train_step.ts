@@ -135,7 +135,14 @@ export class Trainer {
     });
     const { studentTemp } = this.loss.options;
     this.#scalars.write(
-      new Float32Array([values.step, studentTemp, values.teacherTemp, values.momentum, 1 - values.momentum, ...adamw]),
+      new Float32Array([
+        values.step,
+        studentTemp,
+        values.teacherTemp,
+        values.momentum,
+        1 - values.momentum,
+        ...adamw,
+      ]),
     );
   }
 
