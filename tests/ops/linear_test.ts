@@ -71,13 +71,13 @@ gpuTest("linear() twice, with GELU between and a residual around, equals f64", a
 });
 
 gpuTest("linear() takes tokens [B, N, D], weights of more dimensions and no bias", async (gpu) => {
-  const x = normals(2 * 3 * 12, 1), w = normals(5 * 12, 2);
+  const x = normals(2 * 3 * 12, 1), w = normals(4 * 12, 2);
   const [y] = await values(gpu, () => {
-    const { y } = linear(gpu, gpu.tensor(x, [2, 3, 12]), { data: gpu.tensor(w, [5, 3, 2, 2]) });
-    assert.deepEqual(y.shape, [2, 3, 5]);
+    const { y } = linear(gpu, gpu.tensor(x, [2, 3, 12]), { data: gpu.tensor(w, [4, 3, 2, 2]) });
+    assert.deepEqual(y.shape, [2, 3, 4]);
     return [y];
   });
-  assertClose(y, matmulF64(x, w, [6, 12, 5], false, true), 2e-6);
+  assertClose(y, matmulF64(x, w, [6, 12, 4], false, true), 2e-6);
 });
 
 gpuTest("linear() equals f64 at extreme values", async (gpu) => {
