@@ -4,7 +4,9 @@
  * @module
  */
 import { applyOps, augmentationOptions, type AugmentOp, sampleView } from "../augmentation.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { DamagedPictureError, type Dataset } from "../data/dataset.ts";
+import type { Picture } from "../data/image.ts";
+import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu/mod.ts";
 import type { Parameters, VisionTransformer } from "../model/mod.ts";
 import { type FeatureArray, l2Normalize } from "./features.ts";
@@ -44,6 +46,8 @@ export function pixelEncoder(): Encoder {
 
 /** Features of one encoder. */
 export interface EncodedPictures {
+  /** The pictures encoded, [n]: those asked for but for the ones that turned out to be damaged. */
+  indices: number[];
   /** Of whole pictures (the central square), [n, D], L2-normalised. */
   whole: FeatureArray;
   /** Of one random view of each, [n, D], L2-normalised. */
@@ -71,6 +75,8 @@ export interface EncodeOptions {
  *
  * A view is a crop of 25 to 60 % of the area, flipped half the time, with brightness, contrast and
  * saturation changed by up to 20 %, hue by up to 5 % of a turn; its draws depend on (seed, image) alone.
+ *
+ * @throws {HatchlingError} When no picture is sound, or features are not finite.
  */
 export async function encodePictures(
   gpu: Gpu,
@@ -80,15 +86,17 @@ export async function encodePictures(
   options: EncodeOptions,
 ): Promise<EncodedPictures[]> {
   const { batchSize, views } = options;
-  const n = indices.length;
+  const kept: number[] = [];
   const rows = encoders.map(() => ({ whole: [] as Float32Array[], views: [] as Float32Array[] }));
   const dims = encoders.map(() => 0);
-  for (let from = 0; from < n; from += batchSize) {
-    const chosen = Array.from(
-      { length: Math.min(batchSize, n - from) },
+  for (let from = 0; from < indices.length; from += batchSize) {
+    const asked = Array.from(
+      { length: Math.min(batchSize, indices.length - from) },
       (_, i) => indices[from + i],
     );
-    const packed = await pack(dataset, chosen);
+    const { chosen, ...packed } = await pack(dataset, asked);
+    if (!chosen.length) continue;
+    kept.push(...chosen);
     const features = gpu.scope(() => {
       const pixels = gpu.tensor(packed.pixels);
       const table = gpu.tensor(packed.table, [chosen.length, 4]);
@@ -117,36 +125,58 @@ export async function encodePictures(
       row.whole.push(values.shift()!);
       if (views) row.views.push(values.shift()!);
     });
-    options.onProgress?.(from + chosen.length);
+    options.onProgress?.(from + asked.length);
+  }
+  if (!kept.length) {
+    throw new HatchlingError(
+      `Expected sound pictures but found none among the ${indices.length} asked for in ${dataset.name}`,
+    );
   }
   const join = (parts: Float32Array[], dim: number): FeatureArray => {
-    const data = new Float32Array(n * dim);
+    const data = new Float32Array(kept.length * dim);
     let at = 0;
     for (const part of parts) {
       data.set(part, at);
       at += part.length;
     }
-    return { data: l2Normalize(data, dim), shape: [n, dim] };
+    return { data: l2Normalize(data, dim), shape: [kept.length, dim] };
   };
   return rows.map((row, e) => ({
+    indices: kept,
     whole: join(row.whole, dims[e]),
     views: views ? join(row.views, dims[e]) : undefined,
   }));
 }
 
-/** Pictures in one buffer with their table of offsets and sizes. */
+/** The sound ones of some pictures, in one buffer with their table of offsets and sizes. */
 async function pack(dataset: Dataset, indices: readonly number[]) {
-  const pictures = await Promise.all(indices.map((i) => dataset.picture(i)));
+  const chosen: number[] = [];
+  const pictures: Picture[] = [];
+  const found = await Promise.all(indices.map((i) => soundPicture(dataset, i)));
+  found.forEach((picture, i) => {
+    if (!picture) return;
+    chosen.push(indices[i]);
+    pictures.push(picture);
+  });
   const pixels = new Uint32Array(pictures.reduce((sum, p) => sum + p.width * p.height, 0));
   const bytes = new Uint8Array(pixels.buffer);
-  const table = new Uint32Array(4 * indices.length);
+  const table = new Uint32Array(4 * chosen.length);
   let at = 0;
   pictures.forEach(({ width, height, data }, b) => {
     bytes.set(data, 4 * at);
     table.set([at, width, height, 0], 4 * b);
     at += width * height;
   });
-  return { pixels, table };
+  return { chosen, pixels, table };
+}
+
+/** Undefined when the file is damaged, which may not be known before it is decoded. */
+async function soundPicture(dataset: Dataset, index: number): Promise<Picture | undefined> {
+  try {
+    return await dataset.picture(index);
+  } catch (error) {
+    if (!(error instanceof DamagedPictureError)) throw error;
+  }
 }
 
 function centralSquare(

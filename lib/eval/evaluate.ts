@@ -40,7 +40,7 @@ const NOT_CLASSES = new Set(["identity", "vendor"]);
  *
  * View retrieval finds a picture among all from a random view of it, and needs no labels. k-NN classifies
  * every picture by all others (leave-one-out), once per kind of label. With labels `identity` and
- * `vendor`, the first vendor's pictures are looked for among the second's.
+ * `vendor`, the first vendor's pictures are looked for among the second's. Damaged pictures are left out.
  */
 export async function evaluate(
   gpu: Gpu,
@@ -49,10 +49,10 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<Figure[]> {
   const all = new Rng(options.seed, 0xe7a1).permutation(dataset.length);
-  const indices = all.subarray(0, options.maxImages ?? dataset.length).slice().sort();
-  const encoded = await encodePictures(gpu, dataset, indices, encoders, options);
+  const asked = all.subarray(0, options.maxImages ?? dataset.length).slice().sort();
+  const encoded = await encodePictures(gpu, dataset, asked, encoders, options);
   const figures: Figure[] = [];
-  for (const [e, { whole, views }] of encoded.entries()) {
+  for (const [e, { indices, whole, views }] of encoded.entries()) {
     const add = (metric: string, percent: number) =>
       void figures.push({ metric, encoder: encoders[e].name, percent });
     if (views && indices.length > 1) {
@@ -68,7 +68,7 @@ export async function evaluate(
 async function labelled(
   gpu: Gpu,
   dataset: Dataset,
-  indices: Uint32Array,
+  indices: readonly number[],
   features: FeatureArray,
   { knnK, knnTemperature }: EvaluateOptions,
   add: (metric: string, percent: number) => void,
