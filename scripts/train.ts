@@ -110,9 +110,10 @@ async function main(): Promise<number> {
 
   // The loop.
   let signal: "SIGINT" | "SIGTERM" | undefined;
+  let trained = false; // and all is saved: a signal then ends the evaluation at once
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(name, () => {
-      if (signal) Deno.exit(name === "SIGINT" ? 130 : 143);
+      if (signal || trained) Deno.exit(name === "SIGINT" ? 130 : 143);
       signal = name;
       progress.show("stopping after this step; once more stops at once", true);
     });
@@ -160,7 +161,7 @@ async function main(): Promise<number> {
     const [bad, culprit] = new Uint32Array(flag.buffer);
     if (bad) {
       const names = program.outputs.norms.flatMap((chunk) => chunk.names);
-      await stopAt(bad - 1, culprit ? `the gradient of ${names[culprit - 2] ?? "?"}` : "the loss");
+      await stopAt(bad - 1, culprit > 1 ? `the gradient of ${names[culprit - 2]}` : "the loss");
     }
     synced = performance.now();
     const [loss, entropy, marginal, kl] = figures;
@@ -212,6 +213,7 @@ async function main(): Promise<number> {
   }
   await saveWeights(join(run.path, "teacher.safetensors"), trainer.teacher);
   await saveWeights(join(run.path, "student.safetensors"), trainer.student);
+  trained = true;
 
   // What it learned, beside the same model before training and the pixels themselves.
   program.destroy();
@@ -237,6 +239,7 @@ async function main(): Promise<number> {
       ),
   });
   progress.end();
+  nameSkipped();
   await writeFileAtomic(
     join(run.path, "evaluation.json"),
     text.encode(JSON.stringify(figures, null, 2) + "\n"),
