@@ -15,6 +15,8 @@ const ATTENTION_BACKWARD_Q = defineKernel("attention_backward_q", queryCode);
 const ATTENTION_BACKWARD_KV = defineKernel("attention_backward_kv", keyCode);
 const ATTENTION_MAP = defineKernel("attention_map", mapCode);
 const MAX_HEAD_DIM = 128;
+/** Mesa's software driver ends an invocation's loops after this many turns, without an error. */
+const SOFTWARE_TURNS = 65_535;
 
 /** What {@linkcode attention} returns. */
 export interface AttentionResult {
@@ -39,6 +41,13 @@ export function attention(gpu: Gpu, qkv: Tensor, heads: number): AttentionResult
   if (qkv.shape.length !== 3 || !Number.isInteger(headDim) || headDim > MAX_HEAD_DIM) {
     throw new HatchlingError(
       `attention: expected qkv [B, N, 3·D] with D a multiple of ${heads} heads of at most ${MAX_HEAD_DIM} dimensions but found ${qkv}`,
+    );
+  }
+  const turns = tokens * (2 * Math.ceil(headDim / 4) + 1);
+  if (gpu.isSoftware && headDim > 64 && turns >= SOFTWARE_TURNS) {
+    throw new HatchlingError(
+      `attention: ${tokens} tokens with heads of ${headDim} dimensions exceed what software adapters ` +
+        "compute reliably: use more heads, smaller images or a GPU",
     );
   }
   const rows = batch * heads * tokens;

@@ -19,7 +19,7 @@ const WEIGHT_NORM_BACKWARD = defineKernel("weight_norm_backward", backwardCode);
  * @param x [R, D].
  * @param v [K, D], the directions.
  * @param g [K, 1], the lengths; without `grad` they stay fixed.
- * @returns y [R, K], and `backward(dy)` which fills the gradients of v (and g) and returns dx [R, D].
+ * @returns y [R, K], and `backward(dy)` which fills the gradient of v (and g's with it) and returns dx [R, D].
  */
 export function weightNormLinear(
   gpu: Gpu,
