@@ -22,7 +22,7 @@ import { initialize, Parameters } from "../lib/model/mod.ts";
 import { LAST_LAYER, Trainer } from "../lib/train_step.ts";
 import { restoreTrainer, saveTrainer, saveWeights } from "./train/checkpoints.ts";
 import { clock, Progress } from "./train/progress.ts";
-import { checkSameConfig, openRunFolder } from "./train/run_folder.ts";
+import { checkSameConfig, openMetrics, openRunFolder } from "./train/run_folder.ts";
 import { augmentationOf, modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
 
 /** Longest time in milliseconds that steps are queued without looking at their results. */
@@ -118,11 +118,7 @@ async function main(): Promise<number> {
       progress.show("stopping after this step; once more stops at once", true);
     });
   }
-  const metrics = await Deno.open(join(run.path, "metrics.jsonl"), {
-    write: true,
-    create: true,
-    append: true,
-  });
+  const metrics = await openMetrics(run.path, step);
   const save = (step: number) =>
     saveTrainer(run.path, trainer, {
       step,

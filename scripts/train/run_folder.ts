@@ -11,6 +11,7 @@ import {
   latestCheckpoint,
   listCheckpoints,
 } from "../../lib/io/checkpoint.ts";
+import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
 
 /** Keys that may differ when a run goes on: they change neither weights nor data. */
@@ -86,6 +87,27 @@ async function newestRun(name: string): Promise<string> {
   throw new HatchlingError(
     `Expected a run of ${name} to resume but found none with a checkpoint in runs/: leave out --resume to start anew, or name its folder with --out`,
   );
+}
+
+/**
+ * Opens the run's metrics.jsonl for appending. An interrupted run may have logged steps after its last
+ * checkpoint, which will be logged again: only whole lines up to `step` are kept.
+ */
+export async function openMetrics(folder: string, step: number): Promise<Deno.FsFile> {
+  const path = join(folder, "metrics.jsonl");
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw fileError("read", path, error);
+  });
+  const kept = text.split("\n").filter((line) => {
+    try {
+      return JSON.parse(line).step <= step;
+    } catch {
+      return false;
+    }
+  });
+  await writeFileAtomic(path, new TextEncoder().encode(kept.map((line) => line + "\n").join("")));
+  return await Deno.open(path, { append: true });
 }
 
 /**
