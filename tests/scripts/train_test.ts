@@ -1,0 +1,289 @@
+/** Runs of scripts/train.ts as users start it: what it leaves behind, and how it ends. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { parseConfig, parseOverrides } from "../../lib/config.ts";
+import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
+import { parseSafetensors } from "../../lib/io/safetensors.ts";
+import { modelOf } from "../../scripts/train/settings.ts";
+import gray from "../data/fixtures/gray.jpg" with { type: "bytes" };
+import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
+import { plain, png, put } from "../data/support.ts";
+import { hasAdapter } from "../support/gpu.ts";
+
+const states = await Promise.all(
+  (["run", "read", "write", "env"] as const).map((name) => Deno.permissions.query({ name })),
+);
+const allowed = states.every(({ state }) => state === "granted");
+const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+
+/** Milliseconds until a run is taken for hanging. */
+const LIMIT = 60_000;
+
+/** The smallest run: a toy model, two batches of four pictures an epoch. */
+const SMALL = {
+  "data.batch_size": 4,
+  "augmentation.num_local_views": 1,
+  "augmentation.global_crop_size": 16,
+  "augmentation.local_crop_size": 8,
+  "model.dim": 16,
+  "model.projection_hidden_dim": 16,
+  "model.projection_bottleneck_dim": 8,
+  "model.projection_output_dim": 16,
+  "training.num_epochs": 4,
+  "evaluation.max_images": 16,
+  "checkpoint.keep_last_n": 2,
+};
+
+const flags = (settings: Record<string, string | number>) =>
+  Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
+
+/** Starts `train configs/tiny.yaml` in `cwd`, or on another file; killed when it hangs. */
+function start(cwd: string, args: string[], config = path("configs/tiny.yaml")) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", path("scripts/train.ts"), config, ...args],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT);
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const ended = child.output().then(({ code, stdout, stderr }) => {
+    clearTimeout(timer);
+    return { code, stdout: text(stdout), stderr: text(stderr) };
+  });
+  return { child, ended };
+}
+
+const train = (...args: Parameters<typeof start>) => start(...args).ended;
+
+/** The last line with an error, from its first word on. */
+const errorOf = ({ stderr }: { stderr: string }) => stderr.slice(stderr.lastIndexOf("error: "));
+
+/** Eight sound pictures of mixed sizes in two sub-folders. */
+async function pictures(folder: string): Promise<string> {
+  const sizes = [[20, 20], [3, 40], [64, 9], [1, 1], [33, 17], [50, 50]];
+  for (const [i, [width, height]] of sizes.entries()) {
+    const sample = (x: number, y: number, c: number) =>
+      (x * 7 * (i + 1) + y * 5 * (c + 1) + i) % 256;
+    await put(
+      folder,
+      `pictures/${i % 2 ? "odd" : "even"}/${i}.png`,
+      png({ width, height, sample }),
+    );
+  }
+  await put(folder, "pictures/odd/gray.jpg", gray);
+  await put(folder, "pictures/even/colours.jpg", jpeg);
+  return `${folder}/pictures`;
+}
+
+/** A test with its own folder: pictures in `pictures/`, and room for runs. */
+function runTest(name: string, fn: (folder: string, small: string[]) => Promise<void>): void {
+  const reason = allowed ? "no WebGPU adapter here" : "needs run, read, write and env permission";
+  const ignore = !allowed || !hasAdapter;
+  Deno.test({
+    name: ignore ? `${name} (ignored: ${reason})` : name,
+    ignore,
+    fn: async () => {
+      const folder = await Deno.makeTempDir({ prefix: "hatchling-" });
+      try {
+        await fn(folder, flags({ "data.path": await pictures(folder), ...SMALL }));
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+const checkpoint = (run: string, step: number) =>
+  `${run}/checkpoint-${String(step).padStart(8, "0")}.safetensors`;
+
+runTest("train gives the same bytes twice, and when stopped and resumed", async (folder, small) => {
+  const six = flags({ "training.max_steps": 6 });
+  const [first, again, part] = await Promise.all([
+    train(folder, [...small, ...six, "--out", "first"]),
+    train(folder, [...small, ...six, "--out", "again"]),
+    train(folder, [...small, ...flags({ "training.max_steps": 3 })]), // runs/tiny-<time>
+  ]);
+  for (const { code, stderr } of [first, again, part]) assert.equal(code, 0, stderr);
+  const [resumed] = [...Deno.readDirSync(`${folder}/runs`)].map(({ name }) => `runs/${name}`);
+  // As if it had been killed at step 5, in the middle of a line.
+  const after = '{"step":4,"loss":1}\n{"step":5,"lo';
+  await Deno.writeTextFile(`${folder}/${resumed}/metrics.jsonl`, after, { append: true });
+  const rest = await train(folder, [...small, ...six, "--resume"]);
+  assert.equal(rest.code, 0, rest.stderr);
+  assert.match(rest.stderr, /resuming runs\/tiny-\S+ after step 3/);
+  const files = ["checkpoint-00000006.safetensors", "teacher.safetensors", "student.safetensors"];
+  for (const file of [...files, "evaluation.json", "config.yaml"]) {
+    const bytes = await Deno.readFile(`${folder}/first/${file}`);
+    for (const run of ["again", resumed]) {
+      assert.deepEqual(await Deno.readFile(`${folder}/${run}/${file}`), bytes, `${run}/${file}`);
+    }
+  }
+
+  // What a run leaves behind.
+  const lines = (await Deno.readTextFile(`${folder}/${resumed}/metrics.jsonl`)).trim().split("\n");
+  const metrics = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(metrics.map(({ step }) => step), [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(metrics.map(({ epoch }) => epoch), [0, 0.5, 1, 1.5, 2, 2.5]);
+  for (const { loss, teacher_entropy: entropy } of metrics) {
+    assert.ok(loss >= entropy && entropy > 0);
+  }
+  const state = await loadCheckpoint(checkpoint(`${folder}/first`, 6));
+  const { overrides } = parseOverrides([...small, ...six]);
+  const given = await Deno.readTextFile(path("configs/tiny.yaml"));
+  const config = parseConfig(given, { file: "tiny.yaml", overrides });
+  const kept = await Deno.readTextFile(`${folder}/first/config.yaml`);
+  assert.deepEqual(parseConfig(kept, { file: "config.yaml" }), config);
+  assert.deepEqual(state.config, config);
+  const names = modelOf(config).specs().map((spec) => spec.name);
+  for (const who of ["teacher", "student"] as const) {
+    const { tensors } = parseSafetensors(await Deno.readFile(`${folder}/first/${who}.safetensors`));
+    assert.deepEqual([...tensors.keys()].sort(), names.toSorted());
+    assert.deepEqual(tensors.get("blocks.1.attn.qkv.weight")!.shape, [48, 16]);
+    for (const name of names) assert.deepEqual(tensors.get(name)!.data, state[who].get(name), name);
+  }
+  assert.notDeepEqual(state.teacher.get("cls_token"), state.student.get("cls_token"));
+  const figures = JSON.parse(await Deno.readTextFile(`${folder}/first/evaluation.json`));
+  assert.deepEqual(
+    new Set(figures.map(({ encoder }: { encoder: string }) => encoder)),
+    new Set([
+      "teacher",
+      "random init",
+      "raw pixels",
+    ]),
+  );
+  for (const { metric } of figures) assert.match(first.stdout, new RegExp(metric.split("(")[0]));
+  const left = [...Deno.readDirSync(`${folder}/first`)].filter(({ name }) => /^check/.test(name));
+  assert.equal(left.length, 2, "checkpoint.keep_last_n");
+
+  // A finished run stays as it is.
+  const mixed = await train(folder, [...small, ...six, "--out", "first"]);
+  assert.equal(mixed.code, 1);
+  assert.match(errorOf(mixed), /^error: .*first holds checkpoints: add --resume[^\n]*\n$/);
+  const changed = await train(folder, [
+    ...small,
+    "--optimizer.lr",
+    "1",
+    "--out",
+    "first",
+    "--resume",
+  ]);
+  assert.equal(changed.code, 1);
+  assert.match(errorOf(changed), /^error: .*\n {2}optimizer\.lr: 1 instead of 0\.0005\nUndo/);
+});
+
+runTest(
+  "train names damaged files, whenever they are found, and goes on",
+  async (folder, small) => {
+    const flipped = plain(30, 30, [7, 8, 9]);
+    flipped[flipped.length - 20] ^= 1;
+    await put(folder, "pictures/even/empty.jpg", new Uint8Array());
+    await put(folder, "pictures/even/text.png", new TextEncoder().encode("I was renamed"));
+    await put(folder, "pictures/odd/flipped.png", flipped);
+    await put(folder, "pictures/odd/cut.jpg", jpeg.subarray(0, jpeg.length / 2));
+    const args = [...small, ...flags({ "training.max_steps": 2 })];
+    const runs = await Promise.all([
+      train(folder, [...args, "--out", "a"]),
+      // Too little memory for all pictures: decoded when they are needed.
+      train(folder, [...args, "--out", "b", "--data.cache_bytes", "5000"]),
+    ]);
+    for (const { code, stderr } of runs) {
+      assert.equal(code, 0, stderr);
+      const named = [...stderr.matchAll(/^skipped: .*pictures\/(\w+\/\w+\.\w+): \S/gm)];
+      assert.deepEqual(named.map(([, file]) => file).sort(), [
+        "even/empty.jpg",
+        "even/text.png",
+        "odd/cut.jpg",
+        "odd/flipped.png",
+      ]);
+    }
+  },
+);
+
+runTest("train saves on SIGINT, ends with status 130 and can go on", async (folder, small) => {
+  await Deno.mkdir(`${folder}/run`);
+  const watcher = Deno.watchFs(`${folder}/run`);
+  const long = flags({ "training.num_epochs": 100_000 });
+  const { child, ended } = start(folder, [
+    ...small,
+    ...long,
+    ...flags({ "training.max_steps": 100_000 }),
+    "--out",
+    "run",
+  ]);
+  ended.finally(() => watcher.close());
+  for await (const { paths } of watcher) {
+    if (paths.some((file) => file.endsWith("metrics.jsonl"))) break; // the loop has begun
+  }
+  child.kill("SIGINT");
+  const { code, stderr } = await ended;
+  assert.equal(code, 130, stderr);
+  const step = Number(
+    stderr.match(/stopped by SIGINT after step (\d+); go on with --resume --out run/)![1],
+  );
+  assert.equal((await loadCheckpoint(checkpoint(`${folder}/run`, step))).step, step);
+  const more = flags({ "training.max_steps": step + 2 });
+  const rest = await train(folder, [...small, ...long, ...more, "--out", "run", "--resume"]);
+  assert.equal(rest.code, 0, rest.stderr);
+  assert.equal((await loadCheckpoint(checkpoint(`${folder}/run`, step + 2))).step, step + 2);
+});
+
+runTest(
+  "train stops at numbers that are not finite and keeps the last sound state",
+  async (folder, small) => {
+    const { code, stderr } = await train(folder, [
+      ...small,
+      "--optimizer.lr",
+      "1e30",
+      "--out",
+      "run",
+    ]);
+    assert.equal(code, 1, stderr);
+    const message = stderr.slice(stderr.lastIndexOf("error: "));
+    assert.match(
+      message,
+      /^error: Expected finite numbers but found NaN or infinity in the loss at step 1\..*lower optimizer\.lr[^\n]*\n$/,
+    );
+    const state = await loadCheckpoint(checkpoint(`${folder}/run`, 1));
+    assert.deepEqual(state.stepCounts, { cls_token: 1, "head.last_layer.weight_v": 1 });
+    for (const group of [state.student, state.teacher, state.expAvg, state.expAvgSq]) {
+      for (const [name, values] of group) assert.ok(values.every(Number.isFinite), name);
+    }
+    assert.ok(state.center.every(Number.isFinite));
+  },
+);
+
+runTest("train ends with one clear error where it cannot start", async (folder, small) => {
+  await Deno.mkdir(`${folder}/empty`);
+  const wrong = `${folder}/wrong.yaml`;
+  await Deno.writeTextFile(wrong, "# mine\nloss:\n  teacher_tmp: 0.04\n");
+  const cases: [RegExp, Promise<Awaited<ReturnType<typeof train>>>][] = [
+    [
+      /^error: .*wrong\.yaml:3:3: loss\.teacher_tmp: unknown key - did you mean "teacher_temp"\?\n$/,
+      train(folder, [], wrong),
+    ],
+    [/^error: Cannot read none\.yaml: it does not exist[^\n]*\n$/, train(folder, [], "none.yaml")],
+    [
+      /^error: Expected a run of tiny to resume but found none with a checkpoint in runs\/[^\n]*\n$/,
+      train(folder, [...small, "--resume"]),
+    ],
+    [
+      /^error: Expected a checkpoint to resume from but nowhere has none[^\n]*\n$/,
+      train(folder, [...small, "--resume", "--out", "nowhere"]),
+    ],
+    [
+      /^error: Expected PNG, JPEG or GIF pictures in "empty" .* check data\.path\n$/,
+      train(folder, [...small, "--data.path", "empty"]),
+    ],
+    [
+      /^error: .*unknown option '--resum'\n\(Did you mean --resume\?\)\n$/,
+      train(folder, ["--resum"]),
+    ],
+  ];
+  for (const [pattern, ended] of cases) {
+    const result = await ended;
+    assert.equal(result.code, 1, result.stderr);
+    assert.match(errorOf(result), pattern);
+  }
+});
