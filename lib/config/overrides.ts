@@ -34,7 +34,7 @@ export interface ParsedOverrides {
  *
  * @example
  * ```ts
- * import { parseOverrides } from "./config.ts";
+ * import { parseOverrides } from "../config.ts";
  *
  * const { overrides, rest } = parseOverrides(["a.yaml", "--optimizer.lr", "1e-3", "--out", "runs/a"]);
  * console.assert(overrides[0].key === "optimizer.lr" && overrides[0].value === "1e-3");

@@ -31,7 +31,7 @@ export interface ParseConfigOptions {
  *
  * @example
  * ```ts
- * import { parseConfig } from "./config.ts";
+ * import { parseConfig } from "../config.ts";
  *
  * const config = parseConfig("loss: {teacher_temp: 0.03}", { file: "a.yaml" });
  * console.assert(config.loss.teacher_temp === 0.03 && config.loss.student_temp === 0.1);

@@ -39,11 +39,10 @@ function failer(file: string): (message: string) => never {
  *
  * @example
  * ```ts
- * import { parseSafetensors } from "./safetensors.ts";
+ * import { float32Tensor, parseSafetensors, serializeSafetensors } from "./safetensors.ts";
  *
- * const response = await fetch("https://example.com/model.safetensors");
- * const { tensors } = parseSafetensors(new Uint8Array(await response.arrayBuffer()));
- * for (const [name, { dtype, shape }] of tensors) console.log(name, dtype, shape);
+ * const file = serializeSafetensors(new Map([["w", float32Tensor(new Float32Array(6), [2, 3])]]));
+ * console.assert(parseSafetensors(file).tensors.get("w")!.shape.join() === "2,3");
  * ```
  */
 export function parseSafetensors(bytes: Uint8Array, file = "safetensors data"): SafetensorsFile {
