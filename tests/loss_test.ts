@@ -129,7 +129,7 @@ gpuTest("DinoLoss is ln K where teacher and student are uniform", async (gpu) =>
     const ln = Math.log(dim);
     const rounding = Math.max(1e-6, dim * 2 ** -24); // of K equal terms added one by one
     assertClose([found.loss, found.teacherEntropy, found.meanEntropy], [ln, ln, ln], rounding);
-    assert.ok(Math.abs(found.kl) < 1e-6 * ln);
+    assert.ok(Math.abs(found.kl) <= rounding * ln); // a difference of two such sums
     assertClose(Float32Array.from(found.grad, (g) => 1 + g), found.grad.map(() => 1), 1e-6);
   }
 });
