@@ -45,10 +45,14 @@ export class Layout {
   /**
    * Places every tensor.
    *
-   * @throws {HatchlingError} When a name comes twice or a tensor exceeds the adapter's binding.
+   * @param limit Most elements of a chunk; by default what the adapter binds at once.
+   * @throws {HatchlingError} When a name comes twice or a tensor exceeds the limit.
    */
-  constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
-    const limit = Math.floor(gpu.limits.maxStorageBufferBindingSize / 4);
+  constructor(
+    gpu: Gpu,
+    specs: readonly ParameterSpec[],
+    limit: number = Math.floor(gpu.limits.maxStorageBufferBindingSize / 4),
+  ) {
     const chunks = [0];
     const names = new Set<string>();
     this.slots = specs.map((spec) => {
@@ -62,7 +66,7 @@ export class Layout {
           `Parameter ${spec.name} [${spec.shape.join(", ")}] has ${
             size * 4
           } bytes, more than the ` +
-            `${limit * 4} that this adapter binds at once: use a smaller dimension`,
+            `${limit * 4} that can be bound at once: use a smaller dimension`,
         );
       }
       if (chunks.at(-1)! + size > limit) chunks.push(0);
@@ -122,10 +126,18 @@ export class Parameters {
   readonly #byName = new Map<string, Parameter>();
   readonly #gpu: Gpu;
 
-  /** Zero-filled parameters; fill them with {@linkcode load}. */
-  constructor(gpu: Gpu, specs: readonly ParameterSpec[], options: { grad?: boolean } = {}) {
+  /**
+   * Zero-filled parameters; fill them with {@linkcode load}.
+   *
+   * @param options `grad`: with gradients; `chunkElements`: most elements of a chunk of the arenas.
+   */
+  constructor(
+    gpu: Gpu,
+    specs: readonly ParameterSpec[],
+    options: { grad?: boolean; chunkElements?: number } = {},
+  ) {
     this.#gpu = gpu;
-    this.layout = new Layout(gpu, specs);
+    this.layout = new Layout(gpu, specs, options.chunkElements);
     this.data = this.layout.arena(gpu, "parameters");
     this.grads = options.grad ? this.layout.arena(gpu, "gradients") : [];
     for (const slot of this.layout.slots) {
