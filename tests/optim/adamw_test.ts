@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { AdamW, type AdamWOptions, clipFactors, isDecayed } from "../../lib/optim/mod.ts";
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { assertClose } from "../support/numbers.ts";
+import { assertPaddingZero, chunked, randomValues, SPECS } from "../support/parameters.ts";
+
+const LAST = 1;
+const groupOf = (name: string) => name.startsWith("head.last_layer.") ? LAST : 0;
+const trained = SPECS.filter(({ trainable }) => trainable !== false);
+
+/** AdamW in f64, parameter by parameter, as Loshchilov and Hutter write it, after clipping by norm. */
+class Reference {
+  readonly state;
+  constructor(
+    values: Map<string, Float32Array>,
+    readonly options: Required<Omit<AdamWOptions, "group">>,
+  ) {
+    this.state = new Map([...values].map(([name, v]) => [name, {
+      p: Float64Array.from(v),
+      m: new Float64Array(v.length),
+      v: new Float64Array(v.length),
+      t: 0,
+    }]));
+  }
+
+  step(
+    grads: Map<string, Float32Array>,
+    r: { lr: number; weightDecay: number; frozen: number[]; clip: number },
+  ) {
+    const { betas: [b1, b2], eps } = this.options;
+    for (const { name, shape } of trained) {
+      if (r.frozen.includes(groupOf(name))) continue;
+      const s = this.state.get(name)!;
+      s.t++;
+      const norm = Math.hypot(...grads.get(name)!);
+      const factor = r.clip ? Math.min(1, r.clip / (norm + 1e-6)) : 1;
+      const decay = shape.length > 1 && !name.endsWith(".bias") ? r.weightDecay : 0;
+      grads.get(name)!.forEach((raw, i) => {
+        const g = raw * factor;
+        s.p[i] *= 1 - r.lr * decay;
+        s.m[i] = b1 * s.m[i] + (1 - b1) * g;
+        s.v[i] = b2 * s.v[i] + (1 - b2) * g * g;
+        const [m, v] = [s.m[i] / (1 - b1 ** s.t), s.v[i] / (1 - b2 ** s.t)];
+        s.p[i] -= r.lr * m / (Math.sqrt(v) + eps);
+      });
+    }
+  }
+}
+
+function setUp(gpu: Gpu, options: AdamWOptions = {}) {
+  const params = chunked(gpu, true);
+  const adamw = new AdamW(gpu, params, { group: groupOf, ...options });
+  const scalars = gpu.persistent([4 + 4 * (adamw.counts.length + 1)], "scalars");
+  const values = randomValues(1);
+  params.load(values);
+  return {
+    params,
+    adamw,
+    scalars,
+    values,
+    /** One step, with the scalars behind four others. */
+    step(
+      grads: Map<string, Float32Array<ArrayBuffer>>,
+      { clip = 0, ...rates }: { lr: number; weightDecay: number; frozen?: number[]; clip?: number },
+      flag = gpu.dummy(),
+    ) {
+      for (const { name } of trained) params.get(name).grad!.write(grads.get(name)!);
+      scalars.write(Float32Array.of(9, 9, 9, 9, ...adamw.scalars(rates)));
+      gpu.scope(() => adamw.step(clipFactors(gpu, params, clip), scalars, 4, flag));
+    },
+    destroy() {
+      for (const part of [params, adamw, scalars]) part.destroy();
+    },
+  };
+}
+
+for (
+  const [what, options] of [
+    ["its defaults", { betas: [0.9, 0.999], eps: 1e-8 }],
+    ["other rates", { betas: [0.5, 0.9], eps: 1e-2 }],
+    ["no memory", { betas: [0, 0], eps: 1e-8 }],
+  ] as [string, Required<Omit<AdamWOptions, "group">>][]
+) {
+  gpuTest(`AdamW equals f64 over six steps with ${what}`, async (gpu) => {
+    const run = setUp(gpu, options);
+    const reference = new Reference(run.values, options);
+    for (let step = 0; step < 6; step++) {
+      const grads = randomValues(10 + step, [1, 1e-4, 30][step % 3]);
+      const rates = {
+        lr: 0.01 * (1 + step),
+        weightDecay: 0.04 + 0.1 * step,
+        frozen: step < 2 || step === 4 ? [LAST] : [],
+        clip: step % 2 ? 3 : 0,
+      };
+      run.step(grads, rates);
+      reference.step(grads, rates);
+      assert.deepEqual(
+        run.adamw.counts,
+        ["cls_token", "head.last_layer.weight_v"].map((name) => reference.state.get(name)!.t),
+      );
+    }
+    const found = await run.params.save();
+    const { expAvg, expAvgSq } = await run.adamw.save();
+    for (const { name } of trained) {
+      const { p, m, v } = reference.state.get(name)!;
+      assertClose(found.get(name)!, p, 1e-6, name);
+      assertClose(expAvg.get(name)!, m, 2e-6, `exp_avg of ${name}`);
+      assertClose(expAvgSq.get(name)!, v, 2e-6, `exp_avg_sq of ${name}`);
+    }
+    for (const arena of [run.params.data, run.adamw.expAvg, run.adamw.expAvgSq]) {
+      await assertPaddingZero(gpu, run.params, arena, what);
+    }
+    run.destroy();
+  });
+}
+
+gpuTest("AdamW leaves a frozen group and untrained parameters alone, bit by bit", async (gpu) => {
+  const run = setUp(gpu);
+  const rates = { lr: 0.1, weightDecay: 0.4 };
+  run.step(randomValues(2), rates);
+  const before = [await run.params.save(), ...Object.values(await run.adamw.save())];
+  run.step(randomValues(3), { ...rates, frozen: [LAST] });
+  const after = [await run.params.save(), ...Object.values(await run.adamw.save())];
+  const still = (name: string) => name.startsWith("head.last_layer.");
+  after.forEach((values, i) => {
+    for (const [name, value] of values) {
+      if (still(name)) assert.deepEqual(value, before[i].get(name), name);
+      else assert.notDeepEqual(value, before[i].get(name), name);
+    }
+  });
+  assert.deepEqual(
+    after[0].get("head.last_layer.weight_g"),
+    run.values.get("head.last_layer.weight_g"),
+  );
+  assert.deepEqual(run.adamw.counts, [2, 1]);
+  run.destroy();
+});
+
+gpuTest("AdamW.step() does nothing while the flag is set", async (gpu) => {
+  const run = setUp(gpu);
+  const rates = { lr: 0.1, weightDecay: 0.4 };
+  run.step(randomValues(2), rates);
+  const arenas = [...run.params.data, ...run.adamw.expAvg, ...run.adamw.expAvgSq];
+  const before = await gpu.read(arenas);
+  const flag = gpu.tensor(Uint32Array.of(1, 0));
+  run.step(randomValues(3), rates, flag);
+  assert.deepEqual(await gpu.read(arenas), before);
+  flag.write(new Uint32Array(2));
+  run.step(randomValues(3), rates, flag);
+  assert.notDeepEqual(await gpu.read(arenas), before);
+  flag.destroy();
+  run.destroy();
+});
+
+gpuTest("AdamW.load() puts moments back and refuses others", async (gpu) => {
+  const run = setUp(gpu);
+  run.step(randomValues(2), { lr: 0.1, weightDecay: 0 });
+  const { expAvg, expAvgSq } = await run.adamw.save();
+  const other = setUp(gpu);
+  other.adamw.load(expAvg, expAvgSq);
+  assert.deepEqual(await other.adamw.save(), { expAvg, expAvgSq });
+  expAvg.delete("cls_token");
+  assert.throws(() => other.adamw.load(expAvg, expAvgSq), /cls_token \[1, 1, 3\] is missing/);
+  for (const part of [run, other]) part.destroy();
+});
+
+gpuTest("AdamW refuses betas and eps out of range", (gpu) => {
+  const params = chunked(gpu, true);
+  for (const options of [{ betas: [1, 0.9] }, { betas: [0.9, -1] }, { eps: 0 }, { eps: NaN }]) {
+    assert.throws(
+      () => new AdamW(gpu, params, options as AdamWOptions),
+      /expected betas in \[0, 1\)/,
+    );
+  }
+  params.destroy();
+});
+
+Deno.test("isDecayed() decays all but biases and one-dimensional tensors", () => {
+  const shapes: Record<string, number[]> = {
+    cls_token: [1, 1, 4],
+    pos_embed: [1, 5, 4],
+    "patch_embed.proj.weight": [4, 3, 2, 2],
+    "patch_embed.proj.bias": [4],
+    "blocks.0.norm1.weight": [4],
+    "blocks.0.attn.qkv.weight": [12, 4],
+    "head.last_layer.weight_v": [8, 4],
+    "odd.bias": [2, 2],
+  };
+  const decayed = Object.entries(shapes).filter(([name, shape]) => isDecayed(name, shape));
+  assert.deepEqual(decayed.map(([name]) => name), [
+    "cls_token",
+    "pos_embed",
+    "patch_embed.proj.weight",
+    "blocks.0.attn.qkv.weight",
+    "head.last_layer.weight_v",
+  ]);
+});

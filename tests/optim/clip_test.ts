@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import { Parameters } from "../../lib/model/mod.ts";
+import { clipFactors, flagNonFinite } from "../../lib/optim/mod.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { assertClose, normals } from "../support/numbers.ts";
+
+/** Norms and factors by name, of gradients spread over several chunks. */
+async function clip(gpu: Gpu, grads: Record<string, Float32Array<ArrayBuffer>>, limit: number) {
+  const specs = Object.entries(grads).map(([name, { length }]) => ({
+    name,
+    shape: [length],
+    init: { constant: 0 },
+  }));
+  const params = new Parameters(gpu, specs, { grad: true, chunkElements: 12_288 });
+  for (const [name, grad] of Object.entries(grads)) params.get(name).grad!.write(grad);
+  const chunks = gpu.scope(() => clipFactors(gpu, params, limit));
+  const out: Record<string, { norm: number; factor: number }> = {};
+  for (const { names, norms, factors } of chunks) {
+    const [norm, factor] = await gpu.read([norms, factors]);
+    assert.deepEqual([norm.length, factor.length], [names.length, names.length]);
+    names.forEach((name, i) => out[name] = { norm: norm[i], factor: factor[i] });
+  }
+  for (const part of [params, ...chunks.flatMap((c) => [c.norms, c.factors])]) part.destroy();
+  assert.deepEqual(Object.keys(out), Object.keys(grads), "names in layout order");
+  return out;
+}
+
+/** The norm in f64. */
+function norm(values: Float32Array): number {
+  return Math.sqrt(values.reduce((sum, v) => sum + v * v, 0));
+}
+
+gpuTest("clipFactors() equals f64 for tensors of any length and size", async (gpu) => {
+  // Around a granule of 64 and a block of 4096 elements; beyond what squares in f32 can hold.
+  const lengths = [1, 63, 64, 65, 4095, 4096, 4097, 12_000];
+  const scales = [1e-3, 1, 10, 1e30, 1e-25];
+  const grads: Record<string, Float32Array<ArrayBuffer>> = {};
+  for (const [i, length] of lengths.entries()) {
+    for (const scale of scales) grads[`${length} of ${scale}`] = normals(length, i + 1, scale);
+  }
+  grads.zeros = new Float32Array(100);
+  grads["one among zeros"] = new Float32Array(5000);
+  grads["one among zeros"][4999] = -7;
+  for (const limit of [0, 3]) {
+    for (const [name, found] of Object.entries(await clip(gpu, grads, limit))) {
+      const expected = norm(grads[name]);
+      assertClose([found.norm], [expected], 2e-6, name);
+      const factor = limit ? Math.min(1, limit / (expected + 1e-6)) : 1;
+      assertClose([found.factor], [factor], 2e-6, `factor of ${name}`);
+    }
+  }
+});
+
+gpuTest(
+  "clipFactors() gives NaN for tensors that are not finite, and for them alone",
+  async (gpu) => {
+    const bad = (at: number, value: number) => {
+      const grad = normals(5000, 3);
+      grad[at] = value;
+      return grad;
+    };
+    const found = await clip(gpu, {
+      fine: normals(70, 1),
+      nan: bad(0, NaN),
+      infinity: bad(4999, Infinity),
+      "minus infinity": bad(4096, -Infinity),
+      "fine too": normals(70, 2),
+    }, 3);
+    const norms = Object.values(found).map(({ norm }) => Number.isNaN(norm));
+    assert.deepEqual(norms, [false, true, true, true, false]);
+    for (const name of ["nan", "infinity", "minus infinity"]) assert.equal(found[name].factor, 1);
+  },
+);
+
+gpuTest("clipFactors() refuses a negative clip and parameters without gradients", (gpu) => {
+  const params = new Parameters(gpu, [{ name: "w", shape: [2], init: { constant: 0 } }]);
+  assert.throws(
+    () => clipFactors(gpu, params, -1),
+    /gradient clip of 0 \(off\) or more but found -1/,
+  );
+  assert.throws(() => clipFactors(gpu, params, NaN), /found NaN/);
+  assert.throws(() => clipFactors(gpu, params, 3), /Expected parameters with gradients/);
+  params.destroy();
+});
+
+gpuTest("flagNonFinite() names the first number that is not finite, once", async (gpu) => {
+  const flag = gpu.persistent([2]);
+  const scalars = gpu.tensor(Float32Array.of(5, 41, 6));
+  const look = async (values: number[], first: number, count?: number) => {
+    const t = gpu.tensor(Float32Array.from(values));
+    flagNonFinite(gpu, t, first, scalars, 1, flag, count);
+    t.destroy();
+    return [...await flag.readU32()];
+  };
+  assert.deepEqual(await look([1, -0, 3e38, 1e-38], 7), [0, 0]);
+  assert.deepEqual(await look([1, NaN], 7, 1), [0, 0], "beyond count");
+  assert.deepEqual(await look([1, 2, Infinity, NaN], 7), [42, 10]);
+  assert.deepEqual(await look([NaN], 0), [42, 10], "the first stays");
+  assert.deepEqual(await look([1], 0), [42, 10], "until cleared");
+  for (const value of [NaN, -Infinity]) {
+    flag.write(new Uint32Array(2));
+    assert.deepEqual(await look([0, value], 0), [42, 2]);
+  }
+  for (const t of [flag, scalars]) t.destroy();
+});
