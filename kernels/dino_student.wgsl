@@ -62,12 +62,18 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   sum = combine(sum, local, false);
   let log_sum = log(sum);
 
-  // Each term is −log softmax ≥ 0, weighted: never a difference of two large sums.
+  // Each term is −log softmax ≥ 0, weighted: never a difference of two large sums. grad holds the targets
+  // until the last pass.
+  for (var k = lane; k < params.dim; k += LANES) {
+    if (live) { grad[base + k] = 0.0; }
+  }
   for (var g = 0u; g < params.globals; g++) {
     var cross = 0.0;
     if (g != view) {
       for (var k = lane; k < params.dim; k += LANES) {
-        cross += target_probability(g, b, k, teacher_temp) * (top - student[base + k] / temp + log_sum);
+        let p = target_probability(g, b, k, teacher_temp);
+        cross += p * (top - student[base + k] / temp + log_sum);
+        if (live) { grad[base + k] += p; }
       }
     }
     cross = combine(cross, local, false);
@@ -79,10 +85,6 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let terms = f32(params.globals * (params.views - 1u));
   let scale = 1.0 / (temp * terms * f32(params.batch));
   for (var k = lane; k < params.dim; k += LANES) {
-    var t = 0.0;
-    for (var g = 0u; g < params.globals; g++) {
-      if (g != view) { t += target_probability(g, b, k, teacher_temp); }
-    }
-    grad[base + k] = (targets * exp(student[base + k] / temp - top) / sum - t) * scale;
+    grad[base + k] = (targets * exp(student[base + k] / temp - top) / sum - grad[base + k]) * scale;
   }
 }
