@@ -1,0 +1,36 @@
+/** The fixtures made with PyTorch that pin down models and steps; `deno task golden` runs all of them. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { readCase, readManifest } from "../../scripts/golden/case.ts";
+import { compare, passes } from "../../scripts/golden/compare.ts";
+import { RUNNERS } from "../../scripts/golden/runners.ts";
+import { gpuTest } from "../support/gpu.ts";
+
+const FOLDER = fileURLToPath(new URL("../golden/golden_public", import.meta.url));
+const CASES = [
+  "vit_p8_global",
+  "vit_p4_local24",
+  "vit_droppath",
+  "head_standard",
+  "head_trainable_g",
+  "step_basic",
+  "train_standard",
+  "train_rich",
+];
+
+const { state } = await Deno.permissions.query({ name: "read", path: FOLDER });
+for (const name of CASES) {
+  const title = `${name} equals PyTorch`;
+  if (state !== "granted") {
+    Deno.test({ name: `${title} (ignored: no permission to read it)`, ignore: true, fn: () => {} });
+    continue;
+  }
+  gpuTest(title, async (gpu) => {
+    const row = (await readManifest(FOLDER)).find((row) => row.name === name)!;
+    const testCase = await readCase(FOLDER, row);
+    const checks = compare(testCase, await RUNNERS[row.kind](gpu, testCase));
+    assert.ok(checks.length > 5, "hardly anything was compared");
+    const failed = checks.filter((check) => !passes(check));
+    assert.deepEqual(failed.map(({ what, detail }) => `${what}: ${detail}`), []);
+  });
+}
