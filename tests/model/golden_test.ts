@@ -9,7 +9,6 @@ import { gpuTest } from "../support/gpu.ts";
 const FOLDER = fileURLToPath(new URL("../golden/golden_public", import.meta.url));
 const CASES = [
   "vit_p8_global",
-  "vit_p4_local24",
   "vit_droppath",
   "head_standard",
   "head_trainable_g",

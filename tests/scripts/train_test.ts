@@ -17,7 +17,7 @@ const allowed = states.every(({ state }) => state === "granted");
 const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
 /** Milliseconds until a run is taken for hanging. */
-const LIMIT = 60_000;
+const LIMIT = 120_000;
 
 /** The smallest run: a toy model, two batches of four pictures an epoch. */
 const SMALL = {
