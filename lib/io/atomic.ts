@@ -35,7 +35,7 @@ async function syncFolder(folder: string): Promise<void> {
  * ```ts
  * import { writeFileAtomic } from "./atomic.ts";
  *
- * await writeFileAtomic("notes.txt", new TextEncoder().encode("whole or not at all"));
+ * await writeFileAtomic(`${await Deno.makeTempDir()}/notes.txt`, new TextEncoder().encode("whole or not at all"));
  * ```
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
