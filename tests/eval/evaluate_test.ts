@@ -1,0 +1,287 @@
+import assert from "node:assert/strict";
+import { DamagedPictureError, type Dataset, labelsOf } from "../../lib/data/dataset.ts";
+import type { Picture } from "../../lib/data/image.ts";
+import {
+  type EncodeOptions,
+  encodePictures,
+  type Encoder,
+  pixelEncoder,
+  vitEncoder,
+} from "../../lib/eval/encode.ts";
+import { evaluate, type EvaluateOptions, figureTable } from "../../lib/eval/evaluate.ts";
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import { initialize, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
+import { rowSum } from "../../lib/ops/mod.ts";
+import { paint } from "../data/support.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { assertClose } from "../support/numbers.ts";
+
+const OPTIONS: EncodeOptions = {
+  batchSize: 4,
+  seed: 3,
+  views: true,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+};
+const EVALUATION: EvaluateOptions = {
+  ...OPTIONS,
+  knnK: [1],
+  knnTemperature: 0.07,
+  maxImages: null,
+};
+
+/** Features that are known beforehand: the sum of each channel. */
+function meanColour(gpu: Gpu, size = 8): Encoder {
+  return {
+    name: `mean colour at ${size}`,
+    size,
+    encode: (images) => {
+      const [n] = images.shape;
+      return rowSum(gpu, images.view([3 * n, size * size])).view([n, 3]);
+    },
+  };
+}
+
+function dataset(pictures: Picture[], labels?: Dataset["labels"]): Dataset {
+  return {
+    name: "colours",
+    length: pictures.length,
+    largestPixels: Math.max(...pictures.map(({ width, height }) => width * height)),
+    picture: (i) => pictures[i],
+    id: String,
+    labels,
+    skipped: [],
+  };
+}
+
+const plain = (rgb: number[], width = 12, height = 9) =>
+  paint(width, height, (_x, _y, c) => rgb[c]);
+const unit = (rgb: number[]) => rgb.map((v) => v / Math.hypot(...rgb));
+
+const COLOURS = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255], [
+  255,
+  0,
+  255,
+]];
+
+/** Pictures of many colours and sizes. */
+const GRADIENTS = Array.from(
+  { length: 7 },
+  (_, i) =>
+    paint(20 + 5 * i, 40 - 4 * i, (x, y, c) => (x * (i + 2) + y * (c + 1) * 3 + 40 * i) % 256),
+);
+
+gpuTest(
+  "encodePictures() sees the central square of each picture, in the given order",
+  async (gpu) => {
+    // A square of its own colour between green margins.
+    const framed = COLOURS.map((rgb, i) => {
+      const [width, height] = i % 2 ? [30, 10] : [10, 30];
+      return paint(
+        width,
+        height,
+        (x, y, c) => Math.floor(Math.max(x, y) / 10) === 1 ? rgb[c] : [0, 99, 0][c],
+      );
+    });
+    const indices = [4, 0, 5, 2, 1];
+    const done: number[] = [];
+    const [{ whole, indices: kept }] = await encodePictures(gpu, dataset(framed), indices, [
+      meanColour(gpu),
+    ], {
+      ...OPTIONS,
+      batchSize: 2,
+      onProgress: (n) => done.push(n),
+    });
+    assert.deepEqual(whole.shape, [5, 3]);
+    assert.deepEqual(kept, indices);
+    assertClose(
+      whole.data,
+      indices.flatMap((i) => unit(COLOURS[i])),
+      1e-6,
+    );
+    assert.deepEqual(done, [2, 4, 5]);
+  },
+);
+
+gpuTest("encodePictures() normalises as the model was trained", async (gpu) => {
+  const mean: [number, number, number] = [0.5, 0.25, 0];
+  const std: [number, number, number] = [0.5, 0.25, 2];
+  const [{ whole }] = await encodePictures(gpu, dataset([plain([51, 204, 102])]), [0], [
+    meanColour(gpu),
+  ], {
+    ...OPTIONS,
+    mean,
+    std,
+  });
+  assertClose(whole.data, unit([0.2, 0.8, 0.4].map((v, c) => (v - mean[c]) / std[c])), 1e-5);
+});
+
+gpuTest("encodePictures() draws views by seed and picture alone", async (gpu) => {
+  const data = dataset(GRADIENTS);
+  const all = [0, 1, 2, 3, 4, 5, 6];
+  const encode = async (indices: number[], change: Partial<EncodeOptions> = {}) => {
+    const [found] = await encodePictures(gpu, data, indices, [pixelEncoder()], {
+      ...OPTIONS,
+      ...change,
+    });
+    return found;
+  };
+  const { views, whole } = await encode(all);
+  const again = await encode(all, { batchSize: 3 });
+  assert.deepEqual([again.views, again.whole], [views, whole], "another batch size");
+  const dim = 16 * 16 * 3;
+  const single = await encode([5]);
+  assert.deepEqual(single.views!.data, views!.data.slice(5 * dim, 6 * dim), "alone");
+  assert.notDeepEqual(views!.data, whole.data);
+  const other = await encode(all, { seed: 4 });
+  assert.deepEqual(other.whole, whole, "whole pictures need no seed");
+  for (const i of all) {
+    const row = (x: Float32Array) => x.slice(i * dim, (i + 1) * dim);
+    assert.notDeepEqual(row(other.views!.data), row(views!.data), `view of picture ${i}`);
+  }
+  assert.equal((await encode(all, { views: false })).views, undefined);
+});
+
+gpuTest("encodePictures() shows every encoder the same views", async (gpu) => {
+  const encoders = [meanColour(gpu, 32), meanColour(gpu, 16)];
+  const [a, b] = await encodePictures(gpu, dataset(GRADIENTS), [0, 1, 2, 3], encoders, OPTIONS);
+  assertClose(a.views!.data, b.views!.data, 0.02);
+  assertClose(a.whole.data, b.whole.data, 0.02);
+  const far = a.views!.data.reduce(
+    (most, v, i) => Math.max(most, Math.abs(v - a.whole.data[i])),
+    0,
+  );
+  assert.ok(far > 0.05, "views do not differ from whole pictures");
+});
+
+gpuTest("encodePictures() leaves out pictures that turn out to be damaged", async (gpu) => {
+  const damaged = [0, 3, 4];
+  const data = {
+    ...dataset(COLOURS.map((rgb) => plain(rgb))),
+    picture: (i: number) => {
+      if (damaged.includes(i)) throw new DamagedPictureError(`${i}.png: damaged`);
+      return plain(COLOURS[i]);
+    },
+  };
+  const encode = (indices: number[]) =>
+    encodePictures(gpu, data, indices, [meanColour(gpu)], { ...OPTIONS, batchSize: 2 });
+  const [{ whole, views, indices }] = await encode([0, 1, 2, 3, 4, 5]);
+  assert.deepEqual(indices, [1, 2, 5]);
+  assertClose(whole.data, [1, 2, 5].flatMap((i) => unit(COLOURS[i])), 1e-6);
+  assert.deepEqual(views!.shape, [3, 3]);
+  await assert.rejects(encode([4, 3]), /found none among the 2 asked for in colours/);
+  const broken = { ...data, picture: () => Promise.reject(new Error("out of memory")) };
+  await assert.rejects(
+    encodePictures(gpu, broken, [1], [meanColour(gpu)], OPTIONS),
+    /out of memory/,
+  );
+});
+
+gpuTest("vitEncoder() gives the class token, pixelEncoder() the pixels", async (gpu) => {
+  const vit = new VisionTransformer({ imageSize: 16, patchSize: 8, dim: 8, depth: 1, heads: 2 });
+  const params = new Parameters(gpu, vit.specs());
+  params.load(initialize(vit.specs(), 1));
+  const encoder = vitEncoder(gpu, "teacher", vit, params);
+  assert.deepEqual([encoder.name, encoder.size, pixelEncoder().size], ["teacher", 16, 16]);
+  const images = gpu.tensor(Float32Array.from({ length: 2 * 768 }, (_, i) => Math.sin(i)), [
+    2,
+    3,
+    16,
+    16,
+  ]);
+  const [tokens, expected, pixels] = gpu.scope(() => [
+    encoder.encode(images),
+    vit.forward(gpu, params, [images]).y,
+    pixelEncoder().encode(images),
+  ]);
+  assert.deepEqual([tokens.shape, pixels.shape], [[2, 8], [2, 768]]);
+  assert.deepEqual(await tokens.read(), await expected.read());
+  assert.deepEqual(await pixels.read(), await images.read());
+  for (const t of [tokens, expected, images, params]) t.destroy();
+});
+
+gpuTest("evaluate() finds the picture to a view, and classifies by neighbours", async (gpu) => {
+  // Three shades of each colour: far from all others, so that everything is found.
+  const shades = COLOURS.flatMap((rgb) =>
+    [1, 0.9, 0.8].map((f) => plain(rgb.map((v) => 20 + v * f * 0.9)))
+  );
+  const kinds = shades.map((_, i) => `colour ${Math.floor(i / 3)}`);
+  const labels = {
+    colour: labelsOf(kinds),
+    shade: labelsOf(shades.map((_, i) => `${i % 3}`)),
+    same: labelsOf(shades.map(() => "all")),
+  };
+  const options = { ...EVALUATION, knnK: [1, 2, 99] };
+  const figures = await evaluate(gpu, dataset(shades, labels), [meanColour(gpu)], options);
+  const percent = new Map(figures.map((f) => [f.metric, f.percent]));
+  assert.deepEqual([...percent.keys()], [
+    "view retrieval R@1",
+    "view retrieval R@5",
+    "colour k-NN (k 1)",
+    "colour k-NN (k 2)",
+    "shade k-NN (k 1)",
+    "shade k-NN (k 2)",
+  ]); // one class alone, and more neighbours than pictures, say nothing
+  assert.equal(percent.get("colour k-NN (k 1)"), 100);
+  assert.equal(percent.get("colour k-NN (k 2)"), 100);
+  // A shade's neighbours are the other shades of its colour: never its own kind.
+  assert.equal(percent.get("shade k-NN (k 1)"), 0);
+  assert.equal(percent.get("shade k-NN (k 2)"), 0);
+  assert.equal(percent.get("view retrieval R@5"), 100);
+  assert.ok(percent.get("view retrieval R@1")! >= 100 / 3);
+});
+
+gpuTest("evaluate() looks for the first vendor's pictures among the second's", async (gpu) => {
+  // Identities 0 to 3 of vendor x; y draws 0 and 1 alike, mixes up 2 and 3, and has 9 for itself.
+  const [r, g, b, y, c] = COLOURS;
+  const pictures = [r, g, b, y, r, g, y, b, c].map((rgb) => plain(rgb));
+  const identities = ["0", "1", "2", "3", "0", "1", "2", "3", "9"];
+  const labels = {
+    identity: labelsOf(identities),
+    vendor: labelsOf([..."xxxx", ..."yyyyy"]),
+  };
+  const run = async (change: Partial<Dataset["labels"]>) => {
+    const all = { ...labels, ...change } as Dataset["labels"];
+    return (await evaluate(gpu, dataset(pictures, all), [meanColour(gpu)], {
+      ...EVALUATION,
+      views: false,
+    }))
+      .map(({ metric, percent }) => [metric, percent]);
+  };
+  assert.deepEqual(await run({}), [["x → y R@1", 50], ["x → y R@5", 100]]);
+  assert.deepEqual(await run({ vendor: labelsOf([..."xyzxyzxyz"]) }), [], "three vendors");
+  assert.deepEqual(await run({ identity: labelsOf([..."abcdefghi"]) }), [], "nothing in common");
+});
+
+gpuTest("evaluate() takes at most maxImages, the same ones for a seed", async (gpu) => {
+  const seen: number[][] = [];
+  const run = async (maxImages: number | null, seed: number) => {
+    const asked: number[] = [];
+    const data = dataset(GRADIENTS);
+    const { picture } = data;
+    data.picture = (i) => (asked.push(i), picture(i));
+    await evaluate(gpu, data, [meanColour(gpu)], { ...EVALUATION, maxImages, seed });
+    seen.push(asked);
+  };
+  for (const [maxImages, seed] of [[3, 1], [3, 1], [3, 2], [null, 1], [99, 1]] as const) {
+    await run(maxImages, seed);
+  }
+  assert.equal(new Set(seen[0]).size, 3);
+  assert.deepEqual(seen[1], seen[0]);
+  assert.notDeepEqual(seen[2], seen[0]);
+  for (const all of seen.slice(3)) assert.deepEqual(all, [0, 1, 2, 3, 4, 5, 6]);
+});
+
+Deno.test("figureTable() has metrics down and encoders across", () => {
+  const table = figureTable([
+    { metric: "view retrieval R@1", encoder: "teacher", percent: 12.345 },
+    { metric: "k-NN", encoder: "raw pixels", percent: 100 },
+  ]);
+  assert.deepEqual(table.split("\n").map((line) => line.trim().split(/ {2,}/)), [
+    ["teacher", "raw pixels"],
+    ["view retrieval R@1", "12.3 %"],
+    ["k-NN", "100.0 %"],
+  ]);
+  const [head, ...rows] = table.split("\n");
+  assert.equal(rows[1].length, head.length, "columns are aligned");
+});
