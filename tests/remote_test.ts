@@ -1,0 +1,123 @@
+/** The public module as strangers use it: imported by URL, from a folder of their own, without permissions. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { lossReference } from "./support/loss.ts";
+import { assertClose } from "./support/numbers.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** Uses the model, the loss and its gradient, and prints what the test recomputes. */
+const SCRIPT = (base: string) => `
+import { DinoLoss, DinoModel, initialize, openGpu, Parameters, parseConfig } from "${base}/mod.ts";
+
+const config = parseConfig("data: {batch_size: 2}", { file: "mine.yaml" });
+const gpu = await openGpu();
+const model = new DinoModel(
+  { imageSize: 8, patchSize: 4, dim: 8, depth: 1, heads: 2 },
+  { outDim: 6, hiddenDim: 8, bottleneckDim: 4 },
+);
+const params = new Parameters(gpu, model.specs(), { grad: true });
+params.load(initialize(model.specs(), 0));
+const batch = config.data.batch_size;
+const pixels = Float32Array.from({ length: 3 * batch * 192 }, (_, i) => Math.sin(i));
+const crops = gpu.tensor(pixels, [3 * batch, 3, 8, 8]);
+const loss = new DinoLoss(gpu, { outDim: 6, nCrops: 3 });
+const { metrics, grad, logits } = gpu.scope(() => {
+  const { logits, backward } = model.forward(gpu, params, [crops]);
+  const teacher = logits.view([2 * batch, 6]);
+  const { metrics, gradStudent } = loss.forward(logits, teacher);
+  backward(gradStudent);
+  return { metrics, logits, grad: gradStudent };
+});
+const [m, g, l, w] = await gpu.read([metrics, grad, logits, params.get("cls_token").grad]);
+console.log(JSON.stringify({ loss: m[0], grad: [...g], logits: [...l], cls: [...w] }));
+for (const t of [metrics, grad, logits, crops, params, loss]) t.destroy();
+if (gpu.memory.liveBytes) throw new Error("leaked");
+gpu.destroy();
+`;
+
+const states = await Promise.all(
+  (["net", "run", "read", "write", "env"] as const).map((name) => Deno.permissions.query({ name })),
+);
+const allowed = states.every(({ state }) => state === "granted");
+
+/** Runs Deno; its errors show in the message of a test that fails. */
+async function deno(args: string[], cwd?: string): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd,
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.equal(code, 0, text(stderr));
+  return text(stdout);
+}
+
+/** A process without permissions cannot load a driver for itself: the system must have one. */
+const ASK = "console.log((await navigator.gpu?.requestAdapter()) ? 'yes' : 'no')";
+const reason = !allowed
+  ? "needs net, run, read, write and env permission"
+  : (await deno(["eval", ASK])).trim() === "yes"
+  ? ""
+  : "the system has no adapter of its own";
+
+/** Serves the repository's files on loopback, and notes which were asked for and not there. */
+function serve() {
+  const served: string[] = [], missing: string[] = [];
+  const answer = async (request: Request) => {
+    const path = decodeURIComponent(new URL(request.url).pathname).slice(1);
+    const body = path.includes("..") ? null : await Deno.readFile(ROOT + path).catch(() => null);
+    (body ? served : missing).push(path);
+    const type = path.endsWith(".ts") ? "application/typescript" : "text/plain";
+    return new Response(body, { status: body ? 200 : 404, headers: { "content-type": type } });
+  };
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, answer);
+  return { server, host: `127.0.0.1:${server.addr.port}`, served, missing };
+}
+
+/** Deno keeps what it imports: removes what came from that address. */
+async function forget(host: string): Promise<void> {
+  const { modulesCache, typescriptCache } = JSON.parse(await deno(["info", "--json"]));
+  for (const cache of [modulesCache, typescriptCache]) {
+    const folder = `${cache}/http/${host.replace(":", "_PORT")}`;
+    await Deno.remove(folder, { recursive: true }).catch(() => {}); // not every cache has it
+  }
+}
+
+Deno.test({
+  name: reason
+    ? `mod.ts works imported by URL without permissions (ignored: ${reason})`
+    : "mod.ts works imported by URL without permissions",
+  ignore: !!reason,
+  fn: async () => {
+    const folder = await Deno.makeTempDir({ prefix: "hatchling-" });
+    const { server, host, served, missing } = serve();
+    try {
+      await Deno.writeTextFile(`${folder}/script.ts`, SCRIPT(`http://${host}`));
+      const args = ["run", "--no-prompt", `--allow-import=${host}`, "script.ts"];
+      const { loss, grad, logits, cls } = JSON.parse(await deno(args, folder));
+      const expected = lossReference({
+        batch: 2,
+        globals: 2,
+        views: 3,
+        dim: 6,
+        student: logits,
+        teacher: logits.slice(0, 4 * 6),
+        center: new Float32Array(6),
+        studentTemp: 0.1,
+        teacherTemp: 0.04,
+      });
+      assertClose([loss], [expected.loss], 3e-6, "loss");
+      assertClose(grad, expected.grad, 3e-6, "gradient");
+      assert.ok(cls.length === 8 && cls.every((g: number) => g !== 0), `cls_token: ${cls}`);
+      assert.deepEqual(missing, []);
+      assert.ok(served.includes("kernels/matmul.wgsl"));
+      for (const path of served) assert.match(path, /^(mod\.ts|lib\/.*\.ts|kernels\/.*\.wgsl)$/);
+    } finally {
+      await server.shutdown();
+      await forget(host);
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
