@@ -140,6 +140,16 @@ gpuTest("encodePictures() draws views by seed and picture alone", async (gpu) =>
     assert.notDeepEqual(row(other.views!.data), row(views!.data), `view of picture ${i}`);
   }
   assert.equal((await encode(all, { views: false })).views, undefined);
+  const twins = dataset([GRADIENTS[0], GRADIENTS[0]]);
+  const [{ whole: same, views: different }] = await encodePictures(
+    gpu,
+    twins,
+    [0, 1],
+    [pixelEncoder()],
+    OPTIONS,
+  );
+  assert.deepEqual(same.data.slice(0, dim), same.data.slice(dim));
+  assert.notDeepEqual(different!.data.slice(0, dim), different!.data.slice(dim), "its own draw");
 });
 
 gpuTest("encodePictures() shows every encoder the same views", async (gpu) => {

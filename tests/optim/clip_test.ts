@@ -34,7 +34,7 @@ function norm(values: Float32Array): number {
 gpuTest("clipFactors() equals f64 for tensors of any length and size", async (gpu) => {
   // Around a granule of 64 and a block of 4096 elements; beyond what squares in f32 can hold.
   const lengths = [1, 63, 64, 65, 4095, 4096, 4097, 12_000];
-  const scales = [1e-3, 1, 10, 1e30, 1e-25];
+  const scales = [1e-6, 1e-3, 1, 10, 1e30, 1e-25];
   const grads: Record<string, Float32Array<ArrayBuffer>> = {};
   for (const [i, length] of lengths.entries()) {
     for (const scale of scales) grads[`${length} of ${scale}`] = normals(length, i + 1, scale);
@@ -42,7 +42,7 @@ gpuTest("clipFactors() equals f64 for tensors of any length and size", async (gp
   grads.zeros = new Float32Array(100);
   grads["one among zeros"] = new Float32Array(5000);
   grads["one among zeros"][4999] = -7;
-  for (const limit of [0, 3]) {
+  for (const limit of [0, 3, 1e-6]) {
     for (const [name, found] of Object.entries(await clip(gpu, grads, limit))) {
       const expected = norm(grads[name]);
       assertClose([found.norm], [expected], 2e-6, name);
