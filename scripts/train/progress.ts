@@ -10,7 +10,7 @@ const INTERVAL = 5000;
 /** One line of progress: rewritten on a terminal, a new one every few seconds elsewhere. */
 export class Progress {
   #terminal = Deno.stderr.isTerminal();
-  #last = 0;
+  #last = -Infinity;
   #open = false;
 
   /** Shows a line; `always` shows it also where lines are rationed. */
@@ -28,7 +28,7 @@ export class Progress {
   end(): void {
     if (this.#open) console.error();
     this.#open = false;
-    this.#last = 0;
+    this.#last = -Infinity;
   }
 }
 
