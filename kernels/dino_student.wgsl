@@ -2,7 +2,7 @@
 //
 // Row (v, b) of student [V·B, K] meets the targets T = Σ over the teacher's views g ≠ v of q_g, all of the
 // same sample b; n_v is their number (G, or G − 1 for a global view). With s = student / student_temp:
-//   pair[row, g] = −Σ_k q_g log softmax(s)_k            (0 where g = v)
+//   pair[g, row] = −Σ_k q_g log softmax(s)_k            (0 where g = v)
 //   grad = (n_v · softmax(s) − T) / (student_temp · terms · B),  terms = G (V − 1)
 // (Caron et al. 2021, arXiv:2104.14294, eq. 3, in closed form). Nothing of size pairs × K is stored.
 // stats: as dino_teacher left them. scalars = (…, student_temp, …, teacher_temp, …) at the given indices.
@@ -13,7 +13,7 @@ struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, stude
 @group(0) @binding(1) var<storage, read> student: array<f32>;
 @group(0) @binding(2) var<storage, read> teacher: array<f32>;
 @group(0) @binding(3) var<storage, read> center: array<f32>;
-@group(0) @binding(4) var<storage, read> stats: array<vec4f>;
+@group(0) @binding(4) var<storage, read> stats: array<vec2f>;
 @group(0) @binding(5) var<storage, read> scalars: array<f32>;
 @group(0) @binding(6) var<storage, read_write> grad: array<f32>;
 @group(0) @binding(7) var<storage, read_write> pair: array<f32>;
@@ -40,7 +40,7 @@ fn combine(value: f32, local: u32, largest: bool) -> f32 {
 fn target_probability(g: u32, b: u32, k: u32, temp: f32) -> f32 {
   let row = g * params.batch + b;
   let s = stats[row];
-  return exp((teacher[row * params.dim + k] - center[k]) / temp - s.z - s.w);
+  return exp((teacher[row * params.dim + k] - center[k]) / temp - s.x - s.y);
 }
 
 @compute @workgroup_size(64)
@@ -77,7 +77,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       }
     }
     cross = combine(cross, local, false);
-    if (live && lane == 0u) { pair[row * params.globals + g] = cross; }
+    if (live && lane == 0u) { pair[g * params.rows + row] = cross; }
   }
 
   if (!live) { return; }

@@ -1,6 +1,6 @@
 // The teacher's side of the DINO loss, one row at a time.
 //
-// teacher [R, K], center [K] → stats [R, 4] = (log-sum-exp of z, entropy of softmax(z) in nats, max z, log Σ exp(z − max)) with
+// teacher [R, K], center [K] → stats [R, 2] = (max z, log Σ exp(z − max)), entropy [R] of softmax(z) in nats, with
 // z = (teacher − center) / teacher_temp (Caron et al. 2021, arXiv:2104.14294, eq. 1 and section 3.1).
 // The entropy is Σ q · ((max − z) + log Σ exp(z − max)): every term ≥ 0, so it never turns negative.
 // scalars[TEMP] = teacher_temp.
@@ -11,7 +11,8 @@ struct Params { rows: u32, dim: u32, temp_index: u32 }
 @group(0) @binding(1) var<storage, read> teacher: array<f32>;
 @group(0) @binding(2) var<storage, read> center: array<f32>;
 @group(0) @binding(3) var<storage, read> scalars: array<f32>;
-@group(0) @binding(4) var<storage, read_write> stats: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> stats: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> entropy: array<f32>;
 
 override LANES: u32 = 1u;
 var<workgroup> partial: array<f32, 64>;
@@ -52,6 +53,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   sum = combine(sum, local, false);
   below = combine(below, local, false);
   if (lane == 0u && i / LANES < params.rows) {
-    stats[row] = vec4f(top + log(sum), below / sum + log(sum), top, log(sum));
+    stats[row] = vec2f(top, log(sum));
+    entropy[row] = below / sum + log(sum);
   }
 }

@@ -1,4 +1,4 @@
-// C = op(A) · op(B), then an epilogue; 16×16 outputs per invocation, for software adapters.
+// C = op(A) · op(B), then an epilogue; 16×8 outputs per invocation, for software adapters.
 //
 // op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc.
 // TRANS_A: A is stored [K, M]; TRANS_B: B is stored [N, K].
@@ -9,8 +9,9 @@
 // Epilogue, bits of params.epilogue in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps
 // the value and C gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD).
 //
-// Launch: workgroups [ceil(N / (16·WX)), ceil(M / (16·WY))], WX·WY invocations each.
-// Software adapters are bound by loads, not by registers: twice the multiply-adds per load of matmul.wgsl.
+// Launch: workgroups [ceil(N / (8·WX)), ceil(M / (16·WY))], WX·WY invocations each.
+// Software adapters are bound by loads: with WX 8 and WY 1 the eight lanes share their 16 rows of A, which
+// the driver's compiler then loads once for all of them.
 // The sum over K runs in one invocation, in order: the same bits every time.
 
 struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32 }
@@ -180,73 +181,71 @@ fn finish_one(at: u32, col: u32) {
 @compute @workgroup_size(WX, WY)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let m0 = id.y * 4u;
-  let n0 = id.x * 4u;
+  let n0 = id.x * 2u;
   if (4u * m0 >= params.m || 4u * n0 >= params.n) { return; }
-  var c0a = vec4f(); var c0b = vec4f(); var c0c = vec4f(); var c0d = vec4f();
-  var c1a = vec4f(); var c1b = vec4f(); var c1c = vec4f(); var c1d = vec4f();
-  var c2a = vec4f(); var c2b = vec4f(); var c2c = vec4f(); var c2d = vec4f();
-  var c3a = vec4f(); var c3b = vec4f(); var c3c = vec4f(); var c3d = vec4f();
-  var c4a = vec4f(); var c4b = vec4f(); var c4c = vec4f(); var c4d = vec4f();
-  var c5a = vec4f(); var c5b = vec4f(); var c5c = vec4f(); var c5d = vec4f();
-  var c6a = vec4f(); var c6b = vec4f(); var c6c = vec4f(); var c6d = vec4f();
-  var c7a = vec4f(); var c7b = vec4f(); var c7c = vec4f(); var c7d = vec4f();
-  var c8a = vec4f(); var c8b = vec4f(); var c8c = vec4f(); var c8d = vec4f();
-  var c9a = vec4f(); var c9b = vec4f(); var c9c = vec4f(); var c9d = vec4f();
-  var c10a = vec4f(); var c10b = vec4f(); var c10c = vec4f(); var c10d = vec4f();
-  var c11a = vec4f(); var c11b = vec4f(); var c11c = vec4f(); var c11d = vec4f();
-  var c12a = vec4f(); var c12b = vec4f(); var c12c = vec4f(); var c12d = vec4f();
-  var c13a = vec4f(); var c13b = vec4f(); var c13c = vec4f(); var c13d = vec4f();
-  var c14a = vec4f(); var c14b = vec4f(); var c14c = vec4f(); var c14d = vec4f();
-  var c15a = vec4f(); var c15b = vec4f(); var c15c = vec4f(); var c15d = vec4f();
+  var c0a = vec4f(); var c0b = vec4f();
+  var c1a = vec4f(); var c1b = vec4f();
+  var c2a = vec4f(); var c2b = vec4f();
+  var c3a = vec4f(); var c3b = vec4f();
+  var c4a = vec4f(); var c4b = vec4f();
+  var c5a = vec4f(); var c5b = vec4f();
+  var c6a = vec4f(); var c6b = vec4f();
+  var c7a = vec4f(); var c7b = vec4f();
+  var c8a = vec4f(); var c8b = vec4f();
+  var c9a = vec4f(); var c9b = vec4f();
+  var c10a = vec4f(); var c10b = vec4f();
+  var c11a = vec4f(); var c11b = vec4f();
+  var c12a = vec4f(); var c12b = vec4f();
+  var c13a = vec4f(); var c13b = vec4f();
+  var c14a = vec4f(); var c14b = vec4f();
+  var c15a = vec4f(); var c15b = vec4f();
   let blocks = (params.k + 3u) / 4u;
   for (var k = 0u; k < blocks; k++) {
     let ba = load_b(k, n0 + 0u);
     let bb = load_b(k, n0 + 1u);
-    let bc = load_b(k, n0 + 2u);
-    let bd = load_b(k, n0 + 3u);
     var rows = load_a(m0 + 0u, k);
-    c0a += ba * rows[0]; c0b += bb * rows[0]; c0c += bc * rows[0]; c0d += bd * rows[0];
-    c1a += ba * rows[1]; c1b += bb * rows[1]; c1c += bc * rows[1]; c1d += bd * rows[1];
-    c2a += ba * rows[2]; c2b += bb * rows[2]; c2c += bc * rows[2]; c2d += bd * rows[2];
-    c3a += ba * rows[3]; c3b += bb * rows[3]; c3c += bc * rows[3]; c3d += bd * rows[3];
+    c0a += ba * rows[0]; c0b += bb * rows[0];
+    c1a += ba * rows[1]; c1b += bb * rows[1];
+    c2a += ba * rows[2]; c2b += bb * rows[2];
+    c3a += ba * rows[3]; c3b += bb * rows[3];
     rows = load_a(m0 + 1u, k);
-    c4a += ba * rows[0]; c4b += bb * rows[0]; c4c += bc * rows[0]; c4d += bd * rows[0];
-    c5a += ba * rows[1]; c5b += bb * rows[1]; c5c += bc * rows[1]; c5d += bd * rows[1];
-    c6a += ba * rows[2]; c6b += bb * rows[2]; c6c += bc * rows[2]; c6d += bd * rows[2];
-    c7a += ba * rows[3]; c7b += bb * rows[3]; c7c += bc * rows[3]; c7d += bd * rows[3];
+    c4a += ba * rows[0]; c4b += bb * rows[0];
+    c5a += ba * rows[1]; c5b += bb * rows[1];
+    c6a += ba * rows[2]; c6b += bb * rows[2];
+    c7a += ba * rows[3]; c7b += bb * rows[3];
     rows = load_a(m0 + 2u, k);
-    c8a += ba * rows[0]; c8b += bb * rows[0]; c8c += bc * rows[0]; c8d += bd * rows[0];
-    c9a += ba * rows[1]; c9b += bb * rows[1]; c9c += bc * rows[1]; c9d += bd * rows[1];
-    c10a += ba * rows[2]; c10b += bb * rows[2]; c10c += bc * rows[2]; c10d += bd * rows[2];
-    c11a += ba * rows[3]; c11b += bb * rows[3]; c11c += bc * rows[3]; c11d += bd * rows[3];
+    c8a += ba * rows[0]; c8b += bb * rows[0];
+    c9a += ba * rows[1]; c9b += bb * rows[1];
+    c10a += ba * rows[2]; c10b += bb * rows[2];
+    c11a += ba * rows[3]; c11b += bb * rows[3];
     rows = load_a(m0 + 3u, k);
-    c12a += ba * rows[0]; c12b += bb * rows[0]; c12c += bc * rows[0]; c12d += bd * rows[0];
-    c13a += ba * rows[1]; c13b += bb * rows[1]; c13c += bc * rows[1]; c13d += bd * rows[1];
-    c14a += ba * rows[2]; c14b += bb * rows[2]; c14c += bc * rows[2]; c14d += bd * rows[2];
-    c15a += ba * rows[3]; c15b += bb * rows[3]; c15c += bc * rows[3]; c15d += bd * rows[3];
+    c12a += ba * rows[0]; c12b += bb * rows[0];
+    c13a += ba * rows[1]; c13b += bb * rows[1];
+    c14a += ba * rows[2]; c14b += bb * rows[2];
+    c15a += ba * rows[3]; c15b += bb * rows[3];
   }
   let row = 4u * m0;
   let col = 4u * n0;
-  put(row + 0u, col + 0u, c0a); put(row + 0u, col + 4u, c0b); put(row + 0u, col + 8u, c0c); put(row + 0u, col + 12u, c0d);
-  put(row + 1u, col + 0u, c1a); put(row + 1u, col + 4u, c1b); put(row + 1u, col + 8u, c1c); put(row + 1u, col + 12u, c1d);
-  put(row + 2u, col + 0u, c2a); put(row + 2u, col + 4u, c2b); put(row + 2u, col + 8u, c2c); put(row + 2u, col + 12u, c2d);
-  put(row + 3u, col + 0u, c3a); put(row + 3u, col + 4u, c3b); put(row + 3u, col + 8u, c3c); put(row + 3u, col + 12u, c3d);
-  put(row + 4u, col + 0u, c4a); put(row + 4u, col + 4u, c4b); put(row + 4u, col + 8u, c4c); put(row + 4u, col + 12u, c4d);
-  put(row + 5u, col + 0u, c5a); put(row + 5u, col + 4u, c5b); put(row + 5u, col + 8u, c5c); put(row + 5u, col + 12u, c5d);
-  put(row + 6u, col + 0u, c6a); put(row + 6u, col + 4u, c6b); put(row + 6u, col + 8u, c6c); put(row + 6u, col + 12u, c6d);
-  put(row + 7u, col + 0u, c7a); put(row + 7u, col + 4u, c7b); put(row + 7u, col + 8u, c7c); put(row + 7u, col + 12u, c7d);
-  put(row + 8u, col + 0u, c8a); put(row + 8u, col + 4u, c8b); put(row + 8u, col + 8u, c8c); put(row + 8u, col + 12u, c8d);
-  put(row + 9u, col + 0u, c9a); put(row + 9u, col + 4u, c9b); put(row + 9u, col + 8u, c9c); put(row + 9u, col + 12u, c9d);
-  put(row + 10u, col + 0u, c10a); put(row + 10u, col + 4u, c10b); put(row + 10u, col + 8u, c10c); put(row + 10u, col + 12u, c10d);
-  put(row + 11u, col + 0u, c11a); put(row + 11u, col + 4u, c11b); put(row + 11u, col + 8u, c11c); put(row + 11u, col + 12u, c11d);
-  put(row + 12u, col + 0u, c12a); put(row + 12u, col + 4u, c12b); put(row + 12u, col + 8u, c12c); put(row + 12u, col + 12u, c12d);
-  put(row + 13u, col + 0u, c13a); put(row + 13u, col + 4u, c13b); put(row + 13u, col + 8u, c13c); put(row + 13u, col + 12u, c13d);
-  put(row + 14u, col + 0u, c14a); put(row + 14u, col + 4u, c14b); put(row + 14u, col + 8u, c14c); put(row + 14u, col + 12u, c14d);
-  put(row + 15u, col + 0u, c15a); put(row + 15u, col + 4u, c15b); put(row + 15u, col + 8u, c15c); put(row + 15u, col + 12u, c15d);
+  put(row + 0u, col + 0u, c0a); put(row + 0u, col + 4u, c0b);
+  put(row + 1u, col + 0u, c1a); put(row + 1u, col + 4u, c1b);
+  put(row + 2u, col + 0u, c2a); put(row + 2u, col + 4u, c2b);
+  put(row + 3u, col + 0u, c3a); put(row + 3u, col + 4u, c3b);
+  put(row + 4u, col + 0u, c4a); put(row + 4u, col + 4u, c4b);
+  put(row + 5u, col + 0u, c5a); put(row + 5u, col + 4u, c5b);
+  put(row + 6u, col + 0u, c6a); put(row + 6u, col + 4u, c6b);
+  put(row + 7u, col + 0u, c7a); put(row + 7u, col + 4u, c7b);
+  put(row + 8u, col + 0u, c8a); put(row + 8u, col + 4u, c8b);
+  put(row + 9u, col + 0u, c9a); put(row + 9u, col + 4u, c9b);
+  put(row + 10u, col + 0u, c10a); put(row + 10u, col + 4u, c10b);
+  put(row + 11u, col + 0u, c11a); put(row + 11u, col + 4u, c11b);
+  put(row + 12u, col + 0u, c12a); put(row + 12u, col + 4u, c12b);
+  put(row + 13u, col + 0u, c13a); put(row + 13u, col + 4u, c13b);
+  put(row + 14u, col + 0u, c14a); put(row + 14u, col + 4u, c14b);
+  put(row + 15u, col + 0u, c15a); put(row + 15u, col + 4u, c15b);
   // A second pass over the invocation's own outputs, in a loop, so that the epilogue's code exists once.
   if ((params.epilogue & ~ACCUMULATE) == 0u) { return; }
   let rows_end = min(row + 16u, params.m);
-  let cols_end = min(col + 16u, params.n);
+  let cols_end = min(col + 8u, params.n);
   for (var i = row; i < rows_end; i++) {
     if (VEC_C) {
       for (var j = col; j < cols_end; j += 4u) { finish(i * params.ldc + j, j); }

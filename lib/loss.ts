@@ -134,15 +134,16 @@ export class DinoLoss {
     const gpu = this.#gpu;
     const batch = this.#batch(student, teacher);
     const { scalars, studentTemp, teacherTemp } = this.#temperatures;
-    const stats = gpu.empty([globals * batch, 4], "teacher_stats");
+    const stats = gpu.empty([globals * batch, 2], "teacher_stats");
+    const entropy = gpu.empty([globals, batch], "teacher_entropy");
     gpu.dispatch(DINO_TEACHER, {
       ...rowLaunch(gpu, globals * batch, dim),
-      tensors: [teacher, this.center, scalars, stats],
+      tensors: [teacher, this.center, scalars, stats, entropy],
       u32: [globals * batch, dim, teacherTemp],
       flops: 8 * teacher.size,
     });
     const gradStudent = gpu.empty(student.shape, "grad_student");
-    const pair = gpu.empty([views * batch, globals], "pair");
+    const pair = gpu.empty([globals * views, batch], "pair");
     gpu.dispatch(DINO_STUDENT, {
       ...rowLaunch(gpu, views * batch, dim),
       tensors: [student, teacher, this.center, stats, scalars, gradStudent, pair],
@@ -157,10 +158,10 @@ export class DinoLoss {
       flops: 4 * teacher.size,
     });
     const metrics = gpu.empty([4], "metrics");
-    const pairLoss = gpu.empty([globals, views], "pair_loss");
+    const pairLoss = rowSum(gpu, pair, 1 / batch).view([globals, views]);
     gpu.dispatch(DINO_FINISH, {
-      tensors: [pair, stats, rowSum(gpu, share), pairLoss, metrics],
-      u32: [batch, globals, views],
+      tensors: [pairLoss, rowSum(gpu, entropy, 1 / batch), rowSum(gpu, share), metrics],
+      u32: [globals, views],
       workgroups: [1],
     });
     return { metrics, gradStudent, pairLoss };

@@ -42,6 +42,11 @@ export const model = z.strictObject({
     0.1,
     "Stochastic depth of the student: rises linearly from 0 in the first block to this in the last.",
   ),
+  init_std: key(
+    positive,
+    0.02,
+    "Standard deviation of the initial weights of linear layers. DINO's is made for widths of 384 and more; narrow models pass little on at the start and learn sooner with more, such as 0.4 / √dim.",
+  ),
   pos_interp: key(
     z.enum(["offset", "size"]),
     "offset",

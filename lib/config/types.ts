@@ -131,6 +131,12 @@ export interface ModelConfig {
    */
   readonly drop_path_rate: number;
   /**
+   * Standard deviation of the initial weights of linear layers. DINO's is made for widths of 384
+   * and more; narrow models pass little on at the start and learn sooner with more, such as 0.4 /
+   * √dim. Default: `0.02`.
+   */
+  readonly init_std: number;
+  /**
    * How the position embedding is resampled for local views: `offset` steps by grid / (n + 0.1), as
    * facebookresearch/dino does, `size` by grid / n. Default: `offset`.
    */

@@ -22,6 +22,8 @@ export interface DinoHeadConfig {
   bottleneckDim?: number;
   /** Linear layers before the last one; 3 by default. */
   layers?: number;
+  /** Standard deviation of the initial weights of the hidden layers; 0.02 by default. */
+  initStd?: number;
   /** Keep the last layer's weight_g at 1; true by default. */
   normLastLayer?: boolean;
 }
@@ -48,9 +50,10 @@ export class DinoHead {
       bottleneckDim: 256,
       layers: 3,
       normLastLayer: true,
+      initStd: 0.02,
       ...config,
     };
-    const { normLastLayer: _, ...sizes } = this.config;
+    const { normLastLayer: _, initStd: __, ...sizes } = this.config;
     for (const [key, value] of Object.entries(sizes)) {
       if (!Number.isInteger(value) || value < (key === "outDim" ? 2 : 1)) {
         throw new HatchlingError(
@@ -70,9 +73,9 @@ export class DinoHead {
 
   /** Names, shapes and initial values, in checkpoint order. */
   specs(): ParameterSpec[] {
-    const { outDim, bottleneckDim, normLastLayer } = this.config;
+    const { outDim, bottleneckDim, normLastLayer, initStd } = this.config;
     const specs: ParameterSpec[] = this.#linears().flatMap(([name, out, inputs]) => [
-      { name: `${name}.weight`, shape: [out, inputs], init: { normal: 0.02 } },
+      { name: `${name}.weight`, shape: [out, inputs], init: { normal: initStd } },
       { name: `${name}.bias`, shape: [out], init: { constant: 0 } },
     ]);
     specs.push(

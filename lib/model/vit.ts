@@ -30,6 +30,8 @@ export interface ViTConfig {
   inChans?: number;
   /** Resampling of the position embedding; "offset" by default. */
   posInterp?: PosInterp;
+  /** Standard deviation of the initial weights of linear layers; 0.02 by default. */
+  initStd?: number;
   /** Drop path rate of the last block, linear from 0 at the first; 0 by default. */
   dropPathRate?: number;
 }
@@ -94,7 +96,14 @@ export class VisionTransformer {
    * @throws {HatchlingError} When sizes do not divide or are not positive whole numbers.
    */
   constructor(config: ViTConfig) {
-    this.config = { mlpRatio: 4, inChans: 3, posInterp: "offset", dropPathRate: 0, ...config };
+    this.config = {
+      mlpRatio: 4,
+      inChans: 3,
+      posInterp: "offset",
+      dropPathRate: 0,
+      initStd: 0.02,
+      ...config,
+    };
     const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans } = this.config;
     for (
       const [key, value] of Object.entries({ imageSize, patchSize, dim, depth, heads, inChans })
@@ -124,7 +133,7 @@ export class VisionTransformer {
 
   /** Names, shapes and initial values of the parameters, in checkpoint order. */
   specs(): ParameterSpec[] {
-    const { imageSize, patchSize, dim, depth, mlpRatio, inChans } = this.config;
+    const { imageSize, patchSize, dim, depth, mlpRatio, inChans, initStd } = this.config;
     const grid = imageSize / patchSize;
     const hidden = dim * mlpRatio;
     const fanIn = { uniform: 1 / Math.sqrt(inChans * patchSize * patchSize) };
@@ -146,7 +155,7 @@ export class VisionTransformer {
     };
     const linear = (name: string, out: number, inputs: number) => {
       specs.push(
-        { name: `${name}.weight`, shape: [out, inputs], init: normal },
+        { name: `${name}.weight`, shape: [out, inputs], init: { normal: initStd } },
         { name: `${name}.bias`, shape: [out], init: zero },
       );
     };

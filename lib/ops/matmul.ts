@@ -32,7 +32,7 @@ export interface MatmulOptions {
   /** [M, N], added. */
   add?: Tensor;
   /** Which kernel; by default the one that suits the adapter. */
-  tile?: "8x8" | "16x16";
+  tile?: "8x8" | "16x8";
 }
 
 /**
@@ -78,9 +78,9 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
   const flags = [accumulate, bias, geluPre, geluGradOf, add];
   const epilogue = flags.reduce<number>((bits, on, i) => bits | (on ? 1 << i : 0), 0);
   // Without whole vec4 loads the wide tile gains nothing.
-  const tile = options.tile ?? (gpu.isSoftware && ac % 4 + bc % 4 === 0 ? "16x16" : "8x8");
-  const [side, wx, wy] = tile === "16x16" ? [16, 8, 1] : [8, 8, 8];
-  gpu.dispatch(tile === "16x16" ? MATMUL_WIDE : MATMUL, {
+  const tile = options.tile ?? (gpu.isSoftware && ac % 4 + bc % 4 === 0 ? "16x8" : "8x8");
+  const [rows, wx, wy] = tile === "16x8" ? [16, 8, 1] : [8, 8, 8];
+  gpu.dispatch(tile === "16x8" ? MATMUL_WIDE : MATMUL, {
     constants: {
       TRANS_A: transA,
       TRANS_B: transB,
@@ -93,7 +93,7 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
     },
     tensors: [a, b, out, bias ?? a, geluGradOf ?? add ?? a, geluPre ?? gpu.dummy()],
     u32: [m, n, k, ac, bc, n, epilogue],
-    workgroups: [Math.ceil(n / (side * wx)), Math.ceil(m / (side * wy))],
+    workgroups: [Math.ceil(n / (8 * wx)), Math.ceil(m / (rows * wy))],
     flops: 2 * m * n * k,
   });
   return out;

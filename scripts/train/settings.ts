@@ -21,12 +21,14 @@ export function modelOf({ model, augmentation }: Config): DinoModel {
     inChans: model.in_chans,
     posInterp: model.pos_interp,
     dropPathRate: model.drop_path_rate,
+    initStd: model.init_std,
   }, {
     outDim: model.projection_output_dim,
     hiddenDim: model.projection_hidden_dim,
     bottleneckDim: model.projection_bottleneck_dim,
     layers: model.projection_layers,
     normLastLayer: model.norm_last_layer,
+    initStd: model.init_std,
   });
 }
 
