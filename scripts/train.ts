@@ -70,7 +70,8 @@ async function main(): Promise<number> {
   );
   progress.end();
   console.error(
-    `data: ${dataset.length} pictures from ${dataset.name}, ${loader.stepsPerEpoch} steps an epoch`,
+    `data: ${dataset.length} pictures from ${dataset.name}, ${loader.stepsPerEpoch} steps an epoch` +
+      (dataset.skipped.length ? `; ${dataset.skipped.length} damaged files skipped` : ""),
   );
   let named = 0;
   const nameSkipped = () => {
