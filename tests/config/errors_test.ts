@@ -159,7 +159,7 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
   "a merge key": [
     "loss: &a {student_temp: 1}\nmodel:\n  <<: *a\n",
     "a.yaml:3:3: model.<<: unknown key - the keys of model are backbone, patch_size, dim, depth, " +
-    "heads, mlp_ratio, in_chans, drop_path_rate, pos_interp, projection_hidden_dim, " +
+    "heads, mlp_ratio, in_chans, drop_path_rate, init_std, pos_interp, projection_hidden_dim, " +
     "projection_bottleneck_dim, projection_output_dim, projection_layers, norm_last_layer",
   ],
   "a tab": ["loss:\n\tlr: 1\n", "a.yaml:2:1: Tabs are not allowed as indentation"],
