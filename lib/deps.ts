@@ -5,4 +5,4 @@
  * @module
  */
 
-export { mat3, mat4, vec2, vec3, vec4 } from "npm:wgpu-matrix@3.4.2";
+export { mat3, mat4, vec2 } from "npm:wgpu-matrix@3.4.2";

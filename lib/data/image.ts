@@ -60,3 +60,36 @@ export function upright(picture: Picture, orientation: number): Picture {
   }
   return { width, height, data: new Uint8Array(to.buffer) };
 }
+
+/** Pictures one after the other in one buffer, as the augmentation kernels read them. */
+export interface PackedPictures {
+  /** RGBA8, one pixel per number with red in the lowest byte. */
+  pixels: Uint32Array;
+  /** Pixels in use, from 0. */
+  usedPixels: number;
+  /** Offset in pixels, width, height and 0 of every picture: `[B, 4]`. */
+  table: Uint32Array;
+}
+
+/**
+ * Packs pictures into one buffer.
+ *
+ * @param pictures Pictures with 4 bytes a pixel.
+ * @param pixels A buffer that is large enough; by default a new one of just the size.
+ */
+export function packPictures(
+  pictures: readonly Picture[],
+  pixels: Uint32Array = new Uint32Array(
+    pictures.reduce((sum, { width, height }) => sum + width * height, 0),
+  ),
+): PackedPictures {
+  const bytes = new Uint8Array(pixels.buffer);
+  const table = new Uint32Array(4 * pictures.length);
+  let usedPixels = 0;
+  pictures.forEach(({ width, height, data }, b) => {
+    bytes.set(data, 4 * usedPixels);
+    table.set([usedPixels, width, height, 0], 4 * b);
+    usedPixels += width * height;
+  });
+  return { pixels, usedPixels, table };
+}

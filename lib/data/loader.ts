@@ -7,7 +7,7 @@
 import { HatchlingError } from "../errors.ts";
 import { Rng } from "../rng.ts";
 import { DamagedPictureError, type Dataset } from "./dataset.ts";
-import type { Picture } from "./image.ts";
+import { packPictures, type Picture } from "./image.ts";
 
 /** Second part of the random address of an epoch's order, (seed, epoch, ORDER): crops have other ones. */
 const ORDER = 0x6f726472;
@@ -180,9 +180,6 @@ export class Loader {
       [indices[b], pictures[b]] = await this.#sound(index);
     }));
     const pixels = this.#free.pop() ?? new Uint32Array(this.capacityPixels);
-    const bytes = new Uint8Array(pixels.buffer);
-    const table = new Uint32Array(4 * indices.length);
-    let usedPixels = 0;
     pictures.forEach(({ width, height, data }, b) => {
       if (width * height > this.#dataset.largestPixels || data.length !== 4 * width * height) {
         throw new HatchlingError(
@@ -192,12 +189,9 @@ export class Loader {
             `pixels of 4 bytes but found ${width} × ${height} in ${data.length} bytes`,
         );
       }
-      bytes.set(data, 4 * usedPixels);
-      table.set([usedPixels, width, height, 0], 4 * b);
-      usedPixels += width * height;
     });
     const epoch = Math.floor(step / this.stepsPerEpoch);
-    return { step, epoch, indices, pixels, usedPixels, table };
+    return { step, epoch, indices, ...packPictures(pictures, pixels) };
   }
 
   /** The picture at an index or, where that is damaged, at the next sound index, cyclically. */

@@ -5,7 +5,7 @@
  */
 import { applyOps, augmentationOptions, type AugmentOp, sampleView } from "../augmentation.ts";
 import { DamagedPictureError, type Dataset } from "../data/dataset.ts";
-import type { Picture } from "../data/image.ts";
+import { packPictures, type Picture } from "../data/image.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu/mod.ts";
 import type { Parameters, VisionTransformer } from "../model/mod.ts";
@@ -158,16 +158,7 @@ async function pack(dataset: Dataset, indices: readonly number[]) {
     chosen.push(indices[i]);
     pictures.push(picture);
   });
-  const pixels = new Uint32Array(pictures.reduce((sum, p) => sum + p.width * p.height, 0));
-  const bytes = new Uint8Array(pixels.buffer);
-  const table = new Uint32Array(4 * chosen.length);
-  let at = 0;
-  pictures.forEach(({ width, height, data }, b) => {
-    bytes.set(data, 4 * at);
-    table.set([at, width, height, 0], 4 * b);
-    at += width * height;
-  });
-  return { chosen, pixels, table };
+  return { chosen, ...packPictures(pictures) };
 }
 
 /** Undefined when the file is damaged, which may not be known before it is decoded. */
