@@ -55,6 +55,8 @@ export interface StepOutputs extends DinoLossResult {
   studentLogits: Tensor;
   /** Teacher logits [G·B, K]. */
   teacherLogits: Tensor;
+  /** The teacher's features of the global views, [G·B, D]. */
+  teacherFeatures: Tensor;
   /** Norms of the gradients before clipping, by chunk. */
   norms: ClipResult[];
 }
@@ -173,7 +175,13 @@ export class Trainer {
     this.loss.updateCenter(teacher.logits, this.flag);
     this.adamw.step(norms, scalars, SCALAR.adamw, this.flag);
     emaUpdate(gpu, this.teacher, this.student, scalars, SCALAR.momentum, this.flag);
-    return { ...loss, studentLogits: student.logits, teacherLogits: teacher.logits, norms };
+    return {
+      ...loss,
+      studentLogits: student.logits,
+      teacherLogits: teacher.logits,
+      teacherFeatures: teacher.features,
+      norms,
+    };
   }
 
   /** Frees all state. */
