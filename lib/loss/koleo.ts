@@ -1,0 +1,116 @@
+/**
+ * KoLeo, the Kozachenko–Leonenko regulariser (Sablayrolles et al. 2019, arXiv:1806.03198, section 3.2;
+ * in DINOv2, Oquab et al. 2023, arXiv:2304.07193, section 4): it spreads the features of a batch.
+ *
+ * @module
+ */
+import gradCode from "../../kernels/koleo_grad.wgsl" with { type: "text" };
+import nearestCode from "../../kernels/koleo_nearest.wgsl" with { type: "text" };
+import pairsCode from "../../kernels/koleo_pairs.wgsl" with { type: "text" };
+import { HatchlingError } from "../errors.ts";
+import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { l2Normalize } from "../ops/l2_normalize.ts";
+import { rowSum } from "../ops/reduce.ts";
+import { rowLaunch } from "../ops/row_launch.ts";
+
+const KOLEO_PAIRS = defineKernel("koleo_pairs", pairsCode);
+const KOLEO_NEAREST = defineKernel("koleo_nearest", nearestCode);
+const KOLEO_GRAD = defineKernel("koleo_grad", gradCode);
+
+/** Smallest norm to divide by, and what is added to a distance before its logarithm, as in DINOv2. */
+const EPS = 1e-8;
+
+/** Options of {@linkcode koleo}. */
+export interface KoleoOptions {
+  /** Groups of consecutive rows, R / groups each: the views. A row meets only the rows of its group. */
+  groups: number;
+  /** Factor on loss and gradient, at least 0; DINOv2 uses 0.1. */
+  weight: number;
+}
+
+/** What {@linkcode koleo} returns. */
+export interface KoleoResult {
+  /** [1], in nats, times the weight. Below 0 where rows are further apart than 1. */
+  loss: Tensor;
+  /** [R, D], the gradient of that loss with respect to the features, before their normalisation. */
+  gradFeatures: Tensor;
+}
+
+/**
+ * L = weight · Σ over the groups of −1/n Σ_i log(‖x_i − x_nn(i)‖₂ + 1e-8), with x the rows of a group
+ * scaled to length 1 (x / max(‖x‖, 1e-8)), n their number, and nn(i) the row with the largest x_i · x_j,
+ * j ≠ i; of equals, the first. Groups of one row add nothing.
+ *
+ * nn(i) is a constant for the gradient; x_i and x_nn(i) both get theirs. Where they are identical the
+ * loss is −log 1e-8 ≈ 18.4 and that pair's gradient 0. A row shorter than 1e-8 gets its gradient divided
+ * by 1e-8, as in PyTorch: finite, but huge.
+ *
+ * facebookresearch/dinov2 also adds 1e-8 to every difference (`nn.PairwiseDistance(2, eps=1e-8)`). Here,
+ * as in the papers, nothing is added to them: then the loss does not depend on which way the difference
+ * goes, and values differ by less than 1e-8 · √D / distance.
+ *
+ * @param features [R, D], one row per view and sample, view-major; a part of a tensor is passed as a view.
+ * @throws {HatchlingError} When rows do not divide into the groups, or the weight is negative or not finite.
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "../gpu/mod.ts";
+ * import { koleo } from "./koleo.ts";
+ *
+ * const gpu = await openGpu();
+ * const features = gpu.tensor(new Float32Array([3, 0, 0, 5]), [2, 2]); // at right angles: √2 apart
+ * const { loss, gradFeatures } = gpu.scope(() => koleo(gpu, features, { groups: 1, weight: 0.1 }));
+ * console.log((await loss.read())[0]); // −0.1 · ln √2 = −0.0347
+ * for (const t of [features, loss, gradFeatures]) t.destroy();
+ * gpu.destroy();
+ * ```
+ */
+export function koleo(gpu: Gpu, features: Tensor, options: KoleoOptions): KoleoResult {
+  const { rows, dim, group } = check(features, options);
+  const { y, backward } = l2Normalize(gpu, features, EPS);
+  const pairs = gpu.empty([rows, group, 2], "koleo.pairs");
+  gpu.dispatch(KOLEO_PAIRS, {
+    tensors: [y, pairs],
+    u32: [rows, dim, group],
+    workgroups: grid(rows * Math.ceil(group / 4), 64),
+    flops: 5 * rows * group * dim,
+  });
+  const nearest = gpu.empty([rows], "koleo.nearest");
+  const share = gpu.empty([1, rows], "koleo.share");
+  const slope = gpu.empty([rows], "koleo.slope");
+  gpu.dispatch(KOLEO_NEAREST, {
+    ...rowLaunch(gpu, rows, group),
+    tensors: [pairs, nearest, share, slope],
+    u32: [rows, group],
+    f32: [options.weight / group, EPS],
+    flops: rows * group,
+  });
+  const grad = gpu.empty(features.shape, "koleo.grad");
+  gpu.dispatch(KOLEO_GRAD, {
+    tensors: [y, nearest, slope, grad],
+    u32: [rows, dim, group],
+    workgroups: grid(rows * 64, 64),
+    flops: 5 * rows * dim,
+  });
+  return { loss: rowSum(gpu, share), gradFeatures: backward(grad) };
+}
+
+function check(
+  features: Tensor,
+  { groups, weight }: KoleoOptions,
+): { rows: number; dim: number; group: number } {
+  const [rows, dim] = features.shape;
+  if (features.shape.length !== 2) {
+    throw new HatchlingError(`koleo: expected features [R, D] but found ${features}`);
+  }
+  if (!(Number.isInteger(groups) && groups >= 1 && rows % groups === 0)) {
+    throw new HatchlingError(
+      `koleo: expected groups to be a whole number that divides the ${rows} rows of ${features} but ` +
+        `found ${groups}: pass the number of views, and a view of the tensor with their rows only`,
+    );
+  }
+  if (!(weight >= 0 && weight < Infinity)) {
+    throw new HatchlingError(`koleo: expected a finite weight of at least 0 but found ${weight}`);
+  }
+  return { rows, dim, group: rows / groups };
+}
