@@ -22,8 +22,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;
   let own = row % params.group;
-  // Some other row, so that a row of NaN, which is near nothing, still meets one.
-  var at = select(0u, min(1u, params.group - 1u), own == 0u);
+  // A row of NaN is near nothing, and stays with itself: at a distance of NaN, so that the loss tells.
+  var at = own;
   var best = 1e30;
   for (var j = lane; j < params.group; j += LANES) {
     let apart = pairs[row * params.group + j].x;
