@@ -3,6 +3,7 @@
 // pairs [R, B] as koleo_pairs left them → nearest [R] (u32, a row of x: the smallest 1 − x · x, the lowest
 // among equals), share [R] = −scale · log(d + eps), slope [R] = scale / (d (d + eps)) with d the distance to
 // the nearest; slope is 0 where d = 0, and both are 0 in groups of one row, where nearest is the row itself.
+// Where the distance is not finite, the share is not.
 // Launch: 64 invocations, LANES of them per row: grid(R · LANES, 64). LANES divides 64.
 
 struct Params { rows: u32, group: u32, scale: f32, eps: f32 }
@@ -22,7 +23,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;
   let own = row % params.group;
-  // A row of NaN is near nothing, and stays with itself: at a distance of NaN, so that the loss tells.
+  // A row of NaN is near nothing, and stays with itself, at a distance of NaN.
   var at = own;
   var best = 1e30;
   for (var j = lane; j < params.group; j += LANES) {
@@ -46,9 +47,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     }
   }
   if (lane != 0u || i / LANES >= params.rows) { return; }
-  let d = sqrt(pairs[row * params.group + at].y);
+  let square = pairs[row * params.group + at].y;
+  let d = sqrt(square);
   let alone = params.group == 1u;
   nearest[row] = row - own + at;
   share[row] = select(-params.scale * log(d + params.eps), 0.0, alone);
+  // NaN or infinity is handed on: SwiftShader's logarithm of it is finite.
+  if ((bitcast<u32>(square) & 0x7f800000u) == 0x7f800000u) { share[row] = square; }
   slope[row] = select(params.scale / (d * (d + params.eps)), 0.0, alone || d == 0.0);
 }
