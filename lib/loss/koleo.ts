@@ -1,5 +1,5 @@
 /**
- * KoLeo, the Kozachenko–Leonenko regulariser (Sablayrolles et al. 2019, arXiv:1806.03198, section 3.2;
+ * KoLeo, the Kozachenko–Leonenko regulariser (Sablayrolles et al. 2019, arXiv:1806.03198, L_KoLeo;
  * in DINOv2, Oquab et al. 2023, arXiv:2304.07193, section 4): it spreads the features of a batch.
  *
  * @module
