@@ -9,7 +9,7 @@
  * import { DinoLoss, openGpu } from "./mod.ts";
  *
  * const gpu = await openGpu();
- * const loss = new DinoLoss(gpu, { outDim: 4, nCrops: 3 });
+ * const loss = new DinoLoss({ outDim: 4, nCrops: 3 });
  * const student = gpu.tensor(new Float32Array(3 * 2 * 4), [6, 4]); // 3 views of 2 images
  * const teacher = gpu.tensor(new Float32Array(2 * 2 * 4), [4, 4]); // the 2 global ones
  * const { metrics, gradStudent } = gpu.scope(() => loss.forward(student, teacher));
@@ -57,12 +57,7 @@ export {
   type SafetensorsFile,
   serializeSafetensors,
 } from "./lib/io/safetensors.ts";
-export {
-  DinoLoss,
-  type DinoLossOptions,
-  type DinoLossResult,
-  type TemperatureSource,
-} from "./lib/loss.ts";
+export * from "./lib/loss.ts";
 export * from "./lib/model/mod.ts";
 export * from "./lib/ops/mod.ts";
 export * from "./lib/optim/mod.ts";

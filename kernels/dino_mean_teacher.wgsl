@@ -1,13 +1,14 @@
-// The mean teacher distribution's share of entropy per dimension: −p̄ log p̄ with p̄ [K] the mean of
+// The mean teacher distribution's share of entropy per dimension: −p̄ log p̄ with p̄ [C] the mean of
 // softmax((teacher − center) / temp) over the rows. row_sum adds them up.
 //
-// Launch: grid(K, 64), one dimension per invocation.
+// state: as dino_stats left it.
+// Launch: grid(C, 64), one dimension per invocation.
 
 struct Params { rows: u32, dim: u32, temp_index: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> teacher: array<f32>;
 @group(0) @binding(2) var<storage, read> center: array<f32>;
-@group(0) @binding(3) var<storage, read> stats: array<vec2f>;
+@group(0) @binding(3) var<storage, read> state: array<vec4f>;
 @group(0) @binding(4) var<storage, read> scalars: array<f32>;
 @group(0) @binding(5) var<storage, read_write> share: array<f32>;
 
@@ -18,7 +19,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let temp = scalars[params.temp_index];
   var mean = 0.0;
   for (var r = 0u; r < params.rows; r++) {
-    mean += exp((teacher[r * params.dim + k] - center[k]) / temp - stats[r].x - stats[r].y);
+    mean += exp((teacher[r * params.dim + k] - center[k]) / temp - state[r].x) / state[r].z;
   }
   mean /= f32(params.rows);
   share[k] = -mean * log(max(mean, 1.1754944e-38));

@@ -1,23 +1,29 @@
-// The student's side of the DINO loss: loss terms and gradient of one row in one go.
+// The student's side of the DINO loss: loss terms and gradient in one pass over each row.
 //
-// Row (v, b) of student [V·B, K] meets the targets T = Σ over the teacher's views g ≠ v of q_g, all of the
-// same sample b; n_v is their number (G, or G − 1 for a global view). With s = student / student_temp:
+// Row (v, b) of student [V·B, C] meets the targets T = Σ over the teacher's views g ≠ v of q_g, all of the
+// same sample b; n_v is their number (G, or G − 1 for a global view):
 //   pair[g, row] = −Σ_k q_g log softmax(s)_k            (0 where g = v)
 //   grad = (n_v · softmax(s) − T) / (student_temp · terms · B),  terms = G (V − 1)
-// (Caron et al. 2021, arXiv:2104.14294, eq. 3, in closed form). Nothing of size pairs × K is stored.
-// stats: as dino_teacher left them. scalars = (…, student_temp, …, teacher_temp, …) at the given indices.
+// with s = student / student_temp and q = softmax((teacher − center) / teacher_temp) (Caron et al. 2021,
+// arXiv:2104.14294, eq. 3, in closed form). Nothing of size pairs × C is stored.
+// student_state, teacher_state: as dino_stats left them, over all columns of a row; C may be a chunk of
+// them, and then every chunk but the first adds to pair. −log softmax = (max − s) + log Σ exp(s − max), and Σ q = 1:
+// only the first part is summed, so that no term is negative and none cancels.
+// IN_PLACE: the logits come in grad, which needs G ≤ 2 (two targets are taken per pass over the row).
 // Launch: 64 invocations, LANES of them per row: grid(V · B · LANES, 64). LANES divides 64.
 
-struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, student_temp: u32, teacher_temp: u32 }
+struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, student_temp: u32, teacher_temp: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> student: array<f32>;
 @group(0) @binding(2) var<storage, read> teacher: array<f32>;
 @group(0) @binding(3) var<storage, read> center: array<f32>;
-@group(0) @binding(4) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(5) var<storage, read> scalars: array<f32>;
-@group(0) @binding(6) var<storage, read_write> grad: array<f32>;
-@group(0) @binding(7) var<storage, read_write> pair: array<f32>;
+@group(0) @binding(4) var<storage, read> student_state: array<vec4f>;
+@group(0) @binding(5) var<storage, read> teacher_state: array<vec4f>;
+@group(0) @binding(6) var<storage, read> scalars: array<f32>;
+@group(0) @binding(7) var<storage, read_write> grad: array<f32>;
+@group(0) @binding(8) var<storage, read_write> pair: array<f32>;
 
+override IN_PLACE: bool = false;
 override LANES: u32 = 1u;
 var<workgroup> partial: array<f32, 64>;
 
@@ -36,11 +42,14 @@ fn combine(value: f32, local: u32, largest: bool) -> f32 {
   return v;
 }
 
-// Teacher probability of view g, sample b, dimension k.
-fn target_probability(g: u32, b: u32, k: u32, temp: f32) -> f32 {
-  let row = g * params.batch + b;
-  let s = stats[row];
-  return exp((teacher[row * params.dim + k] - center[k]) / temp - s.x - s.y);
+// exp(z − max) of a teacher's row with that state.
+fn target_weight(row: u32, k: u32, temp: f32, top: f32) -> f32 {
+  return exp((teacher[row * params.dim + k] - center[k]) / temp - top);
+}
+
+// One chunk's part of a pair; log Σ exp(s − max) comes in once.
+fn add_pair(at: u32, cross: f32, lse: f32) {
+  pair[at] = cross + select(pair[at], lse, params.first != 0u);
 }
 
 @compute @workgroup_size(64)
@@ -54,37 +63,43 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let base = row * params.dim;
   let temp = scalars[params.student_temp];
   let teacher_temp = scalars[params.teacher_temp];
-  var top = -3.4028234e38;
-  for (var k = lane; k < params.dim; k += LANES) { top = max(top, student[base + k] / temp); }
-  top = combine(top, local, true);
-  var sum = 0.0;
-  for (var k = lane; k < params.dim; k += LANES) { sum += exp(student[base + k] / temp - top); }
-  sum = combine(sum, local, false);
-  let log_sum = log(sum);
-
-  // Each term is −log softmax ≥ 0, weighted: never a difference of two large sums. grad holds the targets
-  // until the last pass.
-  for (var k = lane; k < params.dim; k += LANES) {
-    if (live) { grad[base + k] = 0.0; }
-  }
-  for (var g = 0u; g < params.globals; g++) {
-    var cross = 0.0;
-    if (g != view) {
-      for (var k = lane; k < params.dim; k += LANES) {
-        let p = target_probability(g, b, k, teacher_temp);
-        cross += p * (top - student[base + k] / temp + log_sum);
-        if (live) { grad[base + k] += p; }
-      }
-    }
-    cross = combine(cross, local, false);
-    if (live && lane == 0u) { pair[g * params.rows + row] = cross; }
-  }
-
-  if (!live) { return; }
+  let own = student_state[row];
   let targets = f32(params.globals) - select(0.0, 1.0, view < params.globals);
-  let terms = f32(params.globals * (params.views - 1u));
-  let scale = 1.0 / (temp * terms * f32(params.batch));
-  for (var k = lane; k < params.dim; k += LANES) {
-    grad[base + k] = (targets * exp(student[base + k] / temp - top) / sum - grad[base + k]) * scale;
+  let scale = 1.0 / (temp * f32(params.globals * (params.views - 1u)) * f32(params.batch));
+
+  for (var g = 0u; g < params.globals; g += 2u) {
+    let second = g + 1u < params.globals;
+    let use_a = g != view;
+    let use_b = second && g + 1u != view;
+    let row_a = g * params.batch + b;
+    let row_b = select(row_a, row_a + params.batch, second);
+    let a = teacher_state[row_a];
+    let c = teacher_state[row_b];
+    var cross_a = 0.0;
+    var cross_b = 0.0;
+    for (var k = lane; k < params.dim; k += LANES) {
+      var logit = 0.0;
+      if (IN_PLACE) { logit = grad[base + k]; } else { logit = student[base + k]; }
+      let down = own.x - logit / temp;
+      var sum = 0.0;
+      if (use_a) {
+        let q = target_weight(row_a, k, teacher_temp, a.x) / a.z;
+        cross_a += q * down;
+        sum += q;
+      }
+      if (use_b) {
+        let q = target_weight(row_b, k, teacher_temp, c.x) / c.z;
+        cross_b += q * down;
+        sum += q;
+      }
+      if (live && g == 0u) { grad[base + k] = (targets * (exp(-down) / own.z) - sum) * scale; }
+      if (live && g != 0u) { grad[base + k] -= sum * scale; }
+    }
+    cross_a = combine(cross_a, local, false);
+    cross_b = combine(cross_b, local, false);
+    if (live && lane == 0u) {
+      add_pair(g * params.rows + row, cross_a, select(0.0, own.y, use_a));
+      if (second) { add_pair((g + 1u) * params.rows + row, cross_b, select(0.0, own.y, use_b)); }
+    }
   }
 }

@@ -4,223 +4,359 @@
  *
  * @module
  */
-import centerCode from "../kernels/dino_center.wgsl" with { type: "text" };
-import finishCode from "../kernels/dino_finish.wgsl" with { type: "text" };
-import meanCode from "../kernels/dino_mean_teacher.wgsl" with { type: "text" };
-import studentCode from "../kernels/dino_student.wgsl" with { type: "text" };
-import teacherCode from "../kernels/dino_teacher.wgsl" with { type: "text" };
+import type { AugmentationConfig, LossConfig } from "./config/types.ts";
 import { HatchlingError } from "./errors.ts";
-import { defineKernel, type Gpu, grid, type Tensor } from "./gpu/mod.ts";
-import { rowSum } from "./ops/reduce.ts";
-import { rowLaunch } from "./ops/row_launch.ts";
+import { type Gpu, Tensor } from "./gpu/mod.ts";
+import { type ArrayInput, withArrays } from "./loss/arrays.ts";
+import { checkLayers, defaultChunk, headSource, type LastLayerArrays } from "./loss/head.ts";
+import type { LastLayer } from "./model/head.ts";
+import { moveCenter } from "./loss/kernels.ts";
+import {
+  checkSettings,
+  type DinoLossContext,
+  type DinoLossOptions,
+  type FullSettings,
+  settingsFromConfig,
+} from "./loss/options.ts";
+import { dinoPasses, type LogitSource } from "./loss/passes.ts";
+import {
+  type DinoHeadLossArrays,
+  type DinoHeadLossResult,
+  type DinoLossArrays,
+  type DinoLossMetrics,
+  type DinoLossResult,
+  type DinoLossValues,
+  lossValues,
+  type ReadMetrics,
+} from "./loss/result.ts";
+import { LossState } from "./loss/state.ts";
 
-const DINO_TEACHER = defineKernel("dino_teacher", teacherCode);
-const DINO_STUDENT = defineKernel("dino_student", studentCode);
-const DINO_MEAN_TEACHER = defineKernel("dino_mean_teacher", meanCode);
-const DINO_FINISH = defineKernel("dino_finish", finishCode);
-const DINO_CENTER = defineKernel("dino_center", centerCode);
+export type { LastLayerArrays } from "./loss/head.ts";
+export type {
+  Centering,
+  DinoLossContext,
+  DinoLossOptions,
+  DinoLossSettings,
+  FullSettings,
+  TemperatureSource,
+} from "./loss/options.ts";
+export type {
+  DinoHeadLossArrays,
+  DinoHeadLossResult,
+  DinoLossArrays,
+  DinoLossMetrics,
+  DinoLossResult,
+  DinoLossValues,
+} from "./loss/result.ts";
 
-/** Settings of {@linkcode DinoLoss}. */
-export interface DinoLossOptions {
-  /** Output dimensions K of the head, at least 2. */
-  outDim: number;
-  /** Views per image, global ones included. */
-  nCrops: number;
-  /** Global views per image, which the teacher sees; 2 by default. */
-  nGlobalCrops?: number;
-  /** Student temperature τs; 0.1 by default. */
-  studentTemp?: number;
-  /** Teacher temperature τt, the sharper one; 0.04 by default. */
-  teacherTemp?: number;
-  /** Momentum of the centre, in [0, 1); 0.9 by default. */
-  centerMomentum?: number;
-}
-
-/** Where kernels find the temperatures: a tensor that the host rewrites, and their indices in it. */
-export interface TemperatureSource {
-  /** The tensor of step scalars. */
-  scalars: Tensor;
-  /** Index of the student temperature. */
-  studentTemp: number;
-  /** Index of the teacher temperature. */
-  teacherTemp: number;
-}
-
-/** What {@linkcode DinoLoss.forward} returns. */
-export interface DinoLossResult {
-  /**
-   * [4], in nats: the loss; mean teacher entropy; entropy of the mean teacher distribution; mean
-   * KL(teacher ‖ student) over the pairs.
-   */
-  metrics: Tensor;
-  /** [V·B, K], the gradient of the loss with respect to the student's logits. */
-  gradStudent: Tensor;
-  /** [G, V], cross-entropy per pair of views, mean over the batch; 0 for a view with itself. */
-  pairLoss: Tensor;
+/** Options of one call of the loss. */
+export interface DinoForwardOptions {
+  /** Move the centre at the end, as facebookresearch/dino does; true by default. */
+  updateCenter?: boolean;
 }
 
 /**
  * L = 1 / (G (V − 1)) Σ_{g} Σ_{v ≠ g} −Σ_k q_g log softmax(s_v / τs), q_g = softmax((t_g − c) / τt), mean
  * over the batch. Rows are view-major: all B samples of view 0, then of view 1, …; global views first.
  *
- * The centre c is the moving average, per dimension, of the raw teacher logits over all rows; the loss
- * uses the centre from before the update. The teacher gets no gradient.
+ * The centre c is the moving average, per dimension, of the raw teacher logits over all rows; a call uses
+ * the centre from before, then moves it. The teacher gets no gradient.
  *
- * @example
+ * @example Plain arrays
+ * ```ts
+ * import { DinoLoss } from "./loss.ts";
+ *
+ * const loss = new DinoLoss({ outDim: 3, nCrops: 2 });
+ * const logits = new Float32Array(2 * 1 * 3); // two views of one image, all equal
+ * const { loss: value, gradStudent, center } = await loss.forward(logits, logits);
+ * console.log(value, gradStudent.length, center); // ln 3, 6, zeros
+ * loss.destroy();
+ * ```
+ *
+ * @example Tensors
  * ```ts
  * import { openGpu } from "./gpu/mod.ts";
  * import { DinoLoss } from "./loss.ts";
  *
  * const gpu = await openGpu();
- * const loss = new DinoLoss(gpu, { outDim: 3, nCrops: 2 });
- * const logits = gpu.tensor(new Float32Array(2 * 1 * 3), [2, 3]); // two views of one image, all equal
- * const { metrics, gradStudent } = gpu.scope(() => loss.forward(logits, logits));
- * console.log((await metrics.read())[0]); // ln 3
- * for (const t of [logits, metrics, gradStudent, loss]) t.destroy();
+ * const loss = new DinoLoss({ outDim: 3, nCrops: 2 });
+ * const logits = gpu.tensor(new Float32Array(6), [2, 3]);
+ * const result = gpu.scope(() => loss.forward(logits, logits));
+ * console.log(await loss.read(result)); // numbers; result.gradStudent stays on the GPU
  * gpu.destroy();
  * ```
  */
 export class DinoLoss {
   /** The settings with defaults filled in. */
-  readonly options: Required<DinoLossOptions>;
-  /** The centre [K], zeros at first. */
-  readonly center: Tensor;
-  readonly #gpu: Gpu;
-  readonly #temperatures: TemperatureSource;
-  readonly #own: Tensor | undefined;
+  readonly options: FullSettings;
+  readonly #state: LossState;
 
   /**
    * A loss with its centre at zero.
    *
-   * @param temperatures Where recorded steps keep their temperatures; by default the loss holds its own.
    * @throws {HatchlingError} Naming the setting that is out of range.
    */
-  constructor(gpu: Gpu, options: DinoLossOptions, temperatures?: TemperatureSource) {
-    this.#gpu = gpu;
-    this.options = {
-      nGlobalCrops: 2,
-      studentTemp: 0.1,
-      teacherTemp: 0.04,
-      centerMomentum: 0.9,
-      ...options,
-    };
-    checkOptions(this.options);
-    this.center = gpu.persistent([this.options.outDim], "center");
-    if (!temperatures) this.#own = gpu.persistent([4], "temperatures");
-    this.#temperatures = temperatures ?? { scalars: this.#own!, studentTemp: 0, teacherTemp: 1 };
-    if (this.#own) this.setTemperatures(this.options.studentTemp, this.options.teacherTemp);
+  constructor(options: DinoLossOptions) {
+    this.options = checkSettings(options);
+    this.#state = new LossState(this.options.outDim, options.temperatures);
+    if (options.gpu) this.#bind(options.gpu);
+  }
+
+  /**
+   * The loss of a configuration, with the teacher temperature that it has after its warm-up.
+   *
+   * @example
+   * ```ts
+   * import { configDefaults } from "./config.ts";
+   * import { DinoLoss } from "./loss.ts";
+   *
+   * const config = configDefaults();
+   * const loss = DinoLoss.fromConfig(config.loss, config.augmentation, { outDim: 4096 });
+   * console.log(loss.options.nCrops); // 10
+   * ```
+   */
+  static fromConfig(
+    loss: LossConfig,
+    augmentation: Pick<AugmentationConfig, "n_global_crops" | "num_local_views">,
+    context: DinoLossContext,
+  ): DinoLoss {
+    return new DinoLoss({ ...settingsFromConfig(loss, augmentation), ...context });
+  }
+
+  /** The centre [K]: zeros at first, and for good unless `centering` is `center`. */
+  get center(): Tensor {
+    return this.#state.center;
   }
 
   /** Sets both temperatures, unless the loss reads them from step scalars. */
   setTemperatures(studentTemp: number, teacherTemp: number): void {
-    checkOptions({ ...this.options, studentTemp, teacherTemp });
-    if (!this.#own) {
+    if (this.#state.sharesTemperatures) {
       throw new HatchlingError(
         "Expected a loss with its own temperatures but it reads step scalars: set them there",
       );
     }
-    this.#own.write(new Float32Array([studentTemp, teacherTemp, 0, 0]));
+    Object.assign(this.options, checkSettings({ ...this.options, studentTemp, teacherTemp }));
+    this.#state.write(studentTemp, teacherTemp);
   }
 
   /**
-   * The loss and its gradient; the centre stays as it is.
+   * The loss and its gradient, then the centre's move.
    *
    * @param student Logits [V·B, K].
    * @param teacher Logits [G·B, K].
-   * @throws {HatchlingError} When the shapes do not fit the numbers of views.
+   * @throws {HatchlingError} When the shapes do not fit the numbers of views, or (arrays) a number is not
+   * finite; the centre is as it was then.
    */
-  forward(student: Tensor, teacher: Tensor): DinoLossResult {
-    const { outDim: dim, nCrops: views, nGlobalCrops: globals } = this.options;
-    const gpu = this.#gpu;
-    const batch = this.#batch(student, teacher);
-    const { scalars, studentTemp, teacherTemp } = this.#temperatures;
-    const stats = gpu.empty([globals * batch, 2], "teacher_stats");
-    const entropy = gpu.empty([globals, batch], "teacher_entropy");
-    gpu.dispatch(DINO_TEACHER, {
-      ...rowLaunch(gpu, globals * batch, dim),
-      tensors: [teacher, this.center, scalars, stats, entropy],
-      u32: [globals * batch, dim, teacherTemp],
-      flops: 8 * teacher.size,
-    });
-    const gradStudent = gpu.empty(student.shape, "grad_student");
-    const pair = gpu.empty([globals * views, batch], "pair");
-    gpu.dispatch(DINO_STUDENT, {
-      ...rowLaunch(gpu, views * batch, dim),
-      tensors: [student, teacher, this.center, stats, scalars, gradStudent, pair],
-      u32: [views * batch, dim, batch, globals, views, studentTemp, teacherTemp],
-      flops: (8 + 10 * globals) * student.size,
-    });
-    const share = gpu.empty([1, dim], "mean_teacher");
-    gpu.dispatch(DINO_MEAN_TEACHER, {
-      tensors: [teacher, this.center, stats, scalars, share],
-      u32: [globals * batch, dim, teacherTemp],
-      workgroups: grid(dim, 64),
-      flops: 4 * teacher.size,
-    });
-    const metrics = gpu.empty([4], "metrics");
-    const pairLoss = rowSum(gpu, pair, 1 / batch).view([globals, views]);
-    gpu.dispatch(DINO_FINISH, {
-      tensors: [pairLoss, rowSum(gpu, entropy, 1 / batch), rowSum(gpu, share), metrics],
-      u32: [globals, views],
-      workgroups: [1],
-    });
-    return { metrics, gradStudent, pairLoss };
+  forward(student: Tensor, teacher: Tensor, options?: DinoForwardOptions): DinoLossResult;
+  /** The same for plain arrays; opens a GPU if the loss has none. */
+  forward(
+    student: Float32Array,
+    teacher: Float32Array,
+    options?: DinoForwardOptions,
+  ): Promise<DinoLossArrays>;
+  forward(
+    student: Tensor | Float32Array,
+    teacher: Tensor | Float32Array,
+    options: DinoForwardOptions = {},
+  ): DinoLossResult | Promise<DinoLossArrays> {
+    const { outDim } = this.options;
+    const batch = this.#batch("outDim", outDim, student, teacher);
+    if (!(student instanceof Tensor) || !(teacher instanceof Tensor)) {
+      const [values, targets] = [student, teacher] as Float32Array[];
+      const inputs = {
+        student: { values, columns: outDim, batch },
+        teacher: { values: targets, columns: outDim, batch },
+      };
+      return this.#onGpu(inputs, (t) => this.forward(t.student, t.teacher, options));
+    }
+    const gradStudent = student.gpu.empty(student.shape, "grad_student");
+    const [s, t, grad] = [student, teacher, gradStudent].map((x) =>
+      x.view([x.size / outDim, outDim])
+    );
+    const source: LogitSource = {
+      chunks: [{ start: 0, size: outDim }],
+      student: () => s,
+      teacher: () => t,
+      grad: () => grad,
+      backward() {},
+    };
+    return { ...this.#run(student.gpu, batch, source, options), gradStudent };
   }
 
   /**
-   * c ← m · c + (1 − m) · mean over the rows of `teacher` (eq. 4), unless `flag` is set.
+   * The loss of a weight-normed last layer's logits, which need not exist all at once: they are made, used
+   * and made again, `chunkSize` output dimensions at a time. Fills the gradients of the student's last layer
+   * and returns that of its bottleneck; the teacher gets none.
    *
+   * @param bottleneck The student's L2-normalised bottleneck [V·B, D].
+   * @param lastLayer The student's last layer: weightV [K, D] and weightG [K, 1], each with `grad` or not.
+   * @param teacherBottleneck The teacher's [G·B, D].
+   * @param teacherLastLayer The teacher's last layer.
+   * @throws {HatchlingError} When a shape does not fit, or (arrays) a number is not finite.
+   *
+   * @example
+   * ```ts
+   * import { DinoLoss } from "./loss.ts";
+   *
+   * const loss = new DinoLoss({ outDim: 4096, nCrops: 2, chunkSize: 1024 });
+   * const bottleneck = new Float32Array(2 * 16).fill(0.25); // two views of one image, D 16
+   * const lastLayer = { weightV: Float32Array.from({ length: 4096 * 16 }, (_, i) => Math.sin(i)) };
+   * const result = await loss.forwardHead(bottleneck, lastLayer, bottleneck, lastLayer);
+   * console.log(result.loss, result.gradBottleneck.length); // 32
+   * loss.destroy();
+   * ```
+   */
+  forwardHead(
+    bottleneck: Tensor,
+    lastLayer: LastLayer,
+    teacherBottleneck: Tensor,
+    teacherLastLayer: LastLayer,
+    options?: DinoForwardOptions,
+  ): DinoHeadLossResult;
+  /** The same for plain arrays; opens a GPU if the loss has none. */
+  forwardHead(
+    bottleneck: Float32Array,
+    lastLayer: LastLayerArrays,
+    teacherBottleneck: Float32Array,
+    teacherLastLayer: LastLayerArrays,
+    options?: DinoForwardOptions,
+  ): Promise<DinoHeadLossArrays>;
+  forwardHead(
+    x: Tensor | Float32Array,
+    layer: LastLayer | LastLayerArrays,
+    teacherX: Tensor | Float32Array,
+    teacherLayer: LastLayer | LastLayerArrays,
+    options: DinoForwardOptions = {},
+  ): DinoHeadLossResult | Promise<DinoHeadLossArrays> {
+    const { outDim, nCrops, nGlobalCrops, chunkSize } = this.options;
+    const columns = checkLayers(outDim, layer, teacherLayer);
+    const batch = this.#batch("bottleneck", columns, x, teacherX);
+    if (!(x instanceof Tensor) || !(teacherX instanceof Tensor)) {
+      const arrays = { layer, teacherLayer } as Record<string, LastLayerArrays>;
+      const ones = new Float32Array(outDim).fill(1);
+      const inputs = {
+        bottleneck: { values: x as Float32Array, columns, batch },
+        teacherBottleneck: { values: teacherX as Float32Array, columns, batch },
+        weightV: { values: arrays.layer.weightV, columns },
+        weightG: { values: arrays.layer.weightG ?? ones, columns: 1 },
+        teacherWeightV: { values: arrays.teacherLayer.weightV, columns },
+        teacherWeightG: { values: arrays.teacherLayer.weightG ?? ones, columns: 1 },
+      };
+      return this.#onGpu(inputs, (t) => {
+        const [weightV, weightG] = [t.weightV, t.weightG].map((data) => ({
+          data,
+          grad: data.gpu.empty(data.shape, "weight.grad"),
+        }));
+        const fixed = { weightV: { data: t.teacherWeightV }, weightG: { data: t.teacherWeightG } };
+        const student = { weightV, weightG };
+        return {
+          ...this.forwardHead(t.bottleneck, student, t.teacherBottleneck, fixed, options),
+          gradWeightV: weightV.grad,
+          gradWeightG: weightG.grad,
+        };
+      });
+    }
+    const student = { x, layer: layer as LastLayer };
+    const teacher = { x: teacherX, layer: teacherLayer as LastLayer };
+    const size = chunkSize ??
+      defaultChunk(x.gpu, outDim, nCrops * batch, nGlobalCrops * batch);
+    const source = headSource(x.gpu, student, teacher, size, nGlobalCrops <= 2);
+    return { ...this.#run(x.gpu, batch, source, options), gradBottleneck: source.gradInput };
+  }
+
+  /**
+   * c ← m · c + (1 − m) · batchMean (eq. 4), unless `flag` is set or the loss is not finite. For steps that
+   * decide later than `forward` whether they count; does nothing unless `centering` is `center`.
+   *
+   * @param result What forward returned, called with `updateCenter: false`.
    * @param flag The step's non-finite flag; none for eager use.
    */
-  updateCenter(teacher: Tensor, flag: Tensor = this.#gpu.dummy()): void {
-    const { outDim: dim, centerMomentum } = this.options;
-    this.#gpu.dispatch(DINO_CENTER, {
-      tensors: [teacher, flag, this.center],
-      u32: [teacher.size / dim, dim],
-      f32: [centerMomentum, 1 - centerMomentum],
-      workgroups: grid(dim, 64),
-      flops: teacher.size,
-    });
+  updateCenter(result: Pick<DinoLossMetrics, "metrics" | "batchMean">, flag?: Tensor): void {
+    const { centering, centerMomentum } = this.options;
+    if (centering !== "center") return;
+    const { gpu } = this.center;
+    const { metrics, batchMean } = result;
+    moveCenter(gpu, this.center, batchMean, centerMomentum, metrics, flag ?? gpu.dummy());
   }
 
-  /** Frees the centre. */
+  /**
+   * Downloads the loss and its diagnostics.
+   *
+   * @throws {HatchlingError} When the loss is not finite: the logits were not, or were too large.
+   */
+  async read({ metrics, pairLoss, center }: DinoLossMetrics): Promise<DinoLossValues> {
+    const [m, p, c] = await metrics.gpu.read([metrics, pairLoss, center]);
+    return lossValues({ metrics: m, pairLoss: p, center: c });
+  }
+
+  /** Frees the centre, and the GPU if the loss opened it for plain arrays. */
   destroy(): void {
-    this.center.destroy();
-    this.#own?.destroy();
+    this.#state.destroy();
   }
 
-  #batch(student: Tensor, teacher: Tensor): number {
-    const { outDim, nCrops, nGlobalCrops } = this.options;
-    const batch = student.size / outDim / nCrops;
-    const fits = student.shape.at(-1) === outDim && teacher.shape.at(-1) === outDim &&
-      Number.isInteger(batch) &&
-      teacher.size === nGlobalCrops * batch * outDim;
-    if (!fits) {
-      throw new HatchlingError(
-        `DinoLoss: expected student [${nCrops}·B, ${outDim}] and teacher [${nGlobalCrops}·B, ${outDim}] ` +
-          `but found ${student} and ${teacher}`,
-      );
-    }
-    return batch;
+  /** The passes over the logits, wherever they come from. */
+  #run(
+    gpu: Gpu,
+    batch: number,
+    source: LogitSource,
+    { updateCenter = true }: DinoForwardOptions,
+  ): DinoLossMetrics {
+    this.#bind(gpu);
+    const { outDim, nCrops: views, nGlobalCrops: globals, centering } = this.options;
+    const { center } = this;
+    const sizes = { batch, globals, views, outDim };
+    const passes = dinoPasses(
+      gpu,
+      { ...sizes, centering, center, temperatures: this.#state.temperatures },
+      source,
+    );
+    const result = { ...passes, loss: passes.metrics.view([1]), center };
+    if (updateCenter) this.updateCenter(result);
+    return result;
   }
-}
 
-function checkOptions(o: Required<DinoLossOptions>): void {
-  const expect = (ok: boolean, key: keyof DinoLossOptions, what: string) => {
-    if (!ok) throw new HatchlingError(`DinoLoss: expected ${key} ${what} but found ${o[key]}`);
-  };
-  expect(Number.isInteger(o.outDim) && o.outDim >= 2, "outDim", "to be whole and at least 2");
-  expect(
-    Number.isInteger(o.nGlobalCrops) && o.nGlobalCrops >= 1,
-    "nGlobalCrops",
-    "to be whole and at least 1",
-  );
-  expect(
-    Number.isInteger(o.nCrops) && o.nCrops >= Math.max(2, o.nGlobalCrops),
-    "nCrops",
-    `to be whole and at least ${Math.max(2, o.nGlobalCrops)}, since it counts the global views`,
-  );
-  expect(o.studentTemp > 0 && o.studentTemp < Infinity, "studentTemp", "above 0");
-  expect(o.teacherTemp > 0 && o.teacherTemp < Infinity, "teacherTemp", "above 0");
-  expect(o.centerMomentum >= 0 && o.centerMomentum < 1, "centerMomentum", "in [0, 1)");
+  #bind(gpu: Gpu): void {
+    this.#state.bind(gpu, this.options.studentTemp, this.options.teacherTemp);
+  }
+
+  /** B, from the sizes of what both networks give. */
+  #batch(
+    what: string,
+    columns: number,
+    student: Tensor | Float32Array,
+    teacher: Tensor | Float32Array,
+  ): number {
+    const { nCrops, nGlobalCrops } = this.options;
+    const size = (x: Tensor | Float32Array) => x instanceof Tensor ? x.size : x.length;
+    const fits = (x: Tensor | Float32Array) =>
+      x instanceof Tensor ? x.shape.at(-1) === columns : x instanceof Float32Array;
+    const batch = size(student) / columns / nCrops;
+    if (
+      student instanceof Tensor === teacher instanceof Tensor && fits(student) && fits(teacher) &&
+      Number.isInteger(batch) && batch > 0 && size(teacher) === nGlobalCrops * batch * columns
+    ) return batch;
+    const name = (x: Tensor | Float32Array) =>
+      x instanceof Float32Array ? `a Float32Array of ${x.length}` : `${x}`;
+    throw new HatchlingError(
+      `DinoLoss: expected student [${nCrops}·B, ${columns}] and teacher [${nGlobalCrops}·B, ${columns}], both as ` +
+        `tensors or as Float32Array, but found ${name(student)} and ${
+          name(teacher)
+        }: rows are view-major, ` +
+        `nCrops ${nCrops} and nGlobalCrops ${nGlobalCrops} views of each of the B images, ${what} columns`,
+    );
+  }
+
+  /** Runs on arrays, and reads what comes out. */
+  async #onGpu<I extends string, R extends DinoLossMetrics>(
+    inputs: Record<I, ArrayInput>,
+    run: (tensors: Record<I, Tensor>) => R,
+  ): Promise<DinoLossValues & Record<Exclude<keyof R, keyof DinoLossMetrics>, Float32Array>> {
+    const gpu = await this.#state.open();
+    this.#bind(gpu);
+    const all = await withArrays(gpu, inputs, run as never, this.center);
+    const { loss: _, batchMean: __, metrics, pairLoss, center, ...rest } = all as unknown as
+      & ReadMetrics
+      & Record<string, Float32Array>;
+    return { ...lossValues({ metrics, pairLoss, center }), ...rest } as never;
+  }
 }

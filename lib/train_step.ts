@@ -5,7 +5,7 @@
  */
 import { emaUpdate } from "./ema.ts";
 import type { Gpu, Tensor } from "./gpu/mod.ts";
-import { DinoLoss, type DinoLossOptions, type DinoLossResult } from "./loss.ts";
+import { DinoLoss, type DinoLossMetrics, type DinoLossSettings } from "./loss.ts";
 import { type DinoModel, Parameters } from "./model/mod.ts";
 import {
   AdamW,
@@ -40,7 +40,7 @@ export interface StepValues {
 /** Settings of a {@linkcode Trainer}. */
 export interface TrainerOptions {
   /** The loss. */
-  loss: Omit<DinoLossOptions, "outDim">;
+  loss: Omit<DinoLossSettings, "outDim">;
   /** The optimiser. */
   adamw?: Omit<AdamWOptions, "group">;
   /** Largest gradient norm per parameter tensor; 0 only measures. */
@@ -50,11 +50,7 @@ export interface TrainerOptions {
 }
 
 /** What a step leaves to be read. */
-export interface StepOutputs extends DinoLossResult {
-  /** Student logits [V·B, K]. */
-  studentLogits: Tensor;
-  /** Teacher logits [G·B, K]. */
-  teacherLogits: Tensor;
+export interface StepOutputs extends Omit<DinoLossMetrics, "center"> {
   /** The teacher's features of the global views, [G·B, D]. */
   teacherFeatures: Tensor;
   /** Norms of the gradients before clipping, by chunk. */
@@ -114,10 +110,15 @@ export class Trainer {
     });
     this.#scalars = gpu.persistent([SCALAR.adamw + 4 * (this.adamw.counts.length + 1)], "scalars");
     this.flag = gpu.persistent([2], "flag");
-    this.loss = new DinoLoss(gpu, { ...options.loss, outDim: model.head.config.outDim }, {
-      scalars: this.#scalars,
-      studentTemp: SCALAR.studentTemp,
-      teacherTemp: SCALAR.teacherTemp,
+    this.loss = new DinoLoss({
+      ...options.loss,
+      outDim: model.head.config.outDim,
+      gpu,
+      temperatures: {
+        scalars: this.#scalars,
+        studentTemp: SCALAR.studentTemp,
+        teacherTemp: SCALAR.teacherTemp,
+      },
     });
   }
 
@@ -156,12 +157,18 @@ export class Trainer {
   step(crops: readonly Tensor[]): StepOutputs {
     const gpu = this.#gpu;
     const scalars = this.#scalars;
-    const teacher = this.#model.forward(gpu, this.teacher, crops.slice(0, 1));
+    const teacher = this.#model.bottleneck(gpu, this.teacher, crops.slice(0, 1));
     const dropPath = { seed: this.#options.seed ?? 0, scalars, stepIndex: SCALAR.step };
-    const student = this.#model.forward(gpu, this.student, crops, { dropPath });
-    const loss = this.loss.forward(student.logits, teacher.logits);
+    const student = this.#model.bottleneck(gpu, this.student, crops, { dropPath });
     this.student.zeroGrad();
-    student.backward(loss.gradStudent);
+    const { gradBottleneck, ...loss } = this.loss.forwardHead(
+      student.bottleneck,
+      student.lastLayer,
+      teacher.bottleneck,
+      teacher.lastLayer,
+      { updateCenter: false },
+    );
+    student.backward(gradBottleneck);
 
     const norms = clipFactors(gpu, this.student, this.#options.clip);
     const flagAt = (values: Tensor, first: number, count?: number) =>
@@ -172,16 +179,11 @@ export class Trainer {
       return first + chunk.names.length;
     }, 1);
 
-    this.loss.updateCenter(teacher.logits, this.flag);
+    this.loss.updateCenter(loss, this.flag);
     this.adamw.step(norms, scalars, SCALAR.adamw, this.flag);
     emaUpdate(gpu, this.teacher, this.student, scalars, SCALAR.momentum, this.flag);
-    return {
-      ...loss,
-      studentLogits: student.logits,
-      teacherLogits: teacher.logits,
-      teacherFeatures: teacher.features,
-      norms,
-    };
+    const { center: _, ...metrics } = loss;
+    return { ...metrics, teacherFeatures: teacher.features, norms };
   }
 
   /** Frees all state. */

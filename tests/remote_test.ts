@@ -21,7 +21,7 @@ params.load(initialize(model.specs(), 0));
 const batch = config.data.batch_size;
 const pixels = Float32Array.from({ length: 3 * batch * 192 }, (_, i) => Math.sin(i));
 const crops = gpu.tensor(pixels, [3 * batch, 3, 8, 8]);
-const loss = new DinoLoss(gpu, { outDim: 6, nCrops: 3 });
+const loss = new DinoLoss({ outDim: 6, nCrops: 3 });
 const { metrics, grad, logits } = gpu.scope(() => {
   const { logits, backward } = model.forward(gpu, params, [crops]);
   const teacher = logits.view([2 * batch, 6]);

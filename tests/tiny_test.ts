@@ -58,7 +58,7 @@ Deno.test({ name: "a tour of Hatchling", ignore: !hasAdapter }, async () => {
 
   // The loss: the student's view of an image has to predict the teacher's other view of it. `gpu.scope`
   // frees what is made inside and not returned. Cross-entropy is never below the entropy of its target.
-  const loss = new DinoLoss(gpu, { outDim: 16, nCrops: 2 });
+  const loss = new DinoLoss({ outDim: 16, nCrops: 2 });
   const { metrics } = gpu.scope(() => {
     const { logits } = model.forward(gpu, params, [crops]);
     return { metrics: loss.forward(logits, logits).metrics };

@@ -135,5 +135,21 @@ export const RULES: readonly Rule[] = [
     },
   },
   epochs("loss", "warmup_teacher_temp_epochs"),
+  {
+    keys: ["loss.chunk_size"],
+    text: "`loss.chunk_size` is a multiple of 64.",
+    check({ loss }) {
+      if (loss.chunk_size === null || loss.chunk_size % 64 === 0) return;
+      return `expected a multiple of 64 but found ${loss.chunk_size}`;
+    },
+  },
+  {
+    keys: ["loss.koleo_weight", "data.batch_size"],
+    text: "`loss.koleo_weight` above 0 needs a `data.batch_size` of 2 or more.",
+    check({ loss, data }) {
+      if (loss.koleo_weight === 0 || data.batch_size > 1) return;
+      return "expected 0, as data.batch_size is 1: a picture alone has no neighbour";
+    },
+  },
   epochs("scheduler", "warmup_epochs"),
 ];

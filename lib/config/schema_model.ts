@@ -5,7 +5,7 @@
  */
 
 import { z } from "./deps.ts";
-import { belowOne, count, key, orNull, positive, zeroOrMore } from "./kinds.ts";
+import { belowOne, count, key, nonNegative, orNull, positive, zeroOrMore } from "./kinds.ts";
 
 /** Widths of the named backbones: dim, depth and heads as in timm. */
 export const BACKBONES = {
@@ -88,4 +88,22 @@ export const loss = z.strictObject({
     "Epochs over which the teacher's temperature goes linearly to `loss.teacher_temp`.",
   ),
   center_momentum: key(belowOne, 0.9, "m of the centre: centre = m × centre + (1 − m) × mean."),
-}).meta({ description: "The DINO loss: temperatures and the centre." });
+  centering: key(
+    z.enum(["center", "sinkhorn_knopp", "none"]),
+    "center",
+    "What keeps one prototype from taking all: `center` subtracts the moving average of the teacher's logits, " +
+      "`sinkhorn_knopp` evens out each batch (SwAV, DINOv2), `none` does neither and collapses.",
+  ),
+  koleo_weight: key(
+    nonNegative,
+    0,
+    "Weight of the KoLeo regulariser, which spreads the student's features of the global views; DINOv2 uses " +
+      "0.1, 0 turns it off.",
+  ),
+  chunk_size: key(
+    orNull,
+    null,
+    "Output dimensions whose logits exist at once, a multiple of 64; null is all of them while the student's " +
+      "logits fit one binding of the GPU, else as many as fit 32 MiB.",
+  ),
+}).meta({ description: "The DINO loss: temperatures, and what keeps it from collapsing." });

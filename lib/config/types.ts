@@ -155,7 +155,7 @@ export interface ModelConfig {
   readonly norm_last_layer: boolean;
 }
 
-/** Section `loss`: The DINO loss: temperatures and the centre. */
+/** Section `loss`: The DINO loss: temperatures, and what keeps it from collapsing. */
 export interface LossConfig {
   /** Temperature of the student's softmax. Default: `0.1`. */
   readonly student_temp: number;
@@ -169,6 +169,22 @@ export interface LossConfig {
   readonly warmup_teacher_temp_epochs: number;
   /** m of the centre: centre = m × centre + (1 − m) × mean. Default: `0.9`. */
   readonly center_momentum: number;
+  /**
+   * What keeps one prototype from taking all: `center` subtracts the moving average of the
+   * teacher's logits, `sinkhorn_knopp` evens out each batch (SwAV, DINOv2), `none` does neither and
+   * collapses. Default: `center`.
+   */
+  readonly centering: "center" | "sinkhorn_knopp" | "none";
+  /**
+   * Weight of the KoLeo regulariser, which spreads the student's features of the global views;
+   * DINOv2 uses 0.1, 0 turns it off. Default: `0`.
+   */
+  readonly koleo_weight: number;
+  /**
+   * Output dimensions whose logits exist at once, a multiple of 64; null is all of them while the
+   * student's logits fit one binding of the GPU, else as many as fit 32 MiB. Default: `null`.
+   */
+  readonly chunk_size: number | null;
 }
 
 /** Section `optimizer`: AdamW. Biases and one-dimensional parameters are not decayed. */
@@ -294,7 +310,7 @@ export interface Config {
   readonly augmentation: AugmentationConfig;
   /** The vision transformer and its DINO projection head. */
   readonly model: ModelConfig;
-  /** The DINO loss: temperatures and the centre. */
+  /** The DINO loss: temperatures, and what keeps it from collapsing. */
   readonly loss: LossConfig;
   /** AdamW. Biases and one-dimensional parameters are not decayed. */
   readonly optimizer: OptimizerConfig;

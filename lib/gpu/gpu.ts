@@ -247,6 +247,17 @@ export class Gpu {
     }
   }
 
+  /** Runs `fn` as if no scope and no recording were under way: what it allocates lives until destroyed. */
+  detached<T>(fn: () => T): T {
+    const outer = [this.#scope, this.recorder] as const;
+    this.#scope = this.recorder = undefined;
+    try {
+      return fn();
+    } finally {
+      [this.#scope, this.recorder] = outer;
+    }
+  }
+
   /** Resolves when everything submitted has run, with outstanding errors thrown. */
   async idle(): Promise<void> {
     this.flush();

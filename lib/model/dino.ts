@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu, Tensor } from "../gpu/mod.ts";
-import { DinoHead, type DinoHeadConfig } from "./head.ts";
+import { DinoHead, type DinoHeadConfig, type LastLayer } from "./head.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { VisionTransformer, type ViTConfig, type ViTForwardOptions } from "./vit.ts";
 
@@ -28,6 +28,39 @@ export class DinoModel {
   /** Names, shapes and initial values of all parameters, in checkpoint order. */
   specs(): ParameterSpec[] {
     return [...this.vit.specs(), ...this.head.specs()];
+  }
+
+  /**
+   * Bottlenecks of all views, for a loss that makes the logits itself.
+   *
+   * @param crops Images per crop size, [n, C, H, W], view-major, global ones first.
+   * @returns The L2-normalised bottleneck [Σ n, bottleneckDim], the last layer, features [Σ n, D], and
+   * `backward(dBottleneck, more)`, which fills the gradients of all but the last layer; `more` may add to the
+   * gradient of the features [Σ n, D] before it goes on.
+   */
+  bottleneck(
+    gpu: Gpu,
+    params: Parameters,
+    crops: readonly Tensor[],
+    options: ViTForwardOptions = {},
+  ): {
+    bottleneck: Tensor;
+    lastLayer: LastLayer;
+    features: Tensor;
+    backward(dBottleneck: Tensor, more?: (dFeatures: Tensor) => void): void;
+  } {
+    const backbone = this.vit.forward(gpu, params, crops, options);
+    const head = this.head.bottleneck(gpu, params, backbone.y);
+    return {
+      bottleneck: head.y,
+      lastLayer: head.lastLayer,
+      features: backbone.y,
+      backward(dBottleneck, more) {
+        const dFeatures = head.backward(dBottleneck);
+        more?.(dFeatures);
+        backbone.backward(dFeatures);
+      },
+    };
   }
 
   /**

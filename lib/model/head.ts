@@ -7,6 +7,7 @@ import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu/mod.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { linear, type LinearResult } from "../ops/linear.ts";
+import type { Weight } from "../ops/weight.ts";
 import { weightNormLinear } from "../ops/weight_norm.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 
@@ -32,6 +33,14 @@ export interface DinoHeadConfig {
 export interface HeadForwardOptions {
   /** Gets `bottleneck` (before L2) and `normalized` (after). */
   trace?: Map<string, Tensor>;
+}
+
+/** The last layer: logits = x · Wᵀ with W = g · v / ‖v‖ per row. */
+export interface LastLayer {
+  /** Directions v [K, D]. */
+  weightV: Weight;
+  /** Lengths g [K, 1]; without `grad` they stay fixed. */
+  weightG: Weight;
 }
 
 /** MLP with GELU, L2-normalised bottleneck, weight-normed last layer. A description without state. */
@@ -94,13 +103,16 @@ export class DinoHead {
     return specs;
   }
 
-  /** Logits y [R, K] of features x [R, D]; `backward` fills the gradients and returns dx. */
-  forward(
+  /**
+   * L2-normalised bottleneck y [R, bottleneckDim] of features x [R, D], and the last layer that makes logits
+   * of it; `backward` fills the gradients of all layers before that one and returns dx.
+   */
+  bottleneck(
     gpu: Gpu,
     params: Parameters,
     x: Tensor,
     options: HeadForwardOptions = {},
-  ): { y: Tensor; backward(dy: Tensor): Tensor } {
+  ): { y: Tensor; lastLayer: LastLayer; backward(dy: Tensor): Tensor } {
     const names = this.#linears().map(([name]) => name);
     const runs: LinearResult[] = [];
     let h = x;
@@ -115,17 +127,32 @@ export class DinoHead {
     options.trace?.set("bottleneck", h);
     const normalized = l2Normalize(gpu, h);
     options.trace?.set("normalized", normalized.y);
-    const v = params.get("head.last_layer.weight_v");
-    const last = weightNormLinear(gpu, normalized.y, v, params.get("head.last_layer.weight_g"));
     return {
-      y: last.y,
+      y: normalized.y,
+      lastLayer: {
+        weightV: params.get("head.last_layer.weight_v"),
+        weightG: params.get("head.last_layer.weight_g"),
+      },
       backward(dy) {
-        let d = normalized.backward(last.backward(dy));
+        let d = normalized.backward(dy);
         for (let i = runs.length - 1; i >= 0; i--) {
           d = runs[i].backward(d, { geluGradOf: runs[i - 1]?.pre })!;
         }
         return d;
       },
     };
+  }
+
+  /** Logits y [R, K] of features x [R, D]; `backward` fills the gradients and returns dx. */
+  forward(
+    gpu: Gpu,
+    params: Parameters,
+    x: Tensor,
+    options: HeadForwardOptions = {},
+  ): { y: Tensor; backward(dy: Tensor): Tensor } {
+    const bottleneck = this.bottleneck(gpu, params, x, options);
+    const { weightV, weightG } = bottleneck.lastLayer;
+    const last = weightNormLinear(gpu, bottleneck.y, weightV, weightG);
+    return { y: last.y, backward: (dy) => bottleneck.backward(last.backward(dy)) };
   }
 }

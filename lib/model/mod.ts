@@ -5,7 +5,7 @@
  */
 export { block, type BlockKeep } from "./block.ts";
 export { DinoModel } from "./dino.ts";
-export { DinoHead, type DinoHeadConfig, type HeadForwardOptions } from "./head.ts";
+export { DinoHead, type DinoHeadConfig, type HeadForwardOptions, type LastLayer } from "./head.ts";
 export { initialize } from "./init.ts";
 export {
   type Init,

@@ -13,6 +13,61 @@ import { claim, type Weight } from "./weight.ts";
 const WEIGHT_NORM = defineKernel("weight_norm", code);
 const WEIGHT_NORM_BACKWARD = defineKernel("weight_norm_backward", backwardCode);
 
+/** A normalised weight, and what its backward pass needs of it. */
+export interface NormalizedWeight {
+  /** W = g · v / ‖v‖, [K, D]. */
+  w: Tensor;
+  /** ‖v‖, [K]. */
+  norms: Tensor;
+}
+
+/** W = g · v / ‖v‖ per row of v [K, D], g [K, 1], into `room` if given. */
+export function weightNorm(
+  gpu: Gpu,
+  v: Tensor,
+  g: Tensor,
+  room: NormalizedWeight = {
+    w: gpu.empty(v.shape, "weight_norm"),
+    norms: gpu.empty([v.shape[0]], "weight_norm.norms"),
+  },
+): NormalizedWeight {
+  const [rows, dim] = v.shape;
+  gpu.dispatch(WEIGHT_NORM, {
+    ...rowLaunch(gpu, rows, dim),
+    tensors: [v, g, room.w, room.norms],
+    u32: [rows, dim],
+    flops: 3 * v.size,
+  });
+  return room;
+}
+
+/** Where a gradient goes, and whether it is added to what is there. */
+type Target = NonNullable<ReturnType<typeof claim>>;
+
+/** Gradients of v and, with `dg`, of g, from that of W [K, D]. */
+export function weightNormBackward(
+  gpu: Gpu,
+  { v, g, norms }: { v: Tensor; g: Tensor; norms: Tensor },
+  dw: Tensor,
+  dv: Target,
+  dg?: Target,
+): void {
+  const [rows, dim] = v.shape;
+  const { constants, workgroups } = rowLaunch(gpu, rows, dim);
+  gpu.dispatch(WEIGHT_NORM_BACKWARD, {
+    constants: {
+      ...constants,
+      ACCUMULATE_V: dv.accumulate,
+      ACCUMULATE_G: dg?.accumulate ?? false,
+      WEIGHT_G: !!dg,
+    },
+    tensors: [v, g, norms, dw, dv.out, dg?.out ?? gpu.dummy()],
+    u32: [rows, dim],
+    workgroups,
+    flops: 6 * v.size,
+  });
+}
+
 /**
  * y = x · Wᵀ with W = g · v / ‖v‖ per output (Salimans and Kingma 2016, arXiv:1602.07868).
  *
@@ -27,11 +82,7 @@ export function weightNormLinear(
   v: Weight,
   g: Weight,
 ): { y: Tensor; backward(dy: Tensor): Tensor } {
-  const [rows, dim] = v.data.shape;
-  const w = gpu.empty([rows, dim], "weight_norm");
-  const norms = gpu.empty([rows], "weight_norm.norms");
-  const launch = { ...rowLaunch(gpu, rows, dim), u32: [rows, dim] };
-  gpu.dispatch(WEIGHT_NORM, { ...launch, tensors: [v.data, g.data, w, norms], flops: 3 * w.size });
+  const { w, norms } = weightNorm(gpu, v.data, g.data);
   const y = matmul(gpu, x, w, { transB: true });
   return {
     y,
@@ -39,18 +90,7 @@ export function weightNormLinear(
       const dv = claim(v);
       if (dv) {
         const dw = matmul(gpu, dy, x, { transA: true });
-        const dg = claim(g);
-        gpu.dispatch(WEIGHT_NORM_BACKWARD, {
-          ...launch,
-          constants: {
-            ...launch.constants,
-            ACCUMULATE_V: dv.accumulate,
-            ACCUMULATE_G: dg?.accumulate ?? false,
-            WEIGHT_G: !!dg,
-          },
-          tensors: [v.data, g.data, norms, dw, dv.out, dg?.out ?? gpu.dummy()],
-          flops: 6 * w.size,
-        });
+        weightNormBackward(gpu, { v: v.data, g: g.data, norms }, dw, dv, claim(g));
       }
       return matmul(gpu, dy, w);
     },

@@ -38,7 +38,7 @@ async function teacherProbs(gpu: Gpu, config: Config, teacher: Tensor, center: T
   const { out_dim: outDim, teacher_temp: teacherTemp } = config;
   const [rows] = teacher.shape;
   const options = { outDim, nCrops: 2, nGlobalCrops: 1, studentTemp: 1, teacherTemp };
-  const probe = new DinoLoss(gpu, options);
+  const probe = new DinoLoss({ ...options, gpu });
   probe.center.write(await center.read());
   const grad = gpu.scope(() => {
     const uniform = gpu.tensor(new Float32Array(2 * rows * outDim), [2 * rows, outDim]);
@@ -56,7 +56,8 @@ async function teacherProbs(gpu: Gpu, config: Config, teacher: Tensor, center: T
 /** Loss, gradient, metrics and the next centre. */
 export async function runLoss(gpu: Gpu, testCase: Case): Promise<Results> {
   const config = testCase.doc.config as unknown as Config;
-  const loss = new DinoLoss(gpu, {
+  const loss = new DinoLoss({
+    gpu,
     outDim: config.out_dim,
     nCrops: config.n_crops,
     nGlobalCrops: config.n_global,
@@ -69,7 +70,6 @@ export async function runLoss(gpu: Gpu, testCase: Case): Promise<Results> {
   loss.center.write(await center.read());
   const made = gpu.scope(() => {
     const { metrics, gradStudent, pairLoss } = loss.forward(student, teacher);
-    loss.updateCenter(teacher);
     return new Map([["metrics", metrics], ["grad_student", gradStudent], ["pair_loss", pairLoss]]);
   });
   try {

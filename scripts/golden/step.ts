@@ -59,14 +59,13 @@ export async function runStep(gpu: Gpu, { doc, tensors }: Case): Promise<Results
   const teacher = new Parameters(gpu, model.specs());
   student.load(group(tensors, "in.student."));
   teacher.load(group(tensors, "in.teacher."));
-  const loss = new DinoLoss(gpu, { ...lossOptions(config), outDim: model.head.config.outDim });
+  const loss = new DinoLoss({ ...lossOptions(config), outDim: model.head.config.outDim, gpu });
   loss.center.write(toFloat32(given(tensors, "center")));
   const made = gpu.scope(() => {
     const views = crops(gpu, tensors);
     const teacherLogits = model.forward(gpu, teacher, views.slice(0, 1)).logits;
     const { logits, backward } = model.forward(gpu, student, views);
     const { metrics, gradStudent } = loss.forward(logits, teacherLogits);
-    loss.updateCenter(teacherLogits);
     backward(gradStudent);
     return new Map([
       ["metrics", metrics],

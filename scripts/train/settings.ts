@@ -5,6 +5,7 @@
  */
 import type { AugmentationOptions } from "../../lib/augmentation.ts";
 import type { Config } from "../../lib/config.ts";
+import { settingsFromConfig } from "../../lib/loss/options.ts";
 import { DinoModel } from "../../lib/model/mod.ts";
 import { cosineSchedule, scaledLr, teacherTempSchedule } from "../../lib/optim/mod.ts";
 import type { StepValues, TrainerOptions } from "../../lib/train_step.ts";
@@ -71,13 +72,7 @@ export function trainerOptionsOf(
   { augmentation, loss, optimizer, training }: Config,
 ): TrainerOptions {
   return {
-    loss: {
-      nCrops: augmentation.n_global_crops + augmentation.num_local_views,
-      nGlobalCrops: augmentation.n_global_crops,
-      studentTemp: loss.student_temp,
-      teacherTemp: loss.teacher_temp,
-      centerMomentum: loss.center_momentum,
-    },
+    loss: settingsFromConfig(loss, augmentation),
     adamw: { betas: optimizer.betas, eps: optimizer.eps },
     clip: training.gradient_clip,
     seed: training.seed,

@@ -1,0 +1,86 @@
+// Log-sum-exp and entropy of rows of logits, online: a row may come in chunks of columns, one dispatch each.
+//
+// x [R, C], center [C] → state [R] = (max z, log Σ exp(z − max), Σ exp(z − max), Σ exp(z − max) (max − z)) and
+// entropy [R] of softmax(z) in nats, z = (x − center) / temp (Caron et al. 2021, arXiv:2104.14294, eq. 1 and
+// section 3.1). Unless params.first, what state holds of the columns before is merged in (Milakov and
+// Gimelshein 2018, arXiv:1805.02867). Entropy = Σ exp(z − max) (max − z) / Σ exp(z − max) + log Σ exp(z − max):
+// every term ≥ 0, so it never turns negative. A logit that is not finite makes the row NaN.
+// scalars[temp_index] = temp; CENTERED false takes z = x / temp.
+// Launch: 64 invocations, LANES of them per row: grid(R · LANES, 64). LANES divides 64.
+
+struct Params { rows: u32, dim: u32, temp_index: u32, first: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> center: array<f32>;
+@group(0) @binding(3) var<storage, read> scalars: array<f32>;
+@group(0) @binding(4) var<storage, read_write> state: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> entropy: array<f32>;
+
+override CENTERED: bool = true;
+override LANES: u32 = 1u;
+var<workgroup> partial: array<f32, 64>;
+
+// Sum (or maximum) over the lanes of a row, in lane order.
+fn combine(value: f32, local: u32, largest: bool) -> f32 {
+  if (LANES == 1u) { return value; }
+  workgroupBarrier();
+  partial[local] = value;
+  workgroupBarrier();
+  let first = local - local % LANES;
+  var v = partial[first];
+  for (var i = 1u; i < LANES; i++) {
+    let other = partial[first + i];
+    v = select(v + other, max(v, other), largest);
+  }
+  return v;
+}
+
+// Far enough below the maximum for exp to be 0, and finite, where a difference would overflow.
+const FAR = 1e9;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
+  let i = (wg.y * num.x + wg.x) * 64u + local;
+  let row = min(i / LANES, params.rows - 1u);
+  let lane = i % LANES;
+  let base = row * params.dim;
+  let temp = scalars[params.temp_index];
+  var top = -3.4028234e38;
+  var odd = 0u;
+  for (var k = lane; k < params.dim; k += LANES) {
+    var v = x[base + k];
+    // By the bits: an optimiser may assume that floats are finite.
+    odd |= select(0u, 1u, (bitcast<u32>(v) & 0x7f800000u) == 0x7f800000u);
+    if (CENTERED) { v -= center[k]; }
+    top = max(top, v / temp);
+  }
+  top = combine(top, local, true);
+  odd = u32(combine(f32(odd), local, true));
+  var sum = 0.0;
+  var below = 0.0;
+  for (var k = lane; k < params.dim; k += LANES) {
+    var v = x[base + k];
+    if (CENTERED) { v -= center[k]; }
+    let z = max(v / temp - top, -FAR);
+    let e = exp(z);
+    sum += e;
+    below -= e * z;
+  }
+  sum = combine(sum, local, false);
+  below = combine(below, local, false);
+  if (lane != 0u || i / LANES >= params.rows) { return; }
+  if (params.first == 0u) {
+    let old = state[row];
+    let high = max(old.x, top);
+    let was = min(high - old.x, FAR);
+    let now = min(high - top, FAR);
+    below = (old.w + old.z * was) * exp(-was) + (below + sum * now) * exp(-now);
+    sum = old.z * exp(-was) + sum * exp(-now);
+    top = high;
+  }
+  // + 0, or + NaN.
+  let lse = log(sum) + bitcast<f32>(odd * 0x7fc00000u);
+  sum += bitcast<f32>(odd * 0x7fc00000u);
+  state[row] = vec4f(top, lse, sum, below);
+  entropy[row] = below / sum + lse;
+}

@@ -1,0 +1,152 @@
+/**
+ * Logits of the weight-normed last layer, chunk by chunk, with the layer's backward pass.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { LastLayer } from "../model/head.ts";
+import { matmul } from "../ops/matmul.ts";
+import { claim, type Weight } from "../ops/weight.ts";
+import { type NormalizedWeight, weightNorm, weightNormBackward } from "../ops/weight_norm.ts";
+import type { Chunk, LogitSource } from "./passes.ts";
+
+/** A last layer as plain arrays. */
+export interface LastLayerArrays {
+  /** Directions v, [K, D]. */
+  weightV: Float32Array;
+  /** Lengths g, [K]; ones by default. */
+  weightG?: Float32Array;
+}
+
+/**
+ * D of two last layers.
+ *
+ * @throws {HatchlingError} When one is not [K, D] and [K], or their D differ.
+ */
+export function checkLayers(
+  outDim: number,
+  ...layers: readonly (LastLayer | LastLayerArrays)[]
+): number {
+  const size = (w: Weight | Float32Array) => w instanceof Float32Array ? w.length : w.data.size;
+  const dims = layers.map(({ weightV, weightG }) => {
+    const dim = size(weightV) / outDim;
+    if (Number.isInteger(dim) && dim > 0 && (!weightG || size(weightG) === outDim)) return dim;
+    throw new HatchlingError(
+      `DinoLoss: expected a last layer of weightV [${outDim}, D] and weightG [${outDim}] but found ` +
+        `${size(weightV)} and ${
+          weightG && size(weightG)
+        } elements: outDim is its number of outputs`,
+    );
+  });
+  if (dims[0] === dims[1]) return dims[0];
+  throw new HatchlingError(
+    `DinoLoss: expected last layers of one width but found ${
+      dims.join(" and ")
+    }: student and teacher share a shape`,
+  );
+}
+
+/** What goes into a last layer, and the layer. */
+export interface HeadInput {
+  /** The L2-normalised bottleneck [R, D]. */
+  x: Tensor;
+  /** The layer. */
+  layer: LastLayer;
+}
+
+/** Bytes of logits that exist at once when not all of them do. */
+const CHUNK_BYTES = 32 * 2 ** 20;
+
+/**
+ * Columns whose logits exist at once: all while the student's [rows, K] fit one binding, else as many as
+ * fit {@linkcode CHUNK_BYTES} with the teacher's.
+ */
+export function defaultChunk(gpu: Gpu, outDim: number, rows: number, teacherRows: number): number {
+  if (rows * outDim * 4 <= gpu.limits.maxStorageBufferBindingSize) return outDim;
+  return Math.max(64, Math.floor(CHUNK_BYTES / (4 * (rows + teacherRows)) / 64) * 64);
+}
+
+/** Memory of one network's chunk, used again for every chunk. */
+interface Room extends NormalizedWeight {
+  logits: Tensor;
+}
+
+/**
+ * The source. `gradInput` [V·B, D] receives the gradient of the student's bottleneck, its layer's weights
+ * theirs; the teacher gets none.
+ *
+ * @param inPlace Let the gradient replace the logits.
+ */
+export function headSource(
+  gpu: Gpu,
+  student: HeadInput,
+  teacher: HeadInput,
+  chunkSize: number,
+  inPlace: boolean,
+): LogitSource & { gradInput: Tensor } {
+  const [outDim, dim] = student.layer.weightV.data.shape;
+  const most = Math.min(chunkSize, outDim);
+  const chunks: Chunk[] = [];
+  for (let start = 0; start < outDim; start += most) {
+    chunks.push({ start, size: Math.min(most, outDim - start) });
+  }
+  const rowsOf = (input: HeadInput) => input.x.size / dim;
+  const room = (input: HeadInput, label: string): Room => ({
+    w: gpu.empty([most, dim], `${label}_weight`),
+    norms: gpu.empty([most], `${label}_norms`),
+    logits: gpu.empty([rowsOf(input), most], `${label}_logits`),
+  });
+  const [forStudent, forTeacher] = [room(student, "student"), room(teacher, "teacher")];
+  const gradInput = gpu.empty([rowsOf(student), dim], "bottleneck.grad");
+  const separate = inPlace ? undefined : gpu.empty(forStudent.logits.shape, "logits.grad");
+
+  /** The chunk's part of a tensor with one row per output. */
+  const rows = (t: Tensor, { start, size }: Chunk) => {
+    const width = t.size / outDim;
+    return t.view([size, width], start * width);
+  };
+  const narrow = (to: Room, input: HeadInput, { size }: Chunk): Room => ({
+    w: to.w.view([size, dim]),
+    norms: to.norms.view([size]),
+    logits: to.logits.view([rowsOf(input), size]),
+  });
+  const logitsOf = (input: HeadInput, memory: Room) => {
+    let held: Chunk | undefined;
+    let now: Room;
+    return (chunk: Chunk): Room => {
+      if (held === chunk) return now;
+      held = chunk;
+      now = narrow(memory, input, chunk);
+      const { weightV, weightG } = input.layer;
+      weightNorm(gpu, rows(weightV.data, chunk), rows(weightG.data, chunk), now);
+      matmul(gpu, input.x, now.w, { transB: true, out: now.logits });
+      return now;
+    };
+  };
+  const [studentAt, teacherAt] = [logitsOf(student, forStudent), logitsOf(teacher, forTeacher)];
+  const [dv, dg] = [claim(student.layer.weightV), claim(student.layer.weightG)];
+  const dw = dv && gpu.empty([most, dim], "weight.grad");
+  let filled = false;
+  return {
+    chunks,
+    gradInput,
+    student: (chunk) => studentAt(chunk).logits,
+    teacher: (chunk) => teacherAt(chunk).logits,
+    grad: (chunk) => {
+      const { logits } = studentAt(chunk);
+      return separate ? separate.view(logits.shape) : logits;
+    },
+    backward(chunk, grad) {
+      const { w, norms } = studentAt(chunk);
+      matmul(gpu, grad, w, { out: gradInput, accumulate: filled });
+      filled = true;
+      if (!dv || !dw) return;
+      const { weightV, weightG } = student.layer;
+      const out = matmul(gpu, grad, student.x, { transA: true, out: dw.view(w.shape) });
+      const at = { v: rows(weightV.data, chunk), g: rows(weightG.data, chunk), norms };
+      const target = (t: typeof dv) => ({ ...t, out: rows(t.out, chunk) });
+      weightNormBackward(gpu, at, out, target(dv), dg && target(dg));
+    },
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * The DINO loss over logits that come chunk by chunk, all columns at once being the special case.
+ *
+ * @module
+ */
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import { columnSum, rowSum } from "../ops/reduce.ts";
+import {
+  finish,
+  meanTeacherShare,
+  type RowState,
+  rowState,
+  sinkhornCenter,
+  studentPass,
+  type Temperature,
+  updateRowState,
+} from "./kernels.ts";
+import type { Centering, TemperatureSource } from "./options.ts";
+
+/** Sinkhorn–Knopp iterations, as in DINOv2. */
+const SINKHORN_ITERATIONS = 3;
+
+/** Some columns of the logits. */
+export interface Chunk {
+  /** First column, a multiple of 64. */
+  start: number;
+  /** Number of columns. */
+  size: number;
+}
+
+/** Where logits come from and gradients go. Asked for the same chunk twice in a row, it computes it once. */
+export interface LogitSource {
+  /** All columns, in order. */
+  chunks: readonly Chunk[];
+  /** [V·B, C]. */
+  student(chunk: Chunk): Tensor;
+  /** [G·B, C]. */
+  teacher(chunk: Chunk): Tensor;
+  /** Room for the gradient [V·B, C]; the chunk's own logits where they are no longer needed. */
+  grad(chunk: Chunk): Tensor;
+  /** Takes the gradient. */
+  backward(chunk: Chunk, grad: Tensor): void;
+}
+
+/** What does not depend on where logits come from. */
+export interface PassOptions {
+  /** B. */
+  batch: number;
+  /** G. */
+  globals: number;
+  /** V. */
+  views: number;
+  /** K. */
+  outDim: number;
+  /** Which centre the teacher's logits lose. */
+  centering: Centering;
+  /** The moving average [K]. */
+  center: Tensor;
+  /** Both temperatures. */
+  temperatures: TemperatureSource;
+}
+
+/** What the passes leave. */
+export interface PassResult {
+  /** [4], as {@linkcode finish} says. */
+  metrics: Tensor;
+  /** [G, V], means over the batch. */
+  pairLoss: Tensor;
+  /** [K], the mean of the teacher's logits over all rows. */
+  batchMean: Tensor;
+}
+
+/** Columns of a [K] tensor. */
+export const part = (t: Tensor, { start, size }: Chunk): Tensor => t.view([size], start);
+
+/**
+ * Once over the chunks for the log-sum-exp of every row, once more, backwards, for loss and gradient (the
+ * last chunk is still there). Sinkhorn–Knopp takes the teacher's logits two more times.
+ */
+export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource): PassResult {
+  const { batch, globals, views, outDim, centering } = options;
+  const { scalars, studentTemp, teacherTemp } = options.temperatures;
+  const [forStudent, forTeacher]: Temperature[] = [studentTemp, teacherTemp]
+    .map((index) => ({ scalars, index }));
+  const { chunks } = source;
+  const student = rowState(gpu, views * batch, "student");
+  let teacher = rowState(gpu, globals * batch, "teacher");
+  const batchMean = gpu.empty([outDim], "batch_mean");
+  const sinkhorn = centering === "sinkhorn_knopp";
+  const center = sinkhorn ? gpu.empty([outDim], "sinkhorn_center") : options.center;
+
+  const sinkhornStep = (t: Tensor, chunk: Chunk, before: RowState, iteration: number) =>
+    sinkhornCenter(gpu, t, before.state, forTeacher, part(center, chunk), iteration === 0);
+  chunks.forEach((chunk, i) => {
+    const t = source.teacher(chunk);
+    columnSum(gpu, t, { out: part(batchMean, chunk), scale: 1 / (globals * batch) });
+    if (sinkhorn) sinkhornStep(t, chunk, student, 0);
+    updateRowState(gpu, t, part(center, chunk), forTeacher, teacher, i === 0);
+    updateRowState(gpu, source.student(chunk), undefined, forStudent, student, i === 0);
+  });
+  for (let iteration = 1; sinkhorn && iteration < SINKHORN_ITERATIONS; iteration++) {
+    const next = rowState(gpu, globals * batch, "teacher");
+    chunks.forEach((chunk, i) => {
+      const t = source.teacher(chunk);
+      sinkhornStep(t, chunk, teacher, iteration);
+      updateRowState(gpu, t, part(center, chunk), forTeacher, next, i === 0);
+    });
+    teacher = next;
+  }
+
+  const pair = gpu.empty([globals * views, batch], "pair");
+  const share = gpu.empty([1, outDim], "mean_teacher");
+  chunks.toReversed().forEach((chunk, i) => {
+    const t = source.teacher(chunk);
+    const logits = source.student(chunk);
+    const grad = source.grad(chunk);
+    studentPass(gpu, {
+      student: grad === logits ? undefined : logits,
+      teacher: t,
+      center: part(center, chunk),
+      studentState: student.state,
+      teacherState: teacher.state,
+      studentTemp: forStudent,
+      teacherTemp,
+      grad,
+      pair,
+      sizes: { batch, globals, views },
+      first: i === 0,
+    });
+    const out = part(share, chunk);
+    meanTeacherShare(gpu, t, part(center, chunk), teacher.state, forTeacher, out);
+    source.backward(chunk, grad);
+  });
+  const pairLoss = rowSum(gpu, pair, 1 / batch).view([globals, views]);
+  const entropy = rowSum(gpu, teacher.entropy.view([globals, batch]), 1 / batch);
+  return { metrics: finish(gpu, pairLoss, entropy, rowSum(gpu, share)), pairLoss, batchMean };
+}

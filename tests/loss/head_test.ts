@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { type Gpu, openGpu, record } from "../../lib/gpu/mod.ts";
+import { DinoLoss, type DinoLossSettings } from "../../lib/loss.ts";
+import { assertGradient } from "../support/gradients.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { type HeadCase, headReference } from "../support/loss.ts";
+import { settingsOf } from "../support/loss_run.ts";
+import { assertClose, normals } from "../support/numbers.ts";
+import { eachLanes } from "../support/ops.ts";
+
+/** Random bottlenecks and layers of the shape [B, G, V, K, D]; bottlenecks of length 1. */
+function headCase([batch, globals, views, dim, width]: readonly number[], seed = 1): HeadCase {
+  const rows = (n: number, seed: number) => {
+    const x = normals(n * width, seed);
+    for (let r = 0; r < n; r++) {
+      const row = x.subarray(r * width, (r + 1) * width);
+      const norm = Math.hypot(...row);
+      row.forEach((v, d) => row[d] = v / norm);
+    }
+    return x;
+  };
+  return {
+    batch,
+    globals,
+    views,
+    dim,
+    width,
+    x: rows(views * batch, seed),
+    v: normals(dim * width, seed + 1, 3),
+    g: normals(dim, seed + 2).map((x) => 1 + x / 4),
+    teacherX: rows(globals * batch, seed + 3),
+    teacherV: normals(dim * width, seed + 4),
+    teacherG: new Float32Array(dim).fill(1),
+    center: normals(dim, seed + 5, 0.1),
+    studentTemp: 0.1,
+    teacherTemp: 0.04,
+  };
+}
+
+/** A last layer on the GPU, with gradients that hold `filled` at first. */
+function layerOf(gpu: Gpu, c: HeadCase, v: ArrayLike<number>, g: ArrayLike<number>, filled = 0) {
+  const weight = (values: ArrayLike<number>, shape: number[]) => ({
+    data: gpu.tensor(Float32Array.from(values), shape),
+    grad: gpu.tensor(new Float32Array(values.length).fill(filled), shape),
+    filled: filled !== 0,
+  });
+  return { weightV: weight(v, [c.dim, c.width]), weightG: weight(g, [c.dim, 1]) };
+}
+
+/** forwardHead on the GPU; the gradients start at `filled` and are added to. */
+async function run(gpu: Gpu, c: HeadCase, settings: Partial<DinoLossSettings> = {}, filled = 0) {
+  const loss = new DinoLoss({ ...settingsOf(c), ...settings, gpu });
+  loss.center.write(Float32Array.from(c.center));
+  const made = gpu.scope(() => {
+    const student = layerOf(gpu, c, c.v, c.g, filled);
+    const teacher = layerOf(gpu, c, c.teacherV, c.teacherG, 7);
+    const x = gpu.tensor(Float32Array.from(c.x), [c.views * c.batch, c.width]);
+    const y = gpu.tensor(Float32Array.from(c.teacherX), [c.globals * c.batch, c.width]);
+    const result = loss.forwardHead(x, student, y, teacher);
+    const { metrics, pairLoss, gradBottleneck, batchMean } = result;
+    const [v, g] = [student.weightV.grad, student.weightG.grad];
+    return [metrics, pairLoss, gradBottleneck, v, g, teacher.weightV.grad, batchMean];
+  });
+  const [metrics, pairs, x, v, g, teacherV, _, center] = await gpu.read([...made, loss.center]);
+  for (const t of [...made, loss]) t.destroy();
+  assert.ok(teacherV.every((value) => value === 7), "the teacher's gradient was touched");
+  return { metrics, pairs, x, v, g, center };
+}
+
+// [B, G, V, K, D]: whole chunks and a rest, one column left over, more global views than fit one pass.
+for (const shape of [[2, 2, 4, 200, 9], [1, 2, 3, 129, 16], [3, 3, 5, 64, 7], [2, 1, 3, 70, 5]]) {
+  gpuTest(`DinoLoss.forwardHead() equals f64 at [B, G, V, K, D] = [${shape}]`, async (gpu) => {
+    const c = headCase(shape);
+    const expected = headReference(c);
+    const { loss, teacherEntropy, meanEntropy, kl } = expected;
+    await eachLanes(gpu, async (lanes) => {
+      for (const chunkSize of [64, 128, shape[3]]) {
+        const what = `chunks of ${chunkSize}, ${lanes}`;
+        const found = await run(gpu, c, { chunkSize });
+        assertClose(found.metrics, [loss, teacherEntropy, meanEntropy, kl], 5e-6, what);
+        assertClose(found.pairs, expected.pairs, 5e-6, what);
+        const center = expected.batchMean.map((mean, k) => 0.9 * c.center[k] + 0.1 * mean);
+        assertClose(found.center, center, 5e-6, what);
+        const of = (key: "x" | "v" | "g") => (value: Float64Array) => [
+          headReference({ ...c, [key]: value }).loss,
+        ];
+        for (const key of ["x", "v", "g"] as const) {
+          assertGradient(found[key], of(key), [c[key]], 0, [1], 2e-5, `${key}, ${what}`);
+        }
+      }
+    });
+  });
+}
+
+gpuTest("DinoLoss.forwardHead() gives in chunks what it gives at once", async (gpu) => {
+  const c = headCase([2, 2, 4, 1000, 33]);
+  for (const centering of ["center", "sinkhorn_knopp", "none"] as const) {
+    const whole = await run(gpu, c, { chunkSize: 1000, centering });
+    for (const chunkSize of [64, 448]) {
+      const found = await run(gpu, c, { chunkSize, centering });
+      for (const key of ["metrics", "pairs", "x", "v", "g", "center"] as const) {
+        assertClose(found[key], whole[key], 5e-6, `${key}, ${centering}, chunks of ${chunkSize}`);
+      }
+    }
+  }
+});
+
+gpuTest("DinoLoss.forwardHead() adds to gradients that hold something", async (gpu) => {
+  const c = headCase([2, 2, 3, 130, 6]);
+  const plain = await run(gpu, c, { chunkSize: 64 });
+  const added = await run(gpu, c, { chunkSize: 64 }, 3);
+  for (const key of ["v", "g"] as const) {
+    assertClose(added[key], plain[key].map((x) => x + 3), 1e-6, key);
+  }
+  assert.deepEqual(added.x, plain.x);
+});
+
+gpuTest(
+  "DinoLoss.forwardHead() leaves a fixed weight_g alone and replays in a program",
+  async (gpu) => {
+    const c = headCase([2, 2, 3, 200, 8]);
+    const expected = await run(gpu, c, { chunkSize: 64 });
+    const loss = new DinoLoss({ ...settingsOf(c), chunkSize: 64, gpu });
+    const student = layerOf(gpu, c, c.v, c.g);
+    const teacher = layerOf(gpu, c, c.teacherV, c.teacherG);
+    const fixed = { weightV: student.weightV, weightG: { data: student.weightG.data } };
+    const x = gpu.tensor(Float32Array.from(c.x), [c.views * c.batch, c.width]);
+    const y = gpu.tensor(Float32Array.from(c.teacherX), [c.globals * c.batch, c.width]);
+    const program = await record(gpu, () => {
+      student.weightV.filled = false;
+      return loss.forwardHead(x, fixed, y, teacher);
+    });
+    for (let i = 0; i < 2; i++) {
+      loss.center.write(Float32Array.from(c.center));
+      program.run();
+      const { metrics, gradBottleneck } = program.outputs;
+      const [m, gx, gv, gg] = await gpu.read([
+        metrics,
+        gradBottleneck,
+        student.weightV.grad,
+        student.weightG.grad,
+      ]);
+      assert.deepEqual(m, expected.metrics);
+      assert.deepEqual(gx, expected.x);
+      assert.deepEqual(gv, expected.v);
+      assert.ok(gg.every((g) => g === 0));
+    }
+    for (const { weightV, weightG } of [student, teacher]) {
+      for (const t of [weightV.data, weightV.grad, weightG.data, weightG.grad]) t.destroy();
+    }
+    for (const t of [program, loss, x, y]) t.destroy();
+  },
+);
+
+gpuTest("DinoLoss.forwardHead() of plain arrays is that of tensors", async (gpu) => {
+  const c = headCase([2, 2, 3, 100, 8]);
+  const expected = await run(gpu, { ...c, center: new Float32Array(100) });
+  const f32 = (x: ArrayLike<number>) => Float32Array.from(x);
+  const loss = new DinoLoss({ ...settingsOf(c), gpu });
+  const layer = { weightV: f32(c.v), weightG: f32(c.g) };
+  const found = await loss.forwardHead(f32(c.x), layer, f32(c.teacherX), {
+    weightV: f32(c.teacherV),
+  });
+  assert.equal(found.loss, expected.metrics[0]);
+  assert.deepEqual(found.gradBottleneck, expected.x);
+  assert.deepEqual(found.gradWeightV, expected.v);
+  assert.deepEqual(found.gradWeightG, expected.g);
+  assert.deepEqual(found.center, expected.center);
+  const spoilt = { ...layer, weightV: f32(c.v) };
+  spoilt.weightV[9] = NaN;
+  await assert.rejects(
+    loss.forwardHead(f32(c.x), spoilt, f32(c.teacherX), layer),
+    /finite numbers in weightV but found NaN in row 1, column 1/,
+  );
+  const short = { weightV: f32(c.v).subarray(1) };
+  assert.throws(
+    () => loss.forwardHead(f32(c.x), short, f32(c.teacherX), layer),
+    /expected a last layer of weightV \[100, D\] and weightG \[100\] but found 799 and/,
+  );
+  assert.throws(
+    () => loss.forwardHead(f32(c.x), layer, f32(c.teacherX), { weightV: new Float32Array(700) }),
+    /last layers of one width but found 8 and 7/,
+  );
+  assert.throws(
+    () => loss.forwardHead(f32(c.x).subarray(8), layer, f32(c.teacherX), layer),
+    /expected student \[3·B, 8\] and teacher \[2·B, 8\].*a Float32Array of 40/,
+  );
+  loss.destroy();
+});
+
+gpuTest("DinoLoss.forwardHead() at K = 65536 needs no more memory than a few chunks", async () => {
+  // 40 student rows of 65536 logits are 10 MiB; a device of 128 MiB bindings would hold those, so ask for less.
+  const gpu = await openGpu({ limits: "portable" });
+  assert.equal(gpu.limits.maxStorageBufferBindingSize, 128 * 2 ** 20);
+  const c = headCase([4, 2, 10, 65536, 16]);
+  const loss = new DinoLoss({ ...settingsOf(c), chunkSize: 4096, gpu });
+  const student = layerOf(gpu, c, c.v, c.g);
+  const teacher = layerOf(gpu, c, c.teacherV, c.teacherG);
+  const x = gpu.tensor(Float32Array.from(c.x), [40, 16]);
+  const y = gpu.tensor(Float32Array.from(c.teacherX), [8, 16]);
+  const before = gpu.memory.liveBytes;
+  const result = gpu.scope(() => loss.forwardHead(x, student, y, teacher));
+  const peak = gpu.memory.peakBytes - before;
+  const { loss: value, teacherEntropy } = await loss.read(result);
+  assert.ok(value > teacherEntropy && teacherEntropy > 0);
+  // Logits of a chunk, its weights of both networks and one gradient of them; four vectors over K; the rows.
+  const chunk = 4 * 4096 * (40 + 8 + 3 * 16 + 2), vectors = 4 * 4 * 65536, rows = 4 * 48 * 64;
+  assert.ok(peak < chunk + vectors + rows + 65536, `${peak} bytes`);
+  assert.ok(peak < 4 * 40 * 65536 / 2, "half of the student's logits");
+  gpu.destroy();
+});

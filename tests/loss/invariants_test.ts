@@ -1,0 +1,316 @@
+/**
+ * What must hold of the DINO loss whatever the logits: of the f64 reference, which needs nothing but Deno, and
+ * of the kernels, where there is an adapter. Each law is also shown to fail for a loss that breaks it.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { gpuTest } from "../support/gpu.ts";
+import type { LossCase } from "../support/loss.ts";
+import { lossCase, type LossReport, MOMENTUM, runLoss, runReference } from "../support/loss_run.ts";
+import { assertClose } from "../support/numbers.ts";
+
+type Loss = (c: LossCase) => LossReport | Promise<LossReport>;
+
+/** A law: rejects when `loss` breaks it for the case. `eps` is what rounding may do, relatively. */
+type Law = (loss: Loss, c: LossCase, eps: number) => Promise<void>;
+
+/** Rows [views · B, K] under another order of views and samples. */
+function reorder(
+  { batch, dim }: LossCase,
+  rows: ArrayLike<number>,
+  view: (v: number) => number,
+  sample: (b: number) => number = (b) => b,
+): Float32Array {
+  return Float32Array.from(rows, (_, i) => {
+    const [row, k] = [Math.floor(i / dim), i % dim];
+    return rows[(view(Math.floor(row / batch)) * batch + sample(row % batch)) * dim + k];
+  });
+}
+
+const shifted = (c: LossCase, rows: ArrayLike<number>, by: (row: number) => number) =>
+  Float32Array.from(rows, (x, i) => x + by(Math.floor(i / c.dim)));
+
+/** The largest gradient that an element could have. */
+const unit = (c: LossCase) => c.globals / (c.studentTemp * c.globals * (c.views - 1) * c.batch);
+
+function assertSame(
+  c: LossCase,
+  found: LossReport,
+  expected: LossReport,
+  eps: number,
+  what: string,
+) {
+  for (const key of ["loss", "teacherEntropy", "meanEntropy", "kl"] as const) {
+    const off = Math.abs(found[key] - expected[key]);
+    assert.ok(
+      off <= eps * (1 + Math.abs(expected.loss)),
+      `${what}: ${key} ${found[key]}, not ${expected[key]}`,
+    );
+  }
+  const plus = (x: ArrayLike<number>) => Float64Array.from(x, (g) => g + unit(c));
+  assertClose(plus(found.grad), plus(expected.grad), eps, `${what}: gradient`);
+}
+
+const LAWS: Record<string, Law> = {
+  "loss ≥ teacher entropy ≥ 0, and the mean distribution is the more spread one, up to ln K":
+    async (
+      loss,
+      c,
+      eps,
+    ) => {
+      const r = await loss(c);
+      assert.ok(r.loss >= 0, `the loss is negative: ${r.loss}`);
+      assert.ok(r.teacherEntropy >= 0, `entropy ${r.teacherEntropy} below 0`);
+      assert.ok(
+        r.loss >= r.teacherEntropy - eps * r.loss,
+        `loss ${r.loss} below ${r.teacherEntropy}`,
+      );
+      assert.ok(
+        r.meanEntropy >= r.teacherEntropy - eps * (1 + r.meanEntropy),
+        "mean below the parts",
+      );
+      assert.ok(r.meanEntropy <= Math.log(c.dim) * (1 + eps), "mean above ln K");
+      assert.ok(Math.abs(r.kl - (r.loss - r.teacherEntropy)) <= eps * (1 + r.loss), "kl");
+    },
+  "ln K, with no gradient, where all rows are uniform": async (loss, c, eps) => {
+    const flat = (rows: ArrayLike<number>) => Float32Array.from(rows, () => 7.5);
+    const r = await loss({
+      ...c,
+      student: flat(c.student),
+      teacher: flat(c.teacher),
+      center: new Float32Array(c.dim),
+    });
+    const ln = Math.log(c.dim);
+    assertClose([r.loss, r.teacherEntropy], [ln, ln], 1e-6);
+    assertClose([r.meanEntropy], [ln], eps);
+    const largest = Math.max(...Array.from(r.grad, Math.abs).slice(0, 1e4));
+    assert.ok(largest <= 1e-6 * unit(c), `a gradient of ${largest}`);
+  },
+  "a constant added to any row of logits changes nothing": async (loss, c, eps) => {
+    // Multiples of 1/8 up to 2: the sums stay exact enough for f32 logits of the order of 1.
+    const by = (row: number) => ((row * 7) % 17 - 8) / 4;
+    const other = {
+      ...c,
+      student: shifted(c, c.student, by),
+      teacher: shifted(c, c.teacher, (r) => by(r + 3)),
+    };
+    assertSame(c, await loss(other), await loss(c), 30 * eps, "shifted");
+  },
+  "a constant added to the centre changes nothing, so a scalar centre would do nothing": async (
+    loss,
+    c,
+    eps,
+  ) => {
+    const moved = { ...c, center: Float32Array.from(c.center, (x) => x + 1.5) };
+    assertSame(c, await loss(moved), await loss(c), 30 * eps, "scalar centre");
+    const flat = await loss({ ...c, center: new Float32Array(c.dim).fill(0.7) });
+    assertSame(c, flat, await loss({ ...c, center: new Float32Array(c.dim) }), 30 * eps, "flat");
+  },
+  "the order of the samples does not matter": async (loss, c, eps) => {
+    const turn = (b: number) => (b + 1) % c.batch;
+    const same = (v: number) => v;
+    const found = await loss({
+      ...c,
+      student: reorder(c, c.student, same, turn),
+      teacher: reorder(c, c.teacher, same, turn),
+    });
+    const before = await loss(c);
+    const grad = reorder(c, before.grad, same, turn);
+    assertSame(c, found, { ...before, grad }, eps, "permuted samples");
+    assertClose(found.center, before.center, eps, "centre");
+  },
+  "the global views are symmetric": async (loss, c, eps) => {
+    const swap = (v: number) => v < c.globals ? c.globals - 1 - v : v;
+    const found = await loss({
+      ...c,
+      student: reorder(c, c.student, swap),
+      teacher: reorder(c, c.teacher, swap),
+    });
+    const before = await loss(c);
+    assertSame(c, found, { ...before, grad: reorder(c, before.grad, swap) }, eps, "swapped views");
+  },
+  "G (V − 1) pairs count, none of a view with itself": async (loss, c, eps) => {
+    const { pairs, loss: value } = await loss(c);
+    assert.equal(pairs.length, c.globals * c.views);
+    const list = Array.from(pairs);
+    list.forEach((pair, i) => {
+      const own = Math.floor(i / c.views) === i % c.views;
+      assert.ok(own ? pair === 0 : pair > 0, `pair ${i} is ${pair}`);
+    });
+    const terms = c.globals * (c.views - 1);
+    assertClose([list.reduce((a, b) => a + b) / terms], [value], eps, "mean of the pairs");
+  },
+  "each row of the gradient sums to 0": async (loss, c, eps) => {
+    const { grad } = await loss(c);
+    for (let r = 0; r < c.views * c.batch; r++) {
+      const row = Array.from({ length: c.dim }, (_, k) => grad[r * c.dim + k]);
+      const sum = row.reduce((a, b) => a + b);
+      assert.ok(Math.abs(sum) <= 10 * eps * unit(c), `row ${r} sums to ${sum}`);
+      // With one global view, that view has no target but itself.
+      const targets = c.globals - (r < c.globals * c.batch ? 1 : 0);
+      assert.equal(row.some((g) => g !== 0), targets > 0, `row ${r} has a gradient`);
+    }
+  },
+  "the gradient is that of central differences": async (loss, c) => {
+    const { grad } = await loss(c);
+    const step = 1e-5;
+    for (let n = 0; n < 5; n++) {
+      const i = Math.floor((n + 0.5) * grad.length / 5);
+      const at = (by: number) => {
+        const student = Float64Array.from(c.student);
+        student[i] += by;
+        return runReference({ ...c, student }).loss;
+      };
+      const slope = (at(step) - at(-step)) / (2 * step);
+      assert.ok(Math.abs(grad[i] - slope) <= 1e-5 * unit(c), `${grad[i]}, not ${slope} at ${i}`);
+    }
+  },
+  "the centre is the moving average of the mean per dimension": async (loss, c, eps) => {
+    const { center } = await loss(c);
+    const rows = c.globals * c.batch;
+    const expected = Array.from({ length: c.dim }, (_, k) => {
+      let sum = 0;
+      for (let r = 0; r < rows; r++) sum += c.teacher[r * c.dim + k];
+      return MOMENTUM * c.center[k] + (1 - MOMENTUM) * sum / rows;
+    });
+    assertClose(center, expected, eps, "centre");
+  },
+  "finite and exact at logits of ±1e4": async (loss, c, eps) => {
+    const extreme = (rows: ArrayLike<number>) =>
+      Float32Array.from(rows, (x) => 1e4 * Math.sign(Math.round(2 * x)));
+    const far = {
+      ...c,
+      student: extreme(c.student),
+      teacher: extreme(c.teacher),
+      center: new Float32Array(c.dim),
+    };
+    const found = await loss(far);
+    const expected = runReference(far);
+    for (const x of [found.loss, found.kl, found.teacherEntropy, ...Array.from(found.grad)]) {
+      assert.ok(Number.isFinite(x), `found ${x}`);
+    }
+    assertSame(c, found, expected, eps, "extreme");
+  },
+};
+
+const shapes = fc.record({
+  batch: fc.integer({ min: 1, max: 4 }),
+  globals: fc.integer({ min: 1, max: 4 }),
+  locals: fc.integer({ min: 0, max: 3 }),
+  dim: fc.integer({ min: 2, max: 70 }),
+  seed: fc.integer({ min: 1, max: 1e6 }),
+  scale: fc.constantFrom(0.1, 0.5, 1),
+});
+
+async function holds(law: Law, loss: Loss, eps: number, numRuns: number): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(shapes, async ({ batch, globals, locals, dim, seed, scale }) => {
+      const views = Math.max(2, globals + locals);
+      await law(loss, lossCase([batch, globals, views, dim], seed, scale), eps);
+    }),
+    { numRuns, seed: 7 },
+  );
+}
+
+for (const [name, law] of Object.entries(LAWS)) {
+  Deno.test(`f64 reference: ${name}`, () => holds(law, runReference, 1e-7, 40));
+  gpuTest(`DinoLoss: ${name}`, (gpu) => holds(law, (c) => runLoss(gpu, c), 2e-5, 12));
+}
+
+Deno.test("ln K at uniform holds to 1e-6 for the reference at K = 65536", async () => {
+  await LAWS["ln K, with no gradient, where all rows are uniform"](
+    runReference,
+    lossCase([1, 2, 2, 65536]),
+    1e-6,
+  );
+});
+
+gpuTest("DinoLoss: ln K at uniform holds to 1e-6 at any K", async (gpu) => {
+  for (const dim of [2, 3, 1000, 4096, 65536]) {
+    for (const lanes of dim <= 4096 ? [1, 64] : [64]) {
+      gpu.lanes = lanes;
+      try {
+        await LAWS["ln K, with no gradient, where all rows are uniform"](
+          (c) => runLoss(gpu, c),
+          lossCase([1, 2, 3, dim]),
+          2e-5,
+        );
+      } finally {
+        gpu.lanes = undefined;
+      }
+    }
+  }
+});
+
+/** The reference with one thing wrong. */
+function broken(change: (c: LossCase, r: LossReport) => Partial<LossReport>): Loss {
+  return (c) => {
+    const report = runReference(c);
+    return { ...report, ...change(c, report) };
+  };
+}
+
+/** The loop of the notebook that DINO tutorials copied: over raw outputs, not over chunked distributions. */
+const notebook: Loss = broken((c) => {
+  let total = 0;
+  for (let g = 0; g < c.globals * c.batch; g++) {
+    for (let v = 0; v < c.views * c.batch; v++) {
+      for (let k = 0; k < c.dim; k++) {
+        total -= c.teacher[g * c.dim + k] * c.student[v * c.dim + k];
+      }
+    }
+  }
+  return { loss: total / (c.globals * c.views) };
+});
+
+const scalarCenter = broken((c, r) => {
+  const all = Array.from(c.teacher).reduce((a, b) => a + b) / c.teacher.length;
+  return {
+    center: Array.from(c.center, (x) => MOMENTUM * x + (1 - MOMENTUM) * all),
+    loss: r.loss,
+  };
+});
+
+const unnormalised = broken((c) => {
+  const q = (i: number) => Math.exp(c.teacher[i] / c.teacherTemp);
+  return {
+    loss: runReference(c).loss + Array.from(c.teacher, (_, i) => q(i)).reduce((a, b) => a + b),
+  };
+});
+
+const ownPairs = broken((_, r) => ({ pairs: Array.from(r.pairs, (p) => p + 1e-3) }));
+const meanLess = broken((c, r) => ({ loss: r.loss / c.batch, kl: r.loss / c.batch }));
+const firstSample = broken((c, r) => ({ loss: r.loss + c.student[0] }));
+const teacherGrad = broken((c, r) => ({
+  grad: Array.from(r.grad, (g, i) => g + 0.01 * c.teacher[i % c.teacher.length]),
+}));
+
+const COUNTEREXAMPLES: [string, Loss, string[]][] = [
+  ["the notebook's loop over raw tensors", notebook, [
+    "loss ≥ teacher entropy ≥ 0, and the mean distribution is the more spread one, up to ln K",
+    "ln K, with no gradient, where all rows are uniform",
+    "a constant added to any row of logits changes nothing",
+    "G (V − 1) pairs count, none of a view with itself",
+    "finite and exact at logits of ±1e4",
+  ]],
+  ["a scalar centre", scalarCenter, ["the centre is the moving average of the mean per dimension"]],
+  ["targets that are no distribution", unnormalised, [
+    "a constant added to any row of logits changes nothing",
+  ]],
+  ["pairs of a view with itself", ownPairs, ["G (V − 1) pairs count, none of a view with itself"]],
+  ["a mean taken twice", meanLess, ["ln K, with no gradient, where all rows are uniform"]],
+  ["a loss that looks at one sample", firstSample, [
+    "the order of the samples does not matter",
+    "the global views are symmetric",
+  ]],
+  ["a gradient with a part of the teacher's", teacherGrad, [
+    "each row of the gradient sums to 0",
+    "the gradient is that of central differences",
+  ]],
+];
+
+for (const [what, loss, laws] of COUNTEREXAMPLES) {
+  Deno.test(`the laws catch ${what}`, async () => {
+    for (const law of laws) await assert.rejects(holds(LAWS[law], loss, 2e-5, 40), `${law} holds`);
+  });
+}

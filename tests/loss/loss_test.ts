@@ -1,0 +1,270 @@
+import assert from "node:assert/strict";
+import { parseConfig } from "../../lib/config.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { DinoLoss, type DinoLossOptions, type DinoLossResult } from "../../lib/loss.ts";
+import { assertGradient } from "../support/gradients.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { type LossCase, lossReference } from "../support/loss.ts";
+import { lossCase, runLoss, settingsOf } from "../support/loss_run.ts";
+import { assertClose, normals } from "../support/numbers.ts";
+import { eachLanes } from "../support/ops.ts";
+
+/** Frees what a call of the loss made. */
+function free({ metrics, pairLoss, gradStudent, batchMean }: DinoLossResult): void {
+  for (const t of [metrics, pairLoss, gradStudent, batchMean]) t.destroy();
+}
+
+// [B, G, V, K]: one image, one to three global views, as few classes as there can be, odd numbers of them,
+// more than lanes.
+for (
+  const shape of [[1, 1, 2, 2], [1, 2, 2, 3], [3, 2, 5, 7], [2, 3, 4, 131], [5, 1, 3, 65], [
+    2,
+    3,
+    3,
+    9,
+  ]]
+) {
+  gpuTest(`DinoLoss equals f64, with its gradient, at [B, G, V, K] = [${shape}]`, async (gpu) => {
+    const c = lossCase(shape);
+    const expected = lossReference(c);
+    await eachLanes(gpu, async (what) => {
+      const found = await runLoss(gpu, c);
+      for (const key of ["loss", "teacherEntropy", "meanEntropy", "kl"] as const) {
+        assertClose([found[key]], [expected[key]], 3e-6, `${key}, ${what}`);
+      }
+      assertClose(found.pairs, expected.pairs, 3e-6, `pairs, ${what}`);
+      assertClose(found.grad, expected.grad, 3e-6, `gradient, ${what}`);
+      const objective = (student: Float64Array) => [lossReference({ ...c, student }).loss];
+      assertGradient(found.grad, objective, [c.student], 0, [1], 3e-6, `differences, ${what}`);
+    });
+  });
+}
+
+gpuTest("DinoLoss stays exact at logits of ±1e4", async (gpu) => {
+  const [batch, globals, views, dim] = [2, 2, 4, 67];
+  const extreme = (n: number, seed: number) =>
+    normals(n, seed).map((v) => 1e4 * Math.sign(Math.round(v)));
+  const c: LossCase = {
+    ...lossCase([batch, globals, views, dim]),
+    student: extreme(views * batch * dim, 1),
+    teacher: extreme(globals * batch * dim, 2),
+    center: new Float32Array(dim),
+  };
+  const expected = lossReference(c);
+  assert.ok(expected.loss > 1e4, "the case is not extreme");
+  await eachLanes(gpu, async (what) => {
+    const found = await runLoss(gpu, c);
+    assertClose([found.loss, found.kl], [expected.loss, expected.kl], 1e-6, what);
+    assertClose([found.teacherEntropy], [expected.teacherEntropy], 1e-6, what);
+    assertClose(found.grad, expected.grad, 1e-6, what);
+  });
+  // One class far above all others, in teacher and student alike: nothing is left to learn.
+  const peak = (rows: number) =>
+    Float32Array.from({ length: rows * dim }, (_, i) => i % dim ? -1e4 : 1e4);
+  const same = await runLoss(gpu, {
+    ...c,
+    student: peak(views * batch),
+    teacher: peak(globals * batch),
+  });
+  assert.deepEqual([same.loss, same.teacherEntropy, same.meanEntropy, same.kl], [0, 0, 0, 0]);
+  assert.ok(Array.from(same.grad).every((g) => g === 0));
+});
+
+gpuTest("DinoLoss uses the centre from before, per dimension, then moves it", async (gpu) => {
+  const c = lossCase([3, 2, 3, 5]);
+  const { dim } = c;
+  const loss = new DinoLoss({ outDim: dim, nCrops: 3, centerMomentum: 0.75 });
+  const teacher = gpu.tensor(Float32Array.from(c.teacher), [6, dim]);
+  const student = gpu.tensor(Float32Array.from(c.student), [9, dim]);
+  const { batchMean } = lossReference(c);
+  let center = Array<number>(dim).fill(0);
+  for (let step = 0; step < 4; step++) {
+    const updateCenter = step !== 2;
+    const result = gpu.scope(() => loss.forward(student, teacher, { updateCenter }));
+    const values = await loss.read(result);
+    assertClose([values.loss], [lossReference({ ...c, center }).loss], 3e-6, `step ${step}`);
+    if (updateCenter) center = center.map((x, k) => 0.75 * x + 0.25 * batchMean[k]);
+    assertClose(values.center, center, 1e-6, `centre of step ${step}`);
+    free(result);
+  }
+  for (const t of [teacher, student, loss]) t.destroy();
+});
+
+gpuTest("DinoLoss.updateCenter() does nothing for a bad step", async (gpu) => {
+  const loss = new DinoLoss({ gpu, outDim: 3, nCrops: 2 });
+  const start = Float32Array.of(1, 2, 3);
+  loss.center.write(start);
+  const batchMean = gpu.tensor(Float32Array.of(5, 5, 5));
+  const [sound, odd] = [1, NaN].map((x) => gpu.tensor(Float32Array.of(x, 0, 0, 0)));
+  const flag = gpu.tensor(Uint32Array.of(1, 1));
+  loss.updateCenter({ metrics: sound, batchMean }, flag);
+  loss.updateCenter({ metrics: odd, batchMean });
+  assert.deepEqual(await loss.center.read(), start);
+  loss.updateCenter({ metrics: sound, batchMean });
+  assertClose(await loss.center.read(), [1.4, 2.3, 3.2], 1e-6);
+  for (const t of [batchMean, sound, odd, flag, loss]) t.destroy();
+});
+
+for (
+  const [value, where] of [
+    [NaN, "student"],
+    [-Infinity, "student"],
+    [-Infinity, "teacher"],
+    [Infinity, "teacher"],
+  ] as const
+) {
+  gpuTest(`DinoLoss.read() refuses a loss made of ${value} in ${where} logits`, async (gpu) => {
+    const c = lossCase([2, 2, 3, 67]);
+    await eachLanes(gpu, async () => {
+      const loss = new DinoLoss({ outDim: 67, nCrops: 3 });
+      const rows = { student: Float32Array.from(c.student), teacher: Float32Array.from(c.teacher) };
+      rows[where][70] = value;
+      const result = gpu.scope(() =>
+        loss.forward(gpu.tensor(rows.student, [6, 67]), gpu.tensor(rows.teacher, [4, 67]))
+      );
+      await assert.rejects(
+        loss.read(result),
+        /expected a finite loss but found (NaN|Infinity).*the centre is as it was/,
+      );
+      assert.ok((await loss.center.read()).every((x) => x === 0), "the centre moved");
+      free(result);
+      loss.destroy();
+    });
+  });
+}
+
+gpuTest("DinoLoss takes new temperatures", async (gpu) => {
+  const c = lossCase([2, 2, 3, 9]);
+  const loss = new DinoLoss({ gpu, outDim: 9, nCrops: 3, centering: "none" });
+  const [student, teacher] = [c.student, c.teacher].map((x) => Float32Array.from(x));
+  const center = new Float32Array(9);
+  for (const [studentTemp, teacherTemp] of [[0.1, 0.07], [0.2, 0.04]]) {
+    loss.setTemperatures(studentTemp, teacherTemp);
+    const expected = lossReference({ ...c, center, studentTemp, teacherTemp }).loss;
+    const found = await loss.forward(student, teacher);
+    assertClose([found.loss], [expected], 3e-6);
+    assert.deepEqual(found.center, center, "there is none to move");
+  }
+  assert.throws(() => loss.setTemperatures(0, 0.04), /studentTemp above 0 .* but found 0/);
+  const temperatures = { scalars: gpu.dummy(), studentTemp: 0, teacherTemp: 1 };
+  const shared = new DinoLoss({ gpu, outDim: 9, nCrops: 3, temperatures });
+  assert.throws(() => shared.setTemperatures(0.1, 0.04), /it reads step scalars: set them there/);
+  for (const t of [loss, shared]) t.destroy();
+});
+
+gpuTest("DinoLoss of plain arrays is that of tensors", async (gpu) => {
+  for (const shape of [[1, 2, 2, 5], [3, 1, 4, 70]]) {
+    const c = { ...lossCase(shape), center: new Float32Array(shape[3]) };
+    const expected = await runLoss(gpu, c);
+    const loss = new DinoLoss(settingsOf(c)); // opens a GPU of its own
+    assert.throws(() => loss.center, /none is known yet: call forward first/);
+    const found = await loss.forward(Float32Array.from(c.student), Float32Array.from(c.teacher));
+    assert.equal(found.loss, expected.loss);
+    assert.equal(found.lossOverLnK, expected.loss / Math.log(c.dim));
+    assert.equal(found.teacherEntropy, expected.teacherEntropy);
+    assert.equal(found.meanTeacherEntropy, expected.meanEntropy);
+    assert.equal(found.kl, expected.kl);
+    assert.deepEqual(found.gradStudent, expected.grad);
+    assert.deepEqual(found.pairLoss, expected.pairs);
+    assert.deepEqual(found.center, expected.center);
+    loss.destroy();
+  }
+});
+
+gpuTest("DinoLoss of plain arrays names what is not finite and keeps its centre", async (gpu) => {
+  const c = lossCase([2, 2, 3, 4]);
+  const loss = new DinoLoss({ gpu, outDim: 4, nCrops: 3 });
+  const [student, teacher] = [c.student, c.teacher].map((x) => Float32Array.from(x));
+  const spoilt = student.slice();
+  spoilt[4 * 3 + 2] = NaN;
+  await assert.rejects(
+    loss.forward(spoilt, teacher),
+    /in student but found NaN in row 3 \(view 1, sample 1\), column 2: .*learning rate/,
+  );
+  await assert.rejects(
+    loss.forward(student, Float32Array.from(teacher, (x, i) => i ? x : -Infinity)),
+    /in teacher but found -Infinity in row 0 \(view 0, sample 0\), column 0/,
+  );
+  await assert.rejects(
+    loss.forward(Float32Array.from(student, (x) => x < 0 ? -3e38 : 3e38), teacher),
+    /expected a finite loss but found .* overflow when divided by a temperature/,
+  );
+  assert.ok((await loss.center.read()).every((x) => x === 0), "the centre moved");
+  loss.destroy();
+});
+
+Deno.test("DinoLoss.fromConfig() takes every setting from the configuration", () => {
+  const text = "augmentation: {n_global_crops: 3, num_local_views: 4}\n" +
+    "loss: {student_temp: 0.2, teacher_temp: 0.05, center_momentum: 0.8, " +
+    "centering: sinkhorn_knopp, koleo_weight: 0.1, chunk_size: 128}";
+  const config = parseConfig(text, { file: "c.yaml" });
+  const loss = DinoLoss.fromConfig(config.loss, config.augmentation, { outDim: 1000 });
+  assert.deepEqual(loss.options, {
+    outDim: 1000,
+    nCrops: 7,
+    nGlobalCrops: 3,
+    studentTemp: 0.2,
+    teacherTemp: 0.05,
+    centerMomentum: 0.8,
+    centering: "sinkhorn_knopp",
+    koleoWeight: 0.1,
+    chunkSize: 128,
+  });
+});
+
+Deno.test("DinoLoss says which setting does not fit, its value and what to do", () => {
+  const good: DinoLossOptions = { outDim: 4, nCrops: 3 };
+  const wrong: [Partial<DinoLossOptions>, RegExp][] = [
+    [{ outDim: 1 }, /expected outDim to be whole and at least 2 but found 1: give the number/],
+    [{ outDim: 4.5 }, /outDim .* found 4\.5/],
+    [{ nCrops: 1 }, /nCrops to be whole and at least 2, since it counts the global views.*: give/],
+    [{ nGlobalCrops: 4 }, /nCrops to be whole and at least 4/],
+    [{ nGlobalCrops: 0 }, /nGlobalCrops to be whole and at least 1 but found 0/],
+    [{ studentTemp: -1 }, /studentTemp above 0 and finite but found -1: .* 0\.1 is usual/],
+    [{ studentTemp: 0 }, /studentTemp above 0 and finite but found 0/],
+    [{ teacherTemp: NaN }, /teacherTemp above 0 and finite but found NaN: .* 0\.04 is usual/],
+    [{ teacherTemp: Infinity }, /teacherTemp above 0 and finite but found Infinity/],
+    [{ centerMomentum: 1 }, /centerMomentum in \[0, 1\) but found 1: .* 0\.9 is usual/],
+    [{ centerMomentum: -0.1 }, /centerMomentum in \[0, 1\) but found -0\.1/],
+    [
+      { centering: "sinkhorn" as "none" },
+      /one of center, sinkhorn_knopp, none but found sinkhorn:/,
+    ],
+    [{ koleoWeight: -1 }, /koleoWeight to be 0 or more and finite but found -1/],
+    [{ outDim: 200, chunkSize: 100 }, /a multiple of 64, or outDim \(200\) or more but found 100/],
+  ];
+  for (const [options, pattern] of wrong) {
+    assert.throws(() => new DinoLoss({ ...good, ...options }), (error: Error) => {
+      assert.ok(error instanceof HatchlingError);
+      assert.match(error.message, pattern);
+      return true;
+    });
+  }
+});
+
+gpuTest("DinoLoss says which shape does not fit, before anything runs", (gpu) => {
+  const loss = new DinoLoss({ gpu, outDim: 4, nCrops: 3 });
+  const shapes: [number[], number[]][] = [
+    [[6, 5], [4, 4]],
+    [[7, 4], [4, 4]],
+    [[6, 4], [6, 4]],
+    [[6, 4], [8, 2]],
+    [[4, 6], [4, 4]],
+  ];
+  const says = (found: string) => (error: Error) =>
+    error.message.includes(
+      `expected student [3·B, 4] and teacher [2·B, 4], both as tensors or as Float32Array, but found ${found}`,
+    );
+  for (const [student, teacher] of shapes) {
+    const [s, t] = [gpu.persistent(student, "s"), gpu.persistent(teacher, "t")];
+    assert.throws(() => loss.forward(s, t), says(`s[${student.join(", ")}] and t[`));
+    for (const tensor of [s, t]) tensor.destroy();
+  }
+  const zeros = (n: number) => new Float32Array(n);
+  assert.throws(() => loss.forward(zeros(25), zeros(16)), says("a Float32Array of 25 and"));
+  assert.throws(() => loss.forward(zeros(0), zeros(0)), says("a Float32Array of 0 and"));
+  const tensor = gpu.persistent([6, 4], "s");
+  assert.throws(() => loss.forward(tensor, zeros(16) as never), says("s[6, 4] and a Float32Array"));
+  assert.throws(() => loss.forward([1, 2] as never, [1] as never), says("1,2 and 1"));
+  for (const t of [tensor, loss]) t.destroy();
+});
