@@ -47,6 +47,7 @@ export {
   type KnnResult,
 } from "./lib/eval/knn.ts";
 export { nearest, type NearestOptions, type Neighbors } from "./lib/eval/nearest.ts";
+export { featureStd, rankMe } from "./lib/eval/rank.ts";
 export { type Recall, retrieval, viewRetrieval } from "./lib/eval/retrieval.ts";
 export * from "./lib/gpu/mod.ts";
 export {

@@ -11,6 +11,7 @@ import { type ArrayInput, withArrays } from "./loss/arrays.ts";
 import { checkLayers, defaultChunk, headSource, type LastLayerArrays } from "./loss/head.ts";
 import type { LastLayer } from "./model/head.ts";
 import { moveCenter } from "./loss/kernels.ts";
+import { koleo, type KoleoResult } from "./loss/koleo.ts";
 import {
   checkSettings,
   type DinoLossContext,
@@ -32,6 +33,7 @@ import {
 import { LossState } from "./loss/state.ts";
 
 export type { LastLayerArrays } from "./loss/head.ts";
+export { koleo, type KoleoOptions, type KoleoResult } from "./loss/koleo.ts";
 export type {
   Centering,
   DinoLossContext,
@@ -262,6 +264,25 @@ export class DinoLoss {
       defaultChunk(x.gpu, outDim, nCrops * batch, nGlobalCrops * batch);
     const source = headSource(x.gpu, student, teacher, size, nGlobalCrops <= 2);
     return { ...this.#run(x.gpu, batch, source, options), gradBottleneck: source.gradInput };
+  }
+
+  /**
+   * The KoLeo regulariser of the student's features, view by view over the global ones, times `koleoWeight`.
+   *
+   * @param features The student's features of all views [V·B, D], before the head.
+   * @returns Loss [1] and the gradient of the global views' features [G·B, D]; nothing when the weight is 0.
+   */
+  koleo(features: Tensor): KoleoResult | undefined {
+    const { nCrops, nGlobalCrops: groups, koleoWeight: weight } = this.options;
+    if (!weight) return undefined;
+    const [rows, dim] = features.shape;
+    const batch = rows / nCrops;
+    if (features.shape.length !== 2 || !Number.isInteger(batch)) {
+      throw new HatchlingError(
+        `DinoLoss: expected features [${nCrops}·B, D] of all views but found ${features}`,
+      );
+    }
+    return koleo(features.gpu, features.view([groups * batch, dim]), { groups, weight });
   }
 
   /**

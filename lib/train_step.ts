@@ -14,6 +14,7 @@ import {
   type ClipResult,
   flagNonFinite,
 } from "./optim/mod.ts";
+import { columnSum } from "./ops/mod.ts";
 
 /** Group of the optimiser that facebookresearch/dino freezes in the first epochs. */
 export const LAST_LAYER = 1;
@@ -51,6 +52,8 @@ export interface TrainerOptions {
 
 /** What a step leaves to be read. */
 export interface StepOutputs extends Omit<DinoLossMetrics, "center"> {
+  /** [1], KoLeo times its weight, where it is on; the loss does not hold it. */
+  koleo?: Tensor;
   /** The teacher's features of the global views, [G·B, D]. */
   teacherFeatures: Tensor;
   /** Norms of the gradients before clipping, by chunk. */
@@ -168,7 +171,13 @@ export class Trainer {
       teacher.lastLayer,
       { updateCenter: false },
     );
-    student.backward(gradBottleneck);
+    const koleo = this.loss.koleo(student.features);
+    student.backward(gradBottleneck, (dFeatures) => {
+      if (!koleo) return;
+      const { size } = koleo.gradFeatures;
+      const out = dFeatures.view([size]);
+      columnSum(gpu, koleo.gradFeatures.view([1, size]), { out, accumulate: true });
+    });
 
     const norms = clipFactors(gpu, this.student, this.#options.clip);
     const flagAt = (values: Tensor, first: number, count?: number) =>
@@ -183,7 +192,7 @@ export class Trainer {
     this.adamw.step(norms, scalars, SCALAR.adamw, this.flag);
     emaUpdate(gpu, this.teacher, this.student, scalars, SCALAR.momentum, this.flag);
     const { center: _, ...metrics } = loss;
-    return { ...metrics, teacherFeatures: teacher.features, norms };
+    return { ...metrics, koleo: koleo?.loss, teacherFeatures: teacher.features, norms };
   }
 
   /** Frees all state. */

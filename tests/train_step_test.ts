@@ -149,6 +149,55 @@ gpuTest("Trainer leaves zeros between its tensors, gradients included", async (g
   destroy();
 });
 
+gpuTest("Trainer adds KoLeo's gradient to that of the global views' features", async (gpu) => {
+  const biases: Float32Array[] = [];
+  const model = new DinoModel(
+    { imageSize: 8, patchSize: 4, dim: 8, depth: 1, heads: 2 },
+    { outDim: K, hiddenDim: 12, bottleneckDim: 6 },
+  );
+  const crops = [[2 * BATCH, 3, 8, 8], [BATCH, 3, 4, 4]].map((shape, i) => {
+    const tensor = gpu.persistent(shape);
+    tensor.write(normals(tensor.size, i));
+    return tensor;
+  });
+  let expected: Float32Array = new Float32Array();
+  for (const koleoWeight of [0, 0.5]) {
+    const loss = { nCrops: 3, koleoWeight };
+    const trainer = new Trainer(gpu, model, { loss, clip: 0 });
+    trainer.load(initialize(model.specs(), 1));
+    if (koleoWeight) {
+      const { gradFeatures, koleo: value } = gpu.scope(() => {
+        const { features } = model.forward(gpu, trainer.student, crops);
+        const { loss, gradFeatures } = trainer.loss.koleo(features)!;
+        return { gradFeatures, koleo: loss };
+      });
+      expected = await gradFeatures.read();
+      assert.ok(Number.isFinite((await value.read())[0]));
+      for (const t of [gradFeatures, value]) t.destroy();
+    }
+    const program = await record(gpu, () => trainer.step(crops));
+    assert.equal(!!program.outputs.koleo, koleoWeight > 0);
+    trainer.set({
+      step: 0,
+      teacherTemp: 0.04,
+      momentum: 1,
+      lr: 0,
+      weightDecay: 0,
+      freezeLastLayer: false,
+    });
+    program.run();
+    biases.push(await trainer.student.get("norm.bias").grad!.read());
+    for (const part of [program, trainer]) part.destroy();
+  }
+  // The features are the last norm's output: its bias gets the sum over their rows.
+  const sums = Array.from({ length: 8 }, (_, d) => {
+    return expected.reduce((sum, x, i) => sum + (i % 8 === d ? x : 0), 0);
+  });
+  assert.equal(expected.length, 2 * BATCH * 8);
+  assertClose(biases[1].map((x, d) => x - biases[0][d]), sums, 1e-4, "norm.bias");
+  for (const t of crops) t.destroy();
+});
+
 for (const value of [NaN, Infinity]) {
   gpuTest(`Trainer undoes a step with ${value} in a picture, and all after it`, async (gpu) => {
     const { trainer, train, state, destroy } = await setUp(gpu);
