@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path/posix";
 import { fileURLToPath } from "node:url";
+import { permissionTest } from "./support/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -106,8 +107,6 @@ function cycleIn(graph: ReadonlyMap<string, readonly string[]>): string | undefi
   return undefined;
 }
 
-const { state } = await Deno.permissions.query({ name: "read", path: ROOT });
-const mayRead = state === "granted";
 let sources: Map<string, Import[]> | undefined;
 
 /** Every file of lib/, and mod.ts, with what it imports. */
@@ -120,11 +119,7 @@ function imports(): Map<string, Import[]> {
 }
 
 function sourceTest(name: string, fn: () => void): void {
-  Deno.test({
-    name: mayRead ? name : `${name} (ignored: no permission to read the source)`,
-    ignore: !mayRead,
-    fn,
-  });
+  permissionTest(["read"], name, fn);
 }
 
 sourceTest("lib/ imports only downwards", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Decoder } from "../../lib/data/decoder.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { decodeTest, folderTest, plain, put, rgbAt } from "./support.ts";
+import { decodeTest, filesTest, plain, put, rgbAt } from "./support.ts";
 
 const workerUrl = new URL("./fixtures/odd_worker.ts", import.meta.url);
 
@@ -29,7 +29,7 @@ decodeTest(
   },
 );
 
-folderTest(
+filesTest(
   "Decoder reads paths inside its workers and reports what cannot be read",
   async (folder) => {
     const path = await put(folder, "a.png", plain(8, 8, [9, 8, 7]));

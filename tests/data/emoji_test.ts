@@ -2,17 +2,14 @@ import assert from "node:assert/strict";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { Loader } from "../../lib/data/loader.ts";
 import { openDataset } from "../../lib/data/open.ts";
+import { permissionTest } from "../support/permissions.ts";
 import { rgbAt } from "./support.ts";
 
-const states = await Promise.all(
-  (["read", "env", "run"] as const).map((name) => Deno.permissions.query({ name })),
-);
-const ignore = states.some(({ state }) => state !== "granted");
-
-Deno.test({
-  name: "openEmoji() gives 7,572 pictures on white with four kinds of labels",
-  ignore, // needs --allow-read --allow-env --allow-run, and the network on first use
-  fn: async () => {
+// And the network, on first use.
+permissionTest(
+  ["read", "env", "run"],
+  "openEmoji() gives 7,572 pictures on white with four kinds of labels",
+  async () => {
     const data: Dataset = await openDataset({ dataset: "emoji" });
     assert.equal(data.length, 7572);
     const { category, subcategory, identity, vendor } = data.labels!;
@@ -48,4 +45,4 @@ Deno.test({
     const small = await openDataset({ dataset: "emoji", maxPixels: 256 });
     assert.deepEqual([(await small.picture(0)).width, small.largestPixels], [16, 256]);
   },
-});
+);

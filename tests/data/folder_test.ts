@@ -5,12 +5,12 @@ import { openDataset } from "../../lib/data/open.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import gif from "./fixtures/animated.gif" with { type: "bytes" };
 import jpeg from "./fixtures/rgb.jpg" with { type: "bytes" };
-import { folderTest, plain, put, rgbAt } from "./support.ts";
+import { filesTest, plain, put, rgbAt } from "./support.ts";
 
 const text = (content: string) => new TextEncoder().encode(content);
 const ids = (data: Dataset) => Array.from({ length: data.length }, (_, i) => data.id(i));
 
-folderTest("openFolder() finds pictures recursively, in one order, with labels", async (folder) => {
+filesTest("openFolder() finds pictures recursively, in one order, with labels", async (folder) => {
   await put(folder, "zebra/1.png", plain(4, 4, [1, 1, 1]));
   await put(folder, "ant/b/deep.JPG", jpeg);
   await put(folder, "ant/a.gif", gif);
@@ -37,12 +37,12 @@ folderTest("openFolder() finds pictures recursively, in one order, with labels",
   data.close?.();
 });
 
-folderTest("openFolder() has no labels when there are no sub-folders", async (folder) => {
+filesTest("openFolder() has no labels when there are no sub-folders", async (folder) => {
   await put(folder, "a.png", plain(1, 1, [0, 0, 0]));
   assert.equal((await openFolder(folder)).labels, undefined);
 });
 
-folderTest(
+filesTest(
   "openFolder() leaves out damaged files and names each with its reason",
   async (folder) => {
     const good = plain(30, 30, [7, 8, 9]);
@@ -74,7 +74,7 @@ folderTest(
   },
 );
 
-folderTest("openFolder() decodes on demand when the pictures exceed cacheBytes", async (folder) => {
+filesTest("openFolder() decodes on demand when the pictures exceed cacheBytes", async (folder) => {
   for (let i = 0; i < 6; i++) await put(folder, `${i}.png`, plain(8, 8, [i, i, i]));
   const flipped = plain(8, 8, [9, 9, 9]);
   flipped[flipped.length - 20] ^= 1;
@@ -97,7 +97,7 @@ folderTest("openFolder() decodes on demand when the pictures exceed cacheBytes",
   }
 });
 
-folderTest(
+filesTest(
   "openFolder() follows symbolic links once, without running in circles",
   async (folder) => {
     await put(folder, "real/1.png", plain(1, 1, [1, 1, 1]));
@@ -112,7 +112,7 @@ folderTest(
   },
 );
 
-folderTest("openDataset() says what to do when there is nothing to open", async (folder) => {
+filesTest("openDataset() says what to do when there is nothing to open", async (folder) => {
   const fails = (path: string | undefined, pattern: RegExp) =>
     assert.rejects(openDataset({ dataset: "folder", path }), (error: Error) => {
       assert.ok(error instanceof HatchlingError);

@@ -1,37 +1,17 @@
-/** What the data tests share: files made on the spot, folders that vanish, tests that need permissions. */
+/** What the data tests share: files made on the spot, and tests that decode them. */
 import { crc32, deflateSync } from "node:zlib";
 import { dirname, join } from "node:path";
 import type { Picture } from "../../lib/data/image.ts";
-
-async function granted(...names: ("read" | "write" | "env" | "run")[]): Promise<boolean> {
-  const states = await Promise.all(names.map((name) => Deno.permissions.query({ name })));
-  return states.every(({ state }) => state === "granted");
-}
-
-const canDecode = await granted("read", "env");
-const canWrite = canDecode && await granted("write");
+import { folderTest, permissionTest } from "../support/permissions.ts";
 
 /** A test that decodes; the codecs need read and env permission. */
 export function decodeTest(name: string, fn: () => Promise<void>): void {
-  const reason = canDecode ? "" : " (ignored: needs --allow-read --allow-env)";
-  Deno.test({ name: name + reason, ignore: !canDecode, fn });
+  permissionTest(["read", "env"], name, fn);
 }
 
-/** A test with a temporary folder, removed at the end. */
-export function folderTest(name: string, fn: (folder: string) => Promise<void>): void {
-  const reason = canWrite ? "" : " (ignored: needs --allow-read --allow-env --allow-write)";
-  Deno.test({
-    name: name + reason,
-    ignore: !canWrite,
-    fn: async () => {
-      const folder = await Deno.makeTempDir({ prefix: "hatchling-" });
-      try {
-        await fn(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
-  });
+/** A test that decodes files which it puts into a temporary folder. */
+export function filesTest(name: string, fn: (folder: string) => Promise<void>): void {
+  folderTest(name, fn, ["env"]);
 }
 
 /** Writes a file and the folders above it; returns its path. */

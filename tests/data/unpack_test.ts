@@ -3,11 +3,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { HatchlingError } from "../../lib/errors.ts";
 import { type ExpectedFile, untar, verifiedFolder } from "../../lib/data/unpack.ts";
-
-const states = await Promise.all(
-  (["read", "write", "env", "sys"] as const).map((name) => Deno.permissions.query({ name })),
-);
-const ignore = states.some(({ state }) => state !== "granted");
+import { folderTest } from "../support/permissions.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const content = new Map([["a.bin", encode("alpha")], ["b.bin", encode("beta".repeat(1000))]]);
@@ -32,19 +28,9 @@ function tar(files: Iterable<[string, Uint8Array]>): Uint8Array {
   return new Uint8Array(Buffer.concat(blocks));
 }
 
+/** The private folder among the temporary files takes env and sys permission to find. */
 function fileTest(name: string, body: (root: string) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore,
-    fn: async () => {
-      const root = await Deno.makeTempDir({ prefix: "hatchling-test-" });
-      try {
-        await body(root);
-      } finally {
-        await Deno.remove(root, { recursive: true });
-      }
-    },
-  });
+  folderTest(name, body, ["env", "sys"]);
 }
 
 async function assertComplete(folder: string): Promise<void> {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError, folderOf } from "../../lib/io/files.ts";
-import { folderTest } from "./support.ts";
+import { folderTest } from "../support/permissions.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

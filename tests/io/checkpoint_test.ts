@@ -12,7 +12,7 @@ import {
   saveCheckpoint,
 } from "../../lib/io/checkpoint.ts";
 import { float32Tensor, parseSafetensors, serializeSafetensors } from "../../lib/io/safetensors.ts";
-import { folderTest } from "./support.ts";
+import { folderTest } from "../support/permissions.ts";
 
 function state(step: number): CheckpointState {
   const fill = (offset: number) =>

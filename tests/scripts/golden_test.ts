@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Case } from "../../scripts/golden/case.ts";
 import { compare, passes, type Results } from "../../scripts/golden/compare.ts";
 import { float32Tensor } from "../../lib/io/safetensors.ts";
+import { folderTest } from "../support/permissions.ts";
 
 const noise = { tol: 1e-3, tol_rms: 1e-4 };
 
@@ -112,65 +113,50 @@ Deno.test("compare() lets a rule of its own stand for a tensor or scalar", () =>
   assert.deepEqual(bad, [{ what: "out.y", ratio: 2 }]);
 });
 
-const states = await Promise.all(
-  (["run", "read", "write"] as const).map((name) => Deno.permissions.query({ name })),
-);
-const allowed = states.every(({ state }) => state === "granted");
-
 /** Runs the command; gives exit code and lines. */
 async function golden(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "scripts/golden.ts", ...args],
     cwd: `${import.meta.dirname}/../..`,
     env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(120_000),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   return { code, lines: text(stdout).split("\n"), errors: text(stderr) };
 }
 
-Deno.test({
-  name: allowed
-    ? "golden ends with the totals and fails where it has to"
-    : "golden ends with the totals and fails where it has to (needs --allow-run, -read and -write)",
-  ignore: !allowed,
-  async fn() {
-    const source = `${import.meta.dirname}/../golden/golden_public`;
-    const folder = await Deno.makeTempDir();
-    try {
-      for (const name of ["schedule_lr.json", "knn_k10.json", "knn_k10.safetensors"]) {
-        await Deno.copyFile(`${source}/${name}`, `${folder}/${name}`);
-      }
-      const { cases } = JSON.parse(await Deno.readTextFile(`${source}/manifest.json`));
-      const chosen = cases.filter(({ name }: { name: string }) =>
-        ["schedule_lr", "knn_k10"].includes(name)
-      );
-      const manifest = `${folder}/manifest.json`;
-      await Deno.writeTextFile(manifest, JSON.stringify({ cases: chosen }));
+folderTest("golden ends with the totals and fails where it has to", async (folder) => {
+  const source = `${import.meta.dirname}/../golden/golden_public`;
+  for (const name of ["schedule_lr.json", "knn_k10.json", "knn_k10.safetensors"]) {
+    await Deno.copyFile(`${source}/${name}`, `${folder}/${name}`);
+  }
+  const { cases } = JSON.parse(await Deno.readTextFile(`${source}/manifest.json`));
+  const chosen = cases.filter(({ name }: { name: string }) =>
+    ["schedule_lr", "knn_k10"].includes(name)
+  );
+  const manifest = `${folder}/manifest.json`;
+  await Deno.writeTextFile(manifest, JSON.stringify({ cases: chosen }));
 
-      const right = await golden(folder);
-      assert.deepEqual([right.code, right.lines.length, right.lines.at(-1)], [
-        0,
-        3,
-        "2 passed, 0 failed",
-      ]);
+  const right = await golden(folder);
+  assert.deepEqual([right.code, right.lines.length, right.lines.at(-1)], [
+    0,
+    3,
+    "2 passed, 0 failed",
+  ]);
 
-      const bytes = await Deno.readFile(`${folder}/knn_k10.safetensors`);
-      bytes[bytes.length - 1] ^= 1;
-      await Deno.writeFile(`${folder}/knn_k10.safetensors`, bytes);
-      const damaged = await golden(folder);
-      assert.deepEqual([damaged.code, damaged.lines.at(-1)], [1, "1 passed, 1 failed"]);
-      assert.match(damaged.lines.join(), /expected SHA-256 5e9d3dd8/);
+  const bytes = await Deno.readFile(`${folder}/knn_k10.safetensors`);
+  bytes[bytes.length - 1] ^= 1;
+  await Deno.writeFile(`${folder}/knn_k10.safetensors`, bytes);
+  const damaged = await golden(folder);
+  assert.deepEqual([damaged.code, damaged.lines.at(-1)], [1, "1 passed, 1 failed"]);
+  assert.match(damaged.lines.join(), /expected SHA-256 5e9d3dd8/);
 
-      const filtered = await golden(folder, "--only", "schedule");
-      assert.deepEqual([filtered.code, filtered.lines.at(-1)], [0, "1 passed, 0 failed"]);
-      const none = await golden(folder, "--only", "nothing");
-      assert.equal(none.code, 1);
-      assert.match(none.errors, /Expected cases in .* but found none to run/);
-      const missing = await golden(`${folder}/missing`);
-      assert.equal(missing.code, 1);
-      assert.match(missing.errors, /Expected a folder of fixtures but found nothing at/);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
-});
+  const filtered = await golden(folder, "--only", "schedule");
+  assert.deepEqual([filtered.code, filtered.lines.at(-1)], [0, "1 passed, 0 failed"]);
+  const none = await golden(folder, "--only", "nothing");
+  assert.equal(none.code, 1);
+  assert.match(none.errors, /Expected cases in .* but found none to run/);
+  const missing = await golden(`${folder}/missing`);
+  assert.equal(missing.code, 1);
+  assert.match(missing.errors, /Expected a folder of fixtures but found nothing at/);
+}, ["run"]);

@@ -8,12 +8,9 @@ import { modelOf } from "../../scripts/train/settings.ts";
 import gray from "../data/fixtures/gray.jpg" with { type: "bytes" };
 import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { plain, png, put } from "../data/support.ts";
-import { hasAdapter } from "../support/gpu.ts";
+import { lacksAdapter } from "../support/gpu.ts";
+import { lacks, testUnless, withFolder } from "../support/permissions.ts";
 
-const states = await Promise.all(
-  (["run", "read", "write", "env"] as const).map((name) => Deno.permissions.query({ name })),
-);
-const allowed = states.every(({ state }) => state === "granted");
 const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
 /** Milliseconds until a run is taken for hanging. */
@@ -79,20 +76,14 @@ async function pictures(folder: string): Promise<string> {
 
 /** A test with its own folder: pictures in `pictures/`, and room for runs. */
 function runTest(name: string, fn: (folder: string, small: string[]) => Promise<void>): void {
-  const reason = allowed ? "no WebGPU adapter here" : "needs run, read, write and env permission";
-  const ignore = !allowed || !hasAdapter;
-  Deno.test({
-    name: ignore ? `${name} (ignored: ${reason})` : name,
-    ignore,
-    fn: async () => {
-      const folder = await Deno.makeTempDir({ prefix: "hatchling-" });
-      try {
+  testUnless(
+    [lacksAdapter, lacks("run", "read", "write", "env")],
+    name,
+    () =>
+      withFolder(async (folder) => {
         await fn(folder, flags({ "data.path": await pictures(folder), ...SMALL }));
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
-  });
+      }),
+  );
 }
 
 /** Names the first byte that differs; the diff that assert would print of such files takes minutes. */

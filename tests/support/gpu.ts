@@ -1,6 +1,7 @@
 /** Tests that need a GPU: one device per test file, live bytes back to 0 after each test. */
 import assert from "node:assert/strict";
 import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { lacks, testUnless } from "./permissions.ts";
 
 const adapter = await globalThis.navigator?.gpu?.requestAdapter({
   powerPreference: "high-performance",
@@ -10,19 +11,22 @@ let shared: Promise<Gpu> | undefined;
 /** True when GPU tests run. */
 export const hasAdapter: boolean = !!adapter;
 
-/** A test with a GPU; listed as ignored, with the reason in its name, where there is no adapter. */
-export function gpuTest(name: string, fn: (gpu: Gpu) => void | Promise<void>): void {
-  Deno.test({
-    name: hasAdapter ? name : `${name} (ignored: no WebGPU adapter here)`,
-    ignore: !hasAdapter,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    fn: async () => {
-      const gpu = await (shared ??= openGpu());
-      const before = gpu.memory.liveBytes;
-      await fn(gpu);
-      await gpu.idle();
-      assert.equal(gpu.memory.liveBytes, before, "the test leaked GPU memory");
-    },
-  });
+/** Why tests that need an adapter cannot run here; "" when they can. */
+export const lacksAdapter: string = adapter ? "" : "no WebGPU adapter here";
+
+/** A test with a GPU, and perhaps permissions. */
+export function gpuTest(
+  name: string,
+  fn: (gpu: Gpu) => void | Promise<void>,
+  permissions: readonly Deno.PermissionName[] = [],
+): void {
+  const body = async () => {
+    const gpu = await (shared ??= openGpu());
+    const before = gpu.memory.liveBytes;
+    await fn(gpu);
+    await gpu.idle();
+    assert.equal(gpu.memory.liveBytes, before, "the test leaked GPU memory");
+  };
+  const sanitize = { sanitizeResources: false, sanitizeOps: false };
+  testUnless([lacksAdapter, lacks(...permissions)], name, body, sanitize);
 }
