@@ -5,49 +5,38 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { join } from "node:path";
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
 import { MultiCrop } from "../lib/augmentation.ts";
-import { parseConfig, parseOverrides, stringifyConfig } from "../lib/config.ts";
-import { Loader } from "../lib/data/loader.ts";
-import { openDataset } from "../lib/data/open.ts";
+import { stringifyConfig } from "../lib/config.ts";
 import { HatchlingError } from "../lib/errors.ts";
-import { pixelEncoder, vitEncoder } from "../lib/eval/encode.ts";
-import { evaluate, figureTable } from "../lib/eval/evaluate.ts";
 import { openGpu, record } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
-import { readFile } from "../lib/io/files.ts";
-import { initialize, Parameters } from "../lib/model/mod.ts";
-import { LAST_LAYER, Trainer } from "../lib/train_step.ts";
+import { initialize } from "../lib/model/mod.ts";
+import { Trainer } from "../lib/train_step.ts";
+import { readArguments } from "./train/arguments.ts";
 import { restoreTrainer, saveTrainer, saveWeights } from "./train/checkpoints.ts";
+import { judge } from "./train/judge.ts";
+import { look } from "./train/look.ts";
+import { openPictures } from "./train/pictures.ts";
 import { clock, Progress } from "./train/progress.ts";
-import { checkSameConfig, openMetrics, openRunFolder } from "./train/run_folder.ts";
+import { checkSameConfig, openRunFolder } from "./train/run_folder.ts";
+import { diagnosisSettingsOf, RunLog } from "./train/run_log.ts";
 import { augmentationOf, modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
+import { stopAt } from "./train/stop.ts";
 
 /** Longest time in milliseconds that steps are queued without looking at their results. */
 const PATIENCE = 1000;
 
 async function main(): Promise<number> {
   // Arguments and configuration.
-  const { overrides, rest } = parseOverrides(Deno.args);
-  const command = new Command("train")
-    .description("Trains a vision transformer with DINO.")
-    .argument("<config>", "YAML file, configs/small.yaml for instance")
-    .option("--out <dir>", "folder of the run (default: runs/<config>-<time>)")
-    .option("--resume", "go on with the newest run of this config, or the one in --out")
-    .addHelpText(
-      "after",
-      "\nAny key of the configuration: --optimizer.lr 1e-3, --data.path DIR (docs/configuration.md)",
-    )
-    .parse(rest, { from: "user" });
-  const [file] = command.args;
-  const config = parseConfig(new TextDecoder().decode(await readFile(file)), { file, overrides });
-  const { training, logging, checkpoint: saving } = config;
-  const run = await openRunFolder(file, command.opts());
+  const args = await readArguments(Deno.args);
+  const { config } = args;
+  const { data, training, logging, checkpoint: saving } = config;
+  const run = await openRunFolder(args.file, args);
   if (run.checkpoint) checkSameConfig(config, run.checkpoint.state.config);
-  const text = new TextEncoder();
-  await writeFileAtomic(join(run.path, "config.yaml"), text.encode(stringifyConfig(config)));
+  const yaml = new TextEncoder().encode(stringifyConfig(config));
+  await writeFileAtomic(join(run.path, "config.yaml"), yaml);
   const progress = new Progress();
 
   // Device.
@@ -55,32 +44,9 @@ async function main(): Promise<number> {
   const gpu = await openGpu({ limits: config.device.limits });
 
   // Data.
-  const dataset = await openDataset({
-    dataset: config.data.dataset,
-    path: config.data.path ?? undefined,
-    maxPixels: config.data.max_pixels,
-    cacheBytes: config.data.cache_bytes,
-    numWorkers: config.data.num_workers,
-    onProgress: (done, total) => progress.show(`decoding ${done} of ${total} pictures`),
-  });
-  const loader = new Loader(dataset, { batchSize: config.data.batch_size, seed: training.seed });
-  const total = Math.min(
-    training.num_epochs * loader.stepsPerEpoch,
-    training.max_steps ?? Infinity,
-  );
-  progress.end();
-  console.error(
-    `data: ${dataset.length} pictures from ${dataset.name}, ${loader.stepsPerEpoch} steps an epoch` +
-      (dataset.skipped.length ? `; ${dataset.skipped.length} damaged files skipped` : ""),
-  );
-  let named = 0;
-  const nameSkipped = () => {
-    for (; named < dataset.skipped.length; named++) {
-      const { file, reason } = dataset.skipped[named];
-      console.error(`skipped: ${file}: ${reason}`);
-    }
-  };
-  nameSkipped();
+  const { dataset, loader, nameSkipped } = await openPictures(config, progress);
+  const { stepsPerEpoch } = loader;
+  const total = Math.min(training.num_epochs * stepsPerEpoch, training.max_steps ?? Infinity);
 
   // Model, and everything else that training changes.
   const model = modelOf(config);
@@ -92,12 +58,12 @@ async function main(): Promise<number> {
     step = run.checkpoint.state.step;
     console.error(`resuming ${run.path} after step ${step}`);
   }
-  const valuesOf = scheduleOf(config, loader.stepsPerEpoch);
+  const valuesOf = scheduleOf(config, stepsPerEpoch);
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
   const pixels = gpu.persistent([loader.capacityPixels], "pixels");
-  const table = gpu.persistent([config.data.batch_size, 4], "table");
-  const crops = new MultiCrop(gpu, augmentationOf(config), config.data.batch_size);
+  const table = gpu.persistent([data.batch_size, 4], "table");
+  const crops = new MultiCrop(gpu, augmentationOf(config), data.batch_size);
   progress.show("recording the training step and compiling its kernels", true);
   const program = await record(gpu, () => trainer.step(crops.forward(pixels, table)));
   progress.end();
@@ -119,13 +85,9 @@ async function main(): Promise<number> {
       progress.show("stopping after this step; once more stops at once", true);
     });
   }
-  const metrics = await openMetrics(run.path, step);
+  const log = await RunLog.open(run.path, step, diagnosisSettingsOf(config, total), progress);
   const save = (step: number) =>
-    saveTrainer(run.path, trainer, {
-      step,
-      epoch: Math.floor(step / loader.stepsPerEpoch),
-      config,
-    });
+    saveTrainer(run.path, trainer, { step, epoch: Math.floor(step / stepsPerEpoch), config });
   const started = { step, time: performance.now() };
   let synced = performance.now();
   let saved = run.checkpoint ? step : -1;
@@ -146,64 +108,58 @@ async function main(): Promise<number> {
     program.run();
     step++;
 
-    const epochEnds = step % loader.stepsPerEpoch === 0;
+    const epochEnds = step % stepsPerEpoch === 0;
     const saves = (saving.save_every_n_iters && step % saving.save_every_n_iters === 0) ||
       (epochEnds && saving.save_every_n_epochs &&
-        step / loader.stepsPerEpoch % saving.save_every_n_epochs === 0);
+        step / stepsPerEpoch % saving.save_every_n_epochs === 0);
     const logs = step % logging.log_every_n_iters === 0 || step === total;
     if (!logs && !saves && !signal && performance.now() - synced < PATIENCE) continue;
 
     // Everything the host wants to know, in one read.
-    const [figures, flag] = await gpu.read([program.outputs.metrics, trainer.flag]);
-    const [bad, culprit] = new Uint32Array(flag.buffer);
-    if (bad) {
-      const names = program.outputs.norms.flatMap((chunk) => chunk.names);
-      await stopAt(bad - 1, culprit > 1 ? `the gradient of ${names[culprit - 2]}` : "the loss");
+    const { figures, spread, nonFinite } = await look(gpu, trainer, program.outputs, logs);
+    if (nonFinite) {
+      const frozenSteps = training.freeze_last_layer * stepsPerEpoch;
+      const stopped = { folder: run.path, trainer, frozenSteps, log, save };
+      await stopAt(nonFinite.step, nonFinite.what, stopped);
     }
     synced = performance.now();
-    const [loss, entropy, marginal, kl] = figures;
-    const k = config.model.projection_output_dim;
     const seconds = (synced - started.time) / 1000;
     const done = step - started.step;
-    const imagesPerSecond = done * config.data.batch_size / seconds;
+    const imagesPerSecond = done * data.batch_size / seconds;
+    const { loss, loss_over_ln_k: share, teacher_entropy: entropy } = figures;
+    progress.show(
+      `step ${step}/${total} epoch ${(step / stepsPerEpoch).toFixed(2)}  ` +
+        `loss ${loss.toFixed(4)}  loss/ln K ${share.toFixed(3)}  ` +
+        `teacher entropy ${entropy.toFixed(3)}  ` +
+        `${imagesPerSecond.toFixed(0)} images/s  ETA ${clock((total - step) * seconds / done)}`,
+      step === total,
+    );
     if (logs) {
-      const line = {
+      await log.write({
         step,
-        epoch: values.step / loader.stepsPerEpoch,
-        loss,
-        loss_over_ln_k: loss / Math.log(k),
-        teacher_entropy: entropy,
-        teacher_entropy_of_mean: marginal,
-        kl_teacher_student: kl,
+        epoch: values.step / stepsPerEpoch,
+        ...figures,
         lr: values.lr,
         weight_decay: values.weightDecay,
         teacher_momentum: values.momentum,
         teacher_temp: values.teacherTemp,
         images_per_second: imagesPerSecond,
-      };
-      await metrics.write(text.encode(JSON.stringify(line) + "\n"));
+        ...spread,
+      });
     }
-    progress.show(
-      `step ${step}/${total} epoch ${(step / loader.stepsPerEpoch).toFixed(2)}  loss ${
-        loss.toFixed(4)
-      }  ` +
-        `loss/ln K ${(loss / Math.log(k)).toFixed(3)}  teacher entropy ${entropy.toFixed(3)}  ` +
-        `${imagesPerSecond.toFixed(0)} images/s  ETA ${clock((total - step) * seconds / done)}`,
-      step === total,
-    );
     if (saves) {
       await save(step);
       saved = step;
     }
   }
   progress.end();
-  metrics.close();
+  log.close();
   loader.close();
   if (saved !== step) await save(step);
   if (signal) {
     console.error(
       `stopped by ${signal} after step ${step}; go on with --resume${
-        command.opts().out ? ` --out ${run.path}` : ""
+        args.out ? ` --out ${run.path}` : ""
       }`,
     );
     return signal === "SIGINT" ? 130 : 143;
@@ -215,52 +171,19 @@ async function main(): Promise<number> {
   // What it learned, beside the same model before training and the pixels themselves.
   program.destroy();
   crops.destroy();
-  const initial = new Parameters(gpu, model.specs());
-  initial.load(initialize(model.specs(), training.seed));
-  const figures = await evaluate(gpu, dataset, [
-    vitEncoder(gpu, "teacher", model.vit, trainer.teacher),
-    vitEncoder(gpu, "random init", model.vit, initial),
-    pixelEncoder(),
-  ], {
-    batchSize: config.evaluation.batch_size,
-    seed: training.seed,
-    views: config.evaluation.view_retrieval,
-    mean: [...config.augmentation.normalize_mean],
-    std: [...config.augmentation.normalize_std],
-    knnK: config.evaluation.knn_k,
-    knnTemperature: config.evaluation.knn_temperature,
-    maxImages: config.evaluation.max_images,
-    onProgress: (done) =>
-      progress.show(
-        `evaluating: ${done} of ${config.evaluation.max_images ?? dataset.length} pictures`,
-      ),
+  await judge(gpu, {
+    config,
+    dataset,
+    model,
+    teacher: trainer.teacher,
+    folder: run.path,
+    progress,
   });
-  progress.end();
   nameSkipped();
-  await writeFileAtomic(
-    join(run.path, "evaluation.json"),
-    text.encode(JSON.stringify(figures, null, 2) + "\n"),
-  );
-  console.log(figureTable(figures));
   console.log(`\nrun folder: ${run.path}`);
   dataset.close?.();
   gpu.destroy();
   return 0;
-
-  /** The device has kept everything as it was before the bad step: save that, and say what happened. */
-  async function stopAt(badStep: number, what: string): Promise<never> {
-    trainer.adamw.counts[0] = badStep;
-    trainer.adamw.counts[LAST_LAYER] = Math.max(
-      0,
-      badStep - training.freeze_last_layer * loader.stepsPerEpoch,
-    );
-    await save(badStep);
-    throw new HatchlingError(
-      `Expected finite numbers but found NaN or infinity in ${what} at step ${badStep}. Weights, teacher and centre ` +
-        `are those from before that step, saved in ${run.path}: lower optimizer.lr or training.gradient_clip, or ` +
-        "lengthen scheduler.warmup_epochs",
-    );
-  }
 }
 
 try {

@@ -15,6 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
     "lib/augmentation",
     "lib/config",
     "lib/data",
+    "lib/diagnosis",
     "lib/ema",
     "lib/eval",
     "lib/io",

@@ -11,24 +11,35 @@ const INTERVAL = 5000;
 export class Progress {
   #terminal = Deno.stderr.isTerminal();
   #last = -Infinity;
-  #open = false;
+  #line = "";
 
   /** Shows a line; `always` shows it also where lines are rationed. */
   show(line: string, always = false): void {
     if (this.#terminal) {
-      Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[2K${line}`));
-      this.#open = true;
+      this.#write(line);
+      this.#line = line;
     } else if (always || performance.now() - this.#last >= INTERVAL) {
       console.error(line);
       this.#last = performance.now();
     }
   }
 
+  /** Says something that stays: it takes the place of the line, which goes on below it. */
+  say(message: string): void {
+    if (this.#line) this.#write("");
+    console.error(message);
+    if (this.#line) this.#write(this.#line);
+  }
+
   /** Ends the current line. */
   end(): void {
-    if (this.#open) console.error();
-    this.#open = false;
+    if (this.#line) console.error();
+    this.#line = "";
     this.#last = -Infinity;
+  }
+
+  #write(line: string): void {
+    Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[2K${line}`));
   }
 }
 

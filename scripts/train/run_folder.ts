@@ -5,6 +5,7 @@
  */
 import { basename, join } from "node:path";
 import type { Config } from "../../lib/config.ts";
+import type { MetricLine } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import {
   type LatestCheckpoint,
@@ -89,25 +90,37 @@ async function newestRun(name: string): Promise<string> {
   );
 }
 
+/** The run's metrics.jsonl, open for appending, with the lines that it holds. */
+export interface Metrics {
+  /** Where to append. */
+  file: Deno.FsFile;
+  /** The lines so far. */
+  lines: MetricLine[];
+}
+
 /**
  * Opens the run's metrics.jsonl for appending. An interrupted run may have logged steps after its last
- * checkpoint, which will be logged again: only whole lines up to `step` are kept.
+ * checkpoint, which will be logged again, or a number that was not finite, after which it now goes on: only
+ * whole lines up to `step` are kept.
  */
-export async function openMetrics(folder: string, step: number): Promise<Deno.FsFile> {
+export async function openMetrics(folder: string, step: number): Promise<Metrics> {
   const path = join(folder, "metrics.jsonl");
   const text = await Deno.readTextFile(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return "";
     throw fileError("read", path, error);
   });
-  const kept = text.split("\n").filter((line) => {
+  const lines: MetricLine[] = [];
+  const kept = text.split("\n").filter((row) => {
     try {
-      return JSON.parse(line).step <= step;
+      const line: MetricLine = JSON.parse(row);
+      if (!(line.step <= step) || line.non_finite !== undefined) return false;
+      return lines.push(line);
     } catch {
       return false;
     }
   });
-  await writeFileAtomic(path, new TextEncoder().encode(kept.map((line) => line + "\n").join("")));
-  return await Deno.open(path, { append: true });
+  await writeFileAtomic(path, new TextEncoder().encode(kept.map((row) => row + "\n").join("")));
+  return { file: await Deno.open(path, { append: true }), lines };
 }
 
 /**

@@ -1,0 +1,92 @@
+/**
+ * Curves over the logged steps, without the noise of single batches.
+ *
+ * @module
+ */
+import type { MetricKey, MetricLine } from "./lines.ts";
+
+/** Lines whose median is one smoothed point: two outliers among them do not move it far. */
+export const SMOOTH = 5;
+
+/** Share of a run that counts as recent, and the most lines of it. */
+const RECENT = 0.1, MOST_RECENT = 50;
+
+/** One smoothed curve. */
+export interface Curve {
+  /** Median over the recent lines. */
+  recent: number;
+  /** Step of the first smoothed point. */
+  from: { step: number; value: number };
+  /** Largest smoothed point. */
+  high: { step: number; value: number };
+  /** Smallest smoothed point. */
+  low: { step: number; value: number };
+  /** Medians of {@linkcode SMOOTH} lines in a row, each at the step of its last line. */
+  points: { step: number; value: number }[];
+}
+
+/** A number of a line, or what is computed from it; undefined where the line lacks it. */
+export type Quantity = MetricKey | ((line: MetricLine) => number | undefined);
+
+/** A line's number, when it has one. */
+export function numberOf(line: MetricLine, key: MetricKey): number | undefined {
+  const value = line[key];
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+/** Lines that count as recent: the last tenth of the run, from 5 to 50 lines. */
+export function recentLines(lines: readonly MetricLine[]): MetricLine[] {
+  const count = Math.min(MOST_RECENT, Math.max(SMOOTH, Math.ceil(RECENT * lines.length)));
+  return lines.slice(-count);
+}
+
+/** The curve of a quantity; undefined while fewer than {@linkcode SMOOTH} lines have it. */
+export function curve(lines: readonly MetricLine[], quantity: Quantity): Curve | undefined {
+  const valueOf = typeof quantity === "function"
+    ? quantity
+    : (line: MetricLine) => numberOf(line, quantity);
+  const known = lines.flatMap((line) => {
+    const value = valueOf(line);
+    return value === undefined ? [] : [{ step: line.step, value }];
+  });
+  if (known.length < SMOOTH) return undefined;
+  const points = known.slice(SMOOTH - 1).map(({ step }, i) => ({
+    step,
+    value: median(known.slice(i, i + SMOOTH).map(({ value }) => value)),
+  }));
+  const recent = recentLines(lines).flatMap((line) => valueOf(line) ?? []);
+  if (recent.length < SMOOTH) return undefined;
+  let [high, low] = [points[0], points[0]];
+  for (const point of points) {
+    if (point.value > high.value) high = point;
+    if (point.value < low.value) low = point;
+  }
+  return { recent: median(recent), from: points[0], high, low, points };
+}
+
+/**
+ * Turns of a curve by at least `least`, up or down: 0 for one that only rises or only falls, 1 for a
+ * valley or a hill, more for one that swings.
+ */
+export function turns({ points }: Curve, least: number): number {
+  let count = 0, direction = 0, low = points[0].value, high = low;
+  for (const { value } of points) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+    if (direction !== 1 && value - low >= least) {
+      if (direction) count++;
+      [direction, high] = [1, value];
+    } else if (direction !== -1 && high - value >= least) {
+      if (direction) count++;
+      [direction, low] = [-1, value];
+    }
+  }
+  return count;
+}
+
+/** The middle value; the mean of the two middle ones of an even number. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

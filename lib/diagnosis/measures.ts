@@ -1,0 +1,83 @@
+/**
+ * What a diagnosis measures on the lines of a run.
+ *
+ * @module
+ */
+import { type Curve, curve, numberOf } from "./curves.ts";
+import type { MetricLine } from "./lines.ts";
+import { type DiagnosisSettings, type Risk, riskySettings } from "./settings.ts";
+
+/** The curves of a run and what they are compared with. */
+export interface Measures {
+  /** Steps done. */
+  step: number;
+  /** Steps of an epoch, when the lines tell. */
+  stepsPerEpoch?: number;
+  /** ln K in nats: the entropy of the uniform distribution, and the loss of guessing. */
+  lnK: number;
+  /** Pictures per step B; without it the limits of a batch are not known, and taken as K. */
+  batchSize: number;
+  /** Most that a batch can show of {@linkcode Measures.information}: ln min(B, K). */
+  most: number;
+  /** The loss in nats. */
+  loss?: Curve;
+  /** Mean entropy of the teacher. */
+  entropy?: Curve;
+  /** Entropy of the mean teacher. */
+  ofMean?: Curve;
+  /**
+   * Entropy of the mean less mean entropy: the information in nats that the teacher's answer holds about
+   * the picture. 0 when every picture gets the same answer, sharp or flat.
+   */
+  information?: Curve;
+  /** KL(teacher ‖ student). */
+  kl?: Curve;
+  /** Spread of the teacher's features. */
+  std?: Curve;
+  /** Their effective rank. */
+  rank?: Curve;
+  /** Norm of the gradient. */
+  gradient?: Curve;
+  /** Settings that are risky by themselves. */
+  risks: Risk[];
+}
+
+/** Measures the lines of a run, of which there is at least one with numbers. */
+export function measure(lines: readonly MetricLine[], settings: DiagnosisSettings): Measures {
+  const last = lines.at(-1)!;
+  const lnK = settings.outDim ? Math.log(settings.outDim) : lnKOf(lines);
+  const { batchSize = Math.exp(lnK) } = settings;
+  const epoch = numberOf(last, "epoch");
+  const lr = lines.reduce((most, line) => Math.max(most, numberOf(line, "lr") ?? 0), 0);
+  const temp = numberOf(last, "teacher_temp") ?? 0;
+  const known = { ...settings, teacherTemp: Math.max(temp, settings.teacherTemp ?? 0) };
+  return {
+    step: last.step,
+    stepsPerEpoch: epoch ? Math.round((last.step - 1) / epoch) : undefined,
+    lnK,
+    batchSize,
+    most: Math.min(Math.log(batchSize), lnK),
+    loss: curve(lines, "loss"),
+    entropy: curve(lines, "teacher_entropy"),
+    ofMean: curve(lines, "teacher_entropy_of_mean"),
+    information: curve(lines, (line) => {
+      const mean = numberOf(line, "teacher_entropy_of_mean");
+      const own = numberOf(line, "teacher_entropy");
+      return mean === undefined || own === undefined ? undefined : Math.max(0, mean - own);
+    }),
+    kl: curve(lines, "kl_teacher_student"),
+    std: curve(lines, "feature_std"),
+    rank: curve(lines, "feature_rank"),
+    gradient: curve(lines, "gradient_norm"),
+    risks: riskySettings(known, lr, last.step),
+  };
+}
+
+/** From a line with both losses; NaN where there is none, and then no comparison with it holds. */
+function lnKOf(lines: readonly MetricLine[]): number {
+  for (const line of lines) {
+    const [loss, share] = [numberOf(line, "loss"), numberOf(line, "loss_over_ln_k")];
+    if (loss && share) return loss / share;
+  }
+  return NaN;
+}

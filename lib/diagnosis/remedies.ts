@@ -1,0 +1,55 @@
+/**
+ * What to change first, by what was found and which settings lead there.
+ *
+ * @module
+ */
+import { type DiagnosisSettings, type Risk, short } from "./settings.ts";
+
+/** Finds a risky setting. */
+type Find = (key: Risk["key"]) => Risk | undefined;
+
+/** For one prototype that takes all. */
+export function againstOnePeak(risk: Find, s: DiagnosisSettings): string {
+  if (risk("loss.centering")) return "set loss.centering to center (or sinkhorn_knopp)";
+  if (risk("loss.center_momentum")) {
+    return `lower loss.center_momentum from ${s.centerMomentum} to 0.9, so that the centre follows the teacher`;
+  }
+  return `raise loss.teacher_temp${
+    s.teacherTemp ? ` from ${s.teacherTemp}` : ""
+  } by half or, if the centre ` +
+    "lags, lower loss.center_momentum; loss.centering sinkhorn_knopp cannot collapse to one peak";
+}
+
+/** For a teacher without an opinion. */
+export function againstUniform(risk: Find, s: DiagnosisSettings): string {
+  const from = s.teacherTemp ? ` from ${s.teacherTemp}` : "";
+  if (risk("loss.teacher_temp")) {
+    return `lower loss.teacher_temp and loss.warmup_teacher_temp${from} to 0.04, well below ` +
+      `loss.student_temp ${s.studentTemp}, so that the teacher is sharper than the student`;
+  }
+  return `lower loss.teacher_temp and loss.warmup_teacher_temp${from} by a third, so that the teacher is ` +
+    "sharper; with a narrow model raise model.init_std to about 0.4 / √dim";
+}
+
+/** For features of too few dimensions. */
+export function againstLowRank(s: DiagnosisSettings): string {
+  const decay = (s.weightDecay ?? 0) > 1
+    ? `lower optimizer.weight_decay and weight_decay_end from ${s.weightDecay} to 0.04 … 0.4`
+    : "lower optimizer.lr by 3";
+  const koleo = s.koleoWeight ? "" : "; loss.koleo_weight 0.1 spreads the features";
+  return decay + koleo;
+}
+
+/** For steps that are too large. */
+export function againstLargeSteps(lr: number): string {
+  return `lower optimizer.lr by 10 or more${lr ? ` (it has been up to ${short(lr)})` : ""}; ` +
+    "where it must be high, lengthen scheduler.warmup_epochs";
+}
+
+/** For NaN and infinity. */
+export function againstNonFinite(risk: Find, lr: number): string {
+  return risk("optimizer.lr")
+    ? againstLargeSteps(lr)
+    : "lower optimizer.lr or training.gradient_clip, or lengthen scheduler.warmup_epochs; --resume goes on " +
+      "from the last sound state";
+}

@@ -1,0 +1,95 @@
+/**
+ * What the host asks of the GPU while a run trains: one read, whatever it wants to know.
+ *
+ * @module
+ */
+import { featureStd, rankMe } from "../../lib/eval/rank.ts";
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { StepOutputs, Trainer } from "../../lib/train_step.ts";
+
+/** The figures of the last step, under their names in metrics.jsonl. */
+export interface Figures {
+  /** The loss in nats. */
+  loss: number;
+  /** Loss / ln K: 1 where teacher and student are uniform. */
+  loss_over_ln_k: number;
+  /** Mean entropy of the teacher's distributions in nats. */
+  teacher_entropy: number;
+  /** Entropy of their mean in nats. */
+  teacher_entropy_of_mean: number;
+  /** Mean KL(teacher ‖ student) in nats. */
+  kl_teacher_student: number;
+}
+
+/** How far the state has spread; costs a few milliseconds on the host. */
+export interface Spread {
+  /** L2 norm of the loss's centre. */
+  center_norm: number;
+  /** Spread of the teacher's features of the global views: 0 collapsed, about 1 even. */
+  feature_std: number;
+  /** Effective rank (RankMe) of the same features, from 1 to their dimension. */
+  feature_rank: number;
+  /** L2 norm of the gradient of all parameters, before clipping. */
+  gradient_norm: number;
+  /** KoLeo times its weight, where it is on. */
+  koleo?: number;
+}
+
+/** What one look finds. */
+export interface Look {
+  /** The figures. */
+  figures: Figures;
+  /** The spread, when it was asked for. */
+  spread?: Spread;
+  /** The first step, from 0, with a number that is not finite, and what held it. */
+  nonFinite?: { step: number; what: string };
+}
+
+/** Looks at the last step, and at the flag that may be older; `spread` asks for more than figures. */
+export async function look(
+  gpu: Gpu,
+  trainer: Trainer,
+  outputs: StepOutputs,
+  spread: boolean,
+): Promise<Look> {
+  const { metrics, koleo, teacherFeatures: features, norms: chunks } = outputs;
+  const more = spread
+    ? [trainer.loss.center, features, ...koleo ? [koleo] : [], ...chunks.map(({ norms }) => norms)]
+    : [];
+  const [values, flag, ...rest] = await gpu.read([metrics, trainer.flag, ...more]);
+  const [loss, teacher_entropy, teacher_entropy_of_mean, kl_teacher_student] = values;
+  const found: Look = {
+    figures: {
+      loss,
+      loss_over_ln_k: loss / Math.log(trainer.loss.center.size),
+      teacher_entropy,
+      teacher_entropy_of_mean,
+      kl_teacher_student,
+    },
+  };
+  const [bad, culprit] = new Uint32Array(flag.buffer);
+  if (bad) {
+    const names = chunks.flatMap((chunk) => chunk.names);
+    const what = culprit > 1 ? `the gradient of ${names[culprit - 2]}` : "the loss";
+    found.nonFinite = { step: bad - 1, what };
+  }
+  if (spread) {
+    const [center, rows] = rest;
+    const norms = rest.slice(-chunks.length);
+    const [count, dim] = features.shape;
+    found.spread = {
+      center_norm: norm(center),
+      feature_std: featureStd(rows, count, dim),
+      feature_rank: rankMe(rows, count, dim),
+      gradient_norm: Math.hypot(...norms.map(norm)),
+      ...koleo && { koleo: rest[2][0] },
+    };
+  }
+  return found;
+}
+
+function norm(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value * value;
+  return Math.sqrt(sum);
+}
