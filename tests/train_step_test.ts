@@ -198,6 +198,36 @@ gpuTest("Trainer adds KoLeo's gradient to that of the global views' features", a
   for (const t of crops) t.destroy();
 });
 
+gpuTest("Trainer finds the same gradients with logits in chunks, in less memory", async (gpu) => {
+  const model = new DinoModel(
+    { imageSize: 8, patchSize: 4, dim: 8, depth: 1, heads: 2 },
+    { outDim: 2000, hiddenDim: 12, bottleneckDim: 6 },
+  );
+  const crops = gpu.tensor(normals(3 * BATCH * 192, 5), [3 * BATCH, 3, 8, 8]);
+  const views = [crops.view([6, 3, 8, 8]), crops.view([3, 3, 8, 8], 6 * 192)];
+  const found: { grads: Float32Array[]; bytes: number }[] = [];
+  for (const chunkSize of [undefined, 128]) {
+    const trainer = new Trainer(gpu, model, { loss: { nCrops: 3, chunkSize }, clip: 0 });
+    trainer.load(initialize(model.specs(), 1));
+    const program = await record(gpu, () => trainer.step(views));
+    trainer.set({
+      step: 0,
+      teacherTemp: 0.04,
+      momentum: 1,
+      lr: 0,
+      weightDecay: 0,
+      freezeLastLayer: false,
+    });
+    program.run();
+    found.push({ grads: await gpu.read(trainer.student.grads), bytes: program.temporaryBytes });
+    for (const part of [program, trainer]) part.destroy();
+  }
+  const [whole, chunked] = found;
+  whole.grads.forEach((grad, i) => assertClose(chunked.grads[i], grad, 1e-5, `chunk ${i}`));
+  assert.ok(chunked.bytes < whole.bytes, `${chunked.bytes} bytes, not below ${whole.bytes}`);
+  crops.destroy();
+});
+
 for (const value of [NaN, Infinity]) {
   gpuTest(`Trainer undoes a step with ${value} in a picture, and all after it`, async (gpu) => {
     const { trainer, train, state, destroy } = await setUp(gpu);

@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { LastLayer } from "../model/head.ts";
 
 /** An array on its way to the GPU. */
 export interface ArrayInput {
@@ -59,4 +60,63 @@ function checkFinite(name: string, { values, columns, batch }: ArrayInput): void
     } in row ${row}${which}, column ` +
       `${at % columns}: look where it comes from; too high a learning rate is the usual cause`,
   );
+}
+
+/** A last layer as plain arrays. */
+export interface LastLayerArrays {
+  /** Directions v, [K, D]. */
+  weightV: Float32Array;
+  /** Lengths g, [K]; ones by default. */
+  weightG?: Float32Array;
+}
+
+/** Arguments of the loss of a head: bottleneck and last layer of the student, then of the teacher. */
+export type HeadArrays = [Float32Array, LastLayerArrays, Float32Array, LastLayerArrays];
+
+type HeadInputs =
+  | "bottleneck"
+  | "weightV"
+  | "weightG"
+  | "teacherBottleneck"
+  | "teacherWeightV"
+  | "teacherWeightG";
+
+/** Those arguments by name. */
+export function headInputs(
+  [x, layer, teacherX, teacherLayer]: HeadArrays,
+  outDim: number,
+  batch: number,
+): Record<HeadInputs, ArrayInput> {
+  const columns = layer.weightV.length / outDim;
+  const g = ({ weightG }: LastLayerArrays) => ({
+    values: weightG ?? new Float32Array(outDim).fill(1),
+    columns: 1,
+  });
+  return {
+    bottleneck: { values: x, columns, batch },
+    weightV: { values: layer.weightV, columns },
+    weightG: g(layer),
+    teacherBottleneck: { values: teacherX, columns, batch },
+    teacherWeightV: { values: teacherLayer.weightV, columns },
+    teacherWeightG: g(teacherLayer),
+  };
+}
+
+/** Both layers on the GPU; the student's with gradients. */
+export function headTensors(
+  t: Record<HeadInputs, Tensor>,
+): {
+  student: LastLayer;
+  teacher: LastLayer;
+  grads: Record<"gradWeightV" | "gradWeightG", Tensor>;
+} {
+  const [weightV, weightG] = [t.weightV, t.weightG].map((data) => ({
+    data,
+    grad: data.gpu.empty(data.shape, "weight.grad"),
+  }));
+  return {
+    student: { weightV, weightG },
+    teacher: { weightV: { data: t.teacherWeightV }, weightG: { data: t.teacherWeightG } },
+    grads: { gradWeightV: weightV.grad, gradWeightG: weightG.grad },
+  };
 }

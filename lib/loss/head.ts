@@ -3,49 +3,12 @@
  *
  * @module
  */
-import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu/mod.ts";
 import type { LastLayer } from "../model/head.ts";
 import { matmul } from "../ops/matmul.ts";
-import { claim, type Weight } from "../ops/weight.ts";
+import { claim } from "../ops/weight.ts";
 import { type NormalizedWeight, weightNorm, weightNormBackward } from "../ops/weight_norm.ts";
 import type { Chunk, LogitSource } from "./passes.ts";
-
-/** A last layer as plain arrays. */
-export interface LastLayerArrays {
-  /** Directions v, [K, D]. */
-  weightV: Float32Array;
-  /** Lengths g, [K]; ones by default. */
-  weightG?: Float32Array;
-}
-
-/**
- * D of two last layers.
- *
- * @throws {HatchlingError} When one is not [K, D] and [K], or their D differ.
- */
-export function checkLayers(
-  outDim: number,
-  ...layers: readonly (LastLayer | LastLayerArrays)[]
-): number {
-  const size = (w: Weight | Float32Array) => w instanceof Float32Array ? w.length : w.data.size;
-  const dims = layers.map(({ weightV, weightG }) => {
-    const dim = size(weightV) / outDim;
-    if (Number.isInteger(dim) && dim > 0 && (!weightG || size(weightG) === outDim)) return dim;
-    throw new HatchlingError(
-      `DinoLoss: expected a last layer of weightV [${outDim}, D] and weightG [${outDim}] but found ` +
-        `${size(weightV)} and ${
-          weightG && size(weightG)
-        } elements: outDim is its number of outputs`,
-    );
-  });
-  if (dims[0] === dims[1]) return dims[0];
-  throw new HatchlingError(
-    `DinoLoss: expected last layers of one width but found ${
-      dims.join(" and ")
-    }: student and teacher share a shape`,
-  );
-}
 
 /** What goes into a last layer, and the layer. */
 export interface HeadInput {
