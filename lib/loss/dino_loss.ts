@@ -36,7 +36,7 @@ import {
   lossValues,
   type ReadMetrics,
 } from "./result.ts";
-import { batchOf, checkLayers } from "./shapes.ts";
+import { batchOf, checkBinding, checkLayers } from "./shapes.ts";
 import { LossState } from "./state.ts";
 
 /** Options of one call of the loss. */
@@ -106,7 +106,7 @@ export class DinoLoss {
    * ```
    */
   static fromConfig(
-    loss: LossConfig,
+    loss: Partial<LossConfig>,
     augmentation: Pick<AugmentationConfig, "n_global_crops" | "num_local_views">,
     context: DinoLossContext,
   ): DinoLoss {
@@ -159,6 +159,7 @@ export class DinoLoss {
       };
       return this.#onGpu(inputs, (t) => this.forward(t.student, t.teacher, options));
     }
+    checkBinding(student);
     const gradStudent = student.gpu.empty(student.shape, "grad_student");
     const [s, t, grad] = [student, teacher, gradStudent].map((x) =>
       x.view([x.size / outDim, outDim])

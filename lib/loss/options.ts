@@ -65,7 +65,7 @@ export type DinoLossContext = Pick<DinoLossOptions, "outDim" | "gpu" | "temperat
 
 /** The settings that a configuration gives. */
 export function settingsFromConfig(
-  loss: LossConfig,
+  loss: Partial<LossConfig>,
   augmentation: Pick<AugmentationConfig, "n_global_crops" | "num_local_views">,
 ): Omit<DinoLossSettings, "outDim"> {
   return {

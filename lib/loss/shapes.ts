@@ -41,6 +41,20 @@ export function batchOf(
 }
 
 /**
+ * Refuses logits that the GPU does not bind at once.
+ *
+ * @throws {HatchlingError} Saying what does without them.
+ */
+export function checkBinding(logits: Tensor): void {
+  const most = logits.gpu.limits.maxStorageBufferBindingSize;
+  if (logits.bytes <= most) return;
+  throw new HatchlingError(
+    `DinoLoss: expected logits of at most ${most} bytes, what this adapter binds at once, but found ${logits} of ` +
+      `${logits.bytes}: use forwardHead, which makes them of the bottleneck in chunks, or a smaller batch`,
+  );
+}
+
+/**
  * D of two last layers.
  *
  * @throws {HatchlingError} When one is not [K, D] and [K], or their D differ.

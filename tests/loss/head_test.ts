@@ -189,7 +189,6 @@ gpuTest("DinoLoss.forwardHead() of plain arrays is that of tensors", async (gpu)
 });
 
 gpuTest("DinoLoss.forwardHead() at K = 65536 needs no more memory than a few chunks", async () => {
-  // 40 student rows of 65536 logits are 10 MiB; a device of 128 MiB bindings would hold those, so ask for less.
   const gpu = await openGpu({ limits: "portable" });
   assert.equal(gpu.limits.maxStorageBufferBindingSize, 128 * 2 ** 20);
   const c = headCase([4, 2, 10, 65536, 16]);
@@ -207,5 +206,13 @@ gpuTest("DinoLoss.forwardHead() at K = 65536 needs no more memory than a few chu
   const chunk = 4 * 4096 * (40 + 8 + 3 * 16 + 2), vectors = 4 * 4 * 65536, rows = 4 * 48 * 64;
   assert.ok(peak < chunk + vectors + rows + 65536, `${peak} bytes`);
   assert.ok(peak < 4 * 40 * 65536 / 2, "half of the student's logits");
+
+  // Logits over 128 MiB: forward names the way out.
+  const logits = gpu.empty([640, 65536], "logits");
+  const teacherLogits = gpu.empty([128, 65536]);
+  assert.throws(
+    () => loss.forward(logits, teacherLogits),
+    /at most 134217728 bytes.*found logits\[640, 65536\] of 167772160: use forwardHead/,
+  );
   gpu.destroy();
 });
