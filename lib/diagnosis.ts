@@ -15,7 +15,8 @@ import {
 } from "./diagnosis/remedies.ts";
 import { type DiagnosisSettings, type Risk, short } from "./diagnosis/settings.ts";
 import {
-  diverging,
+  apart,
+  climbing,
   lowRank,
   onePeak,
   sameAnswer,
@@ -102,7 +103,7 @@ export function diagnose(
       `${last.step} steps in ${numbers.length} lines: a verdict needs ${FEWEST_STEPS} steps and ` +
       `${FEWEST_LINES} lines`,
     ])
-    : trouble(m, settings, numbers) ?? sound(m);
+    : trouble(m, settings, highestLr(numbers)) ?? sound(m);
   return { ...found, risks: m.risks.map(({ text }) => text) };
 }
 
@@ -114,7 +115,7 @@ function early(evidence: string[], risks: string[] = []): Diagnosis {
 
 function notFinite(line: MetricLine, m: Measures, before: readonly MetricLine[]): Found {
   const evidence = [`NaN or infinity in ${line.non_finite} at step ${line.step}`];
-  const sick = before.length >= FEWEST_LINES ? diverging(m) ?? swinging(m) : undefined;
+  const sick = before.length >= FEWEST_LINES ? climbing(m, true) ?? swinging(m, true) : undefined;
   return {
     verdict: "not finite",
     trouble: true,
@@ -124,19 +125,16 @@ function notFinite(line: MetricLine, m: Measures, before: readonly MetricLine[])
 }
 
 /** The first of all troubles that the curves show. */
-function trouble(
-  m: Measures,
-  settings: DiagnosisSettings,
-  lines: readonly MetricLine[],
-): Found | undefined {
+function trouble(m: Measures, settings: DiagnosisSettings, lr: number): Found | undefined {
   const risk = (key: Risk["key"]) => m.risks.find((r) => r.key === key);
+  const large = risk("optimizer.lr");
   const peak = onePeak(m);
-  const flat = uniform(m, settings, !!risk("loss.teacher_temp"));
-  const same = sameAnswer(m);
-  const thinner = lowRank(m);
-  const away = diverging(m);
-  const swings = swinging(m);
-  const centre = risk("loss.centering") ?? risk("loss.center_momentum");
+  const flat = uniform(m, settings, !!(large ?? risk("loss.teacher_temp")));
+  const same = sameAnswer(m, settings);
+  const thin = lowRank(m, !!large);
+  const climbs = climbing(m, !!large);
+  const swings = swinging(m, !!large);
+  const collapsed = peak ?? flat ?? same;
   const make = (
     verdict: Verdict,
     remedy: string,
@@ -147,54 +145,38 @@ function trouble(
     evidence: evidence.flatMap((sentences) => sentences ?? []),
     remedy,
   });
-
-  const collapsed = peak ?? flat ?? same ?? thinner;
-  const large = risk("optimizer.lr");
-  if (away || collapsed && (large || swings && (thinner || !centre))) {
-    const lr = againstLargeSteps(highestLr(lines));
-    const steps = large ? [large.text] : [];
-    return make("learning rate too high", lr, away, steps, swings, peak ?? flat ?? same, thinner);
+  const unstable = climbs ?? (large ? swings ?? collapsed ?? thin : collapsed && thin && swings);
+  if (unstable) {
+    return make("learning rate too high", againstLargeSteps(lr), climbs, swings, collapsed, thin, [
+      ...large ? [large.text] : [],
+    ]);
   }
-  if (peak) {
-    return make("collapse to one peak", againstOnePeak(risk, settings), peak, thinner);
-  }
-  if (flat) {
-    return make("collapse to uniform", againstUniform(risk, settings), flat, thinner);
-  }
-  if (same || thinner) {
-    return make("falling feature rank", againstLowRank(settings), same, thinner);
-  }
+  if (peak) return make("collapse to one peak", againstOnePeak(risk, settings), peak, thin);
+  if (flat) return make("collapse to uniform", againstUniform(risk, settings), flat, thin);
+  if (same || thin) return make("falling feature rank", againstLowRank(settings), same, thin);
 }
 
 /** Nothing is wrong: healthy once the loss is below that of guessing and the teacher tells pictures apart. */
-function sound({ step, loss, information, ofMean, rank, lnK, most }: Measures): Found {
-  const share = (nats: number) => `${short(nats)} nats (${short(nats / lnK)} ln K)`;
-  const evidence = [];
-  if (loss) {
-    const { from, recent } = loss;
-    evidence.push(
-      `the loss is ${share(recent)}, and was ${share(from.value)} at step ${from.step}`,
-    );
-  }
-  if (ofMean && information) {
-    evidence.push(
-      `the teacher uses ${
-        short(Math.exp(ofMean.recent))
-      } prototypes in a batch; its answers hold ` +
-        `${short(information.recent)} nats about the picture, of ${
-          short(most)
-        } that a batch could show`,
-    );
+function sound(m: Measures): Found {
+  const { step, loss, information, ofMean, rank, lnK, most } = m;
+  if (!loss) return early(["the lines hold no loss: there is nothing to judge"]);
+  const nats = (value: number) => `${short(value)} nats (${short(value / lnK)} ln K)`;
+  const { from } = loss;
+  const evidence = [
+    `the loss is ${nats(loss.recent)}, after ${nats(from.value)} at step ${from.step}`,
+  ];
+  if (ofMean) {
+    const used = short(Math.exp(ofMean.recent));
+    evidence.push(`the teacher uses ${used} prototypes in a batch; ${apart(m)}`);
   }
   if (rank) {
     const { recent, high } = rank;
     evidence.push(
-      `the effective rank of its features is ${short(recent)} (at most ${
-        short(high.value)
-      }, at step ${high.step})`,
+      `the effective rank of its features is ${short(recent)}, at most ${short(high.value)} ` +
+        `at step ${high.step}`,
     );
   }
-  const learns = step >= 2 * FEWEST_STEPS && loss && loss.recent < 0.97 * lnK &&
+  const learns = step >= 2 * FEWEST_STEPS && loss.recent < 0.97 * lnK &&
     information && information.recent > 0.05 * most;
   if (learns) return { verdict: "healthy", trouble: false, evidence, remedy: "" };
   return early([...evidence, "no sign of trouble, but none yet of learning either"]);

@@ -5,8 +5,8 @@
  */
 import type { MetricKey, MetricLine } from "./lines.ts";
 
-/** Lines whose median is one smoothed point: two outliers among them do not move it far. */
-export const SMOOTH = 5;
+/** Least lines and steps that a median is taken over: outliers among them do not move it far. */
+export const FEWEST = { lines: 5, steps: 20 };
 
 /** Share of a run that counts as recent, and the most lines of it. */
 const RECENT = 0.1, MOST_RECENT = 50;
@@ -15,14 +15,16 @@ const RECENT = 0.1, MOST_RECENT = 50;
 export interface Curve {
   /** Median over the recent lines. */
   recent: number;
-  /** Step of the first smoothed point. */
+  /** The first point. */
   from: { step: number; value: number };
   /** Largest smoothed point. */
   high: { step: number; value: number };
   /** Smallest smoothed point. */
   low: { step: number; value: number };
-  /** Medians of {@linkcode SMOOTH} lines in a row, each at the step of its last line. */
+  /** Medians of {@linkcode FEWEST} lines in a row, of fewer at the start, each at the step of its last line. */
   points: { step: number; value: number }[];
+  /** Medians of three lines in a row: fast changes that the points leave out. */
+  fine: number[];
 }
 
 /** A number of a line, or what is computed from it; undefined where the line lacks it. */
@@ -34,13 +36,19 @@ export function numberOf(line: MetricLine, key: MetricKey): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
-/** Lines that count as recent: the last tenth of the run, from 5 to 50 lines. */
+/** Lines that count as recent: the last tenth of the run, but 5 lines and 20 steps, and at most 50 lines. */
 export function recentLines(lines: readonly MetricLine[]): MetricLine[] {
-  const count = Math.min(MOST_RECENT, Math.max(SMOOTH, Math.ceil(RECENT * lines.length)));
-  return lines.slice(-count);
+  const count = Math.min(MOST_RECENT, Math.ceil(RECENT * lines.length));
+  return lines.slice(-Math.max(count, width(lines)));
 }
 
-/** The curve of a quantity; undefined while fewer than {@linkcode SMOOTH} lines have it. */
+/** Lines of a median. */
+function width(lines: readonly { step: number }[]): number {
+  const gaps = lines.slice(1).map(({ step }, i) => step - lines[i].step);
+  return Math.max(FEWEST.lines, gaps.length ? Math.ceil(FEWEST.steps / median(gaps)) : 0);
+}
+
+/** The curve of a quantity; undefined while fewer than 5 lines have it, or as many recent ones. */
 export function curve(lines: readonly MetricLine[], quantity: Quantity): Curve | undefined {
   const valueOf = typeof quantity === "function"
     ? quantity
@@ -49,28 +57,28 @@ export function curve(lines: readonly MetricLine[], quantity: Quantity): Curve |
     const value = valueOf(line);
     return value === undefined ? [] : [{ step: line.step, value }];
   });
-  if (known.length < SMOOTH) return undefined;
-  const points = known.slice(SMOOTH - 1).map(({ step }, i) => ({
-    step,
-    value: median(known.slice(i, i + SMOOTH).map(({ value }) => value)),
-  }));
   const recent = recentLines(lines).flatMap((line) => valueOf(line) ?? []);
-  if (recent.length < SMOOTH) return undefined;
+  if (recent.length < FEWEST.lines) return undefined;
+  const smooth = (i: number, lag: number) =>
+    median(known.slice(Math.max(0, i + 1 - lag), i + 1).map(({ value }) => value));
+  const lag = width(known);
+  const points = known.map(({ step }, i) => ({ step, value: smooth(i, lag) }));
+  const fine = known.map((_, i) => smooth(i, 3));
   let [high, low] = [points[0], points[0]];
   for (const point of points) {
     if (point.value > high.value) high = point;
     if (point.value < low.value) low = point;
   }
-  return { recent: median(recent), from: points[0], high, low, points };
+  return { recent: median(recent), from: points[0], high, low, points, fine };
 }
 
 /**
  * Turns of a curve by at least `least`, up or down: 0 for one that only rises or only falls, 1 for a
  * valley or a hill, more for one that swings.
  */
-export function turns({ points }: Curve, least: number): number {
-  let count = 0, direction = 0, low = points[0].value, high = low;
-  for (const { value } of points) {
+export function turns({ fine }: Curve, least: number): number {
+  let count = 0, direction = 0, low = fine[0], high = low;
+  for (const value of fine) {
     low = Math.min(low, value);
     high = Math.max(high, value);
     if (direction !== 1 && value - low >= least) {

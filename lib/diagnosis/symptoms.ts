@@ -11,7 +11,7 @@ import { count, type DiagnosisSettings, short } from "./settings.ts";
 /** Evidence for one thing, in sentences with numbers and steps; undefined when it is not there. */
 export type Symptom = string[] | undefined;
 
-/** Prototypes in use below which a batch says nothing, as long as it holds many more pictures. */
+/** Prototypes in use in a batch below which a batch says nothing, as long as it holds many more pictures. */
 const FEW_PROTOTYPES = 3;
 
 /**
@@ -32,28 +32,30 @@ export function onePeak({ entropy, ofMean, batchSize, lnK }: Measures): Symptom 
 }
 
 /**
- * Uniform: the teacher's distributions are flat and do not tell pictures apart. A healthy run may start
- * like that, so it counts when the run had told them apart before, or when it had the time to learn to;
- * or, `supported` by a setting that leads there, when the loss has not come below that of guessing.
+ * Uniform: the teacher's distributions are flat and do not tell pictures apart.
+ *
+ * A healthy run may start near that. So it counts at once only when pictures had been told apart before and
+ * nothing of it is left (`dead`); else when the last layer has been trained for an epoch and, unless they had
+ * been told apart, the warm-up is over (`due`). `supported` by a setting that leads there, it is enough that
+ * the loss has not come below that of guessing.
  */
 export function uniform(m: Measures, settings: DiagnosisSettings, supported: boolean): Symptom {
   const { entropy, information, kl, loss, lnK, most, step, stepsPerEpoch = 1000 } = m;
-  if (!entropy || !information || !kl || !loss) return;
-  const share = information.recent / most;
-  const flat = entropy.recent / lnK;
-  const fell = information.high.value > 0.05 * most &&
-    information.recent < 0.5 * information.high.value;
+  if (!entropy || !information || !kl || !loss || step < 100) return;
+  const told = information.recent / most;
+  const sharp = 1 - entropy.recent / lnK;
+  const before = information.high.value / most;
+  const fell = before > 0.05 && told < before / 2;
   const { warmupEpochs = 0, freezeLastLayer = 0 } = settings;
-  const grace = Math.max(500, stepsPerEpoch * Math.max(1, warmupEpochs, freezeLastLayer));
-  const plain = flat > 0.97 && share < 0.03 && kl.recent < 0.05 * lnK && (fell || step > grace);
-  const likely = supported && step >= 100 && flat > 0.9 && share < 0.15 && loss.recent > 0.95 * lnK;
-  if (!plain && !likely) return;
+  const epochs = Math.max(fell ? 0 : warmupEpochs, freezeLastLayer + 1);
+  const due = step >= Math.max(500, epochs * stepsPerEpoch);
+  const below = (share: number) => sharp < share && told < share && kl.recent < share * lnK;
+  const dead = fell && below(0.0003);
+  const likely = supported && sharp < 0.1 && told < 0.15 && loss.recent > 0.95 * lnK;
+  if (!dead && !(due && below(0.03)) && !likely) return;
   return [
-    `the teacher's entropy is ${percent(flat)} of ln K = ${short(lnK)}, that of no opinion`,
-    `its answers hold ${short(information.recent)} nats about the picture, of ${
-      short(most)
-    } that ` +
-    `a batch could show (${short(information.high.value)} at step ${information.high.step})`,
+    `the teacher's entropy is ${percent(1 - sharp)} of ln K = ${short(lnK)}, that of no opinion`,
+    `${apart(m)}, after ${short(information.high.value)} at step ${information.high.step}`,
     `the loss is ${
       short(loss.recent / lnK)
     } ln K, where guessing has 1, and KL(teacher ‖ student) is ` +
@@ -61,12 +63,19 @@ export function uniform(m: Measures, settings: DiagnosisSettings, supported: boo
   ];
 }
 
-/** The same answer for all pictures, neither sharp nor flat. */
+/**
+ * The same answer for all pictures, neither sharp nor flat. At the start that is the common part of all
+ * logits, until the centre has followed it: twice 1 / (1 − momentum) steps.
+ */
 export function sameAnswer(
-  { entropy, ofMean, information, most, lnK, batchSize }: Measures,
+  { entropy, ofMean, information, most, lnK, batchSize, step }: Measures,
+  { centerMomentum = 0.9 }: DiagnosisSettings,
 ): Symptom {
   if (!entropy || !ofMean || !information || batchSize < 2) return;
-  if (!(information.recent < 0.01 * most)) return;
+  const flat = entropy.recent > 0.97 * lnK;
+  if (
+    flat || step < 100 || step < 2 / (1 - centerMomentum) || !(information.recent < 0.01 * most)
+  ) return;
   return [
     `the entropy of the mean teacher, ${short(ofMean.recent)}, is that of a single answer, ` +
     `${short(entropy.recent)} (ln K is ${short(lnK)}): every picture gets the same answer`,
@@ -75,13 +84,17 @@ export function sameAnswer(
 
 /**
  * Features that shrink to a line or a point: the rank above 1, or the spread, falls below a quarter of what
- * it was. A rank may fall while training starts, so one that is not near 1 counts after the first epoch only.
+ * it was. A rank may fall while training starts, so one that is not near 1 counts after the first epoch
+ * only, unless it is `supported` by a setting that leads there.
  */
-export function lowRank({ rank, std, step, stepsPerEpoch = Infinity }: Measures): Symptom {
+export function lowRank(
+  { rank, std, step, stepsPerEpoch = Infinity }: Measures,
+  supported: boolean,
+): Symptom {
   if (!rank || !std) return;
   const rankFell = rank.recent - 1 < (rank.high.value - 1) / 4;
   const stdFell = std.recent < std.high.value / 4;
-  if (!(stdFell || rankFell && (rank.recent < 2 || step > stepsPerEpoch))) return;
+  if (!(stdFell || rankFell && (supported || rank.recent < 2 || step > stepsPerEpoch))) return;
   return [
     `the effective rank of the teacher's features is ${short(rank.recent)} ` +
     `(${short(rank.high.value)} at step ${rank.high.step})`,
@@ -90,32 +103,49 @@ export function lowRank({ rank, std, step, stepsPerEpoch = Infinity }: Measures)
   ];
 }
 
-/** The loss climbs from where it was to well above that of guessing. */
-export function diverging({ loss, gradient, lnK }: Measures): Symptom {
-  if (!loss || loss.recent < 1.2 * lnK || loss.recent < loss.low.value + 0.4 * lnK) return;
+/**
+ * The loss climbs from where it was to well above that of guessing; or, `supported` by a setting that leads
+ * there, by a third of ln K from its lowest.
+ */
+export function climbing({ loss, gradient, lnK }: Measures, supported: boolean): Symptom {
+  if (!loss) return;
+  const climbed = loss.recent - loss.low.value;
+  const away = loss.recent > 1.2 * lnK && climbed > 0.4 * lnK;
+  if (!away && !(supported && climbed > lnK / 3)) return;
   const evidence = [
-    `the loss is ${short(loss.recent / lnK)} ln K, where guessing has 1, after ` +
-    `${short(loss.low.value / lnK)} at step ${loss.low.step}`,
+    `the loss has climbed from ${short(loss.low.value / lnK)} ln K at step ${loss.low.step} to ` +
+    `${short(loss.recent / lnK)}, where guessing has 1`,
   ];
   if (gradient && gradient.recent > 10 * gradient.low.value) {
     evidence.push(
-      `the norm of the gradient is ${short(gradient.recent)} ` +
-        `(${short(gradient.low.value)} at step ${gradient.low.step})`,
+      `the norm of the gradient has grown from ${short(gradient.low.value)} at step ` +
+        `${gradient.low.step} to ${short(gradient.recent)}`,
     );
   }
   return evidence;
 }
 
-/** The teacher is thrown between sharp and flat, which no slow approach to a collapse does. */
-export function swinging({ entropy, lnK }: Measures): Symptom {
-  if (!entropy || turns(entropy, 0.3 * lnK) < 3) return;
-  const { low, high } = entropy;
+/**
+ * The teacher is thrown between sharp and flat, which no slow approach to a collapse does: three turns by a
+ * third of ln K, or two where `supported` by a setting that leads there.
+ */
+export function swinging({ entropy, lnK }: Measures, supported: boolean): Symptom {
+  if (!entropy) return;
+  const times = turns(entropy, lnK / 3);
+  if (times < (supported ? 2 : 3)) return;
+  const least = percent(Math.min(...entropy.fine) / lnK);
+  const most = percent(Math.max(...entropy.fine) / lnK);
   return [
-    `the teacher's entropy swings between ${
-      percent(low.value / lnK)
-    } of ln K (step ${low.step}) and ` +
-    `${percent(high.value / lnK)} (step ${high.step})`,
+    `the teacher's entropy swings between ${least} and ${most} of ln K: it has turned ${times} times`,
   ];
+}
+
+/** How well the teacher tells pictures apart, in words. */
+export function apart({ information, most, batchSize }: Measures): string {
+  return `its answers hold ${short(information?.recent ?? NaN)} nats about the picture, where ${
+    short(most)
+  } ` +
+    `would tell all ${count(batchSize)} of a batch apart`;
 }
 
 /** A share in whole percent, or in more digits near its ends. */
