@@ -89,7 +89,7 @@ console.log("      K   path          MiB    ms    MiB ratio  time ratio");
 for (const outDim of k.split(",").map(Number)) {
   const inputs = inputsOf(gpu, outDim);
   // The chunks that 160 MiB of logits get by themselves, also where K is smaller.
-  const chunkSize = Math.min(outDim, Math.floor(2 ** 23 / (rows * 1.2) / 64) * 64);
+  const chunkSize = Math.min(outDim, Math.floor(2 ** 22 / (rows * 1.2) / 64) * 64);
   const loss = new DinoLoss({ gpu, outDim, nCrops: VIEWS, nGlobalCrops: GLOBALS, chunkSize });
   const runs = [];
   for (const chunked of [false, true]) {

@@ -104,6 +104,6 @@ export const loss = z.strictObject({
     orNull,
     null,
     "Output dimensions whose logits exist at once, a multiple of 64; null is all of them while the student's " +
-      "logits fit one binding of the GPU, else as many as fit 32 MiB.",
+      "logits fit one binding of the GPU, else as many as fit 16 MiB.",
   ),
 }).meta({ description: "The DINO loss: temperatures, and what keeps it from collapsing." });

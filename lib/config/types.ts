@@ -182,7 +182,7 @@ export interface LossConfig {
   readonly koleo_weight: number;
   /**
    * Output dimensions whose logits exist at once, a multiple of 64; null is all of them while the
-   * student's logits fit one binding of the GPU, else as many as fit 32 MiB. Default: `null`.
+   * student's logits fit one binding of the GPU, else as many as fit 16 MiB. Default: `null`.
    */
   readonly chunk_size: number | null;
 }

@@ -19,7 +19,7 @@ export interface HeadInput {
 }
 
 /** Bytes of logits that exist at once when not all of them do. */
-const CHUNK_BYTES = 32 * 2 ** 20;
+const CHUNK_BYTES = 16 * 2 ** 20;
 
 /**
  * Columns whose logits exist at once: all while the student's [rows, K] fit one binding, else as many as

@@ -47,7 +47,7 @@ export interface DinoLossSettings {
   koleoWeight?: number;
   /**
    * Output dimensions whose logits exist at once in `forwardHead`: a multiple of 64, or at least `outDim`
-   * for all. By default all while the student's fit one binding, else as many as fit 32 MiB.
+   * for all. By default all while the student's fit one binding, else as many as fit 16 MiB.
    */
   chunkSize?: number;
 }
