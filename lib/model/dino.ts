@@ -50,7 +50,7 @@ export class DinoModel {
     backward(dBottleneck: Tensor, more?: (dFeatures: Tensor) => void): void;
   } {
     const backbone = this.vit.forward(gpu, params, crops, options);
-    const head = this.head.bottleneck(gpu, params, backbone.y);
+    const head = this.head.bottleneck(gpu, params, backbone.y, options);
     return {
       bottleneck: head.y,
       lastLayer: head.lastLayer,
@@ -76,7 +76,7 @@ export class DinoModel {
     options: ViTForwardOptions = {},
   ): { logits: Tensor; features: Tensor; backward(dLogits: Tensor): void } {
     const backbone = this.vit.forward(gpu, params, crops, options);
-    const head = this.head.forward(gpu, params, backbone.y);
+    const head = this.head.forward(gpu, params, backbone.y, options);
     return {
       logits: head.y,
       features: backbone.y,

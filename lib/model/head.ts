@@ -33,6 +33,8 @@ export interface DinoHeadConfig {
 export interface HeadForwardOptions {
   /** Gets `bottleneck` (before L2) and `normalized` (after). */
   trace?: Map<string, Tensor>;
+  /** Is shown the same. */
+  watch?: (name: string, tensor: Tensor) => void;
 }
 
 /** The last layer: logits = x · Wᵀ with W = g · v / ‖v‖ per row. */
@@ -124,9 +126,11 @@ export class DinoHead {
       runs.push(run);
       h = run.y;
     });
-    options.trace?.set("bottleneck", h);
     const normalized = l2Normalize(gpu, h);
-    options.trace?.set("normalized", normalized.y);
+    for (const [name, tensor] of [["bottleneck", h], ["normalized", normalized.y]] as const) {
+      options.trace?.set(name, tensor);
+      options.watch?.(name, tensor);
+    }
     return {
       y: normalized.y,
       lastLayer: {

@@ -49,6 +49,8 @@ export const VIT_PRESETS: Readonly<
 export interface ViTForwardOptions {
   /** Gets `tokens`, `block.<i>`, `attention` (of the last block) and `normed` of the first crop size. */
   trace?: Map<string, Tensor>;
+  /** Is shown `tokens` and `block.<i>` of every crop size, by its index, and `features` when they are made. */
+  watch?: (name: string, tensor: Tensor, size?: number) => void;
   /** Drop path factors per block and crop size, [n] each: 0 or 1 / (1 − rate). */
   keep?: BlockKeep[][];
   /** Draws drop path factors at the configured rate; for training. */
@@ -203,6 +205,7 @@ export class VisionTransformer {
     const norm = (x: Tensor) =>
       layerNorm(gpu, x, params.get("norm.weight"), params.get("norm.bias"));
     const final = norm(classes);
+    options.watch?.("features", final.y);
     options.trace?.set("normed", norm(groups[0].y).y);
     return {
       y: final.y,
@@ -240,6 +243,7 @@ export class VisionTransformer {
       cls: params.get("cls_token"),
     }, pos.y);
     trace?.set("tokens", embed.y);
+    options.watch?.("tokens", embed.y, group);
     let y = embed.y;
     const blocks = Array.from({ length: depth }, (_, i) => {
       const source = options.dropPath;
@@ -252,6 +256,7 @@ export class VisionTransformer {
       const run = block(gpu, y, params, `blocks.${i}`, heads, keep);
       y = run.y;
       trace?.set(`block.${i}`, y);
+      options.watch?.(`block.${i}`, y, group);
       if (i === depth - 1) trace?.set("attention", run.attention.map());
       return run;
     });

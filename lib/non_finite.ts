@@ -1,0 +1,159 @@
+/**
+ * Where the first number came from that is not finite.
+ *
+ * @module
+ */
+import { type Gpu, record, sizeOf, type Tensor } from "./gpu/mod.ts";
+import type { DinoModel, LastLayer, Parameters } from "./model/mod.ts";
+import { weightNormLinear } from "./ops/mod.ts";
+
+/** Elements downloaded at once (16 MiB), and what the start of a view is a multiple of. */
+const READ = 2 ** 22, ALIGN = 64;
+
+/** What goes into a training step. */
+export interface StepInputs {
+  /** The model. */
+  model: DinoModel;
+  /** The student's weights from before the step. */
+  student: Parameters;
+  /** The teacher's. */
+  teacher: Parameters;
+  /** Images per crop size [n, C, H, W], view-major; the first tensor holds the global views. */
+  crops: readonly Tensor[];
+  /** The step's number and the run's seed, for the same drop path; without it nothing is dropped. */
+  dropPath?: { seed: number; step: number };
+}
+
+/** A tensor that holds NaN or infinity. */
+export interface NonFinite {
+  /** `crops`, or `student.` or `teacher.` and the name of a parameter, `tokens`, `block.0` … `logits`. */
+  name: string;
+  /** Pixels of the views that it belongs to, `96×96`; absent where it belongs to all of them. */
+  views?: string;
+  /** Its shape. */
+  shape: readonly number[];
+  /** Where in it the first one is, per dimension; the first dimension of crops counts view-major. */
+  index: readonly number[];
+  /** The first one. */
+  value: "NaN" | "Infinity" | "-Infinity";
+  /** How many there are. */
+  count: number;
+  /** All of this in words. */
+  text: string;
+}
+
+/** What is looked at, and some elements of it, from `start` on. */
+type Subject = Pick<NonFinite, "name" | "views" | "shape">;
+type Part = { of: Subject; start: number; tensor: Tensor };
+
+/**
+ * Names the first tensor that holds NaN or infinity, in the order of computation: the crops, the student's
+ * parameters, the teacher's, then all that the teacher's and the student's forward passes make of them
+ * (`tokens` and `block.<i>` of each crop size, `features`, `bottleneck`, `normalized`, `logits`). Call it
+ * when the non-finite flag of a step is set: the state is then that from before the step. Takes the memory
+ * of one forward pass without its backward pass, and leaves nothing behind.
+ *
+ * @returns Undefined when all are finite: then it was the loss or the backward pass.
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "./gpu/mod.ts";
+ * import { DinoModel, initialize, Parameters } from "./model/mod.ts";
+ * import { firstNonFinite } from "./non_finite.ts";
+ *
+ * const gpu = await openGpu();
+ * const model = new DinoModel({ imageSize: 8, patchSize: 4, dim: 8, depth: 1, heads: 2 }, { outDim: 16 });
+ * const [student, teacher] = [new Parameters(gpu, model.specs()), new Parameters(gpu, model.specs())];
+ * for (const weights of [student, teacher]) weights.load(initialize(model.specs(), 0));
+ * const crops = [gpu.tensor(new Float32Array(4 * 3 * 8 * 8).fill(NaN, 200, 203), [4, 3, 8, 8])];
+ * const found = await firstNonFinite(gpu, { model, student, teacher, crops });
+ * console.log(found!.text); // NaN in crops (8×8) at [1, 0, 1, 0], the first of 3 among 768 numbers
+ * for (const t of [student, teacher, ...crops]) t.destroy();
+ * gpu.destroy();
+ * ```
+ */
+export async function firstNonFinite(gpu: Gpu, inputs: StepInputs): Promise<NonFinite | undefined> {
+  let found: { of: Subject; at: number; value: number; count: number } | undefined;
+  search: for await (const parts of inOrder(gpu, inputs)) {
+    const values = await gpu.read(parts.map(({ tensor }) => tensor));
+    for (const [i, { of, start }] of parts.entries()) {
+      if (found && found.of !== of) break search;
+      values[i].forEach((value, j) => {
+        if (!Number.isFinite(value)) (found ??= { of, at: start + j, value, count: 0 }).count++;
+      });
+    }
+  }
+  if (!found) return undefined;
+  const { of: { name, views, shape }, at, count } = found;
+  const value = String(found.value) as NonFinite["value"];
+  const index = shape.map((n, i) => Math.floor(at / sizeOf(shape.slice(i + 1))) % n);
+  const text =
+    `${name}${views ? ` (${views})` : ""}: ${value} at [${index.join(", ")}], the first of ` +
+    `${count} in ${sizeOf(shape)} numbers`;
+  return { name, views, shape, index, value, count, text };
+}
+
+/** All parts in their order, a few at a time: made when they are asked for, freed when the next ones are. */
+async function* inOrder(gpu: Gpu, { model, student, teacher, crops, dropPath }: StepInputs) {
+  const sizes = crops.map(({ shape: [, , height, width] }) => `${width}×${height}`);
+  const part = (name: string, tensor: Tensor, size?: number): Part => {
+    return { of: { name, views: sizes[size ?? -1], shape: tensor.shape }, start: 0, tensor };
+  };
+  yield* pieces(crops.map((tensor, i) => part("crops", tensor, i)));
+  yield* pieces(student.all.map(({ name, data }) => part(`student.${name}`, data)));
+  yield* pieces(teacher.all.map(({ name, data }) => part(`teacher.${name}`, data)));
+  for (const [who, params] of [["teacher", teacher], ["student", student]] as const) {
+    const views = params === student ? crops : crops.slice(0, 1);
+    const program = await record(gpu, () => {
+      const seen: Part[] = [];
+      const watch = (name: string, tensor: Tensor, size?: number) =>
+        void seen.push(part(`${who}.${name}`, tensor, size));
+      const drop = params === student && dropPath && {
+        seed: dropPath.seed,
+        scalars: gpu.tensor(Float32Array.of(dropPath.step)),
+        stepIndex: 0,
+      };
+      const made = model.bottleneck(gpu, params, views, { watch, dropPath: drop || undefined });
+      return { seen, x: made.bottleneck, lastLayer: made.lastLayer };
+    });
+    try {
+      program.run();
+      const { seen, x, lastLayer } = program.outputs;
+      yield* pieces(seen);
+      yield* logits(gpu, `${who}.logits`, x, lastLayer);
+    } finally {
+      program.destroy();
+    }
+  }
+}
+
+/** Logits of some rows at a time: all of them may be more than can be bound at once. */
+function* logits(gpu: Gpu, name: string, x: Tensor, { weightV, weightG }: LastLayer) {
+  const [rows, dim] = x.shape, [outDim] = weightV.data.shape;
+  const most = Math.max(1, Math.floor(READ / outDim / ALIGN)) * ALIGN;
+  const of = { name, shape: [rows, outDim] };
+  for (let row = 0; row < rows; row += most) {
+    const some = x.view([Math.min(most, rows - row), dim], row * dim);
+    const { y } = gpu.scope(() => ({ y: weightNormLinear(gpu, some, weightV, weightG).y }));
+    try {
+      yield* pieces([{ of, start: row * outDim, tensor: y }]);
+    } finally {
+      y.destroy();
+    }
+  }
+}
+
+/** The same elements in groups that are read at once. */
+function* pieces(parts: readonly Part[]): Generator<Part[]> {
+  let group: Part[] = [], room = READ;
+  for (const { of, start, tensor } of parts) {
+    for (let at = 0, n; at < tensor.size; at += n) {
+      n = Math.min(tensor.size - at, room);
+      group.push({ of, start: start + at, tensor: tensor.view([n], at) });
+      if ((room -= Math.ceil(n / ALIGN) * ALIGN) > 0) continue;
+      yield group;
+      [group, room] = [[], READ];
+    }
+  }
+  if (group.length) yield group;
+}
