@@ -33,7 +33,7 @@ const { metrics, grad, logits } = gpu.scope(() => {
   return { metrics, logits, grad: gradStudent };
 });
 const [m, g, l, w] = await gpu.read([metrics, grad, logits, params.get("cls_token").grad]);
-console.log(JSON.stringify({ loss: m[0], grad: [...g], logits: [...l], cls: [...w] }));
+console.log(JSON.stringify({ loss: [m[0]], grad: [...g], logits: [...l], cls: [...w] }));
 for (const t of [metrics, grad, logits, crops, params, loss]) t.destroy();
 if (gpu.memory.liveBytes) throw new Error("leaked");
 gpu.destroy();
@@ -88,38 +88,80 @@ async function forget(host: string): Promise<void> {
   }
 }
 
-testUnless(
-  [lacksAdapter, lacks("net", "run", "read", "write", "env", "sys", "ffi")],
-  "mod.ts works imported by URL without permissions",
-  () =>
+/** A test of a script in a folder of its own, with no permission but to import from here. */
+function remoteTest(
+  name: string,
+  script: (base: string) => string,
+  check: (printed: Record<string, number[]>, served: string[]) => void,
+): void {
+  const needs = lacks("net", "run", "read", "write", "env", "sys", "ffi");
+  testUnless([lacksAdapter, needs], name, () =>
     withFolder(async (folder) => {
       const { server, host, served, missing } = serve();
       try {
-        await Deno.writeTextFile(`${folder}/script.ts`, SCRIPT(`http://${host}`));
+        await Deno.writeTextFile(`${folder}/script.ts`, script(`http://${host}`));
         const args = ["run", "--no-prompt", `--allow-import=${host}`, "script.ts"];
-        const { loss, grad, logits, cls } = JSON.parse(
-          await deno(args, folder, await driver()),
-        );
-        const expected = lossReference({
-          batch: 2,
-          globals: 2,
-          views: 3,
-          dim: 6,
-          student: logits,
-          teacher: logits.slice(0, 4 * 6),
-          center: new Float32Array(6),
-          studentTemp: 0.1,
-          teacherTemp: 0.04,
-        });
-        assertClose([loss], [expected.loss], 3e-6, "loss");
-        assertClose(grad, expected.grad, 3e-6, "gradient");
-        assert.ok(cls.length === 8 && cls.every((g: number) => g !== 0), `cls_token: ${cls}`);
+        check(JSON.parse(await deno(args, folder, await driver())), served);
         assert.deepEqual(missing, []);
-        assert.ok(served.includes("kernels/matmul.wgsl"));
         for (const path of served) assert.match(path, /^(mod\.ts|lib\/.*\.ts|kernels\/.*\.wgsl)$/);
       } finally {
         await server.shutdown();
         await forget(host);
       }
-    }),
+    }));
+}
+
+const center = (dim: number) => new Float32Array(dim);
+const temperatures = { studentTemp: 0.1, teacherTemp: 0.04 };
+
+remoteTest(
+  "mod.ts works imported by URL without permissions",
+  SCRIPT,
+  ({ loss, grad, logits: student, cls }, served) => {
+    const teacher = student.slice(0, 4 * 6);
+    const sizes = { batch: 2, globals: 2, views: 3, dim: 6 };
+    const c = { ...sizes, student, teacher, center: center(6), ...temperatures };
+    const expected = lossReference(c);
+    assertClose(loss, [expected.loss], 3e-6, "loss");
+    assertClose(grad, expected.grad, 3e-6, "gradient");
+    assert.ok(cls.length === 8 && cls.every((g: number) => g !== 0), `cls_token: ${cls}`);
+    assert.ok(served.includes("kernels/matmul.wgsl"));
+  },
+);
+
+const LOSS_SCRIPT = (base: string) => `
+import { DinoLoss } from "${base}/lib/loss.ts";
+
+const loss = new DinoLoss({ outDim: 5, nCrops: 4 });
+const wave = (n, f) => Float32Array.from({ length: n }, (_, i) => Math.sin(f * i));
+const result = await loss.forward(wave(4 * 3 * 5, 1.7), wave(2 * 3 * 5, 0.9));
+loss.destroy();
+console.log(JSON.stringify({
+  loss: [result.loss],
+  grad: [...result.gradStudent],
+  center: [...result.center],
+}));
+`;
+
+remoteTest(
+  "lib/loss.ts alone works imported by URL without permissions",
+  LOSS_SCRIPT,
+  (found, served) => {
+    const wave = (n: number, f: number) =>
+      Float32Array.from({ length: n }, (_, i) => Math.sin(f * i));
+    const expected = lossReference({
+      batch: 3,
+      globals: 2,
+      views: 4,
+      dim: 5,
+      student: wave(60, 1.7),
+      teacher: wave(30, 0.9),
+      center: center(5),
+      ...temperatures,
+    });
+    assertClose(found.loss, [expected.loss], 3e-6, "loss");
+    assertClose(found.grad, expected.grad, 3e-6, "gradient");
+    assertClose(found.center, expected.batchMean.map((x) => 0.1 * x), 3e-6, "centre");
+    for (const path of served) assert.doesNotMatch(path, /lib\/(data|io|eval|augmentation)/);
+  },
 );
