@@ -4,6 +4,7 @@ import { type Config, configDefaults, parseConfig, stringifyConfig } from "../..
 import { type Json, type Key, sections } from "../../lib/config/describe.ts";
 import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
+import vitSmall from "../../configs/vit-small.yaml" with { type: "text" };
 
 Deno.test("configDefaults() are main_dino.py's for a ViT", () => {
   const config = configDefaults();
@@ -62,6 +63,9 @@ Deno.test("configDefaults() are main_dino.py's for a ViT", () => {
     warmup_teacher_temp: 0.04,
     warmup_teacher_temp_epochs: 0,
     center_momentum: 0.9,
+    centering: "center",
+    koleo_weight: 0,
+    chunk_size: null,
   });
   assert.deepEqual(optimizer, {
     optimizer: "adamw",
@@ -129,6 +133,15 @@ Deno.test("published recipes are right and say their command", () => {
   }
 });
 
+Deno.test("the recipe of ViT-S/16 is main_dino.py's own", () => {
+  assert.match(
+    vitSmall,
+    /^(#.*\n)+# Command: +deno task train configs\/vit-small\.yaml --data\.path/,
+  );
+  // A key that a configuration omits takes facebookresearch/dino's default: what it states is the same.
+  assert.deepEqual(parseConfig(vitSmall, { file: "configs/vit-small.yaml" }), configDefaults());
+});
+
 /** Any value that a key's type accepts. */
 function anything(json: Json): fc.Arbitrary<unknown> {
   if (json.anyOf) return fc.oneof(...json.anyOf.map(anything));
@@ -186,6 +199,8 @@ function anyConfig(): fc.Arbitrary<Config> {
     model.mlp_ratio = 1 + Math.floor(model.mlp_ratio % 8);
     loss.warmup_teacher_temp_epochs %= training.num_epochs + 1;
     scheduler.warmup_epochs %= training.num_epochs + 1;
+    if (loss.chunk_size) loss.chunk_size = 64 * (1 + loss.chunk_size % 100);
+    if (data.batch_size === 1) loss.koleo_weight = 0;
     evaluation.knn_k = [evaluation.knn_k].flat();
     return any as unknown as Config;
   });

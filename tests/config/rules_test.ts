@@ -68,6 +68,15 @@ const CASES: [text: string, error: string][] = [
     "a.yaml:1:36: loss.warmup_teacher_temp_epochs: expected at most training.num_epochs (100) but " +
     "found 101",
   ],
+  [
+    "loss: {chunk_size: 100}",
+    "a.yaml:1:20: loss.chunk_size: expected a multiple of 64 but found 100",
+  ],
+  [
+    "{loss: {koleo_weight: 0.1}, data: {batch_size: 1}}",
+    "a.yaml:1:23: loss.koleo_weight: expected 0, as data.batch_size is 1: a picture alone has no " +
+    "neighbour",
+  ],
 ];
 
 for (const [text, error] of CASES) {
