@@ -19,6 +19,7 @@ import type { LastLayer } from "../model/head.ts";
 import { moveCenter } from "./kernels.ts";
 import { koleo, type KoleoResult } from "./koleo.ts";
 import {
+  checkCenter,
   checkSettings,
   type DinoLossContext,
   type DinoLossOptions,
@@ -82,13 +83,14 @@ export class DinoLoss {
   readonly #state: LossState;
 
   /**
-   * A loss with its centre at zero.
+   * A loss; nothing is allocated before it meets a GPU.
    *
    * @throws {HatchlingError} Naming the setting that is out of range.
    */
   constructor(options: DinoLossOptions) {
     this.options = checkSettings(options);
-    this.#state = new LossState(this.options.outDim, options.temperatures);
+    checkCenter(options.center, this.options.outDim);
+    this.#state = new LossState(this.options.outDim, options.center, options.temperatures);
     if (options.gpu) this.#bind(options.gpu);
   }
 

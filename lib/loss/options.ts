@@ -56,12 +56,17 @@ export interface DinoLossSettings {
 export interface DinoLossOptions extends DinoLossSettings {
   /** The GPU; by default that of the first tensors, or one that the loss opens for plain arrays. */
   gpu?: Gpu;
+  /** The centre [K] to start from; zeros by default. */
+  center?: Float32Array;
   /** Where recorded steps keep their temperatures; by default the loss holds its own. */
   temperatures?: TemperatureSource;
 }
 
 /** What {@linkcode DinoLoss.fromConfig} needs besides the configuration. */
-export type DinoLossContext = Pick<DinoLossOptions, "outDim" | "gpu" | "temperatures">;
+export type DinoLossContext = Pick<
+  DinoLossOptions,
+  "outDim" | "gpu" | "center" | "temperatures"
+>;
 
 /** The settings that a configuration gives. */
 export function settingsFromConfig(
@@ -84,6 +89,22 @@ export function settingsFromConfig(
 export type FullSettings = Required<Omit<DinoLossSettings, "chunkSize">> & {
   chunkSize: number | undefined;
 };
+
+/**
+ * Checks a centre to start from.
+ *
+ * @throws {HatchlingError} When it is not K finite numbers.
+ */
+export function checkCenter(center: Float32Array | undefined, outDim: number): void {
+  if (!center) return;
+  const odd = center.findIndex((x) => !Number.isFinite(x));
+  if (center.length === outDim && odd < 0) return;
+  throw new HatchlingError(
+    `DinoLoss: expected a center of outDim (${outDim}) finite numbers but found ` +
+      (odd < 0 ? `${center.length}` : `${center[odd]} at ${odd}`) +
+      ": give that of the run that goes on, or leave it out",
+  );
+}
 
 /**
  * Fills defaults in.

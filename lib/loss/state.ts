@@ -10,15 +10,17 @@ import type { TemperatureSource } from "./options.ts";
 /** State of a loss; nothing is allocated before it is bound to a GPU. */
 export class LossState {
   readonly #outDim: number;
+  readonly #start: Float32Array | undefined;
   #gpu: Gpu | undefined;
   #opened: Promise<Gpu> | undefined;
   #center: Tensor | undefined;
   #temperatures: TemperatureSource | undefined;
   #own: Tensor | undefined;
 
-  /** State of a loss over K output dimensions. */
-  constructor(outDim: number, temperatures?: TemperatureSource) {
+  /** State of a loss over K output dimensions, with the centre at `start` [K] or at zero. */
+  constructor(outDim: number, start?: Float32Array, temperatures?: TemperatureSource) {
     this.#outDim = outDim;
+    this.#start = start?.slice();
     this.#temperatures = temperatures;
   }
 
@@ -49,6 +51,7 @@ export class LossState {
     this.#gpu = gpu;
     gpu.detached(() => {
       this.#center = gpu.persistent([this.#outDim], "center");
+      if (this.#start) this.#center.write(this.#start);
       if (this.#temperatures) return;
       this.#own = gpu.persistent([4], "temperatures");
       this.#temperatures = { scalars: this.#own, studentTemp: 0, teacherTemp: 1 };

@@ -154,9 +154,10 @@ gpuTest("DinoLoss takes new temperatures", async (gpu) => {
 
 gpuTest("DinoLoss of plain arrays is that of tensors", async (gpu) => {
   for (const shape of [[1, 2, 2, 5], [3, 1, 4, 70]]) {
-    const c = { ...lossCase(shape), center: new Float32Array(shape[3]) };
+    const c = lossCase(shape);
     const expected = await runLoss(gpu, c);
-    const loss = new DinoLoss(settingsOf(c)); // opens a GPU of its own
+    const center = Float32Array.from(c.center);
+    const loss = new DinoLoss({ ...settingsOf(c), center }); // opens a GPU of its own
     assert.throws(() => loss.center, /none is known yet: call forward first/);
     const found = await loss.forward(Float32Array.from(c.student), Float32Array.from(c.teacher));
     assert.equal(found.loss, expected.loss);
@@ -231,6 +232,8 @@ Deno.test("DinoLoss says which setting does not fit, its value and what to do", 
       /one of center, sinkhorn_knopp, none but found sinkhorn:/,
     ],
     [{ koleoWeight: -1 }, /koleoWeight to be 0 or more and finite but found -1/],
+    [{ center: new Float32Array(3) }, /a center of outDim \(4\) finite numbers but found 3: give/],
+    [{ center: Float32Array.of(0, NaN, 0, 0) }, /finite numbers but found NaN at 1/],
     [{ outDim: 200, chunkSize: 100 }, /a multiple of 64, or outDim \(200\) or more but found 100/],
   ];
   for (const [options, pattern] of wrong) {
