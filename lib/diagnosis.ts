@@ -55,7 +55,7 @@ export interface Diagnosis {
 const FEWEST_LINES = 5, FEWEST_STEPS = 50;
 
 /** Most lines that are looked at: of longer runs the newest, and evenly spread ones of the rest. */
-const MOST_LINES = 400, NEWEST = 50;
+const MOST_LINES = 200, NEWEST = 50;
 
 /**
  * Tells what state a run is in.
@@ -95,15 +95,16 @@ export function diagnose(
   const last = lines.at(-1);
   if (!last) return early(["no step has been logged yet"], []);
   const numbers = thin(lines.filter((line) => line.non_finite === undefined));
-  const m = measure(numbers.length ? numbers : lines, settings);
+  const lr = lines.reduce((most, line) => Math.max(most, numberOf(line, "lr") ?? 0), 0);
+  const m = measure(numbers.length ? numbers : lines, settings, lr);
   const found = last.non_finite !== undefined
-    ? notFinite(last, m, numbers)
+    ? notFinite(last, m, settings, lr)
     : last.step < FEWEST_STEPS || numbers.length < FEWEST_LINES
     ? early([
       `${last.step} steps in ${numbers.length} lines: a verdict needs ${FEWEST_STEPS} steps and ` +
       `${FEWEST_LINES} lines`,
     ])
-    : trouble(m, settings, highestLr(numbers)) ?? sound(m);
+    : trouble(m, settings, lr) ?? sound(m);
   return { ...found, risks: m.risks.map(({ text }) => text) };
 }
 
@@ -113,22 +114,22 @@ function early(evidence: string[], risks: string[] = []): Diagnosis {
   return { verdict: "too early to tell", trouble: false, evidence, remedy: "", risks };
 }
 
-function notFinite(line: MetricLine, m: Measures, before: readonly MetricLine[]): Found {
+function notFinite(line: MetricLine, m: Measures, settings: DiagnosisSettings, lr: number): Found {
   const evidence = [`NaN or infinity in ${line.non_finite} at step ${line.step}`];
-  const sick = before.length >= FEWEST_LINES ? climbing(m, true) ?? swinging(m, true) : undefined;
-  return {
-    verdict: "not finite",
-    trouble: true,
-    evidence: [...evidence, ...sick ?? []],
-    remedy: againstNonFinite((key) => m.risks.find((r) => r.key === key), highestLr(before)),
-  };
+  if (line.first_non_finite) evidence.push(`the first was in ${line.first_non_finite}`);
+  const large = m.risks.find(({ key }) => key === "optimizer.lr");
+  evidence.push(...climbing(m, !!large) ?? [], ...swinging(m, !!large) ?? []);
+  if (large) evidence.push(large.text);
+  const remedy = large ? againstLargeSteps(lr, settings) : againstNonFinite();
+  return { verdict: "not finite", trouble: true, evidence, remedy };
 }
 
 /** The first of all troubles that the curves show. */
 function trouble(m: Measures, settings: DiagnosisSettings, lr: number): Found | undefined {
   const risk = (key: Risk["key"]) => m.risks.find((r) => r.key === key);
   const large = risk("optimizer.lr");
-  const peak = onePeak(m);
+  const center = risk("loss.centering") ?? risk("loss.center_momentum");
+  const peak = onePeak(m, settings, !!center);
   const flat = uniform(m, settings, !!(large ?? risk("loss.teacher_temp")));
   const same = sameAnswer(m, settings);
   const thin = lowRank(m, !!large);
@@ -147,9 +148,17 @@ function trouble(m: Measures, settings: DiagnosisSettings, lr: number): Found | 
   });
   const unstable = climbs ?? (large ? swings ?? collapsed ?? thin : collapsed && thin && swings);
   if (unstable) {
-    return make("learning rate too high", againstLargeSteps(lr), climbs, swings, collapsed, thin, [
-      ...large ? [large.text] : [],
-    ]);
+    return make(
+      "learning rate too high",
+      againstLargeSteps(lr, settings),
+      climbs,
+      swings,
+      collapsed,
+      thin,
+      [
+        ...large ? [large.text] : [],
+      ],
+    );
   }
   if (peak) return make("collapse to one peak", againstOnePeak(risk, settings), peak, thin);
   if (flat) return make("collapse to uniform", againstUniform(risk, settings), flat, thin);
@@ -180,10 +189,6 @@ function sound(m: Measures): Found {
     information && information.recent > 0.05 * most;
   if (learns) return { verdict: "healthy", trouble: false, evidence, remedy: "" };
   return early([...evidence, "no sign of trouble, but none yet of learning either"]);
-}
-
-function highestLr(lines: readonly MetricLine[]): number {
-  return lines.reduce((most, line) => Math.max(most, numberOf(line, "lr") ?? 0), 0);
 }
 
 function thin(lines: readonly MetricLine[]): readonly MetricLine[] {

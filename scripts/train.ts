@@ -85,6 +85,15 @@ async function main(): Promise<number> {
       progress.show("stopping after this step; once more stops at once", true);
     });
   }
+  const feed = async (step: number) => {
+    const batch = await loader.batch(step);
+    nameSkipped();
+    pixels.view([batch.usedPixels]).write(batch.pixels.subarray(0, batch.usedPixels));
+    table.write(batch.table);
+    const { epoch, indices } = batch;
+    crops.update({ seed: training.seed, epoch, indices, table: batch.table });
+    loader.release(batch);
+  };
   const log = await RunLog.open(run.path, step, diagnosisSettingsOf(config, total), progress);
   const save = (step: number) =>
     saveTrainer(run.path, trainer, { step, epoch: Math.floor(step / stepsPerEpoch), config });
@@ -92,17 +101,7 @@ async function main(): Promise<number> {
   let synced = performance.now();
   let saved = run.checkpoint ? step : -1;
   while (step < total && !signal) {
-    const batch = await loader.batch(step);
-    nameSkipped();
-    pixels.view([batch.usedPixels]).write(batch.pixels.subarray(0, batch.usedPixels));
-    table.write(batch.table);
-    crops.update({
-      seed: training.seed,
-      epoch: batch.epoch,
-      indices: batch.indices,
-      table: batch.table,
-    });
-    loader.release(batch);
+    await feed(step);
     const values = valuesOf(step);
     trainer.set(values);
     program.run();
@@ -118,9 +117,20 @@ async function main(): Promise<number> {
     // Everything the host wants to know, in one read.
     const { figures, spread, nonFinite } = await look(gpu, trainer, program.outputs, logs);
     if (nonFinite) {
-      const frozenSteps = training.freeze_last_layer * stepsPerEpoch;
-      const stopped = { folder: run.path, trainer, frozenSteps, log, save };
-      await stopAt(nonFinite.step, nonFinite.what, stopped);
+      await stopAt(gpu, nonFinite.step, nonFinite.what, {
+        folder: run.path,
+        model,
+        trainer,
+        frozenSteps: training.freeze_last_layer * stepsPerEpoch,
+        lr: valuesOf(nonFinite.step).lr,
+        log,
+        save,
+        cropsOf: async (step) => {
+          await feed(step);
+          return gpu.scope(() => crops.forward(pixels, table));
+        },
+        seed: training.seed,
+      });
     }
     synced = performance.now();
     const seconds = (synced - started.time) / 1000;

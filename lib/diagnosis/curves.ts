@@ -53,17 +53,14 @@ export function curve(lines: readonly MetricLine[], quantity: Quantity): Curve |
   const valueOf = typeof quantity === "function"
     ? quantity
     : (line: MetricLine) => numberOf(line, quantity);
-  const known = lines.flatMap((line) => {
-    const value = valueOf(line);
-    return value === undefined ? [] : [{ step: line.step, value }];
-  });
+  const known = lines.filter((line) => valueOf(line) !== undefined);
+  const values = known.map((line) => valueOf(line)!);
   const recent = recentLines(lines).flatMap((line) => valueOf(line) ?? []);
   if (recent.length < FEWEST.lines) return undefined;
-  const smooth = (i: number, lag: number) =>
-    median(known.slice(Math.max(0, i + 1 - lag), i + 1).map(({ value }) => value));
-  const lag = width(known);
-  const points = known.map(({ step }, i) => ({ step, value: smooth(i, lag) }));
-  const fine = known.map((_, i) => smooth(i, 3));
+  const smooth = (lag: number) => values.map((_, i) => median(values, i + 1 - lag, i + 1));
+  const slow = smooth(width(known));
+  const points = known.map(({ step }, i) => ({ step, value: slow[i] }));
+  const fine = smooth(3);
   let [high, low] = [points[0], points[0]];
   for (const point of points) {
     if (point.value > high.value) high = point;
@@ -92,9 +89,9 @@ export function turns({ fine }: Curve, least: number): number {
   return count;
 }
 
-/** The middle value; the mean of the two middle ones of an even number. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+/** The middle of the values from `from` to before `to`; the mean of the two middle ones of an even number. */
+export function median(values: readonly number[], from = 0, to = values.length): number {
+  const sorted = Float64Array.from(values.slice(Math.max(0, from), to)).sort();
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

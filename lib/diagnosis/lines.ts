@@ -46,10 +46,12 @@ export interface MetricLine {
   images_per_second?: number | null;
   /** What held the first NaN or infinity; such a line ends a run. */
   non_finite?: string;
+  /** The first tensor of that step's forward pass that held one, in words. */
+  first_non_finite?: string;
 }
 
 /** The keys of a line that hold numbers. */
-export type MetricKey = Exclude<keyof MetricLine, "non_finite">;
+export type MetricKey = Exclude<keyof MetricLine, "non_finite" | "first_non_finite">;
 
 /** What a metrics.jsonl holds. */
 export interface ParsedMetrics {

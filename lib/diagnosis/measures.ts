@@ -42,13 +42,16 @@ export interface Measures {
   risks: Risk[];
 }
 
-/** Measures the lines of a run, of which there is at least one with numbers. */
-export function measure(lines: readonly MetricLine[], settings: DiagnosisSettings): Measures {
+/** Measures the lines of a run, of which there is at least one; `lr` is the largest learning rate so far. */
+export function measure(
+  lines: readonly MetricLine[],
+  settings: DiagnosisSettings,
+  lr: number,
+): Measures {
   const last = lines.at(-1)!;
   const lnK = settings.outDim ? Math.log(settings.outDim) : lnKOf(lines);
   const { batchSize = Math.exp(lnK) } = settings;
   const epoch = numberOf(last, "epoch");
-  const lr = lines.reduce((most, line) => Math.max(most, numberOf(line, "lr") ?? 0), 0);
   const temp = numberOf(last, "teacher_temp") ?? 0;
   const known = { ...settings, teacherTemp: Math.max(temp, settings.teacherTemp ?? 0) };
   return {

@@ -40,16 +40,17 @@ export function againstLowRank(s: DiagnosisSettings): string {
   return decay + koleo;
 }
 
-/** For steps that are too large. */
-export function againstLargeSteps(lr: number): string {
-  return `lower optimizer.lr by 10 or more${lr ? ` (it has been up to ${short(lr)})` : ""}; ` +
-    "where it must be high, lengthen scheduler.warmup_epochs";
+/** For steps that are too large; `lr` is the largest learning rate so far. */
+export function againstLargeSteps(lr: number, { initStd = 0 }: DiagnosisSettings): string {
+  // To a tenth of the weights at the start, as in DINO's largest recipe.
+  const fold = Math.max(10, initStd ? lr / (0.1 * initStd) : 0);
+  const most = lr ? ` (the schedule has reached ${short(lr)})` : "";
+  return `divide optimizer.lr by ${short(fold)} or more${most}; where it must be high, lengthen ` +
+    "scheduler.warmup_epochs";
 }
 
 /** For NaN and infinity. */
-export function againstNonFinite(risk: Find, lr: number): string {
-  return risk("optimizer.lr")
-    ? againstLargeSteps(lr)
-    : "lower optimizer.lr or training.gradient_clip, or lengthen scheduler.warmup_epochs; --resume goes on " +
-      "from the last sound state";
+export function againstNonFinite(): string {
+  return "lower optimizer.lr or training.gradient_clip, or lengthen scheduler.warmup_epochs; --resume goes on " +
+    "from the last sound state";
 }

@@ -11,22 +11,33 @@ import { count, type DiagnosisSettings, short } from "./settings.ts";
 /** Evidence for one thing, in sentences with numbers and steps; undefined when it is not there. */
 export type Symptom = string[] | undefined;
 
-/** Prototypes in use in a batch below which a batch says nothing, as long as it holds many more pictures. */
+/** Prototypes in use in a batch below which it says nothing, as long as it holds many more pictures. */
 const FEW_PROTOTYPES = 3;
 
 /**
- * One peak: whatever the picture, a few prototypes get everything. The entropy of the mean is the
- * logarithm of the number of prototypes in use; it is held against a batch of B pictures, which could use B.
+ * One peak: whatever the picture, a few prototypes get everything. The entropy of the mean is the logarithm
+ * of the number of prototypes in use; it is held against a batch of B pictures, which could use B.
+ *
+ * At the start all logits have a part in common, and one prototype may lead until the centre has followed it.
+ * So it counts at once only when more prototypes had been in use; else when it has lasted for 100 steps and
+ * three times the centre's 1 / (1 − momentum), unless that is too slow to ever help (`supported`).
  */
-export function onePeak({ entropy, ofMean, batchSize, lnK }: Measures): Symptom {
+export function onePeak(
+  { entropy, ofMean, batchSize, lnK, step }: Measures,
+  { centerMomentum = 0.9 }: DiagnosisSettings,
+  supported: boolean,
+): Symptom {
   if (!entropy || !ofMean) return;
-  const few = Math.min(FEW_PROTOTYPES, Math.sqrt(Math.min(batchSize, Math.exp(lnK))));
-  const used = Math.exp(ofMean.recent);
-  if (!(used < few)) return;
+  const few = Math.log(Math.min(FEW_PROTOTYPES, Math.sqrt(Math.min(batchSize, Math.exp(lnK)))));
+  if (!(ofMean.recent < few)) return;
+  const fell = ofMean.high.value > few && ofMean.recent < ofMean.high.value / 2;
+  const wait = Math.max(100, supported ? 0 : 3 / (1 - centerMomentum));
+  const since = ofMean.points.findLast(({ value }) => value >= few)?.step ?? 0;
+  if (!fell && step - since < wait) return;
   return [
     `the mean of the teacher's distributions has an entropy of ${short(ofMean.recent)} nats ` +
     `(${short(ofMean.high.value)} at step ${ofMean.high.step}): of ${count(Math.exp(lnK))} ` +
-    `prototypes a batch of ${count(batchSize)} pictures uses ${used.toFixed(1)}`,
+    `prototypes a batch of ${count(batchSize)} pictures uses ${Math.exp(ofMean.recent).toFixed(1)}`,
     `the teacher's own entropy is ${short(entropy.recent)}`,
   ];
 }
@@ -64,18 +75,17 @@ export function uniform(m: Measures, settings: DiagnosisSettings, supported: boo
 }
 
 /**
- * The same answer for all pictures, neither sharp nor flat. At the start that is the common part of all
- * logits, until the centre has followed it: twice 1 / (1 − momentum) steps.
+ * The same answer for all pictures, neither sharp nor flat, where they had been told apart before. At the
+ * start that is the common part of all logits, until the centre has followed it: twice 1 / (1 − momentum).
  */
 export function sameAnswer(
-  { entropy, ofMean, information, most, lnK, batchSize, step }: Measures,
+  { entropy, ofMean, information, most, lnK, step }: Measures,
   { centerMomentum = 0.9 }: DiagnosisSettings,
 ): Symptom {
-  if (!entropy || !ofMean || !information || batchSize < 2) return;
-  const flat = entropy.recent > 0.97 * lnK;
-  if (
-    flat || step < 100 || step < 2 / (1 - centerMomentum) || !(information.recent < 0.01 * most)
-  ) return;
+  if (!entropy || !ofMean || !information || entropy.recent > 0.97 * lnK) return;
+  if (step < Math.max(100, 2 / (1 - centerMomentum))) return;
+  const fell = information.high.value > 0.05 * most && information.recent < 0.01 * most;
+  if (!fell) return;
   return [
     `the entropy of the mean teacher, ${short(ofMean.recent)}, is that of a single answer, ` +
     `${short(entropy.recent)} (ln K is ${short(lnK)}): every picture gets the same answer`,
