@@ -11,6 +11,9 @@ import { count, type DiagnosisSettings, short } from "./settings.ts";
 /** Evidence for one thing, in sentences with numbers and steps; undefined when it is not there. */
 export type Symptom = string[] | undefined;
 
+/** Steps that a start may take, however short an epoch is. */
+const LONG = 500;
+
 /** Prototypes in use in a batch below which it says nothing, as long as it holds many more pictures. */
 const FEW_PROTOTYPES = 3;
 
@@ -59,7 +62,7 @@ export function uniform(m: Measures, settings: DiagnosisSettings, supported: boo
   const fell = before > 0.05 && told < before / 2;
   const { warmupEpochs = 0, freezeLastLayer = 0 } = settings;
   const epochs = Math.max(fell ? 0 : warmupEpochs, freezeLastLayer + 1);
-  const due = step >= Math.max(500, epochs * stepsPerEpoch);
+  const due = step >= Math.max(LONG, epochs * stepsPerEpoch);
   const below = (share: number) => sharp < share && told < share && kl.recent < share * lnK;
   const dead = fell && below(0.0003);
   const likely = supported && sharp < 0.1 && told < 0.15 && loss.recent > 0.95 * lnK;
@@ -94,17 +97,20 @@ export function sameAnswer(
 
 /**
  * Features that shrink to a line or a point: the rank above 1, or the spread, falls below a quarter of what
- * it was. A rank may fall while training starts, so one that is not near 1 counts after the first epoch
- * only, unless it is `supported` by a setting that leads there.
+ * it was, and the rank does not recover. It may fall while training starts, so one that is not near 1 counts
+ * after the first epoch and {@linkcode LONG} steps only, unless it is `supported` by a setting that leads
+ * there.
  */
 export function lowRank(
-  { rank, std, step, stepsPerEpoch = Infinity }: Measures,
+  { rank, std, step, stepsPerEpoch = 1000 }: Measures,
   supported: boolean,
 ): Symptom {
   if (!rank || !std) return;
-  const rankFell = rank.recent - 1 < (rank.high.value - 1) / 4;
-  const stdFell = std.recent < std.high.value / 4;
-  if (!(stdFell || rankFell && (supported || rank.recent < 2 || step > stepsPerEpoch))) return;
+  const fell = rank.recent - 1 < (rank.high.value - 1) / 4 || std.recent < std.high.value / 4;
+  const recovers = rank.recent > 1.5 * rank.low.value;
+  if (
+    !fell || recovers || !(supported || rank.recent < 2 || step > Math.max(LONG, stepsPerEpoch))
+  ) return;
   return [
     `the effective rank of the teacher's features is ${short(rank.recent)} ` +
     `(${short(rank.high.value)} at step ${rank.high.step})`,
