@@ -148,17 +148,9 @@ function trouble(m: Measures, settings: DiagnosisSettings, lr: number): Found | 
   });
   const unstable = climbs ?? (large ? swings ?? collapsed ?? thin : collapsed && thin && swings);
   if (unstable) {
-    return make(
-      "learning rate too high",
-      againstLargeSteps(lr, settings),
-      climbs,
-      swings,
-      collapsed,
-      thin,
-      [
-        ...large ? [large.text] : [],
-      ],
-    );
+    const steps = large ? [large.text] : [];
+    const all = [climbs, swings, collapsed, thin, steps];
+    return make("learning rate too high", againstLargeSteps(lr, settings), ...all);
   }
   if (peak) return make("collapse to one peak", againstOnePeak(risk, settings), peak, thin);
   if (flat) return make("collapse to uniform", againstUniform(risk, settings), flat, thin);

@@ -14,10 +14,9 @@ export function againstOnePeak(risk: Find, s: DiagnosisSettings): string {
   if (risk("loss.center_momentum")) {
     return `lower loss.center_momentum from ${s.centerMomentum} to 0.9, so that the centre follows the teacher`;
   }
-  return `raise loss.teacher_temp${
-    s.teacherTemp ? ` from ${s.teacherTemp}` : ""
-  } by half or, if the centre ` +
-    "lags, lower loss.center_momentum; loss.centering sinkhorn_knopp cannot collapse to one peak";
+  const from = s.teacherTemp ? ` from ${s.teacherTemp}` : "";
+  return `raise loss.teacher_temp${from} by half or, if the centre lags, lower loss.center_momentum; ` +
+    "loss.centering sinkhorn_knopp cannot collapse to one peak";
 }
 
 /** For a teacher without an opinion. */

@@ -41,10 +41,10 @@ export interface Risk {
 }
 
 /**
- * Largest share of a weight's initial size that a step may move it. AdamW moves a weight by up to the
- * learning rate. DINO's own largest recipe has 0.1 at its peak.
+ * Share of a weight's initial size by which a step may move it, from which steps are large. AdamW moves a
+ * weight by about the learning rate; DINO's own recipe with a batch of 1,024 has 0.1 at its peak.
  */
-const LARGE_STEP = 0.3;
+const LARGE_STEP = 0.5;
 
 /** Momenta of the centre from which it lags: 1 / (1 − m) steps to get two thirds of the way. */
 const SLOW_CENTER = 0.99;
@@ -73,23 +73,21 @@ export function riskySettings(s: DiagnosisSettings, lr: number, step: number): R
   }
   if ((s.centering ?? "center") === "center" && centerMomentum >= SLOW_CENTER) {
     const lag = 1 / (1 - centerMomentum);
-    if (step < 3 * lag || s.totalSteps! < 3 * lag) {
+    const has = s.totalSteps ? `has ${count(s.totalSteps)}` : `is at ${count(step)}`;
+    if ((s.totalSteps ?? step) < 3 * lag) {
       risks.push({
         key: "loss.center_momentum",
-        text: `loss.center_momentum ${centerMomentum} needs about ${count(lag)} steps to follow ` +
-          `the teacher, and this run ${
-            s.totalSteps ? `has ${count(s.totalSteps)}` : `is at ${count(step)}`
-          }: ` +
-          "till then nothing keeps one prototype from taking all",
+        text:
+          `loss.center_momentum ${centerMomentum} needs about ${count(lag)} steps to follow the ` +
+          `teacher, and this run ${has}: till then nothing keeps one prototype from taking all`,
       });
     }
   }
   if (lr / initStd >= LARGE_STEP) {
     risks.push({
       key: "optimizer.lr",
-      text: `a learning rate of ${short(lr)}: AdamW may move each weight in one step by ${
-        short(lr / initStd)
-      } times the size it started with (model.init_std ${initStd})`,
+      text: `a learning rate of ${short(lr)}: AdamW may move each weight in one step by ` +
+        `${short(lr / initStd)} times the size it started with (model.init_std ${initStd})`,
     });
   }
   return risks;

@@ -1,6 +1,7 @@
 /**
- * What may be seen on the curves of a run that goes wrong. Every threshold means something by itself;
- * none was fitted to a run.
+ * What may be seen on the curves of a run that goes wrong. Thresholds are shares of what is possible (ln K,
+ * the pictures of a batch, what the run had before), far from both the sound and the sick recordings in
+ * tests/diagnosis.
  *
  * @module
  */
@@ -67,13 +68,12 @@ export function uniform(m: Measures, settings: DiagnosisSettings, supported: boo
   const dead = fell && below(0.0003);
   const likely = supported && sharp < 0.1 && told < 0.15 && loss.recent > 0.95 * lnK;
   if (!dead && !(due && below(0.03)) && !likely) return;
+  const [of, far] = [short(loss.recent / lnK), short(kl.recent)];
   return [
     `the teacher's entropy is ${percent(1 - sharp)} of ln K = ${short(lnK)}, that of no opinion`,
     `${apart(m)}, after ${short(information.high.value)} at step ${information.high.step}`,
-    `the loss is ${
-      short(loss.recent / lnK)
-    } ln K, where guessing has 1, and KL(teacher ‖ student) is ` +
-    `${short(kl.recent)} (${short(kl.high.value)} at step ${kl.high.step})`,
+    `the loss is ${of} ln K, where guessing has 1, and KL(teacher ‖ student) is ${far}, after ` +
+    `${short(kl.high.value)} at step ${kl.high.step}`,
   ];
 }
 
@@ -108,9 +108,8 @@ export function lowRank(
   if (!rank || !std) return;
   const fell = rank.recent - 1 < (rank.high.value - 1) / 4 || std.recent < std.high.value / 4;
   const recovers = rank.recent > 1.5 * rank.low.value;
-  if (
-    !fell || recovers || !(supported || rank.recent < 2 || step > Math.max(LONG, stepsPerEpoch))
-  ) return;
+  const counts = supported || rank.recent < 2 || step > Math.max(LONG, stepsPerEpoch);
+  if (!fell || recovers || !counts) return;
   return [
     `the effective rank of the teacher's features is ${short(rank.recent)} ` +
     `(${short(rank.high.value)} at step ${rank.high.step})`,
@@ -121,21 +120,25 @@ export function lowRank(
 
 /**
  * The loss climbs from where it was to well above that of guessing; or, `supported` by a setting that leads
- * there, by a third of ln K from its lowest.
+ * there, by a third of ln K from its lowest. It also climbs at the start, while the centre follows the
+ * teacher, which then gives up its first, sharp answers: so not what it was in the first steps.
  */
 export function climbing({ loss, gradient, lnK }: Measures, supported: boolean): Symptom {
-  if (!loss) return;
-  const climbed = loss.recent - loss.low.value;
+  const later = loss?.points.filter(({ step }) => step >= (supported ? 50 : 100)) ?? [];
+  if (!loss || !later.length) return;
+  const low = later.reduce((least, point) => point.value < least.value ? point : least);
+  const climbed = loss.recent - low.value;
   const away = loss.recent > 1.2 * lnK && climbed > 0.4 * lnK;
   if (!away && !(supported && climbed > lnK / 3)) return;
+  const [from, to] = [short(low.value / lnK), short(loss.recent / lnK)];
   const evidence = [
-    `the loss has climbed from ${short(loss.low.value / lnK)} ln K at step ${loss.low.step} to ` +
-    `${short(loss.recent / lnK)}, where guessing has 1`,
+    `the loss has climbed from ${from} ln K at step ${low.step} to ${to}, where guessing has 1`,
   ];
   if (gradient && gradient.recent > 10 * gradient.low.value) {
+    const { value, step } = gradient.low;
     evidence.push(
-      `the norm of the gradient has grown from ${short(gradient.low.value)} at step ` +
-        `${gradient.low.step} to ${short(gradient.recent)}`,
+      `the norm of the gradient has grown from ${short(value)} at step ${step} to ` +
+        `${short(gradient.recent)}`,
     );
   }
   return evidence;
@@ -158,10 +161,9 @@ export function swinging({ entropy, lnK }: Measures, supported: boolean): Sympto
 
 /** How well the teacher tells pictures apart, in words. */
 export function apart({ information, most, batchSize }: Measures): string {
-  return `its answers hold ${short(information?.recent ?? NaN)} nats about the picture, where ${
-    short(most)
-  } ` +
-    `would tell all ${count(batchSize)} of a batch apart`;
+  const [held, all] = [short(information?.recent ?? 0), short(most)];
+  return `its answers hold ${held} nats about the picture, where ${all} would tell all ` +
+    `${count(batchSize)} of a batch apart`;
 }
 
 /** A share in whole percent, or in more digits near its ends. */
