@@ -24,6 +24,7 @@ export * from "./lib/augmentation.ts";
 export * from "./lib/config.ts";
 export type { Dataset, Labels, SkippedFile } from "./lib/data/dataset.ts";
 export type { Picture } from "./lib/data/image.ts";
+export * from "./lib/diagnosis.ts";
 export { emaUpdate } from "./lib/ema.ts";
 export { HatchlingError } from "./lib/errors.ts";
 export {
@@ -60,6 +61,7 @@ export {
 } from "./lib/io/safetensors.ts";
 export * from "./lib/loss.ts";
 export * from "./lib/model/mod.ts";
+export { firstNonFinite, type NonFinite, type StepInputs } from "./lib/non_finite.ts";
 export * from "./lib/ops/mod.ts";
 export * from "./lib/optim/mod.ts";
 export { philox, Rng } from "./lib/rng.ts";

@@ -3,9 +3,6 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { permissionTest } from "./support/permissions.ts";
 
-/** Tests that do not use `tests/support/permissions.ts` yet: to be emptied. */
-const TO_BE_NAMED = /^(doctor |a tour of Hatchling )/;
-
 // Elsewhere, no variable hides the driver of the system.
 if (Deno.build.os === "linux") {
   permissionTest(["run", "read"], "every test passes or says why it cannot run", async () => {
@@ -27,7 +24,7 @@ if (Deno.build.os === "linux") {
     assert.equal(code, 0, report.slice(report.indexOf(" ERRORS ")) + text(stderr));
     const ignored = report.match(/^.* \.\.\. ignored .*$/gm) ?? [];
     const unexplained = ignored.filter((line) => !/\(ignored: \w.*\) \.\.\./.test(line));
-    assert.deepEqual(unexplained.filter((line) => !TO_BE_NAMED.test(line)), []);
+    assert.deepEqual(unexplained, []);
     // Tests of both kinds were there: those with a GPU, and those with a permission.
     assert.ok(ignored.some((line) => line.includes("(ignored: no WebGPU adapter here)")));
     assert.ok(ignored.some((line) => line.includes("(ignored: needs --allow-")));

@@ -14,9 +14,10 @@ import {
   record,
   Trainer,
 } from "../mod.ts";
-import { hasAdapter } from "./support/gpu.ts";
+import { lacksAdapter } from "./support/gpu.ts";
+import { testUnless } from "./support/permissions.ts";
 
-Deno.test({ name: "a tour of Hatchling", ignore: !hasAdapter }, async () => {
+testUnless([lacksAdapter], "a tour of Hatchling", async () => {
   // A GPU is opened once. Nothing before this line has touched one.
   const gpu = await openGpu();
 
