@@ -9,6 +9,16 @@ import { assertPaddingZero } from "./support/parameters.ts";
 
 const BATCH = 3, K = 10;
 
+/** A step that changes nothing: for a look at its gradients. */
+const STILL: StepValues = {
+  step: 0,
+  teacherTemp: 0.04,
+  momentum: 1,
+  lr: 0,
+  weightDecay: 0,
+  freezeLastLayer: false,
+};
+
 /** A trainer with a recorded step over two global and one local view, on crops that differ by step. */
 async function setUp(gpu: Gpu, seed = 1, studentTemp = 0.1) {
   const model = new DinoModel(
@@ -177,14 +187,7 @@ gpuTest("Trainer adds KoLeo's gradient to that of the global views' features", a
     }
     const program = await record(gpu, () => trainer.step(crops));
     assert.equal(!!program.outputs.koleo, koleoWeight > 0);
-    trainer.set({
-      step: 0,
-      teacherTemp: 0.04,
-      momentum: 1,
-      lr: 0,
-      weightDecay: 0,
-      freezeLastLayer: false,
-    });
+    trainer.set(STILL);
     program.run();
     biases.push(await trainer.student.get("norm.bias").grad!.read());
     for (const part of [program, trainer]) part.destroy();
@@ -210,14 +213,7 @@ gpuTest("Trainer finds the same gradients with logits in chunks, in less memory"
     const trainer = new Trainer(gpu, model, { loss: { nCrops: 3, chunkSize }, clip: 0 });
     trainer.load(initialize(model.specs(), 1));
     const program = await record(gpu, () => trainer.step(views));
-    trainer.set({
-      step: 0,
-      teacherTemp: 0.04,
-      momentum: 1,
-      lr: 0,
-      weightDecay: 0,
-      freezeLastLayer: false,
-    });
+    trainer.set(STILL);
     program.run();
     found.push({ grads: await gpu.read(trainer.student.grads), bytes: program.temporaryBytes });
     for (const part of [program, trainer]) part.destroy();
