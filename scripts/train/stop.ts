@@ -67,9 +67,15 @@ async function firstOf(
   { model, trainer, cropsOf, seed }: Stopped,
 ): Promise<string | undefined> {
   const { student, teacher } = trainer;
-  const crops = await cropsOf(step);
-  const dropPath = { seed, step };
-  const found = await firstNonFinite(gpu, { model, student, teacher, crops, dropPath });
-  for (const tensor of crops) tensor.destroy();
-  return found?.text;
+  try {
+    const crops = await cropsOf(step);
+    const dropPath = { seed, step };
+    const found = await firstNonFinite(gpu, { model, student, teacher, crops, dropPath });
+    for (const tensor of crops) tensor.destroy();
+    return found?.text;
+  } catch (error) {
+    // The state is saved already; memory for another forward pass may be missing.
+    if (!(error instanceof HatchlingError)) throw error;
+    console.error(`note: what held the first such number was not found: ${error.message}`);
+  }
 }
