@@ -4,6 +4,9 @@
  *
  * @module
  */
+export type { AugmentationConfig, LossConfig } from "./config/types.ts";
+export { HatchlingError } from "./errors.ts";
+export * from "./gpu/mod.ts";
 export type { LastLayer } from "./model/head.ts";
 export type { LastLayerArrays } from "./loss/arrays.ts";
 export { koleo, type KoleoOptions, type KoleoResult } from "./loss/koleo.ts";

@@ -103,7 +103,7 @@ export const loss = z.strictObject({
   chunk_size: key(
     orNull,
     null,
-    "Output dimensions whose logits exist at once, a multiple of 64; null is all of them while the student's " +
-      "logits fit one binding of the GPU, else as many as fit 16 MiB.",
+    "Output dimensions whose logits exist at once, a multiple of 64; null is all of them while that takes 64 MiB " +
+      "at most, else as many as fit 16 MiB.",
   ),
 }).meta({ description: "The DINO loss: temperatures, and what keeps it from collapsing." });

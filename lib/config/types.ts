@@ -181,8 +181,8 @@ export interface LossConfig {
    */
   readonly koleo_weight: number;
   /**
-   * Output dimensions whose logits exist at once, a multiple of 64; null is all of them while the
-   * student's logits fit one binding of the GPU, else as many as fit 16 MiB. Default: `null`.
+   * Output dimensions whose logits exist at once, a multiple of 64; null is all of them while that
+   * takes 64 MiB at most, else as many as fit 16 MiB. Default: `null`.
    */
   readonly chunk_size: number | null;
 }

@@ -13,15 +13,33 @@ export interface ArrayInput {
   values: Float32Array;
   /** Their columns. */
   columns: number;
-  /** B, where rows are view-major. */
-  batch?: number;
 }
 
 /**
- * Uploads arrays, runs a function of tensors, downloads what it returns and frees everything but `keep`.
+ * A copy of an array, which the caller may change meanwhile.
  *
- * @throws {HatchlingError} When a number is not finite; nothing has run then.
+ * @param batch B, where rows are view-major.
+ * @throws {HatchlingError} When a number is not finite.
  */
+export function arrayInput(
+  name: string,
+  values: Float32Array,
+  columns: number,
+  batch?: number,
+): ArrayInput {
+  const at = values.findIndex((x) => !Number.isFinite(x));
+  if (at < 0) return { values: values.slice(), columns };
+  const row = Math.floor(at / columns);
+  const which = batch ? ` (view ${Math.floor(row / batch)}, sample ${row % batch})` : "";
+  throw new HatchlingError(
+    `DinoLoss: expected finite numbers in ${name} but found ${
+      values[at]
+    } in row ${row}${which}, column ` +
+      `${at % columns}: look where it comes from; too high a learning rate is the usual cause`,
+  );
+}
+
+/** Uploads arrays, runs a function of tensors, downloads what it returns and frees all but `keep`. */
 export async function withArrays<I extends string, O extends string>(
   gpu: Gpu,
   inputs: Record<I, ArrayInput>,
@@ -29,7 +47,6 @@ export async function withArrays<I extends string, O extends string>(
   keep: Tensor,
 ): Promise<Record<O, Float32Array>> {
   const entries = Object.entries(inputs) as [I, ArrayInput][];
-  for (const [name, input] of entries) checkFinite(name, input);
   const outputs = gpu.scope(() => {
     const tensors = entries.map(([name, { values, columns }]) => [
       name,
@@ -47,19 +64,6 @@ export async function withArrays<I extends string, O extends string>(
   } finally {
     for (const [, tensor] of list) if (tensor !== keep) tensor.destroy();
   }
-}
-
-function checkFinite(name: string, { values, columns, batch }: ArrayInput): void {
-  const at = values.findIndex((x) => !Number.isFinite(x));
-  if (at < 0) return;
-  const row = Math.floor(at / columns);
-  const which = batch ? ` (view ${Math.floor(row / batch)}, sample ${row % batch})` : "";
-  throw new HatchlingError(
-    `DinoLoss: expected finite numbers in ${name} but found ${
-      values[at]
-    } in row ${row}${which}, column ` +
-      `${at % columns}: look where it comes from; too high a learning rate is the usual cause`,
-  );
 }
 
 /** A last layer as plain arrays. */
@@ -81,24 +85,26 @@ type HeadInputs =
   | "teacherWeightV"
   | "teacherWeightG";
 
-/** Those arguments by name. */
+/** Those arguments by name; D columns, B images. */
 export function headInputs(
   [x, layer, teacherX, teacherLayer]: HeadArrays,
   outDim: number,
+  columns: number,
   batch: number,
 ): Record<HeadInputs, ArrayInput> {
-  const columns = layer.weightV.length / outDim;
-  const g = ({ weightG }: LastLayerArrays) => ({
-    values: weightG ?? new Float32Array(outDim).fill(1),
-    columns: 1,
-  });
+  const weights = (name: string, { weightV, weightG }: LastLayerArrays) => [
+    arrayInput(`${name} weightV`, weightV, columns),
+    arrayInput(`${name} weightG`, weightG ?? new Float32Array(outDim).fill(1), 1),
+  ];
+  const [weightV, weightG] = weights("the student's", layer);
+  const [teacherWeightV, teacherWeightG] = weights("the teacher's", teacherLayer);
   return {
-    bottleneck: { values: x, columns, batch },
-    weightV: { values: layer.weightV, columns },
-    weightG: g(layer),
-    teacherBottleneck: { values: teacherX, columns, batch },
-    teacherWeightV: { values: teacherLayer.weightV, columns },
-    teacherWeightG: g(teacherLayer),
+    bottleneck: arrayInput("the student's bottleneck", x, columns, batch),
+    weightV,
+    weightG,
+    teacherBottleneck: arrayInput("the teacher's bottleneck", teacherX, columns, batch),
+    teacherWeightV,
+    teacherWeightG,
   };
 }
 

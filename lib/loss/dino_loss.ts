@@ -8,6 +8,7 @@ import { HatchlingError } from "../errors.ts";
 import { type Gpu, Tensor } from "../gpu/mod.ts";
 import {
   type ArrayInput,
+  arrayInput,
   type HeadArrays,
   headInputs,
   headTensors,
@@ -35,7 +36,6 @@ import {
   type DinoLossResult,
   type DinoLossValues,
   lossValues,
-  type ReadMetrics,
 } from "./result.ts";
 import { batchOf, checkBinding, checkLayers } from "./shapes.ts";
 import { LossState } from "./state.ts";
@@ -78,8 +78,7 @@ export interface DinoForwardOptions {
  * ```
  */
 export class DinoLoss {
-  /** The settings with defaults filled in. */
-  readonly options: FullSettings;
+  #options: FullSettings;
   readonly #state: LossState;
 
   /**
@@ -88,10 +87,10 @@ export class DinoLoss {
    * @throws {HatchlingError} Naming the setting that is out of range.
    */
   constructor(options: DinoLossOptions) {
-    this.options = checkSettings(options);
-    checkCenter(options.center, this.options.outDim);
-    this.#state = new LossState(this.options.outDim, options.center, options.temperatures);
-    if (options.gpu) this.#bind(options.gpu);
+    this.#options = checkSettings(options);
+    checkCenter(options.center, this.#options);
+    this.#state = new LossState(() => this.#options, options);
+    if (options.gpu) this.#state.bind(options.gpu);
   }
 
   /**
@@ -115,6 +114,11 @@ export class DinoLoss {
     return new DinoLoss({ ...settingsFromConfig(loss, augmentation), ...context });
   }
 
+  /** The settings with defaults filled in. */
+  get options(): FullSettings {
+    return this.#options;
+  }
+
   /** The centre [K]: zeros at first, and for good unless `centering` is `center`. */
   get center(): Tensor {
     return this.#state.center;
@@ -127,8 +131,8 @@ export class DinoLoss {
         "Expected a loss with its own temperatures but it reads step scalars: set them there",
       );
     }
-    Object.assign(this.options, checkSettings({ ...this.options, studentTemp, teacherTemp }));
-    this.#state.write(studentTemp, teacherTemp);
+    this.#options = checkSettings({ ...this.#options, studentTemp, teacherTemp });
+    this.#state.write(this.#options);
   }
 
   /**
@@ -151,29 +155,30 @@ export class DinoLoss {
     teacher: Tensor | Float32Array,
     options: DinoForwardOptions = {},
   ): DinoLossResult | Promise<DinoLossArrays> {
-    const { outDim } = this.options;
-    const batch = batchOf(this.options, outDim, student, teacher);
-    if (!(student instanceof Tensor) || !(teacher instanceof Tensor)) {
-      const [values, targets] = [student, teacher] as Float32Array[];
-      const inputs = {
-        student: { values, columns: outDim, batch },
-        teacher: { values: targets, columns: outDim, batch },
-      };
-      return this.#onGpu(inputs, (t) => this.forward(t.student, t.teacher, options));
+    const { outDim } = this.#options;
+    if (!(student instanceof Tensor && teacher instanceof Tensor)) {
+      return this.#arrays(() => {
+        const batch = batchOf(this.#options, outDim, student, teacher);
+        const [values, targets] = [student, teacher] as Float32Array[];
+        return {
+          student: arrayInput("student", values, outDim, batch),
+          teacher: arrayInput("teacher", targets, outDim, batch),
+        };
+      }, (t) => this.forward(t.student, t.teacher, options));
     }
+    const batch = batchOf(this.#options, outDim, student, teacher);
     checkBinding(student);
-    const gradStudent = student.gpu.empty(student.shape, "grad_student");
-    const [s, t, grad] = [student, teacher, gradStudent].map((x) =>
-      x.view([x.size / outDim, outDim])
-    );
-    const source: LogitSource = {
-      chunks: [{ start: 0, size: outDim }],
-      student: () => s,
-      teacher: () => t,
-      grad: () => grad,
-      backward() {},
-    };
-    return { ...this.#run(student.gpu, batch, source, options), gradStudent };
+    return student.gpu.scope(() => {
+      const gradStudent = student.gpu.empty(student.shape, "grad_student");
+      const source: LogitSource = {
+        chunks: [{ start: 0, size: outDim }],
+        student: () => student,
+        teacher: () => teacher,
+        grad: () => gradStudent,
+        backward() {},
+      };
+      return { ...this.#run(student.gpu, batch, source, options), gradStudent };
+    });
   }
 
   /**
@@ -221,29 +226,32 @@ export class DinoLoss {
     teacherLayer: LastLayer | LastLayerArrays,
     options: DinoForwardOptions = {},
   ): DinoHeadLossResult | Promise<DinoHeadLossArrays> {
-    const { outDim, nCrops, nGlobalCrops, chunkSize } = this.options;
-    const columns = checkLayers(outDim, layer, teacherLayer);
-    const batch = batchOf(this.options, columns, x, teacherX);
-    if (!(x instanceof Tensor) || !(teacherX instanceof Tensor)) {
-      const arrays = [x, layer, teacherX, teacherLayer] as HeadArrays;
-      return this.#onGpu(headInputs(arrays, outDim, batch), (t) => {
+    const { outDim, nCrops, nGlobalCrops, chunkSize } = this.#options;
+    if (!(x instanceof Tensor && teacherX instanceof Tensor)) {
+      return this.#arrays(() => {
+        const columns = checkLayers(outDim, layer, teacherLayer);
+        const batch = batchOf(this.#options, columns, x, teacherX);
+        const arrays = [x, layer, teacherX, teacherLayer] as HeadArrays;
+        return headInputs(arrays, outDim, columns, batch);
+      }, (t) => {
         const { student, teacher, grads } = headTensors(t);
-        const result = this.forwardHead(
-          t.bottleneck,
-          student,
-          t.teacherBottleneck,
-          teacher,
-          options,
-        );
-        return { ...result, ...grads };
+        const { bottleneck, teacherBottleneck } = t;
+        return {
+          ...this.forwardHead(bottleneck, student, teacherBottleneck, teacher, options),
+          ...grads,
+        };
       });
     }
+    const columns = checkLayers(outDim, layer, teacherLayer);
+    const batch = batchOf(this.#options, columns, x, teacherX);
     const student = { x, layer: layer as LastLayer };
     const teacher = { x: teacherX, layer: teacherLayer as LastLayer };
     const size = chunkSize ??
-      defaultChunk(x.gpu, outDim, nCrops * batch, nGlobalCrops * batch);
-    const source = headSource(x.gpu, student, teacher, size, nGlobalCrops <= 2);
-    return { ...this.#run(x.gpu, batch, source, options), gradBottleneck: source.gradInput };
+      defaultChunk(outDim, (nCrops + nGlobalCrops) * batch, columns);
+    return x.gpu.scope(() => {
+      const source = headSource(x.gpu, student, teacher, size, nGlobalCrops <= 2);
+      return { ...this.#run(x.gpu, batch, source, options), gradBottleneck: source.gradInput };
+    });
   }
 
   /**
@@ -253,7 +261,7 @@ export class DinoLoss {
    * @returns Loss [1] and the gradient of the global views' features [G·B, D]; nothing when the weight is 0.
    */
   koleo(features: Tensor): KoleoResult | undefined {
-    const { nCrops, nGlobalCrops: groups, koleoWeight: weight } = this.options;
+    const { nCrops, nGlobalCrops: groups, koleoWeight: weight } = this.#options;
     if (!weight) return undefined;
     const [rows, dim] = features.shape;
     const batch = rows / nCrops;
@@ -273,7 +281,7 @@ export class DinoLoss {
    * @param flag The step's non-finite flag; none for eager use.
    */
   updateCenter(result: Pick<DinoLossMetrics, "metrics" | "batchMean">, flag?: Tensor): void {
-    const { centering, centerMomentum } = this.options;
+    const { centering, centerMomentum } = this.#options;
     if (centering !== "center") return;
     const { gpu } = this.center;
     const { metrics, batchMean } = result;
@@ -302,13 +310,13 @@ export class DinoLoss {
     source: LogitSource,
     { updateCenter = true }: DinoForwardOptions,
   ): DinoLossMetrics {
-    this.#bind(gpu);
-    const { outDim, nCrops: views, nGlobalCrops: globals, centering } = this.options;
-    const { center } = this;
+    this.#state.bind(gpu);
+    const { outDim, nCrops: views, nGlobalCrops: globals, centering } = this.#options;
+    const { center, subtracted, temperatures } = this.#state;
     const sizes = { batch, globals, views, outDim };
     const passes = dinoPasses(
       gpu,
-      { ...sizes, centering, center, temperatures: this.#state.temperatures },
+      { ...sizes, centering, center: subtracted, temperatures },
       source,
     );
     const result = { ...passes, loss: passes.metrics.view([1]), center };
@@ -316,21 +324,21 @@ export class DinoLoss {
     return result;
   }
 
-  #bind(gpu: Gpu): void {
-    this.#state.bind(gpu, this.options.studentTemp, this.options.teacherTemp);
-  }
-
-  /** Runs on arrays, and reads what comes out. */
-  async #onGpu<I extends string, R extends DinoLossMetrics>(
-    inputs: Record<I, ArrayInput>,
+  /** Checks and copies arrays at once; then, when it is their turn, runs on them and reads what comes out. */
+  async #arrays<I extends string, R extends DinoLossMetrics>(
+    copied: () => Record<I, ArrayInput>,
     run: (tensors: Record<I, Tensor>) => R,
   ): Promise<DinoLossValues & Record<Exclude<keyof R, keyof DinoLossMetrics>, Float32Array>> {
-    const gpu = await this.#state.open();
-    this.#bind(gpu);
-    const all = await withArrays(gpu, inputs, run as never, this.center);
-    const { loss: _, batchMean: __, metrics, pairLoss, center, ...rest } = all as unknown as
-      & ReadMetrics
-      & Record<string, Float32Array>;
+    const inputs = copied();
+    const all = await this.#state.inTurn((gpu) =>
+      withArrays<I, string>(
+        gpu,
+        inputs,
+        (t) => run(t) as unknown as Record<string, Tensor>,
+        this.center,
+      )
+    );
+    const { loss: _, batchMean: __, metrics, pairLoss, center, ...rest } = all;
     return { ...lossValues({ metrics, pairLoss, center }), ...rest } as never;
   }
 }

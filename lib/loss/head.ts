@@ -18,16 +18,18 @@ export interface HeadInput {
   layer: LastLayer;
 }
 
-/** Bytes of logits that exist at once when not all of them do. */
-const CHUNK_BYTES = 16 * 2 ** 20;
+/** Bytes of a pass over all columns at once, and of a pass over a chunk where that is too much. */
+const WHOLE = 64 * 2 ** 20, CHUNK = 16 * 2 ** 20;
 
 /**
- * Columns whose logits exist at once: all while the student's [rows, K] fit one binding, else as many as
- * fit {@linkcode CHUNK_BYTES} with the teacher's.
+ * Columns whose logits exist at once: all while they and what they are made of take {@linkcode WHOLE}
+ * bytes at most, else as many as take {@linkcode CHUNK}. A column takes a logit of each row of both
+ * networks, its weight in both, and the gradient of one. Both are far below what any adapter binds.
  */
-export function defaultChunk(gpu: Gpu, outDim: number, rows: number, teacherRows: number): number {
-  if (rows * outDim * 4 <= gpu.limits.maxStorageBufferBindingSize) return outDim;
-  return Math.max(64, Math.floor(CHUNK_BYTES / (4 * (rows + teacherRows)) / 64) * 64);
+export function defaultChunk(outDim: number, rows: number, width: number): number {
+  const column = 4 * (rows + 3 * width);
+  if (outDim * column <= WHOLE) return outDim;
+  return Math.min(outDim, Math.max(64, Math.floor(CHUNK / column / 64) * 64));
 }
 
 /** Memory of one network's chunk, used again for every chunk. */
@@ -89,7 +91,8 @@ export function headSource(
   };
   const [studentAt, teacherAt] = [logitsOf(student, forStudent), logitsOf(teacher, forTeacher)];
   const [dv, dg] = [claim(student.layer.weightV), claim(student.layer.weightG)];
-  const dw = dv && gpu.empty([most, dim], "weight.grad");
+  const dw = gpu.empty([most, dim], "weight.grad");
+  const unused = dv || !dg ? undefined : gpu.empty([most, dim], "weight_v.grad");
   let filled = false;
   return {
     chunks,
@@ -104,12 +107,13 @@ export function headSource(
       const { w, norms } = studentAt(chunk);
       matmul(gpu, grad, w, { out: gradInput, accumulate: filled });
       filled = true;
-      if (!dv || !dw) return;
+      if (!dv && !dg) return;
       const { weightV, weightG } = student.layer;
       const out = matmul(gpu, grad, student.x, { transA: true, out: dw.view(w.shape) });
       const at = { v: rows(weightV.data, chunk), g: rows(weightG.data, chunk), norms };
-      const target = (t: typeof dv) => ({ ...t, out: rows(t.out, chunk) });
-      weightNormBackward(gpu, at, out, target(dv), dg && target(dg));
+      const target = (t: NonNullable<typeof dv>) => ({ ...t, out: rows(t.out, chunk) });
+      const forV = dv ? target(dv) : { out: unused!.view(w.shape), accumulate: false };
+      weightNormBackward(gpu, at, out, forV, dg && target(dg));
     },
   };
 }

@@ -47,7 +47,7 @@ export interface DinoLossSettings {
   koleoWeight?: number;
   /**
    * Output dimensions whose logits exist at once in `forwardHead`: a multiple of 64, or at least `outDim`
-   * for all. By default all while the student's fit one binding, else as many as fit 16 MiB.
+   * for all. By default all while what they take fits 64 MiB, else as many as fit 16 MiB.
    */
   chunkSize?: number;
 }
@@ -86,25 +86,49 @@ export function settingsFromConfig(
 }
 
 /** Settings with defaults filled in. */
-export type FullSettings = Required<Omit<DinoLossSettings, "chunkSize">> & {
-  chunkSize: number | undefined;
-};
+export type FullSettings = Readonly<
+  Required<Omit<DinoLossSettings, "chunkSize">> & { chunkSize: number | undefined }
+>;
 
 /**
  * Checks a centre to start from.
  *
  * @throws {HatchlingError} When it is not K finite numbers.
  */
-export function checkCenter(center: Float32Array | undefined, outDim: number): void {
-  if (!center) return;
+export function checkCenter(
+  center: Float32Array | undefined,
+  { outDim, centering }: FullSettings,
+): void {
+  if (center === undefined) return;
+  const refuse = (what: string, found: string) => {
+    throw new HatchlingError(
+      `DinoLoss: expected ${what} but found ${found}: give that of the run that goes on, or leave it out`,
+    );
+  };
+  if (!(center instanceof Float32Array)) refuse("a Float32Array as center", typeof center);
+  if (centering !== "center") refuse("no center", `one, and centering ${centering}`);
   const odd = center.findIndex((x) => !Number.isFinite(x));
-  if (center.length === outDim && odd < 0) return;
-  throw new HatchlingError(
-    `DinoLoss: expected a center of outDim (${outDim}) finite numbers but found ` +
-      (odd < 0 ? `${center.length}` : `${center[odd]} at ${odd}`) +
-      ": give that of the run that goes on, or leave it out",
-  );
+  if (center.length !== outDim || odd >= 0) {
+    const found = odd < 0 ? `${center.length}` : `${center[odd]} at ${odd}`;
+    refuse(`a center of outDim (${outDim}) finite numbers`, found);
+  }
 }
+
+/** Every key of {@linkcode DinoLossOptions}. */
+const KEYS: readonly string[] = [
+  "outDim",
+  "nCrops",
+  "nGlobalCrops",
+  "studentTemp",
+  "teacherTemp",
+  "centerMomentum",
+  "centering",
+  "koleoWeight",
+  "chunkSize",
+  "gpu",
+  "center",
+  "temperatures",
+] satisfies (keyof DinoLossOptions)[];
 
 /**
  * Fills defaults in.
@@ -112,6 +136,12 @@ export function checkCenter(center: Float32Array | undefined, outDim: number): v
  * @throws {HatchlingError} Naming the first setting that is out of range, its value and what to do.
  */
 export function checkSettings(given: DinoLossSettings): FullSettings {
+  const unknown = Object.keys(given ?? {}).find((key) => !KEYS.includes(key));
+  if (unknown || !given) {
+    throw new HatchlingError(
+      `DinoLoss: expected settings among ${KEYS.join(", ")} but found ${unknown ?? given}`,
+    );
+  }
   const o: FullSettings = {
     outDim: given.outDim,
     nCrops: given.nCrops,
@@ -149,14 +179,14 @@ export function checkSettings(given: DinoLossSettings): FullSettings {
   );
   for (const [key, usual] of [["studentTemp", 0.1], ["teacherTemp", 0.04]] as const) {
     expect(
-      o[key] > 0 && o[key] < Infinity,
+      typeof o[key] === "number" && Math.fround(o[key]) > 0 && Math.fround(o[key]) < Infinity,
       key,
-      "above 0 and finite",
+      "to be a number above 0 and finite in float32",
       `logits are divided by it; ${usual} is usual`,
     );
   }
   expect(
-    o.centerMomentum >= 0 && o.centerMomentum < 1,
+    typeof o.centerMomentum === "number" && o.centerMomentum >= 0 && o.centerMomentum < 1,
     "centerMomentum",
     "in [0, 1)",
     "at 1 the centre would never move; 0.9 is usual, and centering: none does without a centre",
@@ -168,9 +198,9 @@ export function checkSettings(given: DinoLossSettings): FullSettings {
     "center is that of the paper",
   );
   expect(
-    o.koleoWeight >= 0 && o.koleoWeight < Infinity,
+    typeof o.koleoWeight === "number" && o.koleoWeight >= 0 && o.koleoWeight < Infinity,
     "koleoWeight",
-    "to be 0 or more and finite",
+    "to be a number, 0 or more and finite",
     "0 turns it off, DINOv2 uses 0.1",
   );
   const { chunkSize } = o;
@@ -181,5 +211,5 @@ export function checkSettings(given: DinoLossSettings): FullSettings {
     `to be a multiple of 64, or outDim (${o.outDim}) or more`,
     "leave it out to let the adapter's limits decide",
   );
-  return o;
+  return Object.freeze(o);
 }

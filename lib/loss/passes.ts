@@ -54,7 +54,7 @@ export interface PassOptions {
   outDim: number;
   /** Which centre the teacher's logits lose. */
   centering: Centering;
-  /** The moving average [K]. */
+  /** What the teacher's logits lose [K], unless Sinkhorn–Knopp finds it. */
   center: Tensor;
   /** Both temperatures. */
   temperatures: TemperatureSource;
@@ -94,7 +94,7 @@ export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource):
   chunks.forEach((chunk, i) => {
     const t = source.teacher(chunk);
     columnSum(gpu, t, { out: part(batchMean, chunk), scale: 1 / (globals * batch) });
-    if (sinkhorn) sinkhornStep(t, chunk, student, 0);
+    if (sinkhorn) sinkhornStep(t, chunk, teacher, 0);
     updateRowState(gpu, t, part(center, chunk), forTeacher, teacher, i === 0);
     updateRowState(gpu, source.student(chunk), undefined, forStudent, student, i === 0);
   });

@@ -74,7 +74,7 @@ export function weightNormBackward(
  * @param x [R, D].
  * @param v [K, D], the directions.
  * @param g [K, 1], the lengths; without `grad` they stay fixed.
- * @returns y [R, K], and `backward(dy)` which fills the gradient of v (and g's with it) and returns dx [R, D].
+ * @returns y [R, K], and `backward(dy)` which fills those of v and g that have one and returns dx [R, D].
  */
 export function weightNormLinear(
   gpu: Gpu,
@@ -87,10 +87,11 @@ export function weightNormLinear(
   return {
     y,
     backward(dy) {
-      const dv = claim(v);
-      if (dv) {
+      const [dv, dg] = [claim(v), claim(g)];
+      if (dv || dg) {
         const dw = matmul(gpu, dy, x, { transA: true });
-        weightNormBackward(gpu, { v: v.data, g: g.data, norms }, dw, dv, claim(g));
+        const unused = () => ({ out: gpu.empty(v.data.shape, "weight_v.grad"), accumulate: false });
+        weightNormBackward(gpu, { v: v.data, g: g.data, norms }, dw, dv ?? unused(), dg);
       }
       return matmul(gpu, dy, w);
     },

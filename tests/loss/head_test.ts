@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Gpu, openGpu, record } from "../../lib/gpu/mod.ts";
 import { DinoLoss, type DinoLossSettings } from "../../lib/loss.ts";
+import { defaultChunk } from "../../lib/loss/head.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { type HeadCase, headReference } from "../support/loss.ts";
@@ -152,6 +153,36 @@ gpuTest(
   },
 );
 
+gpuTest("DinoLoss.forwardHead() trains weight_g alone where weight_v is fixed", async (gpu) => {
+  const c = headCase([2, 2, 3, 200, 8]);
+  const expected = await run(gpu, c, { chunkSize: 64 });
+  const loss = new DinoLoss({ ...settingsOf(c), chunkSize: 64, gpu });
+  loss.center.write(Float32Array.from(c.center));
+  const [result, grad] = gpu.scope(() => {
+    const { weightV, weightG } = layerOf(gpu, c, c.v, c.g);
+    const teacher = layerOf(gpu, c, c.teacherV, c.teacherG);
+    const x = gpu.tensor(Float32Array.from(c.x), [6, 8]);
+    const y = gpu.tensor(Float32Array.from(c.teacherX), [4, 8]);
+    const student = { weightV: { data: weightV.data }, weightG };
+    return [loss.forwardHead(x, student, y, teacher), weightG.grad] as const;
+  });
+  assert.deepEqual(await grad.read(), expected.g);
+  const { metrics, pairLoss, gradBottleneck, batchMean } = result;
+  for (const t of [grad, metrics, pairLoss, gradBottleneck, batchMean, loss]) t.destroy();
+});
+
+Deno.test("defaultChunk() takes all columns while that is little, and else bounds what a chunk takes", () => {
+  assert.equal(defaultChunk(1024, 256, 64), 1024);
+  assert.equal(defaultChunk(4096, 768, 256), 4096);
+  for (const [outDim, rows, width] of [[65536, 12, 256], [65536, 768, 256], [1e6, 5000, 384]]) {
+    const chunk = defaultChunk(outDim, rows, width);
+    const bytes = 4 * chunk * (rows + 3 * width);
+    assert.equal(chunk % 64, 0);
+    assert.ok(bytes <= 2 ** 24 && bytes > 0.9 * 2 ** 24, `${bytes} bytes at K ${outDim}`);
+  }
+  assert.equal(defaultChunk(65536, 1e6, 256), 64);
+});
+
 gpuTest("DinoLoss.forwardHead() of plain arrays is that of tensors", async (gpu) => {
   const c = headCase([2, 2, 3, 100, 8]);
   const expected = await run(gpu, { ...c, center: new Float32Array(100) });
@@ -170,42 +201,60 @@ gpuTest("DinoLoss.forwardHead() of plain arrays is that of tensors", async (gpu)
   spoilt.weightV[9] = NaN;
   await assert.rejects(
     loss.forwardHead(f32(c.x), spoilt, f32(c.teacherX), layer),
-    /finite numbers in weightV but found NaN in row 1, column 1/,
+    /finite numbers in the student's weightV but found NaN in row 1, column 1/,
   );
-  const short = { weightV: f32(c.v).subarray(1) };
+  const x = f32(c.x), y = f32(c.teacherX);
+  const odd: [Promise<unknown>, RegExp][] = [
+    [
+      loss.forwardHead(x, { weightV: f32(c.v).subarray(1) }, y, layer),
+      /expected a last layer of weightV \[100, D\] and weightG \[100\].* found Float32Array of 799 and/,
+    ],
+    [
+      loss.forwardHead(x, layer, y, { weightV: new Float32Array(700) }),
+      /last layers of one width but found 8 and 7/,
+    ],
+    [
+      loss.forwardHead(x.subarray(8), layer, y, layer),
+      /expected student \[3·B, 8\] and teacher \[2·B, 8\].*Float32Array of 40/,
+    ],
+    [loss.forwardHead(x, f32(c.v) as never, y, layer), /found undefined and undefined: rows are/],
+    [
+      loss.forwardHead(x, { weightV: [1] as never }, y, layer),
+      /but found Array of 1 and undefined/,
+    ],
+  ];
+  for (const [promise, pattern] of odd) await assert.rejects(promise, pattern);
+  const tensors = gpu.tensor(x, [6, 8]);
   assert.throws(
-    () => loss.forwardHead(f32(c.x), short, f32(c.teacherX), layer),
-    /expected a last layer of weightV \[100, D\] and weightG \[100\] but found 799 and/,
+    () =>
+      loss.forwardHead(
+        tensors,
+        { weightV: { data: gpu.dummy() } } as never,
+        tensors,
+        layer as never,
+      ),
+    /expected a last layer of .*but found dummy\[4\] and undefined/,
   );
-  assert.throws(
-    () => loss.forwardHead(f32(c.x), layer, f32(c.teacherX), { weightV: new Float32Array(700) }),
-    /last layers of one width but found 8 and 7/,
-  );
-  assert.throws(
-    () => loss.forwardHead(f32(c.x).subarray(8), layer, f32(c.teacherX), layer),
-    /expected student \[3·B, 8\] and teacher \[2·B, 8\].*a Float32Array of 40/,
-  );
+  tensors.destroy();
   loss.destroy();
 });
 
 gpuTest("DinoLoss.forwardHead() at K = 65536 needs no more memory than a few chunks", async () => {
   const gpu = await openGpu({ limits: "portable" });
   assert.equal(gpu.limits.maxStorageBufferBindingSize, 128 * 2 ** 20);
-  const c = headCase([4, 2, 10, 65536, 16]);
-  const loss = new DinoLoss({ ...settingsOf(c), chunkSize: 4096, gpu });
+  const c = headCase([4, 2, 10, 65536, 96]);
+  const loss = new DinoLoss({ ...settingsOf(c), gpu });
   const student = layerOf(gpu, c, c.v, c.g);
   const teacher = layerOf(gpu, c, c.teacherV, c.teacherG);
-  const x = gpu.tensor(Float32Array.from(c.x), [40, 16]);
-  const y = gpu.tensor(Float32Array.from(c.teacherX), [8, 16]);
+  const x = gpu.tensor(Float32Array.from(c.x), [40, 96]);
+  const y = gpu.tensor(Float32Array.from(c.teacherX), [8, 96]);
   const before = gpu.memory.liveBytes;
   const result = gpu.scope(() => loss.forwardHead(x, student, y, teacher));
   const peak = gpu.memory.peakBytes - before;
   const { loss: value, teacherEntropy } = await loss.read(result);
   assert.ok(value > teacherEntropy && teacherEntropy > 0);
-  // Logits of a chunk, its weights of both networks and one gradient of them; four vectors over K; the rows.
-  const chunk = 4 * 4096 * (40 + 8 + 3 * 16 + 2), vectors = 4 * 4 * 65536, rows = 4 * 48 * 64;
-  assert.ok(peak < chunk + vectors + rows + 65536, `${peak} bytes`);
-  assert.ok(peak < 4 * 40 * 65536 / 2, "half of the student's logits");
+  // The chunk's budget, and vectors over K: mean, share and its sums, one of each network's rows.
+  assert.ok(peak < 2 ** 24 + 4 * (3 * 65536) + 2 ** 16, `${peak} bytes`);
 
   // Logits over 128 MiB: forward names the way out.
   const logits = gpu.empty([640, 65536], "logits");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
+import { openGpu } from "../../lib/gpu/mod.ts";
 import { DinoLoss, type DinoLossOptions, type DinoLossResult } from "../../lib/loss.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -145,7 +146,7 @@ gpuTest("DinoLoss takes new temperatures", async (gpu) => {
     assertClose([found.loss], [expected], 3e-6);
     assert.deepEqual(found.center, center, "there is none to move");
   }
-  assert.throws(() => loss.setTemperatures(0, 0.04), /studentTemp above 0 .* but found 0/);
+  assert.throws(() => loss.setTemperatures(0, 0.04), /studentTemp .* above 0 .* but found 0/);
   const temperatures = { scalars: gpu.dummy(), studentTemp: 0, teacherTemp: 1 };
   const shared = new DinoLoss({ gpu, outDim: 9, nCrops: 3, temperatures });
   assert.throws(() => shared.setTemperatures(0.1, 0.04), /it reads step scalars: set them there/);
@@ -221,17 +222,34 @@ Deno.test("DinoLoss says which setting does not fit, its value and what to do", 
     [{ nCrops: 1 }, /nCrops to be whole and at least 2, since it counts the global views.*: give/],
     [{ nGlobalCrops: 4 }, /nCrops to be whole and at least 4/],
     [{ nGlobalCrops: 0 }, /nGlobalCrops to be whole and at least 1 but found 0/],
-    [{ studentTemp: -1 }, /studentTemp above 0 and finite but found -1: .* 0\.1 is usual/],
-    [{ studentTemp: 0 }, /studentTemp above 0 and finite but found 0/],
-    [{ teacherTemp: NaN }, /teacherTemp above 0 and finite but found NaN: .* 0\.04 is usual/],
-    [{ teacherTemp: Infinity }, /teacherTemp above 0 and finite but found Infinity/],
+    [
+      { studentTemp: -1 },
+      /studentTemp to be a number above 0 and finite in float32 but found -1: .* 0\.1 is usual/,
+    ],
+    [{ studentTemp: 0 }, /studentTemp to be a number above 0 .* but found 0/],
+    [
+      { teacherTemp: NaN },
+      /teacherTemp to be a number above 0 .* but found NaN: .* 0\.04 is usual/,
+    ],
+    [{ teacherTemp: Infinity }, /teacherTemp .* but found Infinity/],
     [{ centerMomentum: 1 }, /centerMomentum in \[0, 1\) but found 1: .* 0\.9 is usual/],
     [{ centerMomentum: -0.1 }, /centerMomentum in \[0, 1\) but found -0\.1/],
     [
       { centering: "sinkhorn" as "none" },
       /one of center, sinkhorn_knopp, none but found sinkhorn:/,
     ],
-    [{ koleoWeight: -1 }, /koleoWeight to be 0 or more and finite but found -1/],
+    [{ koleoWeight: -1 }, /koleoWeight to be a number, 0 or more and finite but found -1/],
+    [{ teacherTemp: "0.07" as never }, /teacherTemp to be a number .* but found 0\.07/],
+    [{ teacherTemp: 1e-46 }, /teacherTemp .* in float32 but found 1e-46/],
+    [
+      { teacherTemperature: 0.07 } as never,
+      /settings among outDim, .* but found teacherTemperature/,
+    ],
+    [{ center: [0, 0, 0, 0] as never }, /a Float32Array as center but found object/],
+    [
+      { center: new Float32Array(4), centering: "none" },
+      /no center but found one, and centering none/,
+    ],
     [{ center: new Float32Array(3) }, /a center of outDim \(4\) finite numbers but found 3: give/],
     [{ center: Float32Array.of(0, NaN, 0, 0) }, /finite numbers but found NaN at 1/],
     [{ outDim: 200, chunkSize: 100 }, /a multiple of 64, or outDim \(200\) or more but found 100/],
@@ -245,7 +263,7 @@ Deno.test("DinoLoss says which setting does not fit, its value and what to do", 
   }
 });
 
-gpuTest("DinoLoss says which shape does not fit, before anything runs", (gpu) => {
+gpuTest("DinoLoss says which shape does not fit, before anything runs", async (gpu) => {
   const loss = new DinoLoss({ gpu, outDim: 4, nCrops: 3 });
   const shapes: [number[], number[]][] = [
     [[6, 5], [4, 4]],
@@ -264,10 +282,85 @@ gpuTest("DinoLoss says which shape does not fit, before anything runs", (gpu) =>
     for (const tensor of [s, t]) tensor.destroy();
   }
   const zeros = (n: number) => new Float32Array(n);
-  assert.throws(() => loss.forward(zeros(25), zeros(16)), says("a Float32Array of 25 and"));
-  assert.throws(() => loss.forward(zeros(0), zeros(0)), says("a Float32Array of 0 and"));
   const tensor = gpu.persistent([6, 4], "s");
-  assert.throws(() => loss.forward(tensor, zeros(16) as never), says("s[6, 4] and a Float32Array"));
-  assert.throws(() => loss.forward([1, 2] as never, [1] as never), says("1,2 and 1"));
+  const odd: [unknown, unknown, string][] = [
+    [zeros(25), zeros(16), "Float32Array of 25 and Float32Array of 16"],
+    [zeros(0), zeros(0), "Float32Array of 0 and"],
+    [tensor, zeros(16), "s[6, 4] and Float32Array of 16"],
+    [Array(24).fill(0), zeros(16), "Array of 24 and"],
+    [zeros(24), undefined, "Float32Array of 24 and undefined"],
+  ];
+  for (const [student, teacher, found] of odd) {
+    await assert.rejects(
+      Promise.resolve(loss.forward(student as never, teacher as never)),
+      says(found),
+    );
+  }
+  const other = await openGpu();
+  assert.throws(
+    () => loss.forward(tensor, other.persistent([4, 4])),
+    /expected tensors of one GPU but found those of several: open one GPU/,
+  );
+  const two = [other.persistent([6, 4]), other.persistent([4, 4])] as const;
+  assert.throws(
+    () => loss.forward(...two),
+    /the GPU that holds its centre .* one loss for each GPU/,
+  );
+  other.destroy();
   for (const t of [tensor, loss]) t.destroy();
+  assert.throws(
+    () => new DinoLoss(undefined as never),
+    /expected settings among .* found undefined/,
+  );
 });
+
+gpuTest("DinoLoss with centering none subtracts nothing and keeps nothing", async (gpu) => {
+  const c = { ...lossCase([2, 2, 3, 9]), centering: "none" as const };
+  const found = await runLoss(gpu, c); // writes a centre that is not zero
+  assertClose([found.loss], [lossReference(c).loss], 3e-6);
+  assertClose(found.grad, lossReference(c).grad, 3e-6);
+  const centred = lossReference({ ...c, centering: "center" }).loss;
+  assert.ok(Math.abs(found.loss - centred) > 1e-2, "the case does not tell");
+});
+
+gpuTest(
+  "DinoLoss of plain arrays takes its turn, with copies and the settings of the call",
+  async (gpu) => {
+    const c = { ...lossCase([2, 2, 3, 9]), center: new Float32Array(9) };
+    const arrays = () => [c.student, c.teacher].map((x) => Float32Array.from(x));
+    const first = await runLoss(gpu, c);
+    const second = await runLoss(gpu, { ...c, center: first.center, teacherTemp: 0.08 });
+    const loss = new DinoLoss(settingsOf(c));
+    const [student, teacher] = arrays();
+    const a = loss.forward(student, teacher);
+    loss.setTemperatures(0.1, 0.08);
+    student.fill(0);
+    const b = loss.forward(...(arrays() as [Float32Array, Float32Array]));
+    const [one, two] = await Promise.all([a, b]);
+    assert.deepEqual([one.loss, two.loss], [first.loss, second.loss]);
+    assert.deepEqual([one.center, two.center], [first.center, second.center]);
+    const gone = loss.forward(...(arrays() as [Float32Array, Float32Array]));
+    loss.destroy();
+    await assert.rejects(gone, /this one was destroyed: make a new one/);
+  },
+);
+
+gpuTest(
+  "DinoLoss leaves nothing but its results, and the GPU that it opened is freed",
+  async (gpu) => {
+    const c = lossCase([2, 2, 3, 9]);
+    const loss = new DinoLoss({ ...settingsOf(c), gpu });
+    const student = gpu.tensor(Float32Array.from(c.student), [6, 9]);
+    const teacher = gpu.tensor(Float32Array.from(c.teacher), [4, 9]);
+    const before = gpu.memory.liveBytes;
+    free(loss.forward(student, teacher)); // no scope around it
+    assert.equal(gpu.memory.liveBytes, before);
+    for (const t of [student, teacher, loss]) t.destroy();
+
+    const own = new DinoLoss(settingsOf(c));
+    await own.forward(Float32Array.from(c.student), Float32Array.from(c.teacher));
+    const { device } = own.center.gpu;
+    own.destroy();
+    assert.equal((await device.lost).reason, "destroyed");
+  },
+);
