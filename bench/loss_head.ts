@@ -1,6 +1,7 @@
 /**
- * Memory and time of the last layer with its loss, chunked over K against unfused (all logits, then the
- * loss, then the layer's backward pass): `deno task bench:loss [--rows 640] [--k 4096,16384,65536]`.
+ * Memory and time of the last layer with its loss, as training does it (`forwardHead`, in chunks over K
+ * where all of them would take too much) against unfused (all logits, then the loss, then the layer's
+ * backward pass): `deno task bench:loss [--rows 640] [--k 4096,16384,65536]`.
  *
  * Both are recorded programs. Bytes are what the program allocates on the adapter for one pass (logits, gradients,
  * normalised weights, statistics), weights and their gradients not included. Times are medians over
@@ -88,9 +89,7 @@ console.log(
 console.log("      K   path          MiB    ms    MiB ratio  time ratio");
 for (const outDim of k.split(",").map(Number)) {
   const inputs = inputsOf(gpu, outDim);
-  // The chunks that 160 MiB of logits get by themselves, also where K is smaller.
-  const chunkSize = Math.min(outDim, Math.floor(2 ** 22 / (rows * 1.2) / 64) * 64);
-  const loss = new DinoLoss({ gpu, outDim, nCrops: VIEWS, nGlobalCrops: GLOBALS, chunkSize });
+  const loss = new DinoLoss({ gpu, outDim, nCrops: VIEWS, nGlobalCrops: GLOBALS });
   const runs = [];
   for (const chunked of [false, true]) {
     try {
