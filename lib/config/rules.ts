@@ -109,6 +109,14 @@ export const RULES: readonly Rule[] = [
       }
     },
   },
+  {
+    keys: ["augmentation.n_global_crops", "augmentation.num_local_views"],
+    text: "`augmentation.n_global_crops` + `augmentation.num_local_views` is at least 2.",
+    check({ augmentation }) {
+      if (augmentation.n_global_crops + augmentation.num_local_views >= 2) return;
+      return "expected at least 2, as augmentation.num_local_views is 0: a view alone has none to predict";
+    },
+  },
   ordered("global_crop_scale_min", "global_crop_scale_max"),
   ordered("local_crop_scale_min", "local_crop_scale_max"),
   ordered("aspect_ratio_min", "aspect_ratio_max"),

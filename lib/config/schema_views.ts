@@ -39,7 +39,7 @@ export const data = z.strictObject({
 
 /** Section `augmentation`. */
 export const augmentation = z.strictObject({
-  n_global_crops: key(z.int().min(2), 2, "Global views per picture; the teacher sees only these."),
+  n_global_crops: key(count, 2, "Global views per picture; the teacher sees only these."),
   num_local_views: key(zeroOrMore, 8, "Local views per picture; 0 turns multi-crop off.", {
     aka: ["local_crops_number", "n_local_crops", "num_local_crops"],
   }),

@@ -22,6 +22,13 @@ const CASES: [text: string, error: string][] = [
     "a.yaml:1:17: data.dataset: expected no data.path beside the built-in emoji set - set " +
     "data.dataset to folder",
   ],
+  [
+    "augmentation: {n_global_crops: 1, num_local_views: 0}",
+    "a.yaml:1:32: augmentation.n_global_crops: expected at least 2, as augmentation.num_local_views " +
+    "is 0: a view alone has none to predict",
+  ],
+  ["augmentation: {n_global_crops: 1, num_local_views: 1}", ""],
+  ["augmentation: {n_global_crops: 2, num_local_views: 0}", ""],
   ...["global_crop_scale", "local_crop_scale", "aspect_ratio", "gaussian_blur_sigma"].map((
     name,
   ): [string, string] => [
