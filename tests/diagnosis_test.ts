@@ -113,15 +113,18 @@ Deno.test("settings alone make no verdict, but are named", () => {
     centering: "none",
     initStd: 0.0015,
   };
-  const { verdict, risks, trouble } = diagnose(linesOf(healthy), settings);
-  assert.equal(verdict, "healthy");
+  const { verdict, risks, trouble, evidence } = diagnose(linesOf(healthy), settings);
+  assert.equal(verdict, "too early to tell");
+  assert.match(evidence[0], /settings below are risky, and 300 steps are fewer than 500/);
   assert.equal(trouble, false);
   assert.equal(risks.length, 3);
   assert.match(risks.join("\n"), /loss\.teacher_temp 0\.2 is not below loss\.student_temp 0\.1/);
   assert.match(risks.join("\n"), /loss\.centering none/);
   assert.match(risks.join("\n"), /a learning rate of 0\.001: .* 0\.67 times the size/);
   const slow = diagnose(linesOf(healthy), { ...healthy.settings, centerMomentum: 0.999 });
-  assert.equal(slow.verdict, "healthy");
+  assert.equal(slow.verdict, "too early to tell");
+  const later = linesOf(healthy).map((line) => ({ ...line, step: line.step + 200 }));
+  assert.equal(diagnose(later, settings).verdict, "healthy");
   assert.match(slow.risks.join(), /0\.999 needs about 1,000 steps to follow .* this run has 300:/);
   assert.deepEqual(diagnose(linesOf(healthy), healthy.settings).risks, []);
 });

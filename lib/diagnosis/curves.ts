@@ -53,8 +53,14 @@ export function curve(lines: readonly MetricLine[], quantity: Quantity): Curve |
   const valueOf = typeof quantity === "function"
     ? quantity
     : (line: MetricLine) => numberOf(line, quantity);
-  const known = lines.filter((line) => valueOf(line) !== undefined);
-  const values = known.map((line) => valueOf(line)!);
+  const known: MetricLine[] = [];
+  const values: number[] = [];
+  for (const line of lines) {
+    const value = valueOf(line);
+    if (value === undefined) continue;
+    known.push(line);
+    values.push(value);
+  }
   const recent = recentLines(lines).flatMap((line) => valueOf(line) ?? []);
   if (recent.length < FEWEST.lines) return undefined;
   const smooth = (lag: number) => values.map((_, i) => median(values, i + 1 - lag, i + 1));
@@ -91,7 +97,13 @@ export function turns({ fine }: Curve, least: number): number {
 
 /** The middle of the values from `from` to before `to`; the mean of the two middle ones of an even number. */
 export function median(values: readonly number[], from = 0, to = values.length): number {
-  const sorted = Float64Array.from(values.slice(Math.max(0, from), to)).sort();
+  // By insertion: windows are short, and neighbours on a curve nearly in order.
+  const sorted: number[] = [];
+  for (let i = Math.max(0, from); i < to; i++) {
+    let at = sorted.length;
+    while (at > 0 && sorted[at - 1] > values[i]) sorted[at] = sorted[--at];
+    sorted[at] = values[i];
+  }
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
