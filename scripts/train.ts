@@ -21,7 +21,7 @@ import { look } from "./train/look.ts";
 import { openPictures } from "./train/pictures.ts";
 import { clock, Progress } from "./train/progress.ts";
 import { checkSameConfig, openRunFolder } from "./train/run_folder.ts";
-import { diagnosisSettingsOf, RunLog } from "./train/run_log.ts";
+import { costText, diagnosisSettingsOf, RunLog } from "./train/run_log.ts";
 import { augmentationOf, modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
 import { stopAt } from "./train/stop.ts";
 
@@ -99,6 +99,7 @@ async function main(): Promise<number> {
     saveTrainer(run.path, trainer, { step, epoch: Math.floor(step / stepsPerEpoch), config });
   const started = { step, time: performance.now() };
   let synced = performance.now();
+  let spreadTime = 0;
   let saved = run.checkpoint ? step : -1;
   while (step < total && !signal) {
     await feed(step);
@@ -115,7 +116,13 @@ async function main(): Promise<number> {
     if (!logs && !saves && !signal && performance.now() - synced < PATIENCE) continue;
 
     // Everything the host wants to know, in one read.
-    const { figures, spread, nonFinite } = await look(gpu, trainer, program.outputs, logs);
+    const { figures, spread, nonFinite, ...took } = await look(
+      gpu,
+      trainer,
+      program.outputs,
+      logs,
+    );
+    spreadTime += took.spreadTime;
     if (nonFinite) {
       await stopAt(gpu, nonFinite.step, nonFinite.what, {
         folder: run.path,
@@ -164,6 +171,7 @@ async function main(): Promise<number> {
   }
   progress.end();
   log.close();
+  console.error(costText(spreadTime + log.time, (performance.now() - started.time) / 1000));
   loader.close();
   if (saved !== step) await save(step);
   if (signal) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseConfig } from "../../lib/config.ts";
 import {
   diagnose,
@@ -23,10 +23,13 @@ const NAMED = 5;
 /**
  * Reads metrics.jsonl and config.yaml of a run and prints the diagnosis.
  *
+ * @param run The folder of the run, or a file in it.
  * @returns True when the run is in trouble.
  * @throws {HatchlingError} When the folder holds no run, or nothing of its metrics can be read.
  */
-export async function examineRun(folder: string): Promise<boolean> {
+export async function examineRun(run: string): Promise<boolean> {
+  const isFile = await Deno.stat(run).then((stat) => stat.isFile, () => false);
+  const folder = isFile ? dirname(run) : run;
   const path = join(folder, "metrics.jsonl");
   const text = await Deno.readTextFile(path).catch(async (error) => {
     if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {

@@ -13,6 +13,9 @@ import {
 import type { Progress } from "./progress.ts";
 import { openMetrics } from "./run_folder.ts";
 
+/** Least milliseconds between two diagnoses: a thousandth of the time goes there, however fast steps are. */
+const INTERVAL = 1000;
+
 /** What a diagnosis knows of a configuration. */
 export function diagnosisSettingsOf(
   { data, model, loss, optimizer, scheduler, training }: Config,
@@ -34,14 +37,27 @@ export function diagnosisSettingsOf(
   };
 }
 
-/** Appends to metrics.jsonl, and warns when a verdict appears or changes: once for each verdict. */
+/** What a run's own diagnostics have cost, in words: `ms` milliseconds of `seconds`. */
+export function costText(ms: number, seconds: number): string {
+  const share = seconds > 0 ? ms / seconds / 10 : 0;
+  const whole = seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
+  return `diagnostics: ${ms.toFixed(0)} ms of ${whole} s (${share.toFixed(2)} %)`;
+}
+
+/**
+ * Appends to metrics.jsonl, and warns when a verdict appears or changes: once for each verdict. A diagnosis
+ * is made once a second at most, and of the last line.
+ */
 export class RunLog {
   readonly #folder: string;
   readonly #file: Deno.FsFile;
   readonly #lines: MetricLine[];
   readonly #settings: DiagnosisSettings;
   readonly #progress: Progress;
+  readonly #now: () => number;
   readonly #warned = new Set<Verdict>();
+  #diagnosed: { at: number; lines: number };
+  #time = 0;
 
   private constructor(
     folder: string,
@@ -49,23 +65,32 @@ export class RunLog {
     lines: MetricLine[],
     settings: DiagnosisSettings,
     progress: Progress,
+    now: () => number,
   ) {
     this.#folder = folder;
     this.#file = file;
     this.#lines = lines;
     this.#settings = settings;
     this.#progress = progress;
+    this.#now = now;
+    this.#diagnosed = { at: -Infinity, lines: lines.length };
   }
 
-  /** Goes on after `step` steps: later lines of the file are dropped. */
+  /** Goes on after `step` steps: later lines of the file are dropped. `now` tells the time in milliseconds. */
   static async open(
     folder: string,
     step: number,
     settings: DiagnosisSettings,
     progress: Progress,
+    now: () => number = () => performance.now(),
   ): Promise<RunLog> {
     const { file, lines } = await openMetrics(folder, step);
-    return new RunLog(folder, file, lines, settings, progress);
+    return new RunLog(folder, file, lines, settings, progress, now);
+  }
+
+  /** Milliseconds that the diagnoses took so far. */
+  get time(): number {
+    return this.#time;
   }
 
   /** Writes a line; warns on stderr when the run has come into a trouble that it was not in before. */
@@ -73,20 +98,28 @@ export class RunLog {
     const text = new TextEncoder().encode(JSON.stringify(line) + "\n");
     for (let at = 0; at < text.length;) at += await this.#file.write(text.subarray(at));
     this.#lines.push(line);
-    if (line.non_finite !== undefined) return; // the run ends with an error that says so
+    if (this.#now() - this.#diagnosed.at >= INTERVAL) this.#diagnose();
+  }
+
+  /** Diagnoses what has not been diagnosed yet, and closes the file. */
+  close(): void {
+    if (this.#lines.length > this.#diagnosed.lines) this.#diagnose();
+    this.#file.close();
+  }
+
+  #diagnose(): void {
+    const { step, non_finite } = this.#lines.at(-1)!;
+    if (non_finite !== undefined) return; // the run ends with an error that says so
+    const start = this.#now();
     const { verdict, trouble, evidence, remedy } = diagnose(this.#lines, this.#settings);
+    const end = this.#now();
+    this.#time += end - start;
+    this.#diagnosed = { at: end, lines: this.#lines.length };
     if (!trouble || this.#warned.has(verdict)) return;
     this.#warned.add(verdict);
     this.#progress.say(
-      `warning: ${verdict} at step ${line.step}: ${
-        evidence[0]
-      }. What to change first: ${remedy}. ` +
+      `warning: ${verdict} at step ${step}: ${evidence[0]}. What to change first: ${remedy}. ` +
         `More: deno task doctor ${this.#folder}`,
     );
-  }
-
-  /** Closes the file. */
-  close(): void {
-    this.#file.close();
   }
 }
