@@ -17,6 +17,8 @@ export interface Encoder {
   name: string;
   /** Side of its images in pixels. */
   size: number;
+  /** Bytes of the largest tensor that one image needs: with the adapter's binding they limit a batch. */
+  imageBytes: number;
   /** Images [n, 3, size, size], normalised → features [n, D]. */
   encode(images: Tensor): Tensor;
 }
@@ -31,6 +33,7 @@ export function vitEncoder(
   return {
     name,
     size: vit.config.imageSize,
+    imageBytes: 4 * vit.largest,
     encode: (images) => vit.forward(gpu, params, [images]).y,
   };
 }
@@ -40,6 +43,7 @@ export function pixelEncoder(): Encoder {
   return {
     name: "raw pixels",
     size: 16,
+    imageBytes: 4 * 3 * 16 * 16,
     encode: (images) => images.view([images.shape[0], images.size / images.shape[0]]),
   };
 }
@@ -56,7 +60,7 @@ export interface EncodedPictures {
 
 /** Options of {@linkcode encodePictures}. */
 export interface EncodeOptions {
-  /** Pictures per forward pass. */
+  /** Pictures per forward pass; fewer where the adapter binds less at once. */
   batchSize: number;
   /** Seed of the views. */
   seed: number;
@@ -85,7 +89,10 @@ export async function encodePictures(
   encoders: readonly Encoder[],
   options: EncodeOptions,
 ): Promise<EncodedPictures[]> {
-  const { batchSize, views } = options;
+  const { views } = options;
+  const most = gpu.limits.maxStorageBufferBindingSize;
+  const fits = Math.floor(most / Math.max(...encoders.map((encoder) => encoder.imageBytes)));
+  const batchSize = Math.max(1, Math.min(options.batchSize, fits));
   const kept: number[] = [];
   const rows = encoders.map(() => ({ whole: [] as Float32Array[], views: [] as Float32Array[] }));
   const dims = encoders.map(() => 0);

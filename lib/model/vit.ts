@@ -133,6 +133,13 @@ export class VisionTransformer {
     }
   }
 
+  /** Elements of the largest tensor that an image of `imageSize` needs in a forward pass. */
+  get largest(): number {
+    const { imageSize, patchSize, dim, mlpRatio, inChans } = this.config;
+    const tokens = 1 + (imageSize / patchSize) ** 2;
+    return Math.max(inChans * imageSize ** 2, tokens * dim * Math.max(3, mlpRatio));
+  }
+
   /** Names, shapes and initial values of the parameters, in checkpoint order. */
   specs(): ParameterSpec[] {
     const { imageSize, patchSize, dim, depth, mlpRatio, inChans, initStd } = this.config;

@@ -35,6 +35,7 @@ function meanColour(gpu: Gpu, size = 8): Encoder {
   return {
     name: `mean colour at ${size}`,
     size,
+    imageBytes: 4 * 3 * size * size,
     encode: (images) => {
       const [n] = images.shape;
       return rowSum(gpu, images.view([3 * n, size * size])).view([n, 3]);
@@ -100,6 +101,20 @@ gpuTest(
       1e-6,
     );
     assert.deepEqual(done, [2, 4, 5]);
+  },
+);
+
+gpuTest(
+  "encodePictures() takes fewer pictures at once where a binding holds no more",
+  async (gpu) => {
+    const done: number[] = [];
+    const third = Math.floor(gpu.limits.maxStorageBufferBindingSize / 3);
+    const pictures = dataset(COLOURS.map((rgb) => plain(rgb)));
+    await encodePictures(gpu, pictures, [0, 1, 2, 3, 4], [
+      { ...meanColour(gpu), imageBytes: third },
+      meanColour(gpu, 4),
+    ], { ...OPTIONS, onProgress: (n) => done.push(n) });
+    assert.deepEqual(done, [3, 5]);
   },
 );
 
