@@ -50,10 +50,10 @@ export class Gpu {
   #destroyed = false;
 
   /** Wraps a device; {@linkcode openGpu} is the usual way. */
-  constructor(device: GPUDevice, info: GPUAdapterInfo) {
+  constructor(device: GPUDevice, info: GPUAdapterInfo, subgroupDirective = false) {
     this.device = device;
     this.info = info;
-    this.kernels = new KernelCache(device);
+    this.kernels = new KernelCache(device, subgroupDirective);
     this.#eager = new EagerQueue(device);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -83,6 +83,12 @@ export class Gpu {
   /** True when a CPU plays the GPU. */
   get isSoftware(): boolean {
     return this.info.isFallbackAdapter;
+  }
+
+  /** Invocations that a subgroup has at least; 0 where kernels cannot use subgroups. */
+  get subgroupSize(): number {
+    const has = this.device.features.has("subgroups" as GPUFeatureName);
+    return has ? this.info.subgroupMinSize : 0;
   }
 
   /** Throws the first error that the device has reported since the last check; its loss every time. */

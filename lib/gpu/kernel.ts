@@ -11,6 +11,8 @@ export interface KernelSource {
   readonly name: string;
   /** The WGSL text; its entry point is `main`. */
   readonly code: string;
+  /** It calls subgroup functions: for devices with that feature only. */
+  readonly subgroups?: boolean;
 }
 
 /** Values for a kernel's `override` declarations. */
@@ -27,20 +29,29 @@ export interface Pipeline {
 }
 
 /** Names a WGSL text. */
-export function defineKernel(name: string, code: string): KernelSource {
-  return { name, code };
+export function defineKernel(
+  name: string,
+  code: string,
+  options: Pick<KernelSource, "subgroups"> = {},
+): KernelSource {
+  return { name, code, ...options };
 }
 
 /** Compiles kernels once and remembers them. */
 export class KernelCache {
   #device: GPUDevice;
+  #subgroupDirective: boolean;
   #modules = new Map<string, GPUShaderModule>();
   #pipelines = new Map<string, Pipeline>();
   #problems: Promise<void>[] = [];
 
-  /** A cache for one device. */
-  constructor(device: GPUDevice) {
+  /**
+   * A cache for one device. The language asks for `enable subgroups` in kernels that use them; Deno's compiler
+   * neither knows nor needs it.
+   */
+  constructor(device: GPUDevice, subgroupDirective = false) {
     this.#device = device;
+    this.#subgroupDirective = subgroupDirective;
   }
 
   /** Compiled pipelines so far. */
@@ -74,7 +85,8 @@ export class KernelCache {
     device.pushErrorScope("validation");
     let module = this.#modules.get(source.name);
     if (!module) {
-      module = device.createShaderModule({ code: source.code, label: source.name });
+      const enable = source.subgroups && this.#subgroupDirective ? "enable subgroups; " : "";
+      module = device.createShaderModule({ code: enable + source.code, label: source.name });
       this.#modules.set(source.name, module);
     }
     const values = Object.fromEntries(Object.entries(constants).map(([k, v]) => [k, +v]));

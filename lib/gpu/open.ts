@@ -10,8 +10,8 @@ import { Gpu } from "./gpu.ts";
 export interface OpenGpuOptions {
   /**
    * `"adapter"` (default) asks for all that the adapter offers; `"portable"` forces WebGPU's default
-   * limits (128 MiB bindings, 8 storage buffers, 256 invocations), so that anyone can test what a small
-   * adapter sees.
+   * limits (128 MiB bindings, 8 storage buffers, 256 invocations) and no optional feature, so that anyone
+   * can test what a small adapter sees.
    */
   limits?: "adapter" | "portable";
   /** An adapter that you already have. */
@@ -27,6 +27,8 @@ const LIMITS = [
   "maxComputeWorkgroupSizeX",
   "maxComputeWorkgroupSizeY",
 ] as const;
+
+const SUBGROUPS = "subgroups" as GPUFeatureName;
 
 /**
  * Opens the best adapter: a real GPU before a software one.
@@ -51,13 +53,17 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
         "(Debian: apt-get install mesa-vulkan-drivers); the project's own tasks bring a software adapter on linux-x64",
     );
   }
-  const requiredLimits: Record<string, number> = {};
-  if (options.limits !== "portable") {
-    for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
-  }
-  const requiredFeatures: GPUFeatureName[] = adapter.features.has("timestamp-query")
-    ? ["timestamp-query"]
-    : [];
-  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
-  return new Gpu(device, adapter.info);
+  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+  if (options.limits === "portable") return new Gpu(await adapter.requestDevice(), adapter.info);
+  const features: GPUFeatureName[] = [];
+  if (adapter.features.has("timestamp-query")) features.push("timestamp-query");
+  const request = (requiredFeatures: GPUFeatureName[]) =>
+    adapter.requestDevice({ requiredLimits, requiredFeatures });
+  // Deno grants subgroups where the adapter has them, but does not list them among its features.
+  const listed = adapter.features.has(SUBGROUPS);
+  const device = await request([...features, SUBGROUPS]).catch((error) => {
+    if (listed) throw error;
+    return request(features);
+  });
+  return new Gpu(device, adapter.info, listed);
 }
