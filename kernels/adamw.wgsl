@@ -7,14 +7,15 @@
 //   p ← p (1 − lr · wd · decay);  m ← β1 m + (1 − β1) g;  v ← β2 v + (1 − β2) g²
 //   p ← p − lr / (1 − β1^t) · m / (sqrt(v) / sqrt(1 − β2^t) + eps),  g clipped by factors[tensor]
 // Does nothing while flag[0] is set, nor for a group whose 1 − β1^t is 0 (frozen).
-// Launch: grid(elements, 64).
+// Launch: grid(elements / 16, 64). Four invocations share a granule and take every fourth of its vec4s, so that
+// neighbours read neighbouring memory and what belongs to the granule is read once for four vec4s.
 
 struct Params { n: u32, groups: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> parameter: array<f32>;
-@group(0) @binding(2) var<storage, read> grad: array<f32>;
-@group(0) @binding(3) var<storage, read_write> exp_avg: array<f32>;
-@group(0) @binding(4) var<storage, read_write> exp_avg_sq: array<f32>;
+@group(0) @binding(1) var<storage, read_write> parameter: array<vec4f>;
+@group(0) @binding(2) var<storage, read> grad: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> exp_avg: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> exp_avg_sq: array<vec4f>;
 @group(0) @binding(5) var<storage, read> segment: array<vec4u>;
 @group(0) @binding(6) var<storage, read> factors: array<f32>;
 @group(0) @binding(7) var<storage, read> scalars: array<f32>;
@@ -22,19 +23,26 @@ struct Params { n: u32, groups: u32, beta1: f32, rest1: f32, beta2: f32, rest2: 
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
-  if (i >= params.n || flag[0] != 0u) { return; }
+  let t = (wg.y * num.x + wg.x) * 64u + local;
+  if (16u * t >= params.n || flag[0] != 0u) { return; }
+  let granule = t / 4u;
   // (tensor, decay, group, 0)
-  let info = segment[i >> 6u];
+  let info = segment[granule];
   let at = params.groups + 4u * info.z;
   let lr = scalars[at];
   let correction1 = scalars[at + 2u];
   if (correction1 == 0.0) { return; }
-  let g = grad[i] * factors[info.x];
-  let m = params.beta1 * exp_avg[i] + params.rest1 * g;
-  let v = params.beta2 * exp_avg_sq[i] + params.rest2 * g * g;
-  let p = parameter[i] * (1.0 - lr * scalars[at + 1u] * f32(info.y));
-  parameter[i] = p - lr / correction1 * m / (sqrt(v) / scalars[at + 3u] + params.eps);
-  exp_avg[i] = m;
-  exp_avg_sq[i] = v;
+  let correction2 = scalars[at + 3u];
+  let factor = factors[info.x];
+  let keep = 1.0 - lr * scalars[at + 1u] * f32(info.y);
+  let rate = lr / correction1;
+  for (var k = 0u; k < 4u; k++) {
+    let i = granule * 16u + k * 4u + t % 4u;
+    let g = grad[i] * factor;
+    let m = params.beta1 * exp_avg[i] + params.rest1 * g;
+    let v = params.beta2 * exp_avg_sq[i] + params.rest2 * g * g;
+    parameter[i] = parameter[i] * keep - rate * m / (sqrt(v) / correction2 + params.eps);
+    exp_avg[i] = m;
+    exp_avg_sq[i] = v;
+  }
 }

@@ -28,7 +28,7 @@ export function emaUpdate(
     gpu.dispatch(EMA, {
       tensors: [data, student.data[chunk], scalars, flag],
       u32: [data.size, momentum],
-      workgroups: grid(data.size, 64),
+      workgroups: grid(data.size / 16, 64),
       flops: 3 * data.size,
     })
   );

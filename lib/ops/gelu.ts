@@ -16,7 +16,7 @@ export function gelu(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): Te
       constants: { GRAD: grad },
       tensors: [x, dy, y],
       u32: [x.size],
-      workgroups: grid(x.size, 64),
+      workgroups: grid(4 * Math.ceil(x.size / 64), 64),
       flops: 25 * x.size,
     });
     return y;

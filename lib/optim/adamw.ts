@@ -132,7 +132,7 @@ export class AdamW {
         ],
         u32: [data.size, first],
         f32: [...this.betas.flatMap((b) => [b, 1 - b]), this.eps],
-        workgroups: grid(data.size, 64),
+        workgroups: grid(data.size / 16, 64),
         flops: 14 * data.size,
       });
     });
