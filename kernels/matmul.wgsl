@@ -1,4 +1,4 @@
-// C = op(A) · op(B), then an epilogue; 8×8 outputs per invocation, all in registers.
+// C = op(A) · op(B), then an epilogue; 8×8 outputs per invocation, all in registers: any shape, any adapter.
 //
 // op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc.
 // TRANS_A: A is stored [K, M]; TRANS_B: B is stored [N, K].
@@ -8,12 +8,13 @@
 // VEC_C: N is a multiple of 4.
 // Epilogue, bits of params.epilogue in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps
 // the value and C gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD).
+// Workgroups [·, ·, z] sum over `split` blocks of four k from z · split on and write to C + z · M · N.
 //
-// Launch: workgroups [ceil(N / (8·WX)), ceil(M / (8·WY))], WX·WY invocations each.
+// Launch: workgroups [ceil(N / 64), ceil(M / 64), splits], 64 invocations each.
 // Four k take 64 loads for 256 multiply-adds; fits the registers of every GPU.
 // The sum over K runs in one invocation, in order: the same bits every time.
 
-struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32 }
+struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32, split: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;
@@ -28,8 +29,6 @@ override VEC_A: bool = false;
 override VEC_B: bool = false;
 override VEC_C: bool = false;
 override EXACT_K: bool = false;
-override WX: u32 = 8u;
-override WY: u32 = 8u;
 
 const ACCUMULATE = 1u;
 const BIAS = 2u;
@@ -136,9 +135,9 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
   return mat4x4f(b_row(q, 4u * n), b_row(q + 1u, 4u * n), b_row(q + 2u, 4u * n), b_row(q + 3u, 4u * n));
 }
 
-fn put(row: u32, col: u32, sum: vec4f) {
+fn put_row(first: u32, row: u32, col: u32, sum: vec4f) {
   if (row >= params.m || col >= params.n) { return; }
-  let at = row * params.ldc + col;
+  let at = first + row * params.ldc + col;
   let add = has(ACCUMULATE);
   if (VEC_C) {
     c[at >> 2u] = select(sum, sum + c[at >> 2u], add);
@@ -148,6 +147,14 @@ fn put(row: u32, col: u32, sum: vec4f) {
     let e = at + i;
     c[e >> 2u][e & 3u] = select(sum[i], sum[i] + c[e >> 2u][e & 3u], add);
   }
+}
+
+// Four rows of four columns.
+fn put(first: u32, row: u32, col: u32, sum: mat4x4f) {
+  put_row(first, row, col, sum[0]);
+  put_row(first, row + 1u, col, sum[1]);
+  put_row(first, row + 2u, col, sum[2]);
+  put_row(first, row + 3u, col, sum[3]);
 }
 
 // The epilogue of elements at … at + 3 in columns col … col + 3.
@@ -177,53 +184,35 @@ fn finish_one(at: u32, col: u32) {
   c[i][j] = v.x;
 }
 
-@compute @workgroup_size(WX, WY)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let m0 = id.y * 2u;
-  let n0 = id.x * 2u;
-  if (4u * m0 >= params.m || 4u * n0 >= params.n) { return; }
-  var c0a = vec4f(); var c0b = vec4f();
-  var c1a = vec4f(); var c1b = vec4f();
-  var c2a = vec4f(); var c2b = vec4f();
-  var c3a = vec4f(); var c3b = vec4f();
-  var c4a = vec4f(); var c4b = vec4f();
-  var c5a = vec4f(); var c5b = vec4f();
-  var c6a = vec4f(); var c6b = vec4f();
-  var c7a = vec4f(); var c7b = vec4f();
-  let blocks = (params.k + 3u) / 4u;
-  for (var k = 0u; k < blocks; k++) {
-    let ba = load_b(k, n0 + 0u);
-    let bb = load_b(k, n0 + 1u);
-    var rows = load_a(m0 + 0u, k);
-    c0a += ba * rows[0]; c0b += bb * rows[0];
-    c1a += ba * rows[1]; c1b += bb * rows[1];
-    c2a += ba * rows[2]; c2b += bb * rows[2];
-    c3a += ba * rows[3]; c3b += bb * rows[3];
-    rows = load_a(m0 + 1u, k);
-    c4a += ba * rows[0]; c4b += bb * rows[0];
-    c5a += ba * rows[1]; c5b += bb * rows[1];
-    c6a += ba * rows[2]; c6b += bb * rows[2];
-    c7a += ba * rows[3]; c7b += bb * rows[3];
-  }
-  let row = 4u * m0;
-  let col = 4u * n0;
-  put(row + 0u, col + 0u, c0a); put(row + 0u, col + 4u, c0b);
-  put(row + 1u, col + 0u, c1a); put(row + 1u, col + 4u, c1b);
-  put(row + 2u, col + 0u, c2a); put(row + 2u, col + 4u, c2b);
-  put(row + 3u, col + 0u, c3a); put(row + 3u, col + 4u, c3b);
-  put(row + 4u, col + 0u, c4a); put(row + 4u, col + 4u, c4b);
-  put(row + 5u, col + 0u, c5a); put(row + 5u, col + 4u, c5b);
-  put(row + 6u, col + 0u, c6a); put(row + 6u, col + 4u, c6b);
-  put(row + 7u, col + 0u, c7a); put(row + 7u, col + 4u, c7b);
-  // A second pass over the invocation's own outputs, in a loop, so that the epilogue's code exists once.
-  if ((params.epilogue & ~ACCUMULATE) == 0u) { return; }
-  let rows_end = min(row + 8u, params.m);
-  let cols_end = min(col + 8u, params.n);
-  for (var i = row; i < rows_end; i++) {
+// A second pass over an invocation's own outputs, in a loop, so that the epilogue's code exists once.
+fn finish_block(row: u32, col: u32, rows: u32, cols: u32) {
+  for (var i = row; i < min(row + rows, params.m); i++) {
     if (VEC_C) {
-      for (var j = col; j < cols_end; j += 4u) { finish(i * params.ldc + j, j); }
+      for (var j = col; j < min(col + cols, params.n); j += 4u) { finish(i * params.ldc + j, j); }
     } else {
-      for (var j = col; j < cols_end; j++) { finish_one(i * params.ldc + j, j); }
+      for (var j = col; j < min(col + cols, params.n); j++) { finish_one(i * params.ldc + j, j); }
     }
   }
+}
+
+@compute @workgroup_size(8, 8)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let m = id.y * 2u;
+  let n = id.x * 2u;
+  if (4u * m >= params.m || 4u * n >= params.n) { return; }
+  var c0a = mat4x4f(); var c0b = mat4x4f();
+  var c1a = mat4x4f(); var c1b = mat4x4f();
+  let end = min((params.k + 3u) / 4u, (id.z + 1u) * params.split);
+  for (var k = id.z * params.split; k < end; k++) {
+    let ba = load_b(k, n);
+    let bb = load_b(k, n + 1u);
+    var rows = load_a(m, k);
+    c0a += ba * rows; c0b += bb * rows;
+    rows = load_a(m + 1u, k);
+    c1a += ba * rows; c1b += bb * rows;
+  }
+  let first = id.z * params.m * params.ldc;
+  put(first, 4u * m, 4u * n, c0a); put(first, 4u * m, 4u * n + 4u, c0b);
+  put(first, 4u * m + 4u, 4u * n, c1a); put(first, 4u * m + 4u, 4u * n + 4u, c1b);
+  if ((params.epilogue & ~ACCUMULATE) != 0u) { finish_block(4u * m, 4u * n, 8u, 8u); }
 }

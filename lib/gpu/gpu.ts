@@ -40,6 +40,8 @@ export class Gpu {
   readonly kernels: KernelCache;
   /** Lanes per row of row-wise kernels, a divisor of 64; undefined leaves the choice to the adapter. */
   lanes: number | undefined;
+  /** Which of several kernels to take, by kind of work; what is not there follows the kind of adapter. */
+  choices: ReadonlyMap<string, string> = new Map();
   /** Set while a program is being recorded. */
   recorder: Recorder | undefined;
   #eager: EagerQueue;

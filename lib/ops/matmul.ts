@@ -3,15 +3,18 @@
  *
  * @module
  */
-import code from "../../kernels/matmul.wgsl" with { type: "text" };
-import wide from "../../kernels/matmul_wide.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel } from "../gpu/kernel.ts";
-import type { Gpu } from "../gpu/gpu.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import {
+  EPILOGUE,
+  fits,
+  launch,
+  type MatmulVariant,
+  splitsOf,
+  variantOf,
+} from "./matmul/variants.ts";
 
-const MATMUL = defineKernel("matmul", code);
-const MATMUL_WIDE = defineKernel("matmul_wide", wide);
+export type { MatmulVariant } from "./matmul/variants.ts";
 
 /** Options of {@linkcode matmul}; the epilogues apply in the order in which they stand here. */
 export interface MatmulOptions {
@@ -31,15 +34,18 @@ export interface MatmulOptions {
   geluGradOf?: Tensor;
   /** [M, N], added. */
   add?: Tensor;
-  /** Which kernel; by default the one that suits the adapter. */
-  tile?: "8x8" | "16x8";
+  /** Which kernel; by default what was chosen for this shape on this adapter ({@linkcode Gpu.choices}). */
+  variant?: MatmulVariant;
+  /** Parts of K that are summed apart, then added in order; by default as many as keep the adapter busy. */
+  splits?: number;
 }
 
 /**
  * C = op(A) · op(B), [M, K] · [K, N] → [M, N], with leading dimensions flattened: [B, N, D] counts as
  * [B·N, D]. Each sum over K runs in a fixed order.
  *
- * @throws {HatchlingError} When the inner sizes differ or an epilogue's tensor has another size.
+ * @throws {HatchlingError} When the inner sizes differ, an epilogue's tensor has another size, or the variant
+ * asked for does not compute this product here.
  *
  * @example
  * ```ts
@@ -75,27 +81,22 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
   }
   if (geluGradOf && add) throw new HatchlingError("matmul: geluGradOf and add exclude each other");
   const out = options.out ?? gpu.empty([...(transA ? [m] : a.shape.slice(0, -1)), n], "matmul");
-  const flags = [accumulate, bias, geluPre, geluGradOf, add];
-  const epilogue = flags.reduce<number>((bits, on, i) => bits | (on ? 1 << i : 0), 0);
-  // Without whole vec4 loads the wide tile gains nothing.
-  const tile = options.tile ?? (gpu.isSoftware && ac % 4 + bc % 4 === 0 ? "16x8" : "8x8");
-  const [rows, wx, wy] = tile === "16x8" ? [16, 8, 1] : [8, 8, 8];
-  gpu.dispatch(tile === "16x8" ? MATMUL_WIDE : MATMUL, {
-    constants: {
-      TRANS_A: transA,
-      TRANS_B: transB,
-      VEC_A: ac % 4 === 0,
-      VEC_B: bc % 4 === 0,
-      VEC_C: n % 4 === 0,
-      EXACT_K: k % 4 === 0,
-      WX: wx,
-      WY: wy,
-    },
-    tensors: [a, b, out, bias ?? a, geluGradOf ?? add ?? a, geluPre ?? gpu.dummy()],
-    u32: [m, n, k, ac, bc, n, epilogue],
-    workgroups: [Math.ceil(n / (8 * wx)), Math.ceil(m / (rows * wy))],
-    flops: 2 * m * n * k,
-  });
+  const flags = { accumulate, bias, gelu: geluPre, geluGrad: geluGradOf, add };
+  const epilogue = Object.entries(flags).reduce(
+    (bits, [name, on]) => bits | (on ? EPILOGUE[name as keyof typeof flags] : 0),
+    0,
+  );
+  const product = { m, n, k, transA, transB };
+  const variant = options.variant ?? variantOf(gpu, product);
+  if (!fits(gpu, variant, product)) {
+    throw new HatchlingError(
+      `matmul: expected whole vec4s and subgroups of 8 or more for variant ${variant} but found ${a}, ${b} and ` +
+        `subgroups of ${gpu.subgroupSize || "none"}: leave the variant out`,
+    );
+  }
+  const splits = options.splits ?? splitsOf(gpu, variant, product);
+  const tensors = { a, b, out, bias, aux: geluGradOf ?? add, pre: geluPre };
+  launch(gpu, variant, product, tensors, epilogue, splits);
   return out;
 }
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { matmul } from "../../lib/ops/matmul.ts";
+import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { matmul, type MatmulVariant } from "../../lib/ops/matmul.ts";
+import { fits, splitsOf } from "../../lib/ops/matmul/variants.ts";
 import { erf } from "../support/erf.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
@@ -14,45 +16,59 @@ interface Case {
 }
 
 // Each combination of transposes, whole and partial vec4s in A, B and C, and a K that is no multiple of 4
-// is a pipeline of its own, which software adapters take seconds to compile. So each kernel sees a few,
-// at several sizes: one element, less than a tile, more than a workgroup's 64 or 128 rows and columns.
-const CASES: Record<"8x8" | "16x8", Case[]> = {
-  "8x8": [
-    { m: 1, k: 1, n: 1 },
-    { m: 65, k: 127, n: 67 },
-    { m: 8, k: 8, n: 8 },
-    { m: 3, k: 260, n: 4 },
-    { m: 17, k: 3, n: 33, transB: true },
-    { m: 31, k: 20, n: 67, transB: true },
-    { m: 20, k: 5, n: 72, transA: true },
-    { m: 7, k: 9, n: 11, transA: true },
-    { m: 5, k: 3, n: 7, transA: true, transB: true },
-  ],
-  "16x8": [
+// is a pipeline of its own, which software adapters take up to a second to compile. So each kernel sees a few,
+// at several sizes: one element, less than a tile, more than a workgroup's 32 or 64 rows and columns.
+const ANY: Case[] = [
+  { m: 1, k: 1, n: 1 },
+  { m: 65, k: 127, n: 67 },
+  { m: 8, k: 8, n: 8 },
+  { m: 3, k: 260, n: 4 },
+  { m: 17, k: 3, n: 33, transB: true },
+  { m: 31, k: 20, n: 67, transB: true },
+  { m: 20, k: 5, n: 72, transA: true },
+  { m: 7, k: 9, n: 11, transA: true },
+  { m: 5, k: 3, n: 7, transA: true, transB: true },
+];
+const CASES: Record<MatmulVariant, Case[]> = {
+  plain: ANY,
+  staged: ANY,
+  subgroup: [
     { m: 1, k: 4, n: 4 },
-    { m: 19, k: 12, n: 132 },
-    { m: 17, k: 4, n: 1, transB: true },
-    { m: 33, k: 8, n: 131, transB: true },
+    { m: 39, k: 12, n: 132 },
+    { m: 17, k: 8, n: 4, transB: true },
+    { m: 33, k: 68, n: 132, transB: true },
     { m: 20, k: 5, n: 8, transA: true },
     { m: 132, k: 1, n: 4, transA: true },
-    { m: 1, k: 1, n: 1, transA: true, transB: true },
-    { m: 5, k: 19, n: 131, transA: true, transB: true },
+    { m: 36, k: 71, n: 68, transA: true },
+    { m: 4, k: 4, n: 4, transA: true, transB: true },
+    { m: 68, k: 20, n: 132, transA: true, transB: true },
   ],
 };
+const SIZES = { m: 4, n: 4, k: 4, transA: false, transB: false };
 
 const gelu = (x: number) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
 const slope = (x: number) =>
   0.5 * (1 + erf(x * Math.SQRT1_2)) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
 
-for (const tile of ["8x8", "16x8"] as const) {
-  for (const { m, k, n, transA = false, transB = false } of CASES[tile]) {
+for (const variant of ["plain", "staged", "subgroup"] as const) {
+  /** Adapters without such subgroups refuse. */
+  const test = (name: string, fn: (gpu: Gpu) => Promise<void>) =>
+    gpuTest(`${name}, ${variant}`, async (gpu) => {
+      if (fits(gpu, variant, SIZES)) return await fn(gpu);
+      gpu.scope(() => {
+        const a = gpu.empty([4, 4]);
+        assert.throws(() => matmul(gpu, a, a, { variant }), /expected .* subgroups of 8 or more/);
+      });
+    });
+
+  for (const { m, k, n, transA = false, transB = false } of CASES[variant]) {
     const name = `${m}×${k}${transA ? "ᵀ" : ""} · ${k}×${n}${transB ? "ᵀ" : ""}`;
-    gpuTest(`matmul() equals the f64 product ${name}, tile ${tile}`, async (gpu) => {
+    test(`matmul() equals the f64 product ${name}`, async (gpu) => {
       const da = normals(m * k, 1), db = normals(k * n, 2);
       const [y] = await values(gpu, () => {
         const a = gpu.tensor(da, transA ? [k, m] : [m, k]);
         const b = gpu.tensor(db, transB ? [n, k] : [k, n]);
-        const y = matmul(gpu, a, b, { transA, transB, tile });
+        const y = matmul(gpu, a, b, { transA, transB, variant });
         assert.deepEqual(y.shape, [m, n]);
         return [y];
       });
@@ -60,17 +76,18 @@ for (const tile of ["8x8", "16x8"] as const) {
     });
   }
 
-  // With pipelines from above: C in whole vec4s and not.
-  for (const n of [132, 131]) {
+  // C in whole vec4s and not; sums in one part and in several.
+  for (const [n, splits] of [[132, 1], [132, 3], ...variant === "subgroup" ? [] : [[131, 1]]]) {
     const transB = n === 131;
-    gpuTest(`matmul() applies its epilogues in order, ${n} columns, tile ${tile}`, async (gpu) => {
-      const [m, k] = [19, 12];
+    const name = `matmul() applies its epilogues in order, ${n} columns, ${splits} parts`;
+    test(name, async (gpu) => {
+      const [m, k] = [19, splits > 1 ? 140 : 12];
       const [da, db, dBias, dAux] = [m * k, k * n, n, m * n].map((size, i) => normals(size, i + 3));
       [0, 100, -100, 1e4, -1e4, 1e30, -1e30].forEach((v, i) => dAux[i] = v);
       const [pre, active, masked, sum] = await values(gpu, () => {
         const [a, b] = [gpu.tensor(da, [m, k]), gpu.tensor(db, transB ? [n, k] : [k, n])];
         const [bias, aux] = [gpu.tensor(dBias), gpu.tensor(dAux, [m, n])];
-        const options = { transB, tile };
+        const options = { transB, variant, splits };
         const pre = gpu.empty([m, n]);
         const active = matmul(gpu, a, b, { ...options, bias, geluPre: pre });
         const masked = matmul(gpu, a, b, { ...options, geluGradOf: aux });
@@ -87,6 +104,30 @@ for (const tile of ["8x8", "16x8"] as const) {
     });
   }
 }
+
+gpuTest("matmul() splits long sums where there are few workgroups", async (gpu) => {
+  const [m, k, n] = [4, 1100, 8];
+  assert.ok(splitsOf(gpu, "plain", { ...SIZES, m, k, n }) > 1);
+  assert.equal(splitsOf(gpu, "plain", { ...SIZES, m, k, n: 7 }), 1, "no whole vec4s");
+  assert.equal(splitsOf(gpu, "plain", { ...SIZES, m: 1000, k, n: 1000 }), 1, "enough of them");
+  const da = normals(k * m, 1), db = normals(k * n, 2);
+  const [y] = await values(gpu, () => {
+    const [a, b] = [gpu.tensor(da, [k, m]), gpu.tensor(db, [k, n])];
+    return [matmul(gpu, a, b, { transA: true })];
+  });
+  assertClose(y, matmulF64(da, db, [m, k, n], true), 2e-6);
+});
+
+gpuTest("matmul() is right without any optional feature", async () => {
+  const gpu = await openGpu({ limits: "portable" });
+  const [m, k, n] = [36, 24, 68];
+  const da = normals(m * k, 1), db = normals(k * n, 2);
+  const [y] = await values(gpu, () => {
+    return [matmul(gpu, gpu.tensor(da, [m, k]), gpu.tensor(db, [n, k]), { transB: true })];
+  });
+  assertClose(y, matmulF64(da, db, [m, k, n], false, true), 2e-6);
+  gpu.destroy();
+});
 
 gpuTest("matmul() is finite at extremes when the product is", async (gpu) => {
   const [y] = await values(gpu, () => {

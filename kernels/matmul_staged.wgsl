@@ -1,4 +1,4 @@
-// C = op(A) · op(B), then an epilogue; 16×8 outputs per invocation, for software adapters.
+// C = op(A) · op(B), then an epilogue; tiles of 64×64 outputs, staged in workgroup memory: for GPUs.
 //
 // op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc.
 // TRANS_A: A is stored [K, M]; TRANS_B: B is stored [N, K].
@@ -8,13 +8,14 @@
 // VEC_C: N is a multiple of 4.
 // Epilogue, bits of params.epilogue in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps
 // the value and C gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD).
+// Workgroups [·, ·, z] sum over `split` blocks of four k from z · split on and write to C + z · M · N.
 //
-// Launch: workgroups [ceil(N / (8·WX)), ceil(M / (16·WY))], WX·WY invocations each.
-// Software adapters are bound by loads: with WX 8 and WY 1 the eight lanes share their 16 rows of A, which
-// the driver's compiler then loads once for all of them.
+// Launch: workgroups [ceil(N / 64), ceil(M / 64), splits], 64 invocations each, 9 KiB of workgroup memory.
+// 16 k of both operands are staged at a time, a block of 4×4 of each by every invocation, and used by 8 of
+// them; an invocation makes four blocks of 4×4 outputs, 32 apart, so that neighbours read neighbouring vec4s.
 // The sum over K runs in one invocation, in order: the same bits every time.
 
-struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32 }
+struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32, split: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;
@@ -23,14 +24,16 @@ struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: 
 @group(0) @binding(5) var<storage, read> aux: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> pre: array<vec4f>;
 
+// [row][k / 4], rows padded to 5 vec4s against bank conflicts; [k][column / 4].
+var<workgroup> tile_a: array<vec4f, 320>;
+var<workgroup> tile_b: array<vec4f, 256>;
+
 override TRANS_A: bool = false;
 override TRANS_B: bool = false;
 override VEC_A: bool = false;
 override VEC_B: bool = false;
 override VEC_C: bool = false;
 override EXACT_K: bool = false;
-override WX: u32 = 8u;
-override WY: u32 = 8u;
 
 const ACCUMULATE = 1u;
 const BIAS = 2u;
@@ -137,9 +140,9 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
   return mat4x4f(b_row(q, 4u * n), b_row(q + 1u, 4u * n), b_row(q + 2u, 4u * n), b_row(q + 3u, 4u * n));
 }
 
-fn put(row: u32, col: u32, sum: vec4f) {
+fn put_row(first: u32, row: u32, col: u32, sum: vec4f) {
   if (row >= params.m || col >= params.n) { return; }
-  let at = row * params.ldc + col;
+  let at = first + row * params.ldc + col;
   let add = has(ACCUMULATE);
   if (VEC_C) {
     c[at >> 2u] = select(sum, sum + c[at >> 2u], add);
@@ -149,6 +152,14 @@ fn put(row: u32, col: u32, sum: vec4f) {
     let e = at + i;
     c[e >> 2u][e & 3u] = select(sum[i], sum[i] + c[e >> 2u][e & 3u], add);
   }
+}
+
+// Four rows of four columns.
+fn put(first: u32, row: u32, col: u32, sum: mat4x4f) {
+  put_row(first, row, col, sum[0]);
+  put_row(first, row + 1u, col, sum[1]);
+  put_row(first, row + 2u, col, sum[2]);
+  put_row(first, row + 3u, col, sum[3]);
 }
 
 // The epilogue of elements at … at + 3 in columns col … col + 3.
@@ -178,79 +189,68 @@ fn finish_one(at: u32, col: u32) {
   c[i][j] = v.x;
 }
 
-@compute @workgroup_size(WX, WY)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let m0 = id.y * 4u;
-  let n0 = id.x * 2u;
-  if (4u * m0 >= params.m || 4u * n0 >= params.n) { return; }
-  var c0a = vec4f(); var c0b = vec4f();
-  var c1a = vec4f(); var c1b = vec4f();
-  var c2a = vec4f(); var c2b = vec4f();
-  var c3a = vec4f(); var c3b = vec4f();
-  var c4a = vec4f(); var c4b = vec4f();
-  var c5a = vec4f(); var c5b = vec4f();
-  var c6a = vec4f(); var c6b = vec4f();
-  var c7a = vec4f(); var c7b = vec4f();
-  var c8a = vec4f(); var c8b = vec4f();
-  var c9a = vec4f(); var c9b = vec4f();
-  var c10a = vec4f(); var c10b = vec4f();
-  var c11a = vec4f(); var c11b = vec4f();
-  var c12a = vec4f(); var c12b = vec4f();
-  var c13a = vec4f(); var c13b = vec4f();
-  var c14a = vec4f(); var c14b = vec4f();
-  var c15a = vec4f(); var c15b = vec4f();
-  let blocks = (params.k + 3u) / 4u;
-  for (var k = 0u; k < blocks; k++) {
-    let ba = load_b(k, n0 + 0u);
-    let bb = load_b(k, n0 + 1u);
-    var rows = load_a(m0 + 0u, k);
-    c0a += ba * rows[0]; c0b += bb * rows[0];
-    c1a += ba * rows[1]; c1b += bb * rows[1];
-    c2a += ba * rows[2]; c2b += bb * rows[2];
-    c3a += ba * rows[3]; c3b += bb * rows[3];
-    rows = load_a(m0 + 1u, k);
-    c4a += ba * rows[0]; c4b += bb * rows[0];
-    c5a += ba * rows[1]; c5b += bb * rows[1];
-    c6a += ba * rows[2]; c6b += bb * rows[2];
-    c7a += ba * rows[3]; c7b += bb * rows[3];
-    rows = load_a(m0 + 2u, k);
-    c8a += ba * rows[0]; c8b += bb * rows[0];
-    c9a += ba * rows[1]; c9b += bb * rows[1];
-    c10a += ba * rows[2]; c10b += bb * rows[2];
-    c11a += ba * rows[3]; c11b += bb * rows[3];
-    rows = load_a(m0 + 3u, k);
-    c12a += ba * rows[0]; c12b += bb * rows[0];
-    c13a += ba * rows[1]; c13b += bb * rows[1];
-    c14a += ba * rows[2]; c14b += bb * rows[2];
-    c15a += ba * rows[3]; c15b += bb * rows[3];
-  }
-  let row = 4u * m0;
-  let col = 4u * n0;
-  put(row + 0u, col + 0u, c0a); put(row + 0u, col + 4u, c0b);
-  put(row + 1u, col + 0u, c1a); put(row + 1u, col + 4u, c1b);
-  put(row + 2u, col + 0u, c2a); put(row + 2u, col + 4u, c2b);
-  put(row + 3u, col + 0u, c3a); put(row + 3u, col + 4u, c3b);
-  put(row + 4u, col + 0u, c4a); put(row + 4u, col + 4u, c4b);
-  put(row + 5u, col + 0u, c5a); put(row + 5u, col + 4u, c5b);
-  put(row + 6u, col + 0u, c6a); put(row + 6u, col + 4u, c6b);
-  put(row + 7u, col + 0u, c7a); put(row + 7u, col + 4u, c7b);
-  put(row + 8u, col + 0u, c8a); put(row + 8u, col + 4u, c8b);
-  put(row + 9u, col + 0u, c9a); put(row + 9u, col + 4u, c9b);
-  put(row + 10u, col + 0u, c10a); put(row + 10u, col + 4u, c10b);
-  put(row + 11u, col + 0u, c11a); put(row + 11u, col + 4u, c11b);
-  put(row + 12u, col + 0u, c12a); put(row + 12u, col + 4u, c12b);
-  put(row + 13u, col + 0u, c13a); put(row + 13u, col + 4u, c13b);
-  put(row + 14u, col + 0u, c14a); put(row + 14u, col + 4u, c14b);
-  put(row + 15u, col + 0u, c15a); put(row + 15u, col + 4u, c15b);
-  // A second pass over the invocation's own outputs, in a loop, so that the epilogue's code exists once.
-  if ((params.epilogue & ~ACCUMULATE) == 0u) { return; }
-  let rows_end = min(row + 16u, params.m);
-  let cols_end = min(col + 8u, params.n);
-  for (var i = row; i < rows_end; i++) {
+// A second pass over an invocation's own outputs, in a loop, so that the epilogue's code exists once.
+fn finish_block(row: u32, col: u32, rows: u32, cols: u32) {
+  for (var i = row; i < min(row + rows, params.m); i++) {
     if (VEC_C) {
-      for (var j = col; j < cols_end; j += 4u) { finish(i * params.ldc + j, j); }
+      for (var j = col; j < min(col + cols, params.n); j += 4u) { finish(i * params.ldc + j, j); }
     } else {
-      for (var j = col; j < cols_end; j++) { finish_one(i * params.ldc + j, j); }
+      for (var j = col; j < min(col + cols, params.n); j++) { finish_one(i * params.ldc + j, j); }
     }
   }
+}
+
+fn stage(m: u32, n: u32, k: u32, end: u32, local: u32) {
+  // Neighbours read along the operand's rows: along K, or across it.
+  let at_a = select(vec2u(local / 4u, local % 4u), vec2u(local % 16u, local / 16u), TRANS_A);
+  let at_b = select(vec2u(local % 16u, local / 16u), vec2u(local / 4u, local % 4u), TRANS_B);
+  let last = end - 1u;
+  // Beyond this split, A is 0.
+  let live = k + at_a.y <= last;
+  let block_a = load_a(m + at_a.x, min(k + at_a.y, last));
+  let block_b = load_b(min(k + at_b.y, last), n + at_b.x);
+  for (var i = 0u; i < 4u; i++) {
+    tile_a[(4u * at_a.x + i) * 5u + at_a.y] = select(vec4f(), block_a[i], live);
+    tile_b[(4u * at_b.y + i) * 16u + at_b.x] = block_b[i];
+  }
+}
+
+fn rows_of(row: u32, k: u32) -> mat4x4f {
+  let at = row * 5u + k;
+  return mat4x4f(tile_a[at], tile_a[at + 5u], tile_a[at + 10u], tile_a[at + 15u]);
+}
+
+fn columns_of(k: u32, column: u32) -> mat4x4f {
+  let at = 64u * k + column;
+  return mat4x4f(tile_b[at], tile_b[at + 16u], tile_b[at + 32u], tile_b[at + 48u]);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) local: u32) {
+  let x = local % 8u;
+  let y = local / 8u;
+  var c0a = mat4x4f(); var c0b = mat4x4f();
+  var c1a = mat4x4f(); var c1b = mat4x4f();
+  let end = min((params.k + 3u) / 4u, (wg.z + 1u) * params.split);
+  for (var k = wg.z * params.split; k < end; k += 4u) {
+    workgroupBarrier();
+    stage(16u * wg.y, 16u * wg.x, k, end, local);
+    workgroupBarrier();
+    for (var q = 0u; q < 4u; q++) {
+      let ba = columns_of(q, x);
+      let bb = columns_of(q, 8u + x);
+      var rows = rows_of(4u * y, q);
+      c0a += ba * rows; c0b += bb * rows;
+      rows = rows_of(32u + 4u * y, q);
+      c1a += ba * rows; c1b += bb * rows;
+    }
+  }
+  let first = wg.z * params.m * params.ldc;
+  let row = 64u * wg.y + 4u * y;
+  let col = 64u * wg.x + 4u * x;
+  put(first, row, col, c0a); put(first, row, col + 32u, c0b);
+  put(first, row + 32u, col, c1a); put(first, row + 32u, col + 32u, c1b);
+  if ((params.epilogue & ~ACCUMULATE) == 0u) { return; }
+  finish_block(row, col, 4u, 4u); finish_block(row, col + 32u, 4u, 4u);
+  finish_block(row + 32u, col, 4u, 4u); finish_block(row + 32u, col + 32u, 4u, 4u);
 }

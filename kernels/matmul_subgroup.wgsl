@@ -1,0 +1,171 @@
+// C = op(A) · op(B), then an epilogue; 32×8 outputs per invocation, rows of A shared through the subgroup.
+//
+// op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc, all multiples of 4.
+// TRANS_A: A is stored [K, M]; TRANS_B: B is stored [N, K].
+// Epilogue, in this order: + bias[n], where params.bias is 1; + the old C (ACCUMULATE); pre keeps the value and
+// C gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants, since the code exists once for
+// each of the 64 vec4s of outputs.
+// Workgroups [·, ·, z] sum over `split` blocks of four k from z · split on and write to C + z · M · N.
+//
+// Needs subgroups of at least 8 invocations, so that a workgroup lies within one.
+// Launch: workgroups [ceil(N / 64), ceil(M / 32), splits], 8 invocations each.
+// Software adapters are bound by loads: each lane loads 4 of the 32 rows and gives them to all, so four k take
+// 48 vec4 loads for 1024 multiply-adds. Every lane reaches every broadcast: rows and columns beyond the matrix
+// are loaded from its edge, and not stored.
+// The sum over K runs in one invocation, in order: the same bits every time.
+
+struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, bias: u32, split: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(4) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(5) var<storage, read> aux: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> pre: array<vec4f>;
+
+override TRANS_A: bool = false;
+override TRANS_B: bool = false;
+override ACCUMULATE: bool = false;
+override GELU: bool = false;
+override GELU_GRAD: bool = false;
+override ADD: bool = false;
+
+// erf by a rational approximation on [-4, 4] (about 2 ulp), 1 beyond.
+fn erf(x: vec4f) -> vec4f {
+  let y = clamp(x, vec4f(-4.0), vec4f(4.0));
+  let z = y * y;
+  var p = z * -2.72614225801306e-10 + 2.77068142495902e-08;
+  p = z * p - 2.10102402082508e-06;
+  p = z * p - 5.69250639462346e-05;
+  p = z * p - 7.34990630326855e-04;
+  p = z * p - 2.95459980854025e-03;
+  p = z * p - 1.60960333262415e-02;
+  var q = z * -1.45660718464996e-05 - 2.13374055278905e-04;
+  q = z * q - 1.68282697438203e-03;
+  q = z * q - 7.37332916720468e-03;
+  q = z * q - 1.42647390514189e-02;
+  return y * p / q;
+}
+
+fn gelu(x: vec4f) -> vec4f {
+  return 0.5 * x * (1.0 + erf(x * 0.70710678118));
+}
+
+fn gelu_grad(x: vec4f) -> vec4f {
+  // Beyond |x| = 12 the term x · density is nothing beside 1; the bound keeps it so for any x.
+  let w = clamp(x, vec4f(-12.0), vec4f(12.0));
+  return 0.5 * (1.0 + erf(x * 0.70710678118)) + w * 0.3989422804 * exp(-0.5 * w * w);
+}
+
+// Row 4k + i of a k-major operand, as the vec4 at column block `col`; beyond K, A is 0.
+fn a_k(k: u32, i: u32, col: u32) -> vec4f {
+  let row = 4u * k + i;
+  return select(vec4f(), a[min(row, params.k - 1u) * (params.lda / 4u) + col], row < params.k);
+}
+
+fn b_k(k: u32, i: u32, col: u32) -> vec4f {
+  let row = 4u * k + i;
+  return b[min(row, params.k - 1u) * (params.ldb / 4u) + col];
+}
+
+// Four rows of op(A) over four k: element [i] is row 4m + i.
+fn load_a(m: u32, k: u32) -> mat4x4f {
+  if (TRANS_A) {
+    let col = min(m, params.m / 4u - 1u);
+    return transpose(mat4x4f(a_k(k, 0u, col), a_k(k, 1u, col), a_k(k, 2u, col), a_k(k, 3u, col)));
+  }
+  let r = 4u * m;
+  let l = params.lda / 4u;
+  let last = params.m - 1u;
+  return mat4x4f(a[min(r, last) * l + k], a[min(r + 1u, last) * l + k], a[min(r + 2u, last) * l + k], a[min(r + 3u, last) * l + k]);
+}
+
+// Four k of op(B) over four columns: element [i] is row 4k + i.
+fn load_b(k: u32, n: u32) -> mat4x4f {
+  let col = min(n, params.n / 4u - 1u);
+  if (TRANS_B) {
+    let l = params.ldb / 4u;
+    let r = 4u * col;
+    return transpose(mat4x4f(b[r * l + k], b[(r + 1u) * l + k], b[(r + 2u) * l + k], b[(r + 3u) * l + k]));
+  }
+  return mat4x4f(b_k(k, 0u, col), b_k(k, 1u, col), b_k(k, 2u, col), b_k(k, 3u, col));
+}
+
+fn put_row(at: u32, sum: vec4f) {
+  var v = sum;
+  if (ACCUMULATE) { v += c[at]; }
+  if (GELU) {
+    pre[at] = v;
+    v = gelu(v);
+  }
+  if (GELU_GRAD) { v *= gelu_grad(aux[at]); }
+  if (ADD) { v += aux[at]; }
+  c[at] = v;
+}
+
+// Four rows of four columns from row `row` and vec4 `n` on.
+fn put(first: u32, row: u32, n: u32, sum: mat4x4f) {
+  let l = params.ldc / 4u;
+  let at = first + row * l + n;
+  if (4u * n >= params.n || row >= params.m) { return; }
+  put_row(at, sum[0]);
+  if (row + 1u >= params.m) { return; }
+  put_row(at + l, sum[1]);
+  if (row + 2u >= params.m) { return; }
+  put_row(at + 2u * l, sum[2]);
+  if (row + 3u >= params.m) { return; }
+  put_row(at + 3u * l, sum[3]);
+}
+
+fn bias_at(n: u32) -> mat4x4f {
+  if (params.bias == 0u) { return mat4x4f(); }
+  let v = bias[min(n, params.n / 4u - 1u)];
+  return mat4x4f(v, v, v, v);
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let m = wg.y * 8u;
+  let n = (wg.x * 8u + lane) * 2u;
+  var c0a = bias_at(n); var c0b = bias_at(n + 1u);
+  var c1a = c0a; var c1b = c0b;
+  var c2a = c0a; var c2b = c0b;
+  var c3a = c0a; var c3b = c0b;
+  var c4a = c0a; var c4b = c0b;
+  var c5a = c0a; var c5b = c0b;
+  var c6a = c0a; var c6b = c0b;
+  var c7a = c0a; var c7b = c0b;
+  let blocks = (params.k + 3u) / 4u;
+  let end = min(blocks, (wg.z + 1u) * params.split);
+  for (var k = wg.z * params.split; k < end; k++) {
+    let ba = load_b(k, n);
+    let bb = load_b(k, n + 1u);
+    let own = load_a(m + lane, k);
+    var r = mat4x4f(subgroupBroadcast(own[0], 0u), subgroupBroadcast(own[1], 0u), subgroupBroadcast(own[2], 0u), subgroupBroadcast(own[3], 0u));
+    c0a += ba * r; c0b += bb * r;
+    r = mat4x4f(subgroupBroadcast(own[0], 1u), subgroupBroadcast(own[1], 1u), subgroupBroadcast(own[2], 1u), subgroupBroadcast(own[3], 1u));
+    c1a += ba * r; c1b += bb * r;
+    r = mat4x4f(subgroupBroadcast(own[0], 2u), subgroupBroadcast(own[1], 2u), subgroupBroadcast(own[2], 2u), subgroupBroadcast(own[3], 2u));
+    c2a += ba * r; c2b += bb * r;
+    r = mat4x4f(subgroupBroadcast(own[0], 3u), subgroupBroadcast(own[1], 3u), subgroupBroadcast(own[2], 3u), subgroupBroadcast(own[3], 3u));
+    c3a += ba * r; c3b += bb * r;
+    r = mat4x4f(subgroupBroadcast(own[0], 4u), subgroupBroadcast(own[1], 4u), subgroupBroadcast(own[2], 4u), subgroupBroadcast(own[3], 4u));
+    c4a += ba * r; c4b += bb * r;
+    r = mat4x4f(subgroupBroadcast(own[0], 5u), subgroupBroadcast(own[1], 5u), subgroupBroadcast(own[2], 5u), subgroupBroadcast(own[3], 5u));
+    c5a += ba * r; c5b += bb * r;
+    r = mat4x4f(subgroupBroadcast(own[0], 6u), subgroupBroadcast(own[1], 6u), subgroupBroadcast(own[2], 6u), subgroupBroadcast(own[3], 6u));
+    c6a += ba * r; c6b += bb * r;
+    r = mat4x4f(subgroupBroadcast(own[0], 7u), subgroupBroadcast(own[1], 7u), subgroupBroadcast(own[2], 7u), subgroupBroadcast(own[3], 7u));
+    c7a += ba * r; c7b += bb * r;
+  }
+  let row = 4u * m;
+  let first = wg.z * params.m * (params.ldc / 4u);
+  put(first, row, n, c0a); put(first, row, n + 1u, c0b);
+  put(first, row + 4u, n, c1a); put(first, row + 4u, n + 1u, c1b);
+  put(first, row + 8u, n, c2a); put(first, row + 8u, n + 1u, c2b);
+  put(first, row + 12u, n, c3a); put(first, row + 12u, n + 1u, c3b);
+  put(first, row + 16u, n, c4a); put(first, row + 16u, n + 1u, c4b);
+  put(first, row + 20u, n, c5a); put(first, row + 20u, n + 1u, c5b);
+  put(first, row + 24u, n, c6a); put(first, row + 24u, n + 1u, c6b);
+  put(first, row + 28u, n, c7a); put(first, row + 28u, n + 1u, c7b);
+}

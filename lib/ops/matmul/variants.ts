@@ -1,0 +1,152 @@
+/**
+ * The kernels behind matmul: which there are, what each needs, how each is launched, and which one suits.
+ *
+ * @module
+ */
+import code from "../../../kernels/matmul.wgsl" with { type: "text" };
+import naiveCode from "../../../kernels/matmul_naive.wgsl" with { type: "text" };
+import reduceCode from "../../../kernels/matmul_reduce.wgsl" with { type: "text" };
+import stagedCode from "../../../kernels/matmul_staged.wgsl" with { type: "text" };
+import subgroupCode from "../../../kernels/matmul_subgroup.wgsl" with { type: "text" };
+import { type Constants, defineKernel, type Gpu, grid, type Tensor } from "../../gpu/mod.ts";
+
+/**
+ * How a product is made: `plain` in registers, any shape on any adapter; `staged` through workgroup memory,
+ * for GPUs; `subgroup` with rows shared by broadcast, for software adapters, where loads are what costs.
+ */
+export type MatmulVariant = "plain" | "staged" | "subgroup";
+
+/** Bits of the epilogue, in the order in which they apply. */
+export const EPILOGUE = { accumulate: 1, bias: 2, gelu: 4, geluGrad: 8, add: 16 } as const;
+
+/** A product to be made. */
+export interface Product {
+  /** op(A) is [M, K], op(B) [K, N]. */
+  m: number;
+  n: number;
+  k: number;
+  /** A is stored [K, M]. */
+  transA: boolean;
+  /** B is stored [N, K]. */
+  transB: boolean;
+}
+
+/** Its tensors; those that the epilogue does not use may be missing. */
+export interface ProductTensors {
+  a: Tensor;
+  b: Tensor;
+  out: Tensor;
+  bias?: Tensor;
+  aux?: Tensor;
+  pre?: Tensor;
+}
+
+const PLAIN = defineKernel("matmul", code);
+const STAGED = defineKernel("matmul_staged", stagedCode);
+const SUBGROUP = defineKernel("matmul_subgroup", subgroupCode, { subgroups: true });
+const REDUCE = defineKernel("matmul_reduce", reduceCode);
+const NAIVE = defineKernel("matmul_naive", naiveCode);
+
+/** Subgroup size that the kernel of that name is made for. */
+const SUBGROUP_SIZE = 8;
+
+/** Workgroups below which a long sum is split, on software adapters and on GPUs. */
+const FEW_WORKGROUPS = { software: 4, gpu: 128 };
+
+/** Least k of a split, and the most that Mesa's software driver walks in one loop: it ends there silently. */
+const LEAST_SPLIT = 256, MOST_SPLIT = 4 * 60_000;
+
+/** Whether this adapter computes this product with a variant. */
+export function fits(gpu: Gpu, variant: MatmulVariant, product: Product): boolean {
+  if (variant !== "subgroup") return true;
+  const { m, n, k, transA, transB } = product;
+  const whole = [transA ? m : k, transB ? k : n, n].every((size) => size % 4 === 0);
+  return whole && gpu.subgroupSize >= SUBGROUP_SIZE;
+}
+
+/** The shape class of a product, for which one variant is chosen. */
+export function shapeClass({ m, n, transA, transB }: Product): string {
+  const tiles = Math.ceil(m / 64) * Math.ceil(n / 64);
+  const size = tiles < 16 ? "small" : tiles < 256 ? "medium" : "large";
+  return `matmul ${transA ? "T" : "N"}${transB ? "T" : "N"} ${size}`;
+}
+
+/** What was chosen for the class, or else suits the kind of adapter. */
+export function variantOf(gpu: Gpu, product: Product): MatmulVariant {
+  const chosen = gpu.choices.get(shapeClass(product)) as MatmulVariant | undefined;
+  const usual = gpu.isSoftware ? "subgroup" : "staged";
+  const variant = chosen ?? usual;
+  return fits(gpu, variant, product) ? variant : gpu.isSoftware ? "plain" : "staged";
+}
+
+/** Splits of K: more than one where there would be few workgroups, or a loop too long for a software adapter. */
+export function splitsOf(gpu: Gpu, variant: MatmulVariant, { m, n, k }: Product): number {
+  const must = gpu.isSoftware ? Math.ceil(k / MOST_SPLIT) : 1;
+  if (n % 4) return 1; // the sum of splits takes whole vec4s
+  const groups = Math.ceil(n / 64) * Math.ceil(m / (variant === "subgroup" ? 32 : 64));
+  const few = FEW_WORKGROUPS[gpu.isSoftware ? "software" : "gpu"];
+  const wanted = groups < few ? Math.min(Math.ceil(few / groups), Math.floor(k / LEAST_SPLIT)) : 1;
+  return Math.max(1, must, wanted);
+}
+
+/** Dispatches a product by a variant, in `splits` parts of K added in order. */
+export function launch(
+  gpu: Gpu,
+  variant: MatmulVariant,
+  product: Product,
+  tensors: ProductTensors,
+  epilogue: number,
+  splits: number,
+): void {
+  const { m, n, k, transA, transB } = product;
+  const { a, b, out, bias, aux, pre } = tensors;
+  const blocks = Math.ceil(k / 4);
+  // Whole slabs of 16 k for the staged kernel.
+  const split = splits > 1 ? 4 * Math.ceil(blocks / splits / 4) : blocks;
+  const parts = Math.ceil(blocks / split);
+  const target = parts > 1 ? gpu.empty([parts, m, n], "matmul.partial") : out;
+  const fused = parts > 1 ? 0 : epilogue;
+  const [lda, ldb] = [transA ? m : k, transB ? k : n];
+  const has = (bit: number) => (fused & bit) !== 0;
+  const subgroup = variant === "subgroup";
+  const constants: Constants = subgroup
+    ? {
+      ACCUMULATE: has(EPILOGUE.accumulate),
+      GELU: has(EPILOGUE.gelu),
+      GELU_GRAD: has(EPILOGUE.geluGrad),
+      ADD: has(EPILOGUE.add),
+    }
+    : {
+      VEC_A: lda % 4 === 0,
+      VEC_B: ldb % 4 === 0,
+      VEC_C: n % 4 === 0,
+      EXACT_K: k % 4 === 0,
+    };
+  const kernel = { plain: PLAIN, staged: STAGED, subgroup: SUBGROUP }[variant];
+  gpu.dispatch(kernel, {
+    constants: { TRANS_A: transA, TRANS_B: transB, ...constants },
+    tensors: [a, b, target, bias ?? a, aux ?? a, pre ?? gpu.dummy()],
+    u32: [m, n, k, lda, ldb, n, subgroup ? +has(EPILOGUE.bias) : fused, split],
+    workgroups: [Math.ceil(n / 64), Math.ceil(m / (subgroup ? 32 : 64)), parts],
+    flops: 2 * m * n * k,
+  });
+  if (parts === 1) return;
+  gpu.dispatch(REDUCE, {
+    tensors: [target, out, bias ?? target, aux ?? target, pre ?? gpu.dummy()],
+    u32: [m * n / 4, n / 4, parts, epilogue],
+    workgroups: grid(m * n / 4, 64),
+    flops: parts * m * n,
+  });
+}
+
+/** The product by the naive kernel, which others are checked against. */
+export function launchNaive(gpu: Gpu, product: Product, { a, b, out }: ProductTensors): void {
+  const { m, n, k, transA, transB } = product;
+  gpu.dispatch(NAIVE, {
+    constants: { TRANS_A: transA, TRANS_B: transB },
+    tensors: [a, b, out],
+    u32: [m, n, k, transA ? m : k, transB ? k : n, n],
+    workgroups: grid(m * n, 64),
+    flops: 2 * m * n * k,
+  });
+}
