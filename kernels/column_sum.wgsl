@@ -1,25 +1,57 @@
-// Sums of columns in a fixed order: rows of a chunk from first to last.
+// Sums of columns in a fixed order: rows of a block of 16 start first to last, then the lane's blocks, then the lanes.
 //
 // x [R, stride], columns offset … offset + C − 1 → out [chunks, C] = scale · Σ over the chunk's rows
 // [+ the old out].
-// Launch: grid(chunks · C, 64), one invocation per column and chunk.
+// VEC: C, stride and offset are multiples of 4, and an invocation takes four columns; else one.
+// Launch: 8 · LANES invocations, LANES of them per column (or four): ceil(C / 8) or ceil(C / 32) workgroups in x,
+// chunks in y.
 
-struct Params { rows: u32, cols: u32, stride: u32, offset: u32, chunk: u32, chunks: u32, accumulate: u32, scale: f32 }
+struct Params { rows: u32, cols: u32, stride: u32, offset: u32, chunk: u32, accumulate: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
-  let col = i % params.cols;
-  let chunk = i / params.cols;
-  if (chunk >= params.chunks) { return; }
-  let first = chunk * params.chunk;
+override LANES: u32 = 1u;
+override VEC: bool = false;
+const BLOCK = 16u;
+var<workgroup> partial: array<vec4f, 8u * LANES>;
+
+fn load(i: u32) -> vec4f {
+  if (VEC) { return x[i / 4u]; }
+  return vec4f(x[i / 4u][i % 4u], 0.0, 0.0, 0.0);
+}
+
+@compute @workgroup_size(8, LANES)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let width = select(1u, 4u, VEC);
+  let col = (wg.x * 8u + local.x) * width;
+  let first = wg.y * params.chunk;
   let end = min(first + params.chunk, params.rows);
-  var sum = 0.0;
-  for (var r = first; r < end; r++) { sum += x[r * params.stride + params.offset + col]; }
+  let start = params.offset + min(col, params.cols - width);
+  var sum = vec4f();
+  for (var block = first + local.y * BLOCK; block < end; block += LANES * BLOCK) {
+    var part = vec4f();
+    if (block + BLOCK <= end) {
+      for (var k = 0u; k < BLOCK; k++) { part += load((block + k) * params.stride + start); }
+    } else {
+      for (var r = block; r < end; r++) { part += load(r * params.stride + start); }
+    }
+    sum += part;
+  }
+  if (LANES > 1u) {
+    partial[local.y * 8u + local.x] = sum;
+    workgroupBarrier();
+    sum = vec4f();
+    for (var k = 0u; k < LANES; k++) { sum += partial[k * 8u + local.x]; }
+  }
+  if (local.y != 0u || col >= params.cols) { return; }
+  let at = wg.y * params.cols + col;
   sum *= params.scale;
-  if (params.accumulate != 0u) { sum += out[i]; }
-  out[i] = sum;
+  if (VEC) {
+    if (params.accumulate != 0u) { sum += out[at / 4u]; }
+    out[at / 4u] = sum;
+  } else {
+    if (params.accumulate != 0u) { sum.x += out[at / 4u][at % 4u]; }
+    out[at / 4u][at % 4u] = sum.x;
+  }
 }

@@ -1,28 +1,69 @@
-// Partial sums of the gradients of layer norm's weight and bias.
+// Sums of the gradients of layer norm's weight and bias, in the order of column_sum.
 //
-// partial [chunks, 2, D]: over the rows of each chunk, Σ dy · (x − mean) · rstd, then Σ dy.
-// Launch: grid(chunks · D, 64), one invocation per column and chunk; column_sum finishes the job.
+// x, dy [R, D], stats [R, 2] → dw [chunks, D] = Σ over the chunk's rows of dy · (x − mean) · rstd, db [chunks, D] =
+// Σ dy [+ what they hold: accumulate is 1 for dw, 2 for db, 3 for both]. Of several chunks column_sum makes one.
+// VEC: D is a multiple of 4, and an invocation takes four columns; else one.
+// Launch: 8 · LANES invocations, LANES of them per column (or four): ceil(D / 8) or ceil(D / 32) workgroups in x,
+// chunks in y.
 
-struct Params { rows: u32, dim: u32, chunk: u32, chunks: u32 }
+struct Params { rows: u32, dim: u32, chunk: u32, accumulate: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> stats: array<f32>;
-@group(0) @binding(3) var<storage, read> dy: array<f32>;
-@group(0) @binding(4) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> stats: array<vec2f>;
+@group(0) @binding(3) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> dw: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> db: array<vec4f>;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
-  let d = i % params.dim;
-  let chunk = i / params.dim;
-  if (chunk >= params.chunks) { return; }
-  let first = chunk * params.chunk;
-  let end = min(first + params.chunk, params.rows);
-  var sums = vec2f();
-  for (var r = first; r < end; r++) {
-    let g = dy[r * params.dim + d];
-    sums += vec2f(g * (x[r * params.dim + d] - stats[2u * r]) * stats[2u * r + 1u], g);
+override LANES: u32 = 1u;
+override VEC: bool = false;
+const BLOCK = 16u;
+var<workgroup> partial: array<mat2x4f, 8u * LANES>;
+
+// (dy · x̂, dy) of an element, or four.
+fn terms(row: u32, i: u32) -> mat2x4f {
+  let s = stats[row];
+  if (VEC) {
+    let g = dy[i / 4u];
+    return mat2x4f(g * (x[i / 4u] - s.x) * s.y, g);
   }
-  partial[2u * chunk * params.dim + d] = sums.x;
-  partial[(2u * chunk + 1u) * params.dim + d] = sums.y;
+  let g = dy[i / 4u][i % 4u];
+  return mat2x4f(vec4f(g * (x[i / 4u][i % 4u] - s.x) * s.y, 0.0, 0.0, 0.0), vec4f(g, 0.0, 0.0, 0.0));
+}
+
+@compute @workgroup_size(8, LANES)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let width = select(1u, 4u, VEC);
+  let col = (wg.x * 8u + local.x) * width;
+  let first = wg.y * params.chunk;
+  let end = min(first + params.chunk, params.rows);
+  let start = min(col, params.dim - width);
+  var sums = mat2x4f();
+  for (var block = first + local.y * BLOCK; block < end; block += LANES * BLOCK) {
+    var part = mat2x4f();
+    if (block + BLOCK <= end) {
+      for (var k = 0u; k < BLOCK; k++) { part += terms(block + k, (block + k) * params.dim + start); }
+    } else {
+      for (var r = block; r < end; r++) { part += terms(r, r * params.dim + start); }
+    }
+    sums += part;
+  }
+  if (LANES > 1u) {
+    partial[local.y * 8u + local.x] = sums;
+    workgroupBarrier();
+    sums = mat2x4f();
+    for (var k = 0u; k < LANES; k++) { sums += partial[k * 8u + local.x]; }
+  }
+  if (local.y != 0u || col >= params.dim) { return; }
+  let at = wg.y * params.dim + col;
+  if (VEC) {
+    if ((params.accumulate & 1u) != 0u) { sums[0] += dw[at / 4u]; }
+    if ((params.accumulate & 2u) != 0u) { sums[1] += db[at / 4u]; }
+    dw[at / 4u] = sums[0];
+    db[at / 4u] = sums[1];
+  } else {
+    if ((params.accumulate & 1u) != 0u) { sums[0].x += dw[at / 4u][at % 4u]; }
+    if ((params.accumulate & 2u) != 0u) { sums[1].x += db[at / 4u][at % 4u]; }
+    dw[at / 4u][at % 4u] = sums[0].x;
+    db[at / 4u][at % 4u] = sums[1].x;
+  }
 }

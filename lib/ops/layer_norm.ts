@@ -6,8 +6,8 @@
 import code from "../../kernels/layer_norm.wgsl" with { type: "text" };
 import backwardCode from "../../kernels/layer_norm_backward.wgsl" with { type: "text" };
 import gradCode from "../../kernels/layer_norm_weight_grad.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
-import { CHUNK, columnSum } from "./reduce.ts";
+import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
+import { columnLaunch, columnSum } from "./reduce.ts";
 import { rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
 
@@ -49,16 +49,19 @@ export function layerNorm(
       const dw = claim(weight);
       const db = claim(bias);
       if (dw || db) {
-        const chunks = Math.ceil(rows / CHUNK);
-        const partial = gpu.empty([chunks, 2 * dim], "layer_norm.partial");
+        const { chunk, chunks, ...how } = columnLaunch(gpu, rows, dim, dim % 4 === 0);
+        const last = chunks === 1;
+        const [toW, toB] = [dw, db].map((d, i) =>
+          last && d ? d.out : gpu.empty([chunks, dim], `layer_norm.partial.${i}`)
+        );
         gpu.dispatch(LAYER_NORM_WEIGHT_GRAD, {
-          tensors: [x, stats, dy, partial],
-          u32: [rows, dim, CHUNK, chunks],
-          workgroups: grid(chunks * dim, 64),
+          ...how,
+          tensors: [x, stats, dy, toW, toB],
+          u32: [rows, dim, chunk, last ? +!!dw?.accumulate + 2 * +!!db?.accumulate : 0],
           flops: 5 * x.size,
         });
-        if (dw) columnSum(gpu, partial, { ...dw, cols: dim });
-        if (db) columnSum(gpu, partial, { ...db, cols: dim, offset: dim });
+        if (dw && !last) columnSum(gpu, toW, dw);
+        if (db && !last) columnSum(gpu, toB, db);
       }
       const dx = gpu.empty(x.shape, "layer_norm.grad");
       gpu.dispatch(LAYER_NORM_BACKWARD, {

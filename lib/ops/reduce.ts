@@ -5,14 +5,41 @@
  */
 import columnCode from "../../kernels/column_sum.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { rowLaunch } from "./row_launch.ts";
 
 const COLUMN_SUM = defineKernel("column_sum", columnCode);
 const ROW_SUM = defineKernel("row_sum", rowCode);
 
-/** Rows that one invocation adds up before partial sums are combined. */
-export const CHUNK = 64;
+/** Constants and workgroups of a kernel that sums columns, and how it cuts the rows. */
+export interface ColumnLaunch {
+  /** Lanes per column; whether an invocation takes four columns. */
+  constants: { LANES: number; VEC: boolean };
+  /** Rows of a chunk; each gives one row of sums. */
+  chunk: number;
+  /** Number of chunks. */
+  chunks: number;
+  /** Columns, chunks. */
+  workgroups: [number, number, number];
+}
+
+/**
+ * How to sum the columns of `rows` rows. One lane per column and long chunks on software adapters, where a
+ * dispatch is dear; else 32 lanes and short chunks. `gpu.lanes` overrides the choice.
+ *
+ * @param vec Columns come in whole vec4s.
+ */
+export function columnLaunch(gpu: Gpu, rows: number, cols: number, vec: boolean): ColumnLaunch {
+  const lanes = Math.min(32, gpu.lanes ?? (gpu.isSoftware ? 1 : 32));
+  const chunk = lanes === 1 ? 4096 : 1024;
+  const chunks = Math.ceil(rows / chunk);
+  return {
+    constants: { LANES: lanes, VEC: vec },
+    chunk,
+    chunks,
+    workgroups: [Math.ceil(cols / (vec ? 32 : 8)), chunks, 1],
+  };
+}
 
 /** Options of {@linkcode columnSum}. */
 export interface ColumnSumOptions {
@@ -28,34 +55,25 @@ export interface ColumnSumOptions {
   scale?: number;
 }
 
-/** Σ over rows: x [R, C] → [C], in chunks of 64 rows from first to last, then over the chunks. */
+/** Σ over rows: x [R, C] → [C], in chunks of rows from first to last, then over the chunks. */
 export function columnSum(gpu: Gpu, x: Tensor, options: ColumnSumOptions = {}): Tensor {
   const stride = x.shape.at(-1) ?? 1;
   const { offset = 0, cols = stride - offset, accumulate = false, scale = 1 } = options;
   const rows = x.size / stride;
   const out = options.out ?? gpu.empty([cols], "column_sum");
-  const chunks = Math.ceil(rows / CHUNK);
-  const pass = (
-    from: Tensor,
-    to: Tensor,
-    u32: { rows: number; stride: number; offset: number; chunk: number; chunks: number },
-    last: boolean,
-  ) =>
-    gpu.dispatch(COLUMN_SUM, {
-      tensors: [from, to],
-      u32: [u32.rows, cols, u32.stride, u32.offset, u32.chunk, u32.chunks, +(last && accumulate)],
-      f32: [last ? scale : 1],
-      workgroups: grid(u32.chunks * cols, 64),
-      flops: u32.rows * cols,
-    });
-  if (chunks === 1) {
-    pass(x, out, { rows, stride, offset, chunk: rows, chunks: 1 }, true);
-    return out;
-  }
-  const partial = gpu.empty([chunks, cols], "column_sum.partial");
-  pass(x, partial, { rows, stride, offset, chunk: CHUNK, chunks }, false);
-  pass(partial, out, { rows: chunks, stride: cols, offset: 0, chunk: chunks, chunks: 1 }, true);
-  return out;
+  const vec = [cols, stride, offset].every((n) => n % 4 === 0);
+  const { constants, chunk, chunks, workgroups } = columnLaunch(gpu, rows, cols, vec);
+  const last = chunks === 1;
+  const to = last ? out : gpu.empty([chunks, cols], "column_sum.partial");
+  gpu.dispatch(COLUMN_SUM, {
+    constants,
+    tensors: [x, to],
+    u32: [rows, cols, stride, offset, chunk, +(last && accumulate)],
+    f32: [last ? scale : 1],
+    workgroups,
+    flops: rows * cols,
+  });
+  return last ? out : columnSum(gpu, to, { out, accumulate, scale });
 }
 
 /** Σ over columns: x [R, C] → [R], times `scale`. */

@@ -19,8 +19,8 @@ function reference(x: Float64Array, weight: Float64Array, bias: Float64Array): F
   return y;
 }
 
-// One element, fewer and more columns than lanes, more rows than a chunk of the weight gradient.
-for (const [rows, dim] of [[1, 1], [3, 7], [131, 5], [2, 67]]) {
+// One element, fewer and more columns than lanes, in whole vec4s or not, blocks and chunks of the weight gradient.
+for (const [rows, dim] of [[1, 1], [3, 7], [131, 5], [2, 67], [33, 68], [4100, 4]]) {
   gpuTest(`layerNorm() equals f64, forward and backward, at [${rows}, ${dim}]`, async (gpu) => {
     const [x, w, b, dy, dz] = [rows * dim, dim, dim, rows * dim, rows * dim].map((n, i) =>
       normals(n, i + 1)

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { columnSum, rowSum } from "../../lib/ops/reduce.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
@@ -12,24 +13,27 @@ function columns(x: ArrayLike<number>, cols: number, offset = 0, count = cols): 
   return sums;
 }
 
-// One row; a chunk of 64 and one more; so many chunks that their sums exceed one chunk.
-for (const [rows, cols] of [[1, 1], [3, 7], [64, 3], [65, 67], [4231, 3]]) {
+// One row; a block of 16 rows and one more; columns in whole vec4s and not; more rows than any chunk.
+for (const [rows, cols] of [[1, 1], [3, 7], [16, 4], [65, 67], [17, 68], [4231, 3], [4099, 36]]) {
   gpuTest(`columnSum() equals f64 at [${rows}, ${cols}]`, async (gpu) => {
     const x = normals(rows * cols, 1), old = normals(cols, 2);
-    const [plain, scaled, added, part] = await values(gpu, () => {
-      const t = gpu.tensor(x, [rows, cols]);
-      return [
-        columnSum(gpu, t),
-        columnSum(gpu, t, { scale: 1 / rows }),
-        columnSum(gpu, t, { out: gpu.tensor(old), accumulate: true, scale: -2 }),
-        columnSum(gpu, t, { offset: cols >> 1 }),
-      ];
-    });
     const sums = columns(x, cols);
-    assertClose(plain, sums, 2e-6, "sum");
-    assertClose(scaled, sums.map((v) => v / rows), 2e-6, "mean");
-    assertClose(added, sums.map((v, c) => old[c] - 2 * v), 2e-6, "accumulated");
-    assertClose(part, columns(x, cols, cols >> 1, cols - (cols >> 1)), 2e-6, "second half");
+    const half = cols >> 1;
+    await eachLanes(gpu, async (what) => {
+      const [plain, scaled, added, part] = await values(gpu, () => {
+        const t = gpu.tensor(x, [rows, cols]);
+        return [
+          columnSum(gpu, t),
+          columnSum(gpu, t, { scale: 1 / rows }),
+          columnSum(gpu, t, { out: gpu.tensor(old), accumulate: true, scale: -2 }),
+          columnSum(gpu, t, { offset: half }),
+        ];
+      });
+      assertClose(plain, sums, 2e-6, `sum, ${what}`);
+      assertClose(scaled, sums.map((v) => v / rows), 2e-6, `mean, ${what}`);
+      assertClose(added, sums.map((v, c) => old[c] - 2 * v), 2e-6, `accumulated, ${what}`);
+      assertClose(part, columns(x, cols, half, cols - half), 2e-6, `second half, ${what}`);
+    });
   });
 
   gpuTest(`rowSum() equals f64 at [${cols}, ${rows}]`, async (gpu) => {
@@ -50,11 +54,25 @@ for (const [rows, cols] of [[1, 1], [3, 7], [64, 3], [65, 67], [4231, 3]]) {
 }
 
 gpuTest("columnSum() sums the columns asked for alone", async (gpu) => {
-  const x = normals(5 * 13, 4);
-  const [middle] = await values(gpu, () => [
-    columnSum(gpu, gpu.tensor(x, [5, 13]), { offset: 3, cols: 4 }),
-  ]);
-  assertClose(middle, columns(x, 13, 3, 4), 1e-6);
+  // Columns, first, how many: whole vec4s throughout in the second case alone.
+  for (const [cols, offset, count] of [[13, 3, 4], [16, 4, 8], [14, 4, 8], [16, 4, 6]]) {
+    const x = normals(5 * cols, 4);
+    const [middle] = await values(gpu, () => [
+      columnSum(gpu, gpu.tensor(x, [5, cols]), { offset, cols: count }),
+    ]);
+    assertClose(middle, columns(x, cols, offset, count), 1e-6);
+  }
+});
+
+gpuTest("columnSum() writes nothing beyond its columns", async (gpu) => {
+  for (const cols of [5, 8]) {
+    const [room] = await values(gpu, () => {
+      const room = gpu.tensor(new Float32Array(16).fill(7));
+      columnSum(gpu, gpu.tensor(normals(3 * cols, 1), [3, cols]), { out: room.view([cols]) });
+      return [room];
+    });
+    assert.deepEqual(room.subarray(cols), new Float32Array(16 - cols).fill(7), `${cols} columns`);
+  }
 });
 
 gpuTest("columnSum() and rowSum() equal f64 at extreme values", async (gpu) => {
