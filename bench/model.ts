@@ -1,0 +1,10 @@
+/**
+ * The model of a step.
+ *
+ * @module
+ */
+import { DinoModel } from "../lib/model/mod.ts";
+import type { StepShape } from "./jobs.ts";
+
+/** Backbone and head of a step's shape. */
+export const modelOf = ({ vit, head }: StepShape): DinoModel => new DinoModel(vit, head);

@@ -1,0 +1,204 @@
+"""PyTorch's side of the benchmark: reads jobs as lines of JSON, answers with lines of JSON.
+
+{"op": "prepare", "job": ...} -> {"sample": [...]} or {"sample": null} when there is nothing for it
+{"op": "run", "n": 3}         -> {"ms": milliseconds}
+"""
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+SAMPLES = 4
+
+
+def values(shape, seed, scale=1.0):
+    """The same numbers as values.ts."""
+    size = int(np.prod(shape))
+    u = np.uint32
+    h = np.arange(1, size + 1, dtype=np.uint32) * u(0x9E3779B1) + u(seed * 0x85EBCA6B & 0xFFFFFFFF)
+    h = (h ^ (h >> u(15))) * u(0x2C1B3C6D)
+    h = (h ^ (h >> u(13))) >> u(8)
+    return torch.from_numpy(((h / 2.0**24 - 0.5) * scale).astype(np.float32)).reshape(shape)
+
+
+def dino_loss(student, teacher, center, views, globals_, const):
+    """Cross-entropy over all pairs of different views; rows are view-major."""
+    out_dim = student.shape[1]
+    logs = F.log_softmax(student / const["studentTemp"], -1).view(views, -1, out_dim)
+    targets = F.softmax((teacher - center) / const["teacherTemp"], -1).view(globals_, -1, out_dim)
+    pairs = [
+        -(targets[g] * logs[v]).sum(-1).mean()
+        for g in range(globals_) for v in range(views) if v != g
+    ]
+    return sum(pairs) / len(pairs)
+
+
+class Step:
+    """One whole training step of DINO."""
+
+    def __init__(self, job, const, seed):
+        self.job, self.const, self.vit = job, const, job["vit"]
+        raw = np.fromfile(job["weights"], dtype=np.float32)
+        self.student, self.teacher, at = {}, {}, 0
+        for spec in job["specs"]:
+            size = int(np.prod(spec["shape"]))
+            w = torch.from_numpy(raw[at:at + size].copy()).reshape(spec["shape"])
+            self.teacher[spec["name"]] = w.clone()
+            self.student[spec["name"]] = w.requires_grad_(spec["trainable"])
+            at += size
+        self.crops = [
+            values(shape, seed + i, const["cropScale"]) for i, shape in enumerate(job["crops"])
+        ]
+        self.center = torch.zeros(job["head"]["outDim"])
+        self.trained = [s["name"] for s in job["specs"] if s["trainable"]]
+        groups = [
+            {"params": [self.student[n] for n in self.trained if n in job["decayed"]],
+             "weight_decay": const["weightDecay"]},
+            {"params": [self.student[n] for n in self.trained if n not in job["decayed"]],
+             "weight_decay": 0.0},
+        ]
+        self.adamw = torch.optim.AdamW(groups, const["lr"], tuple(const["betas"]), const["eps"])
+
+    def features(self, p, images):
+        vit, eps = self.vit, self.const["layerNormEps"]
+        dim, heads, patch = vit["dim"], vit["heads"], vit["patchSize"]
+        x = F.conv2d(images, p["patch_embed.proj.weight"], p["patch_embed.proj.bias"], stride=patch)
+        side = x.shape[-1]
+        x = torch.cat([p["cls_token"].expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)], 1)
+        pos, grid = p["pos_embed"], vit["imageSize"] // patch
+        if side != grid:
+            table = pos[:, 1:].reshape(1, grid, grid, dim).permute(0, 3, 1, 2)
+            factor = (side + 0.1) / grid
+            table = F.interpolate(table, scale_factor=(factor, factor), mode="bicubic")
+            pos = torch.cat([pos[:, :1], table.flatten(2).transpose(1, 2)], 1)
+        x = x + pos
+        n, tokens, _ = x.shape
+        norm = lambda y, name: F.layer_norm(y, (dim,), p[name + ".weight"], p[name + ".bias"], eps)
+        dense = lambda y, name: F.linear(y, p[name + ".weight"], p[name + ".bias"])
+        for i in range(vit["depth"]):
+            b = f"blocks.{i}."
+            qkv = dense(norm(x, b + "norm1"), b + "attn.qkv").view(n, tokens, 3, heads, dim // heads)
+            x = x + dense(attention(*qkv.permute(2, 0, 3, 1, 4)).transpose(1, 2).reshape(n, tokens, dim),
+                          b + "attn.proj")
+            x = x + dense(F.gelu(dense(norm(x, b + "norm2"), b + "mlp.fc1")), b + "mlp.fc2")
+        return norm(x[:, 0], "norm")
+
+    def logits(self, p, crops):
+        x = torch.cat([self.features(p, c) for c in crops])
+        for i in (0, 2, 4):
+            x = F.linear(x, p[f"head.mlp.{i}.weight"], p[f"head.mlp.{i}.bias"])
+            x = F.gelu(x) if i < 4 else F.normalize(x, dim=-1)
+        g, v = p["head.last_layer.weight_g"], p["head.last_layer.weight_v"]
+        return x @ (g * v / v.norm(dim=1, keepdim=True)).T
+
+    def __call__(self):
+        job, const = self.job, self.const
+        with torch.no_grad():
+            teacher = self.logits(self.teacher, self.crops[:1])
+        views = job["globals"] + job["locals"]
+        loss = dino_loss(self.logits(self.student, self.crops), teacher, self.center, views,
+                         job["globals"], const)
+        self.adamw.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for name in self.trained:
+                g = self.student[name].grad
+                g.mul_(torch.clamp(const["clip"] / (g.norm() + 1e-6), max=1.0))
+            self.center.lerp_(teacher.mean(0), 1 - const["centerMomentum"])
+        self.adamw.step()
+        with torch.no_grad():
+            for name, w in self.teacher.items():
+                w.lerp_(self.student[name], 1 - const["momentum"])
+        return loss.detach().reshape(1)
+
+
+def attention(q, k, v):
+    return F.softmax(q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5, -1) @ v
+
+
+def prepare(job, const, seed):
+    """A function without arguments that runs the job once and returns its result."""
+    op = job["op"]
+    if op == "matmul":
+        m, k, n = job["m"], job["k"], job["n"]
+        a = values((k, m) if job["transA"] else (m, k), seed["a"])
+        b = values((n, k) if job["transB"] else (k, n), seed["b"])
+        a, b = a.T if job["transA"] else a, b.T if job["transB"] else b
+        return lambda: a @ b
+    if op == "attention":
+        batch, tokens, heads, size = job["batch"], job["tokens"], job["heads"], job["headDim"]
+        x = values((batch, tokens, 3 * heads * size), seed["a"]).requires_grad_(job["grad"])
+        dy = values((batch, tokens, heads * size), seed["b"])
+
+        def attend():
+            qkv = x.view(batch, tokens, 3, heads, size).permute(2, 0, 3, 1, 4)
+            y = attention(*qkv).transpose(1, 2).reshape(batch, tokens, heads * size)
+            return torch.autograd.grad(y, x, dy)[0] if job["grad"] else y
+        return attend
+    if op in ("layer_norm", "layer_norm_grad"):
+        rows, cols = job["rows"], job["cols"]
+        x, dy = values((rows, cols), seed["a"]), values((rows, cols), seed["d"])
+        w, b = values((cols,), seed["b"]), values((cols,), seed["c"])
+        norm = lambda: F.layer_norm(x, (cols,), w, b, const["layerNormEps"])
+        if op == "layer_norm":
+            return norm
+        inputs = [x.requires_grad_(), w.requires_grad_(), b.requires_grad_()]
+        return lambda: torch.autograd.grad(norm(), inputs, dy)[0]
+    if op in ("softmax", "gelu"):
+        x = values((job["rows"], job["cols"]), seed["a"])
+        return (lambda: F.softmax(x, -1)) if op == "softmax" else (lambda: F.gelu(x))
+    if op == "ema":
+        t, s = values((job["size"],), seed["a"]), values((job["size"],), seed["b"])
+        return lambda: t.lerp_(s, 1 - const["momentum"])
+    if op == "adamw":
+        # As many tensors as a model has: temporaries of one huge tensor would be slow to allocate.
+        weights = values((job["size"],), seed["a"]).split(2**18)
+        grads = values((job["size"],), seed["b"]).split(2**18)
+        for w, g in zip(weights, grads):
+            w.requires_grad_().grad = g
+        adamw = torch.optim.AdamW(weights, const["lr"], tuple(const["betas"]), const["eps"],
+                                  const["weightDecay"])
+
+        def update():
+            adamw.step()
+            return weights[0].detach()
+        return update
+    if op == "loss":
+        views, globals_, batch, k = job["views"], job["globals"], job["batch"], job["outDim"]
+        s = values((views * batch, k), seed["a"], const["logitScale"]).requires_grad_()
+        t = values((globals_ * batch, k), seed["b"], const["logitScale"])
+        center = torch.zeros(k)
+
+        def loss():
+            value = dino_loss(s, t, center, views, globals_, const)
+            grad = torch.autograd.grad(value, s)[0]
+            center.lerp_(t.mean(0), 1 - const["centerMomentum"])
+            return grad
+        return loss
+    if op == "step":
+        return Step(job, const, seed["a"])
+    return None
+
+
+def main():
+    torch.set_num_threads(os.cpu_count())
+    print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+    fn = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["op"] == "prepare":
+            fn = prepare(request["job"], request["const"], request["seed"])
+            answer = {"sample": fn().flatten()[:SAMPLES].tolist() if fn else None}
+        else:
+            start = time.perf_counter()
+            for _ in range(request["n"]):
+                fn()
+            answer = {"ms": 1000 * (time.perf_counter() - start)}
+        print(json.dumps(answer), flush=True)
+
+
+main()
