@@ -17,6 +17,7 @@ import { Trainer } from "../lib/train_step.ts";
 import { readArguments } from "./train/arguments.ts";
 import { restoreTrainer, saveTrainer, saveWeights } from "./train/checkpoints.ts";
 import { judge } from "./train/judge.ts";
+import { chooseKernels } from "./train/kernels.ts";
 import { look } from "./train/look.ts";
 import { openPictures } from "./train/pictures.ts";
 import { clock, Progress } from "./train/progress.ts";
@@ -42,6 +43,9 @@ async function main(): Promise<number> {
   // Device.
   await ensureAdapter();
   const gpu = await openGpu({ limits: config.device.limits });
+  const { checkpoint } = run;
+  const measure = config.device.tune;
+  const kernels = await chooseKernels(gpu, run.path, { checkpoint, measure, progress });
 
   // Data.
   const { dataset, loader, nameSkipped } = await openPictures(config, progress);
@@ -96,7 +100,12 @@ async function main(): Promise<number> {
   };
   const log = await RunLog.open(run.path, step, diagnosisSettingsOf(config, total), progress);
   const save = (step: number) =>
-    saveTrainer(run.path, trainer, { step, epoch: Math.floor(step / stepsPerEpoch), config });
+    saveTrainer(run.path, trainer, {
+      step,
+      epoch: Math.floor(step / stepsPerEpoch),
+      config,
+      kernels,
+    });
   const started = { step, time: performance.now() };
   let synced = performance.now();
   let spreadTime = 0;

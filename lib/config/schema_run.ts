@@ -136,4 +136,9 @@ export const device = z.strictObject({
     "adapter",
     "`adapter` asks for all that the GPU offers, `portable` for WebGPU's default limits only.",
   ),
+  tune: key(
+    z.boolean(),
+    true,
+    "Time a few kernels on a GPU that is new here, once, and keep the choice; false takes fixed ones.",
+  ),
 }).meta({ description: "The GPU." });

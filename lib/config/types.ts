@@ -300,6 +300,11 @@ export interface DeviceConfig {
    * Default: `adapter`.
    */
   readonly limits: "adapter" | "portable";
+  /**
+   * Time a few kernels on a GPU that is new here, once, and keep the choice; false takes fixed
+   * ones. Default: `true`.
+   */
+  readonly tune: boolean;
 }
 
 /** A whole configuration, every key present. */

@@ -17,3 +17,11 @@ export { openGpu, type OpenGpuOptions } from "./open.ts";
 export { type Lifetime, type Plan, planMemory } from "./plan.ts";
 export { type KernelCost, Program, record } from "./program.ts";
 export { sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";
+export {
+  type Contest,
+  tune,
+  type Tuned,
+  type TuneOptions,
+  type TuneStorage,
+  type Work,
+} from "./tune.ts";

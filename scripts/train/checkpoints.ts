@@ -16,6 +16,7 @@ import {
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import type { Parameters } from "../../lib/model/mod.ts";
 import { LAST_LAYER, type Trainer } from "../../lib/train_step.ts";
+import type { KernelRecord } from "./kernels.ts";
 
 /** A parameter of each group of the optimiser; its step count stands for the group's. */
 const COUNTED = ["cls_token", "head.last_layer.weight_v"];
@@ -24,7 +25,12 @@ const COUNTED = ["cls_token", "head.last_layer.weight_v"];
 export async function saveTrainer(
   folder: string,
   trainer: Trainer,
-  { step, epoch, config }: { step: number; epoch: number; config: Config },
+  { step, epoch, config, kernels }: {
+    step: number;
+    epoch: number;
+    config: Config;
+    kernels: KernelRecord;
+  },
 ): Promise<void> {
   const moments = await trainer.adamw.save();
   await saveCheckpoint(join(folder, checkpointName(step)), {
@@ -39,6 +45,7 @@ export async function saveTrainer(
     ),
     center: await trainer.loss.center.read(),
     config,
+    extra: { kernels },
   });
   if (config.checkpoint.keep_last_n) await pruneCheckpoints(folder, config.checkpoint.keep_last_n);
 }

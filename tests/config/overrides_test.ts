@@ -58,7 +58,7 @@ const WRONG: [args: string[], error: string][] = [
     '"--optimizer.weight_decay"?',
   ],
   [["--data.seed=1"], '--data.seed: unknown key - did you mean "--training.seed"?'],
-  [["--device.qqq=1"], "--device.qqq: unknown key - the keys of device are limits"],
+  [["--device.qqq=1"], "--device.qqq: unknown key - the keys of device are limits, tune"],
   [
     ["--optimizer.betas=[0.9"],
     "--optimizer.betas: expected a list of 2, each a number ≥ 0 and < 1 " +

@@ -112,7 +112,7 @@ runTest("train gives the same bytes twice, and when stopped and resumed", async 
   assert.equal(rest.code, 0, rest.stderr);
   assert.match(rest.stderr, /resuming runs\/tiny-\S+ after step 3/);
   const files = ["checkpoint-00000006.safetensors", "teacher.safetensors", "student.safetensors"];
-  for (const file of [...files, "evaluation.json", "config.yaml"]) {
+  for (const file of [...files, "evaluation.json", "config.yaml", "kernels.json"]) {
     for (const run of ["again", resumed]) {
       await assertSameFile(folder, `first/${file}`, `${run}/${file}`);
     }

@@ -8,7 +8,14 @@ import naiveCode from "../../../kernels/matmul_naive.wgsl" with { type: "text" }
 import reduceCode from "../../../kernels/matmul_reduce.wgsl" with { type: "text" };
 import stagedCode from "../../../kernels/matmul_staged.wgsl" with { type: "text" };
 import subgroupCode from "../../../kernels/matmul_subgroup.wgsl" with { type: "text" };
-import { type Constants, defineKernel, type Gpu, grid, type Tensor } from "../../gpu/mod.ts";
+import {
+  type Constants,
+  defineKernel,
+  type Gpu,
+  grid,
+  type KernelSource,
+  type Tensor,
+} from "../../gpu/mod.ts";
 
 /**
  * How a product is made: `plain` in registers, any shape on any adapter; `staged` through workgroup memory,
@@ -47,6 +54,9 @@ const SUBGROUP = defineKernel("matmul_subgroup", subgroupCode, { subgroups: true
 const REDUCE = defineKernel("matmul_reduce", reduceCode);
 const NAIVE = defineKernel("matmul_naive", naiveCode);
 
+/** All that take part in a product. */
+export const KERNELS: readonly KernelSource[] = [PLAIN, STAGED, SUBGROUP, REDUCE];
+
 /** Subgroup size that the kernel of that name is made for. */
 const SUBGROUP_SIZE = 8;
 
@@ -71,12 +81,16 @@ export function shapeClass({ m, n, transA, transB }: Product): string {
   return `matmul ${transA ? "T" : "N"}${transB ? "T" : "N"} ${size}`;
 }
 
-/** What was chosen for the class, or else suits the kind of adapter. */
+/** What suits the kind of adapter. */
+export function usualVariant(gpu: Gpu, product: Product): MatmulVariant {
+  if (!gpu.isSoftware) return "staged";
+  return fits(gpu, "subgroup", product) ? "subgroup" : "plain";
+}
+
+/** What was chosen for the product's class, where it fits this one, or else suits the kind of adapter. */
 export function variantOf(gpu: Gpu, product: Product): MatmulVariant {
   const chosen = gpu.choices.get(shapeClass(product)) as MatmulVariant | undefined;
-  const usual = gpu.isSoftware ? "subgroup" : "staged";
-  const variant = chosen ?? usual;
-  return fits(gpu, variant, product) ? variant : gpu.isSoftware ? "plain" : "staged";
+  return chosen && fits(gpu, chosen, product) ? chosen : usualVariant(gpu, product);
 }
 
 /** Splits of K: more than one where there would be few workgroups, or a loop too long for a software adapter. */

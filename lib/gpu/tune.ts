@@ -1,0 +1,214 @@
+/**
+ * Choosing between kernels that compute the same, by trying them.
+ *
+ * No table knows which tile suits an adapter that nobody here has seen, so a few candidates run on it, three
+ * rounds in turn, and the fastest wins. Speed counts only among the right: each candidate's result is compared
+ * with a naive kernel's first. And a choice is made once: whatever the caller's storage remembers for this
+ * adapter, runtime and kernel text is taken as it is, so that one machine keeps computing the same bits.
+ *
+ * Nothing is measured without a storage, for each start might choose anew, nor on software adapters, which
+ * are too slow to try and known: the fixed profile holds there.
+ *
+ * @module
+ */
+import type { Gpu } from "./gpu.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Where choices are kept between runs: a folder, a database of the browser. */
+export interface TuneStorage {
+  /** What was kept under a key. */
+  get(key: string): Promise<string | undefined>;
+  /** Keeps a value. */
+  set(key: string, value: string): Promise<void>;
+}
+
+/** A kind of work with several ways to do it. */
+export interface Contest {
+  /** Its name, the key in {@linkcode Gpu.choices}. */
+  readonly name: string;
+  /** The ways that this adapter has. */
+  readonly candidates: readonly string[];
+  /** The one that the fixed profile takes. */
+  readonly usual: string;
+  /** Text of all kernels that take part: a changed one asks for a new choice. */
+  readonly code: string;
+  /** Largest difference from the reference, as a share of its largest magnitude. */
+  readonly tolerance: number;
+  /** Makes an instance of the work. */
+  prepare(): Work;
+}
+
+/** An instance of a kind of work. */
+export interface Work {
+  /** Everything to be freed afterwards. */
+  readonly tensors: readonly Tensor[];
+  /** Where every way writes its result. */
+  readonly output: Tensor;
+  /** Dispatches one way. */
+  run(candidate: string): void;
+  /** Dispatches the naive way. */
+  reference(): void;
+}
+
+/** How {@linkcode tune} works. */
+export interface TuneOptions {
+  /** Where choices are kept; without one nothing is measured. */
+  storage?: TuneStorage;
+  /** Measure on software adapters too. */
+  software?: boolean;
+  /** Called before each contest. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** What {@linkcode tune} chose. */
+export interface Tuned {
+  /** A candidate for every contest, for {@linkcode Gpu.choices}. */
+  choices: Map<string, string>;
+  /** Where they come from. */
+  source: "fixed" | "stored" | "measured";
+  /** Candidates that were left out since they failed or computed something else. */
+  faults: string[];
+}
+
+/** Milliseconds of one timing: well above the 11 ms that a wait takes in Deno. */
+const LONG_ENOUGH = 60;
+const MOST_RUNS = 256, ROUNDS = 3;
+
+/**
+ * Chooses a candidate for each contest.
+ *
+ * @example
+ * ```ts
+ * import { openGpu, tune } from "./mod.ts";
+ * import { matmulContests } from "../ops/mod.ts";
+ *
+ * const gpu = await openGpu();
+ * const kept = new Map<string, string>(); // a browser would keep it in localStorage
+ * const storage = {
+ *   get: (key: string) => Promise.resolve(kept.get(key)),
+ *   set: (key: string, value: string) => Promise.resolve(void kept.set(key, value)),
+ * };
+ * const { choices, source } = await tune(gpu, matmulContests(gpu), { storage });
+ * gpu.choices = choices;
+ * console.log(source, choices.get("matmul NT large"));
+ * gpu.destroy();
+ * ```
+ */
+export async function tune(
+  gpu: Gpu,
+  contests: readonly Contest[],
+  { storage, software = false, onProgress }: TuneOptions = {},
+): Promise<Tuned> {
+  const faults: string[] = [];
+  const usual = contests.map(({ name, usual }): [string, string] => [name, usual]);
+  if (!storage || (gpu.isSoftware && !software)) {
+    return { choices: new Map(usual), source: "fixed", faults };
+  }
+  const key = await keyOf(gpu, contests);
+  const stored = parse(await storage.get(key), contests);
+  if (stored) return { choices: stored, source: "stored", faults };
+  const choices = new Map<string, string>();
+  for (const [i, contest] of contests.entries()) {
+    onProgress?.(i, contests.length);
+    choices.set(contest.name, await decide(gpu, contest, faults));
+  }
+  await storage.set(key, JSON.stringify(Object.fromEntries(choices)));
+  return { choices, source: "measured", faults };
+}
+
+/** Adapter, runtime, what the device grants and the kernels' text, as one hash. */
+async function keyOf(gpu: Gpu, contests: readonly Contest[]): Promise<string> {
+  const { vendor, architecture, device, description } = gpu.info;
+  const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = gpu.limits;
+  const text = JSON.stringify([
+    [vendor, architecture, device, description],
+    navigator.userAgent,
+    [gpu.subgroupSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup],
+    contests.map(({ name, candidates, code }) => [name, candidates, code]),
+  ]);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
+  return hex.join("").slice(0, 32);
+}
+
+/** What was stored, if it answers every contest. */
+function parse(
+  text: string | undefined,
+  contests: readonly Contest[],
+): Map<string, string> | undefined {
+  try {
+    const found: unknown = JSON.parse(text ?? "null");
+    const choices = new Map(Object.entries(found as Record<string, string>));
+    const known = contests.every((c) => c.candidates.includes(choices.get(c.name)!));
+    return known && choices.size === contests.length ? choices : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The fastest of the right candidates; the usual one when none is. */
+async function decide(gpu: Gpu, contest: Contest, faults: string[]): Promise<string> {
+  const work = gpu.detached(() => contest.prepare());
+  try {
+    work.reference();
+    const expected = await work.output.read();
+    const right: string[] = [];
+    for (const candidate of contest.candidates) {
+      const fault = await faultOf(gpu, work, candidate, expected, contest.tolerance);
+      if (fault) faults.push(`${contest.name}: ${candidate} ${fault}`);
+      else right.push(candidate);
+    }
+    if (right.length < 2) return right[0] ?? contest.usual;
+    return await fastest(gpu, work, right);
+  } finally {
+    for (const tensor of work.tensors) tensor.destroy();
+  }
+}
+
+async function faultOf(
+  gpu: Gpu,
+  work: Work,
+  candidate: string,
+  expected: Float32Array,
+  tolerance: number,
+): Promise<string | undefined> {
+  let found: Float32Array;
+  try {
+    work.output.write(new Float32Array(work.output.size).fill(NaN)); // what is not written shows
+    gpu.scope(() => work.run(candidate));
+    found = await work.output.read();
+  } catch (error) {
+    return `failed: ${(error as Error).message}`;
+  }
+  const top = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const off = found.findIndex((x, i) => !(Math.abs(x - expected[i]) <= tolerance * top));
+  if (off < 0) return undefined;
+  return `computes ${found[off]} where the naive kernel computes ${expected[off]}`;
+}
+
+/** By the least time of several rounds, all candidates taking turns. */
+async function fastest(gpu: Gpu, work: Work, candidates: readonly string[]): Promise<string> {
+  const time = async (candidate: string, runs: number) => {
+    await gpu.idle();
+    const start = performance.now();
+    gpu.scope(() => {
+      for (let i = 0; i < runs; i++) work.run(candidate);
+    });
+    await gpu.idle();
+    return performance.now() - start;
+  };
+  // As many runs for all as the fastest needs; whoever is far behind already is out.
+  const once = new Map<string, number>();
+  for (const candidate of candidates) once.set(candidate, await time(candidate, 1));
+  const best = Math.min(...once.values());
+  const runners = candidates.filter((c) => once.get(c)! < 4 * best + LONG_ENOUGH);
+  let runs = 1;
+  for (const candidate of runners) {
+    while (runs < MOST_RUNS && await time(candidate, runs) < LONG_ENOUGH) runs *= 2;
+  }
+  const least = new Map(runners.map((candidate) => [candidate, Infinity]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const c of runners) least.set(c, Math.min(least.get(c)!, await time(c, runs)));
+  }
+  return runners.reduce((a, b) => least.get(b)! < least.get(a)! ? b : a);
+}

@@ -1,0 +1,61 @@
+/**
+ * The contests of matmul's kernels: one for each pair of transposes and size.
+ *
+ * @module
+ */
+import type { Contest, Gpu } from "../../gpu/mod.ts";
+import {
+  fits,
+  KERNELS,
+  launch,
+  launchNaive,
+  type MatmulVariant,
+  type Product,
+  shapeClass,
+  splitsOf,
+  usualVariant,
+} from "./variants.ts";
+
+const VARIANTS: readonly MatmulVariant[] = ["plain", "staged", "subgroup"];
+
+/** [M, K, N] of a product of each size, as they come in transformers: forward, back, weights' gradients. */
+const SHAPES: Record<"NN" | "NT" | "TN", readonly [number, number, number][]> = {
+  NN: [[256, 192, 192], [1024, 768, 192], [2048, 1536, 768]],
+  NT: [[256, 192, 192], [1024, 192, 768], [2048, 768, 1536]],
+  TN: [[192, 1024, 192], [768, 2048, 384], [1536, 2048, 1024]],
+};
+
+/** What {@linkcode tune} needs to choose matmul's kernels on a GPU. */
+export function matmulContests(gpu: Gpu): Contest[] {
+  return Object.entries(SHAPES).flatMap(([mode, shapes]) =>
+    shapes.map(([m, k, n]) =>
+      contest(gpu, { m, k, n, transA: mode[0] === "T", transB: mode[1] === "T" })
+    )
+  );
+}
+
+function contest(gpu: Gpu, product: Product): Contest {
+  const { m, k, n } = product;
+  return {
+    name: shapeClass(product),
+    candidates: VARIANTS.filter((variant) => fits(gpu, variant, product)),
+    usual: usualVariant(gpu, product),
+    code: KERNELS.map(({ code }) => code).join("\n"),
+    tolerance: 1e-5,
+    prepare() {
+      const numbers = (size: number, step: number) =>
+        gpu.tensor(Float32Array.from({ length: size }, (_, i) => i * step % 2 - 1));
+      const [a, b] = [numbers(m * k, Math.SQRT2), numbers(k * n, Math.E)];
+      const out = gpu.persistent([m, n], "out");
+      return {
+        tensors: [a, b, out],
+        output: out,
+        run(name) {
+          const variant = name as MatmulVariant;
+          launch(gpu, variant, product, { a, b, out }, 0, splitsOf(gpu, variant, product));
+        },
+        reference: () => launchNaive(gpu, product, { a, b, out }),
+      };
+    },
+  };
+}

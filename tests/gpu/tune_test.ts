@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { type Contest, type Gpu, openGpu, tune, type TuneStorage } from "../../lib/gpu/mod.ts";
+import { matmul, matmulContests } from "../../lib/ops/mod.ts";
+import { gpuTest } from "../support/gpu.ts";
+
+/** A storage in memory. */
+function memory(): TuneStorage & { kept: Map<string, string> } {
+  const kept = new Map<string, string>();
+  return {
+    kept,
+    get: (key) => Promise.resolve(kept.get(key)),
+    set: (key, value) => Promise.resolve(void kept.set(key, value)),
+  };
+}
+
+/** A product done once, done forty times over, done wrong, and not at all. */
+function contest(gpu: Gpu, candidates = ["slow", "fast", "wrong", "broken"]): Contest {
+  return {
+    name: "product",
+    candidates,
+    usual: "slow",
+    code: "",
+    tolerance: 1e-5,
+    prepare() {
+      const [a, b] = [1, 2].map((x) => gpu.tensor(new Float32Array(128 * 128).fill(x), [128, 128]));
+      const out = gpu.persistent([128, 128]);
+      const product = () => void matmul(gpu, a, b, { out, variant: "plain" });
+      return {
+        tensors: [a, b, out],
+        output: out,
+        reference: product,
+        run(candidate) {
+          if (candidate === "broken") throw new Error("no such kernel");
+          if (candidate === "wrong") matmul(gpu, b, b, { out, variant: "plain" });
+          else for (let i = 0; i < (candidate === "slow" ? 40 : 1); i++) product();
+        },
+      };
+    },
+  };
+}
+
+gpuTest("tune() takes the fastest of those that compute the right thing", async (gpu) => {
+  const storage = memory();
+  const tuned = await tune(gpu, [contest(gpu)], { storage, software: true });
+  assert.deepEqual([...tuned.choices], [["product", "fast"]]);
+  assert.equal(tuned.source, "measured");
+  assert.match(tuned.faults.join("\n"), /product: wrong computes 512 where .* computes 256/);
+  assert.match(tuned.faults.join("\n"), /product: broken failed: no such kernel/);
+});
+
+gpuTest(
+  "tune() asks its storage first, and measures again what that does not answer",
+  async (gpu) => {
+    const storage = memory();
+    const run = () => tune(gpu, [contest(gpu)], { storage, software: true });
+    await run();
+    const [key] = storage.kept.keys();
+    storage.kept.set(key, `{"product":"slow"}`);
+    const stored = await run();
+    assert.deepEqual([stored.source, stored.choices.get("product")], ["stored", "slow"]);
+    for (const damaged of ["", "{", "[]", "null", `{"product":"gone"}`, `{"other":"fast"}`]) {
+      storage.kept.set(key, damaged);
+      assert.equal((await run()).source, "measured", damaged);
+    }
+    await tune(gpu, [{ ...contest(gpu), code: "changed" }], { storage, software: true });
+    assert.equal(storage.kept.size, 2, "other kernels are another question");
+  },
+);
+
+gpuTest(
+  "tune() keeps to the fixed profile without a storage, and on software adapters",
+  async (gpu) => {
+    const none = await tune(gpu, [contest(gpu)], { software: true });
+    assert.deepEqual([none.source, none.choices.get("product")], ["fixed", "slow"]);
+    if (!gpu.isSoftware) return;
+    const storage = memory();
+    assert.equal((await tune(gpu, [contest(gpu)], { storage })).source, "fixed");
+    assert.equal(storage.kept.size, 0);
+  },
+);
+
+gpuTest("tune() falls back to the usual candidate when none is right", async (gpu) => {
+  const options = { storage: memory(), software: true };
+  const { choices, faults } = await tune(gpu, [contest(gpu, ["wrong", "broken"])], options);
+  assert.equal(choices.get("product"), "slow");
+  assert.equal(faults.length, 2);
+});
+
+gpuTest("matmul's kernels are chosen on a portable device, and used", async () => {
+  const gpu = await openGpu({ limits: "portable" });
+  const contests = matmulContests(gpu).filter(({ name }) => name === "matmul NT small");
+  assert.deepEqual(contests[0].candidates, ["plain", "staged"]);
+  const { choices, faults } = await tune(gpu, contests, { storage: memory(), software: true });
+  assert.deepEqual(faults, []);
+  gpu.choices = choices;
+  assert.ok(contests[0].candidates.includes(choices.get("matmul NT small")!));
+  assert.equal(gpu.memory.liveBytes, 0);
+  gpu.destroy();
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
+import { kernelStorage } from "../../scripts/kernel_storage.ts";
+import { chooseKernels, type KernelRecord } from "../../scripts/train/kernels.ts";
+import { Progress } from "../../scripts/train/progress.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { folderTest, withFolder } from "../support/permissions.ts";
+
+folderTest("kernelStorage() keeps a file per key", async (folder) => {
+  const storage = (await kernelStorage(`${folder}/cache/hatchling`))!;
+  assert.equal(await storage.get("abc"), undefined);
+  await storage.set("abc", "{}");
+  assert.equal((await storage.get("abc"))?.trim(), "{}");
+  const names = Array.from(Deno.readDirSync(`${folder}/cache/hatchling`), ({ name }) => name);
+  assert.deepEqual(names, ["kernels-abc.json"]);
+});
+
+folderTest("kernelStorage() is none where nothing can be written", async (folder) => {
+  await Deno.writeTextFile(`${folder}/file`, "");
+  assert.equal(await kernelStorage(`${folder}/file/cache`), undefined);
+  assert.equal(await kernelStorage(""), undefined);
+});
+
+gpuTest("chooseKernels() records its choice, and keeps that of a checkpoint", async (gpu) => {
+  const before = gpu.choices;
+  const choose = (folder: string, kernels?: KernelRecord) => {
+    const checkpoint = kernels && { state: { extra: { kernels } } } as unknown as LatestCheckpoint;
+    return chooseKernels(gpu, folder, { checkpoint, measure: false, progress: new Progress() });
+  };
+  await withFolder(async (folder) => {
+    const first = await choose(folder);
+    assert.ok(Object.keys(first.choices).includes("matmul NT large"));
+    assert.deepEqual(JSON.parse(await Deno.readTextFile(`${folder}/kernels.json`)), first);
+    const choices = { ...first.choices, "matmul NT large": "plain" };
+    assert.deepEqual(await choose(folder, { ...first, choices }), { ...first, choices });
+    assert.equal(gpu.choices.get("matmul NT large"), "plain");
+  });
+  gpu.choices = before;
+}, ["read", "write"]);
