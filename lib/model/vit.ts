@@ -260,7 +260,9 @@ export class VisionTransformer {
       };
       const keep = options.keep?.[group]?.[i] ??
         (source && rates[i] > 0 ? { attn: draw(0), mlp: draw(1) } : undefined);
-      const run = block(gpu, y, params, `blocks.${i}`, heads, keep);
+      // Nothing but the class token leaves the last block, unless somebody looks at the others.
+      const classOnly = i === depth - 1 && !options.trace && !options.watch;
+      const run = block(gpu, y, params, `blocks.${i}`, heads, { keep, classOnly });
       y = run.y;
       trace?.set(`block.${i}`, y);
       options.watch?.(`block.${i}`, y, group);

@@ -207,3 +207,26 @@ Deno.test("dropPathRates() rise from 0 to the rate", () => {
   assertClose(rates(4), [0, 0.1, 0.2, 0.3], 1e-12);
   assert.deepEqual(rates(1), [0]);
 });
+
+gpuTest("the last block makes the class token alone, unless others are looked at", async (gpu) => {
+  const vit = new VisionTransformer({ imageSize: 16, patchSize: 8, dim: 12, depth: 2, heads: 3 });
+  const results: Float32Array[][] = [];
+  for (const trace of [undefined, new Map<string, Tensor>()]) {
+    const params = new Parameters(gpu, vit.specs(), { grad: true });
+    params.load(initialize(vit.specs(), 1));
+    const y = gpu.scope(() => {
+      const images = gpu.tensor(normals(2 * 3 * 16 * 16, 2), [2, 3, 16, 16]);
+      const keep = [[1, 2].map(() => ({
+        attn: gpu.tensor(Float32Array.of(2, 0)),
+        mlp: gpu.tensor(Float32Array.of(0, 2)),
+      }))];
+      const run = vit.forward(gpu, params, [images], { trace, keep });
+      run.backward(gpu.tensor(normals(2 * 12, 3), [2, 12]));
+      return run.y;
+    });
+    const grads = params.all.map(({ grad }) => grad!);
+    results.push(await gpu.read([y, ...grads]));
+    for (const t of [y, params]) t.destroy();
+  }
+  results[0].forEach((values, i) => assertClose(values, results[1][i], 1e-6, `${i}`));
+});
