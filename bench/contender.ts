@@ -52,6 +52,21 @@ export function queued(
   };
 }
 
+/** Waits for the queue of a peer's device; what the device complained of meanwhile is thrown. */
+export function watched(device: GPUDevice): () => Promise<void> {
+  let complaint: string | undefined;
+  device.addEventListener("uncapturederror", (event) => {
+    event.preventDefault();
+    complaint ??= (event as GPUUncapturedErrorEvent).error.message;
+  });
+  return async () => {
+    await device.queue.onSubmittedWorkDone();
+    const message = complaint;
+    complaint = undefined;
+    if (message) throw new Error(message);
+  };
+}
+
 /** What waiting for an empty queue costs: Deno polls it, about 11 ms apart. */
 export async function emptyWait(wait: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];

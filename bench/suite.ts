@@ -21,7 +21,7 @@ export interface Result {
 export interface Row extends Omit<Case, "job"> {
   /** Results by contender's name. */
   results: Record<string, Result>;
-  /** First results that differ: who, what it gave, and what the first contender gave. */
+  /** First results that differ: who, what it gave, and what the first contender gave. Such are not timed. */
   disagreements: string[];
 }
 
@@ -44,21 +44,26 @@ export async function runCase(
       const subject = await prepare(job);
       if (!subject) continue;
       const sample = await subject.sample();
-      ready.push({ name, subject, first: performance.now() - start });
+      const first = performance.now() - start;
       reference ??= sample;
       row.flops ??= subject.flops;
-      if (!agree(sample, reference)) {
+      if (agree(sample, reference)) {
+        ready.push({ name, subject, first });
+      } else {
+        subject.destroy();
         row.disagreements.push(`${name} gives ${sample}, not ${reference}`);
       }
     } catch (error) {
       note(`${rest.label}: ${name} fails: ${firstLine(error)}`);
     }
   }
-  const timings = await compare(ready.map(({ subject }) => subject), repeats);
-  ready.forEach(({ name, subject, first }, i) => {
-    row.results[name] = { ...timings[i], first };
-    subject.destroy();
-  });
+  try {
+    const timings = await compare(ready.map(({ subject }) => subject), repeats);
+    ready.forEach(({ name, first }, i) => row.results[name] = { ...timings[i], first });
+  } catch (error) {
+    note(`${rest.label}: not timed: ${firstLine(error)}`);
+  }
+  for (const { subject } of ready) subject.destroy();
   for (const line of row.disagreements) note(`${rest.label}: ${line}`);
   return row;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { initialize } from "../../lib/model/mod.ts";
-import { type Contender, emptyWait, queued, SAMPLES, type Subject } from "../contender.ts";
+import { type Contender, emptyWait, queued, SAMPLES, type Subject, watched } from "../contender.ts";
 import {
   CROP_SCALE,
   cropShapes,
@@ -29,7 +29,7 @@ export async function openJax(): Promise<Contender> {
   const found = await jax.init("webgpu");
   if (!found.includes("webgpu")) throw new Error("its WebGPU backend did not start");
   jax.defaultDevice("webgpu");
-  const wait = () => jax.getWebGPUDevice().queue.onSubmittedWorkDone();
+  const wait = watched(jax.getWebGPUDevice());
   const waitMs = await emptyWait(wait);
   return {
     name: "jax-js",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Contender, emptyWait, queued, SAMPLES } from "../contender.ts";
+import { type Contender, emptyWait, queued, SAMPLES, watched } from "../contender.ts";
 import { type Job, SEED, STEP } from "../jobs.ts";
 import { values } from "../values.ts";
 
@@ -21,7 +21,13 @@ interface Tf {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
   getBackend(): string;
-  backend(): { queue: GPUQueue; ensureCommandEncoderReady(): void; submitQueue(): void };
+  backend(): {
+    device: GPUDevice;
+    queue: GPUQueue;
+    endComputePassEncoder(): void;
+    ensureCommandEncoderReady(): void;
+    submitQueue(): void;
+  };
   tensor(data: Float32Array, shape: number[]): TfTensor;
   tidy<T>(fn: () => T): T;
   matMul(a: TfTensor, b: TfTensor, transA: boolean, transB: boolean): TfTensor;
@@ -46,11 +52,13 @@ export async function openTfjs(): Promise<Contender> {
   await tf.ready();
   if (tf.getBackend() !== "webgpu") throw new Error(`its backend is ${tf.getBackend()}`);
   tf.env().set("WEBGPU_CPU_FORWARD", false); // small tensors too go to the adapter
+  const done = watched(tf.backend().device);
   const wait = () => {
     const backend = tf.backend();
+    backend.endComputePassEncoder();
     backend.ensureCommandEncoderReady(); // there may be nothing to submit
     backend.submitQueue();
-    return backend.queue.onSubmittedWorkDone();
+    return done();
   };
   const waitMs = await emptyWait(wait);
   return {
