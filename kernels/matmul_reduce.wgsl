@@ -1,11 +1,12 @@
 // Σ of the partial products of a split matmul, then its epilogue: partial [S, M·N] → C [M, N].
 //
-// Epilogue, bits of params.epilogue in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps
-// the value and C gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD).
+// Epilogue, in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps the value and C gets its exact
+// GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants: Mesa's software driver compiles a kernel anew
+// at every dispatch where knowing the uniforms would remove half of it.
 // Splits are added from first to last. N is a multiple of 4.
 // Launch: grid(M · N / 4, 64), one vec4 per invocation.
 
-struct Params { count: u32, columns: u32, splits: u32, epilogue: u32 }
+struct Params { count: u32, columns: u32, splits: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> c: array<vec4f>;
@@ -13,15 +14,11 @@ struct Params { count: u32, columns: u32, splits: u32, epilogue: u32 }
 @group(0) @binding(4) var<storage, read> aux: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> pre: array<vec4f>;
 
-const ACCUMULATE = 1u;
-const BIAS = 2u;
-const GELU = 4u;
-const GELU_GRAD = 8u;
-const ADD = 16u;
-
-fn has(bit: u32) -> bool {
-  return (params.epilogue & bit) != 0u;
-}
+override ACCUMULATE: bool = false;
+override BIAS: bool = false;
+override GELU: bool = false;
+override GELU_GRAD: bool = false;
+override ADD: bool = false;
 
 // erf by a rational approximation on [-4, 4] (about 2 ulp), 1 beyond.
 fn erf(x: vec4f) -> vec4f {
@@ -56,13 +53,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   if (i >= params.count) { return; }
   var v = partial[i];
   for (var s = 1u; s < params.splits; s++) { v += partial[s * params.count + i]; }
-  if (has(ACCUMULATE)) { v += c[i]; }
-  if (has(BIAS)) { v += bias[i % params.columns]; }
-  if (has(GELU)) {
+  if (ACCUMULATE) { v += c[i]; }
+  if (BIAS) { v += bias[i % params.columns]; }
+  if (GELU) {
     pre[i] = v;
     v = gelu(v);
   }
-  if (has(GELU_GRAD)) { v *= gelu_grad(aux[i]); }
-  if (has(ADD)) { v += aux[i]; }
+  if (GELU_GRAD) { v *= gelu_grad(aux[i]); }
+  if (ADD) { v += aux[i]; }
   c[i] = v;
 }

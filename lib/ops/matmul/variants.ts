@@ -103,6 +103,18 @@ export function splitsOf(gpu: Gpu, variant: MatmulVariant, { m, n, k }: Product)
   return Math.max(1, must, wanted);
 }
 
+/** The epilogue as a kernel's constants. */
+function constantsOf(epilogue: number) {
+  const has = (bit: number) => (epilogue & bit) !== 0;
+  return {
+    ACCUMULATE: has(EPILOGUE.accumulate),
+    BIAS: has(EPILOGUE.bias),
+    GELU: has(EPILOGUE.gelu),
+    GELU_GRAD: has(EPILOGUE.geluGrad),
+    ADD: has(EPILOGUE.add),
+  };
+}
+
 /** Dispatches a product by a variant, in `splits` parts of K added in order. */
 export function launch(
   gpu: Gpu,
@@ -121,33 +133,27 @@ export function launch(
   const target = parts > 1 ? gpu.empty([parts, m, n], "matmul.partial") : out;
   const fused = parts > 1 ? 0 : epilogue;
   const [lda, ldb] = [transA ? m : k, transB ? k : n];
-  const has = (bit: number) => (fused & bit) !== 0;
   const subgroup = variant === "subgroup";
-  const constants: Constants = subgroup
-    ? {
-      ACCUMULATE: has(EPILOGUE.accumulate),
-      GELU: has(EPILOGUE.gelu),
-      GELU_GRAD: has(EPILOGUE.geluGrad),
-      ADD: has(EPILOGUE.add),
-    }
-    : {
-      VEC_A: lda % 4 === 0,
-      VEC_B: ldb % 4 === 0,
-      VEC_C: n % 4 === 0,
-      EXACT_K: k % 4 === 0,
-    };
+  const { BIAS, ...fusedConstants } = constantsOf(fused);
+  const constants: Constants = subgroup ? fusedConstants : {
+    VEC_A: lda % 4 === 0,
+    VEC_B: ldb % 4 === 0,
+    VEC_C: n % 4 === 0,
+    EXACT_K: k % 4 === 0,
+  };
   const kernel = { plain: PLAIN, staged: STAGED, subgroup: SUBGROUP }[variant];
   gpu.dispatch(kernel, {
     constants: { TRANS_A: transA, TRANS_B: transB, ...constants },
     tensors: [a, b, target, bias ?? a, aux ?? a, pre ?? gpu.dummy()],
-    u32: [m, n, k, lda, ldb, n, subgroup ? +has(EPILOGUE.bias) : fused, split],
+    u32: [m, n, k, lda, ldb, n, subgroup ? +BIAS : fused, split],
     workgroups: [Math.ceil(n / 64), Math.ceil(m / (subgroup ? 32 : 64)), parts],
     flops: 2 * m * n * k,
   });
   if (parts === 1) return;
   gpu.dispatch(REDUCE, {
+    constants: constantsOf(epilogue),
     tensors: [target, out, bias ?? target, aux ?? target, pre ?? gpu.dummy()],
-    u32: [m * n / 4, n / 4, parts, epilogue],
+    u32: [m * n / 4, n / 4, parts],
     workgroups: grid(m * n / 4, 64),
     flops: parts * m * n,
   });
