@@ -9,6 +9,7 @@ import { checkDispatch, type Dispatch, type DispatchOptions, packParams } from "
 import { EagerQueue } from "./eager.ts";
 import { KernelCache, type KernelSource } from "./kernel.ts";
 import { Memory } from "./memory.ts";
+import { StagingRing } from "./staging.ts";
 import { roundUp, sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";
 
 /** Receives allocations and dispatches while a program is being recorded. */
@@ -21,12 +22,8 @@ export interface Recorder {
   own(storage: Storage): void;
 }
 
-const USAGE = GPU_BUFFER_USAGE();
-
-function GPU_BUFFER_USAGE(): { data: number; read: number } {
-  // Written out: importing this module must not need a GPU (STORAGE | COPY_SRC | COPY_DST; MAP_READ | COPY_DST).
-  return { data: 0x80 | 0x04 | 0x08, read: 0x01 | 0x08 };
-}
+/** STORAGE | COPY_SRC | COPY_DST, written out: importing this module must not need a GPU. */
+const USAGE = 0x80 | 0x04 | 0x08;
 
 /** An open GPU. Get one from {@linkcode openGpu}. */
 export class Gpu {
@@ -45,6 +42,7 @@ export class Gpu {
   /** Set while a program is being recorded. */
   recorder: Recorder | undefined;
   #eager: EagerQueue;
+  readonly #staging: StagingRing;
   #error: Error | undefined;
   #lost: Error | undefined;
   #scope: Set<Storage> | undefined;
@@ -57,6 +55,7 @@ export class Gpu {
     this.info = info;
     this.kernels = new KernelCache(device, subgroupDirective);
     this.#eager = new EagerQueue(device);
+    this.#staging = new StagingRing(device);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#error ??= new HatchlingError(
@@ -129,7 +128,7 @@ export class Gpu {
           "use a smaller batch, image or output dimension",
       );
     }
-    const buffer = this.device.createBuffer({ size, usage: USAGE.data, label });
+    const buffer = this.device.createBuffer({ size, usage: USAGE, label });
     this.memory.add(size);
     const storage: Storage = { buffer, bytes: size, destroyed: false, label };
     if (this.recorder) this.recorder.own(storage);
@@ -171,7 +170,7 @@ export class Gpu {
   /** A 16-byte tensor to bind where a variant does not use a binding; `index` keeps two of them apart. */
   dummy(index = 0): Tensor {
     while (this.#dummies.length <= index) {
-      const buffer = this.device.createBuffer({ size: 16, usage: USAGE.data, label: "dummy" });
+      const buffer = this.device.createBuffer({ size: 16, usage: USAGE, label: "dummy" });
       const storage: Storage = { buffer, bytes: 16, destroyed: false, label: "dummy" };
       this.#dummies.push(new Tensor(this, [4], storage, 0));
     }
@@ -201,10 +200,12 @@ export class Gpu {
 
   /** Downloads several tensors with one wait. */
   async read(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+    if (!tensors.length) return [];
     this.#eager.flush();
     await this.#compiled();
     const total = tensors.reduce((sum, t) => sum + roundUp(t.bytes, 16), 0);
-    const staging = this.device.createBuffer({ size: Math.max(16, total), usage: USAGE.read });
+    const staging = this.#staging.take(total);
+    let broken = true;
     try {
       const encoder = this.device.createCommandEncoder();
       let at = 0;
@@ -214,22 +215,24 @@ export class Gpu {
         at += roundUp(t.bytes, 16);
       }
       this.device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(1 /* GPUMapMode.READ */).catch(async (error) => {
+      await staging.mapAsync(1, /* GPUMapMode.READ */ 0, total).catch(async (error) => {
         // The loss of the device is told while one waits for it.
         await this.device.queue.onSubmittedWorkDone();
         this.check();
         throw new HatchlingError(`Reading from the GPU failed: ${error.message}`);
       });
       this.check();
-      const bytes = staging.getMappedRange();
+      const bytes = staging.getMappedRange(0, total);
       at = 0;
-      return tensors.map((t) => {
-        const values = new Float32Array(bytes.slice(at, at + t.bytes));
+      const values = tensors.map((t) => {
+        const from = at;
         at += roundUp(t.bytes, 16);
-        return values;
+        return new Float32Array(bytes.slice(from, from + t.bytes));
       });
+      broken = false;
+      return values;
     } finally {
-      staging.destroy();
+      this.#staging.give(staging, broken);
     }
   }
 
@@ -288,6 +291,7 @@ export class Gpu {
   /** Frees the device and all its memory. */
   destroy(): void {
     this.#destroyed = true;
+    this.#staging.destroy();
     this.device.destroy();
   }
 }

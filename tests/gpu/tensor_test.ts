@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { matmul } from "../../lib/ops/matmul.ts";
+import { StagingRing } from "../../lib/gpu/staging.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 gpuTest("Tensor keeps shape, size and bytes; write() and read() round-trip", async (gpu) => {
@@ -155,4 +156,32 @@ gpuTest("a destroyed tensor is a clear error in the next op", (gpu) => {
   assert.throws(() => a.write(new Float32Array(4)), /destroyed/);
   assert.equal(gpu.memory.liveBytes, before);
   b.destroy();
+});
+
+gpuTest("reads that overlap, grow and shrink each get their own values", async (gpu) => {
+  const sizes = [4, 3, 40_000, 1, 20_000, 5];
+  const tensors = sizes.map((n, i) => gpu.tensor(new Float32Array(n).fill(i)));
+  for (let round = 0; round < 3; round++) {
+    const values = await Promise.all(tensors.map((t) => t.read()));
+    values.forEach((v, i) => {
+      assert.equal(v.length, sizes[i]);
+      assert.ok(v.every((x) => x === i));
+    });
+  }
+  assert.deepEqual(await gpu.read([]), []);
+  for (const t of tensors) t.destroy();
+});
+
+gpuTest("a staging ring hands out idle buffers again, and keeps few", (gpu) => {
+  const ring = new StagingRing(gpu.device);
+  const first = ring.take(16);
+  assert.notEqual(ring.take(16), first, "it is not idle");
+  ring.give(first);
+  assert.equal(ring.take(100), first);
+  ring.give(first, true);
+  assert.notEqual(ring.take(16), first, "it is broken");
+  const large = ring.take(2 ** 25);
+  ring.give(large);
+  assert.notEqual(ring.take(2 ** 25), large, "it is too large to be kept");
+  ring.destroy();
 });
