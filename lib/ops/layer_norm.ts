@@ -6,14 +6,22 @@
 import code from "../../kernels/layer_norm.wgsl" with { type: "text" };
 import backwardCode from "../../kernels/layer_norm_backward.wgsl" with { type: "text" };
 import gradCode from "../../kernels/layer_norm_weight_grad.wgsl" with { type: "text" };
+import subgroupCode from "../../kernels/layer_norm_subgroup.wgsl" with { type: "text" };
+import fusedCode from "../../kernels/layer_norm_grad_subgroup.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { columnLaunch, columnSum } from "./reduce.ts";
-import { rowLaunch } from "./row_launch.ts";
+import { heldLaunch, rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
 const LAYER_NORM_BACKWARD = defineKernel("layer_norm_backward", backwardCode);
 const LAYER_NORM_WEIGHT_GRAD = defineKernel("layer_norm_weight_grad", gradCode);
+const SUBGROUPS = { subgroups: true };
+const LAYER_NORM_SUBGROUP = defineKernel("layer_norm_subgroup", subgroupCode, SUBGROUPS);
+const LAYER_NORM_GRAD_SUBGROUP = defineKernel("layer_norm_grad_subgroup", fusedCode, SUBGROUPS);
+
+/** Rows of a workgroup of the subgroup kernels, forward and backward. */
+const ROWS = 16, ROWS_BACKWARD = 32;
 
 /** What {@linkcode layerNorm} returns. */
 export interface LayerNormResult {
@@ -35,9 +43,9 @@ export function layerNorm(
   const rows = x.size / dim;
   const y = gpu.empty(x.shape, "layer_norm");
   const stats = gpu.empty([rows, 2], "layer_norm.stats");
-  const launch = rowLaunch(gpu, rows, dim);
-  gpu.dispatch(LAYER_NORM, {
-    ...launch,
+  const held = heldLaunch(gpu, rows, dim, ROWS);
+  gpu.dispatch(held ? LAYER_NORM_SUBGROUP : LAYER_NORM, {
+    ...(held ?? rowLaunch(gpu, rows, dim)),
     tensors: [x, weight.data, bias.data, y, stats],
     u32: [rows, dim],
     f32: [eps],
@@ -46,32 +54,79 @@ export function layerNorm(
   return {
     y,
     backward(dy, residual) {
-      const dw = claim(weight);
-      const db = claim(bias);
-      if (dw || db) {
-        const { chunk, chunks, ...how } = columnLaunch(gpu, rows, dim, dim % 4 === 0);
-        const last = chunks === 1;
-        const [toW, toB] = [dw, db].map((d, i) =>
-          last && d ? d.out : gpu.empty([chunks, dim], `layer_norm.partial.${i}`)
-        );
-        gpu.dispatch(LAYER_NORM_WEIGHT_GRAD, {
-          ...how,
-          tensors: [x, stats, dy, toW, toB],
-          u32: [rows, dim, chunk, last ? +!!dw?.accumulate + 2 * +!!db?.accumulate : 0],
-          flops: 5 * x.size,
-        });
-        if (dw && !last) columnSum(gpu, toW, dw);
-        if (db && !last) columnSum(gpu, toB, db);
-      }
       const dx = gpu.empty(x.shape, "layer_norm.grad");
-      gpu.dispatch(LAYER_NORM_BACKWARD, {
-        ...launch,
-        constants: { ...launch.constants, RESIDUAL: !!residual },
-        tensors: [x, stats, weight.data, dy, residual ?? dy, dx],
-        u32: [rows, dim],
-        flops: 12 * x.size,
-      });
+      const grads = [claim(weight), claim(bias)] as const;
+      const args = { x, stats, weight: weight.data, dy, residual, dx };
+      if (held) backwardHeld(gpu, args, grads);
+      else backwardInTurn(gpu, args, grads);
       return dx;
     },
   };
+}
+
+/** What a backward pass reads, and dx, which it writes. */
+interface BackwardArgs {
+  x: Tensor;
+  stats: Tensor;
+  weight: Tensor;
+  dy: Tensor;
+  residual?: Tensor;
+  dx: Tensor;
+}
+
+/** Where the gradients of weight and bias go. */
+type Targets = readonly [ReturnType<typeof claim>, ReturnType<typeof claim>];
+
+/** One pass over the rows, then sums of what it left of the weights. */
+function backwardHeld(
+  gpu: Gpu,
+  { x, stats, weight, dy, residual, dx }: BackwardArgs,
+  grads: Targets,
+): void {
+  const dim = weight.size, rows = x.size / dim;
+  const weights = grads.some((grad) => grad);
+  const { constants, workgroups } = heldLaunch(gpu, rows, dim, ROWS_BACKWARD)!;
+  const partial = [0, 1].map((i) =>
+    weights ? gpu.empty([Math.ceil(rows / ROWS_BACKWARD), dim], "layer_norm.partial") : gpu.dummy(i)
+  );
+  gpu.dispatch(LAYER_NORM_GRAD_SUBGROUP, {
+    constants: { ...constants, RESIDUAL: !!residual, WEIGHTS: weights },
+    tensors: [x, stats, weight, dy, residual ?? dy, dx, ...partial],
+    u32: [rows, dim],
+    workgroups,
+    flops: (weights ? 17 : 12) * x.size,
+  });
+  grads.forEach((grad, i) => grad && columnSum(gpu, partial[i], grad));
+}
+
+/** Gradients of the weights, then that of the input. */
+function backwardInTurn(
+  gpu: Gpu,
+  { x, stats, weight, dy, residual, dx }: BackwardArgs,
+  grads: Targets,
+): void {
+  const dim = weight.size, rows = x.size / dim;
+  if (grads.some((grad) => grad)) {
+    const { chunk, chunks, ...how } = columnLaunch(gpu, rows, dim, dim % 4 === 0);
+    const last = chunks === 1;
+    const to = grads.map((grad) =>
+      last && grad ? grad.out : gpu.empty([chunks, dim], "layer_norm.partial")
+    );
+    const [addW, addB] = grads.map((grad) => last && grad?.accumulate);
+    gpu.dispatch(LAYER_NORM_WEIGHT_GRAD, {
+      ...how,
+      tensors: [x, stats, dy, ...to],
+      u32: [rows, dim, chunk, (addW ? 1 : 0) + (addB ? 2 : 0)],
+      flops: 5 * x.size,
+    });
+    if (!last) grads.forEach((grad, i) => grad && columnSum(gpu, to[i], grad));
+  }
+  const { constants, workgroups } = rowLaunch(gpu, rows, dim);
+  gpu.dispatch(LAYER_NORM_BACKWARD, {
+    constants: { ...constants, RESIDUAL: !!residual },
+    tensors: [x, stats, weight, dy, residual ?? dy, dx],
+    u32: [rows, dim],
+    workgroups,
+    flops: 12 * x.size,
+  });
 }

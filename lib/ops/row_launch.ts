@@ -1,5 +1,5 @@
 /**
- * How row-wise kernels are launched: 64 invocations per workgroup, some of them sharing a row.
+ * How row-wise kernels are launched: 64 invocations per workgroup, some of them sharing a row, or 8 that hold one.
  *
  * @module
  */
@@ -23,4 +23,23 @@ export function rowLaunch(
 ): { constants: { LANES: number }; workgroups: [number, number, number] } {
   const lanes = gpu.lanes ?? (gpu.isSoftware && columns <= ALONE ? 1 : 64);
   return { constants: { LANES: lanes }, workgroups: grid(rows * lanes, 64) };
+}
+
+/** Longest row that eight lanes hold in registers, 16 vec4s each: with more, kernels take seconds to compile. */
+const HELD = 512;
+
+/**
+ * The `PER` constant and the workgroups for a kernel whose workgroups of one subgroup hold a row in registers
+ * and take `rowsEach` rows. Nothing where {@linkcode rowLaunch} is the better choice: on GPUs, without
+ * subgroups, for long rows and those of broken vec4s.
+ */
+export function heldLaunch(
+  gpu: Gpu,
+  rows: number,
+  columns: number,
+  rowsEach: number,
+): { constants: { PER: number }; workgroups: [number, number, number] } | undefined {
+  if (gpu.lanes !== undefined || !gpu.isSoftware || gpu.subgroupSize < 8) return undefined;
+  if (columns % 4 !== 0 || columns > HELD) return undefined;
+  return { constants: { PER: Math.ceil(columns / 32) }, workgroups: grid(rows, rowsEach) };
 }

@@ -4,10 +4,12 @@
  * @module
  */
 import code from "../../kernels/softmax.wgsl" with { type: "text" };
+import subgroupCode from "../../kernels/softmax_subgroup.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
-import { rowLaunch } from "./row_launch.ts";
+import { heldLaunch, rowLaunch } from "./row_launch.ts";
 
 const SOFTMAX = defineKernel("softmax", code);
+const SOFTMAX_SUBGROUP = defineKernel("softmax_subgroup", subgroupCode, { subgroups: true });
 
 /** y = exp(x − max) / Σ exp(x − max) per row of x [R, C]; dx = y · (dy − Σ dy · y). */
 export function softmax(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): Tensor } {
@@ -15,8 +17,9 @@ export function softmax(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor):
   const rows = x.size / cols;
   const run = (a: Tensor, dy: Tensor, grad: boolean): Tensor => {
     const out = gpu.empty(x.shape, grad ? "softmax.grad" : "softmax");
-    const { constants, workgroups } = rowLaunch(gpu, rows, cols);
-    gpu.dispatch(SOFTMAX, {
+    const held = heldLaunch(gpu, rows, cols, 16);
+    const { constants, workgroups } = held ?? rowLaunch(gpu, rows, cols);
+    gpu.dispatch(held ? SOFTMAX_SUBGROUP : SOFTMAX, {
       constants: { ...constants, GRAD: grad },
       tensors: [a, dy, out],
       u32: [rows, cols],

@@ -20,7 +20,7 @@ function reference(x: Float64Array, weight: Float64Array, bias: Float64Array): F
 }
 
 // One element, fewer and more columns than lanes, in whole vec4s or not, blocks and chunks of the weight gradient.
-for (const [rows, dim] of [[1, 1], [3, 7], [131, 5], [2, 67], [33, 68], [4100, 4]]) {
+for (const [rows, dim] of [[1, 1], [3, 7], [131, 5], [2, 67], [33, 68], [4100, 4], [5, 512]]) {
   gpuTest(`layerNorm() equals f64, forward and backward, at [${rows}, ${dim}]`, async (gpu) => {
     const [x, w, b, dy, dz] = [rows * dim, dim, dim, rows * dim, rows * dim].map((n, i) =>
       normals(n, i + 1)
@@ -55,38 +55,39 @@ for (const [rows, dim] of [[1, 1], [3, 7], [131, 5], [2, 67], [33, 68], [4100, 4
   });
 }
 
-gpuTest("layerNorm() equals f64 in rows of extreme values", async (gpu) => {
-  const dim = 67;
-  const noise = normals(dim, 9);
-  const rows = {
-    "zeros": noise.map(() => 0),
-    "equal": noise.map(() => 12345.678),
-    "equal, small": noise.map(() => -0.1),
-    "1e4 and -1e4": noise.map((v) => v < 0 ? -1e4 : 1e4),
-    "around 1e-30": noise.map((v) => v * 1e-30),
-    "around 100": noise.map((v) => v + 100),
-    "huge": noise.map((v) => v * 1e17),
-    "one outlier": noise.map((v, i) => i === 0 ? 1e4 : v * 1e-3),
-  };
-  const x = Float32Array.from(Object.values(rows).flatMap((row) => [...row]));
-  const w = normals(dim, 10);
-  await eachLanes(gpu, async (what) => {
-    const [y] = await values(gpu, () => {
-      const [weight, bias] = [{ data: gpu.tensor(w) }, { data: gpu.persistent([dim]) }];
-      return [layerNorm(gpu, gpu.tensor(x, [x.length / dim, dim]), weight, bias).y];
-    });
-    Object.entries(rows).forEach(([name, row], i) => {
-      const expected = reference(
-        Float64Array.from(row),
-        Float64Array.from(w),
-        new Float64Array(dim),
-      );
-      // Equal values differ from their mean by nothing; f64 sums leave 1e-11.
-      const exact = name.startsWith("equal") ? expected.map(() => 0) : expected;
-      assertClose(y.subarray(i * dim, (i + 1) * dim), exact, 1e-5, `${name}, ${what}`);
+for (const dim of [67, 68]) {
+  gpuTest(`layerNorm() equals f64 in rows of ${dim} extreme values`, async (gpu) => {
+    const noise = normals(dim, 9);
+    const rows = {
+      "zeros": noise.map(() => 0),
+      "equal": noise.map(() => 12345.678),
+      "equal, small": noise.map(() => -0.1),
+      "1e4 and -1e4": noise.map((v) => v < 0 ? -1e4 : 1e4),
+      "around 1e-30": noise.map((v) => v * 1e-30),
+      "around 100": noise.map((v) => v + 100),
+      "huge": noise.map((v) => v * 1e17),
+      "one outlier": noise.map((v, i) => i === 0 ? 1e4 : v * 1e-3),
+    };
+    const x = Float32Array.from(Object.values(rows).flatMap((row) => [...row]));
+    const w = normals(dim, 10);
+    await eachLanes(gpu, async (what) => {
+      const [y] = await values(gpu, () => {
+        const [weight, bias] = [{ data: gpu.tensor(w) }, { data: gpu.persistent([dim]) }];
+        return [layerNorm(gpu, gpu.tensor(x, [x.length / dim, dim]), weight, bias).y];
+      });
+      Object.entries(rows).forEach(([name, row], i) => {
+        const expected = reference(
+          Float64Array.from(row),
+          Float64Array.from(w),
+          new Float64Array(dim),
+        );
+        // Equal values differ from their mean by nothing; f64 sums leave 1e-11.
+        const exact = name.startsWith("equal") ? expected.map(() => 0) : expected;
+        assertClose(y.subarray(i * dim, (i + 1) * dim), exact, 1e-5, `${name}, ${what}`);
+      });
     });
   });
-});
+}
 
 gpuTest("layerNorm() leaves weights without a gradient alone", async (gpu) => {
   const [dx] = await values(gpu, () => {

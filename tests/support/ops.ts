@@ -14,12 +14,15 @@ export async function values(gpu: Gpu, run: () => Tensor[]): Promise<Float32Arra
   return first;
 }
 
-/** Runs `fn` with one lane per row, as software adapters do, and with 64, as GPUs do. */
+/**
+ * Runs `fn` with one lane per row, as software adapters do, with 64, as GPUs do, and as this adapter does,
+ * perhaps through subgroups.
+ */
 export async function eachLanes(gpu: Gpu, fn: (what: string) => Promise<void>): Promise<void> {
-  for (const lanes of [1, 64]) {
+  for (const lanes of [1, 64, undefined]) {
     gpu.lanes = lanes;
     try {
-      await fn(`lanes ${lanes}`);
+      await fn(`lanes ${lanes ?? "of the adapter"}`);
     } finally {
       gpu.lanes = undefined;
     }

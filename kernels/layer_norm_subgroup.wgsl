@@ -1,0 +1,67 @@
+// Layer norm as in layer_norm, where eight lanes hold a row in registers: it is read once.
+//
+// D is a multiple of 4, at most 32 · PER, PER ≤ 16 vec4s per lane. Sums run over a lane's vec4s in order, then over
+// their components, then over the lanes.
+// Launch: 8 invocations, in one subgroup of at least 8 lanes, for 16 rows: grid(R, 16).
+
+struct Params { rows: u32, dim: u32, eps: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
+
+override PER: u32 = 1u;
+const ROWS = 16u;
+
+// Sum over components and lanes. Constant lanes cost little, unlike subgroupAdd, whose order is free besides.
+fn total(v: vec4f) -> f32 {
+  let s = v.x + v.y + v.z + v.w;
+  return subgroupBroadcast(s, 0u) + subgroupBroadcast(s, 1u) + subgroupBroadcast(s, 2u) + subgroupBroadcast(s, 3u)
+    + subgroupBroadcast(s, 4u) + subgroupBroadcast(s, 5u) + subgroupBroadcast(s, 6u) + subgroupBroadcast(s, 7u);
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let width = params.dim / 4u;
+  let n = f32(params.dim);
+  var w: array<vec4f, 16>;
+  var b: array<vec4f, 16>;
+  for (var k = 0u; k < PER; k++) {
+    let c = k * 8u + lane;
+    if (c < width) {
+      w[k] = weight[c];
+      b[k] = bias[c];
+    }
+  }
+  let first = (wg.y * num.x + wg.x) * ROWS;
+  for (var row = first; row < min(first + ROWS, params.rows); row++) {
+    let base = row * width;
+    var v: array<vec4f, 16>;
+    for (var k = 0u; k < PER; k++) {
+      let c = k * 8u + lane;
+      if (c < width) { v[k] = x[base + c]; }
+    }
+    // As distances from the first value: see layer_norm.
+    let origin = subgroupBroadcast(v[0].x, 0u);
+    var sum = vec4f();
+    for (var k = 0u; k < PER; k++) {
+      if (k * 8u + lane < width) { sum += v[k] - origin; }
+    }
+    let mean = origin + total(sum) / n;
+    var squares = vec4f();
+    for (var k = 0u; k < PER; k++) {
+      if (k * 8u + lane < width) {
+        v[k] -= mean;
+        squares += v[k] * v[k];
+      }
+    }
+    let rstd = inverseSqrt(total(squares) / n + params.eps);
+    for (var k = 0u; k < PER; k++) {
+      let c = k * 8u + lane;
+      if (c < width) { y[base + c] = v[k] * rstd * w[k] + b[k]; }
+    }
+    if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
+  }
+}
