@@ -17,7 +17,8 @@ import { openOurs } from "./ours.ts";
 import { openPeers } from "./peers/mod.ts";
 import { hostCost, profileStep, profileText } from "./profile.ts";
 import { digits, sectionText } from "./report.ts";
-import { benchScale, scaleFigure, scaleText } from "./scale.ts";
+import { benchScale, scaleText } from "./scale.ts";
+import { writeScaleFigure } from "./scale_figure.ts";
 import { ratios, type Row, runCase } from "./suite.ts";
 
 const SECTIONS = ["matmul", "attention", "rows", "augmentation", "loss", "step", "scale"];
@@ -43,6 +44,12 @@ function listOf(known: readonly string[]) {
   };
 }
 
+function count(text: string): number {
+  const n = Number(text);
+  if (Number.isInteger(n) && n > 0) return n;
+  throw new HatchlingError(`Expected 1 or more repeats but found "${text}"`);
+}
+
 function readOptions(args: readonly string[]): Options {
   const sizes = Object.keys(STEPS);
   return new Command("bench")
@@ -57,7 +64,9 @@ function readOptions(args: readonly string[]): Options {
     )
     .option("--profile", "the kernels of a step by timestamp, instead of the sections")
     .option("--no-peers", "this project alone")
-    .option("--repeats <n>", "batches behind a median", Number, 3)
+    .addOption(
+      new Option("--repeats <n>", "batches behind a median").argParser(count).default(3),
+    )
     .option("--json <file>", "write every figure")
     .addOption(
       new Option("--device.limits <which>", "limits and features to ask for")
@@ -102,6 +111,7 @@ async function main(): Promise<void> {
   );
 
   // The sections.
+  const began = performance.now();
   const section = async (name: string, cases: readonly Case[]) => {
     const rows: Row[] = [];
     for (const one of cases) {
@@ -122,19 +132,18 @@ async function main(): Promise<void> {
   }
   if (wants("step")) {
     await section("step", stepCases(options.sizes));
-    const host = await hostCost(gpu);
-    say(
-      `JavaScript in a step of the smoke size: ${
-        digits(host.ms)
-      } ms for ${host.dispatches} dispatches.`,
-    );
-    figures.host = host;
   }
   if (wants("scale")) {
     const series = await benchScale(gpu, repeats, note);
     say(scaleText(series));
-    await scaleFigure(series, gpu.info.description);
+    await writeScaleFigure(series, gpu.info.description);
     figures.scale = series;
+  }
+  if (wants("step") || options.profile) {
+    const host = await hostCost(gpu);
+    const { dispatches, ms } = host;
+    say(`JavaScript in a step of the smoke size: ${digits(ms)} ms for ${dispatches} dispatches.`);
+    figures.host = host;
   }
   if (options.profile) {
     const profiles: Record<string, unknown> = {};
@@ -145,6 +154,7 @@ async function main(): Promise<void> {
     }
     figures.profile = profiles;
   }
+  note(`took ${Math.round((performance.now() - began) / 1000)} s`);
   for (const { close } of contenders) close();
   gpu.destroy();
   if (options.json) await Deno.writeTextFile(options.json, JSON.stringify(figures, null, 2) + "\n");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HatchlingError } from "../lib/errors.ts";
 import type { Gpu } from "../lib/gpu/mod.ts";
 import { STEPS } from "./cases.ts";
 import type { StepShape } from "./jobs.ts";
@@ -39,6 +40,12 @@ export async function profileStep(
   limits: Limits,
   repeats: number,
 ): Promise<KernelProfile[]> {
+  if (!gpu.device.features.has("timestamp-query")) {
+    throw new HatchlingError(
+      "Expected an adapter with timestamp-query for a profile but found none: leave out " +
+        "--device.limits portable, or use another adapter",
+    );
+  }
   const { program, once, destroy } = await prepareStep(gpu, { op: "step", ...shape }, 0);
   try {
     once();

@@ -17,6 +17,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 /** Three digits. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return "-";
+  if (!value) return "0";
   const places = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 1e-9))));
   return value.toFixed(Math.min(places, 6));
 }
