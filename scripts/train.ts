@@ -114,7 +114,13 @@ async function main(): Promise<number> {
     await feed(step);
     const values = valuesOf(step);
     trainer.set(values);
-    program.run();
+    if (step > started.step) program.run();
+    else {
+      await program.runFirst((done, kernels) =>
+        progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
+      );
+      progress.end();
+    }
     step++;
 
     const epochEnds = step % stepsPerEpoch === 0;

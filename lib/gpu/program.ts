@@ -21,6 +21,9 @@ export interface KernelCost {
   bytes: number;
 }
 
+/** Kernels that a first run meets between two waits. */
+const NEW_KERNELS = 4;
+
 /** A dispatch ready to be encoded. */
 interface Step {
   pipeline: GPUComputePipeline;
@@ -102,11 +105,39 @@ export class Program<T> {
   /** Replays the program: one encoder, one submit, no allocation, no wait. */
   run(): void {
     this.#gpu.flush();
-    const encoder = this.#gpu.device.createCommandEncoder();
+    this.#submit(0, this.#steps.length);
+  }
+
+  #submit(from: number, to: number): void {
+    const { device } = this.#gpu;
+    const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const step of this.#steps) encode(pass, step);
+    for (let i = from; i < to; i++) encode(pass, this.#steps[i]);
     pass.end();
-    this.#gpu.device.queue.submit([encoder.finish()]);
+    device.queue.submit([encoder.finish()]);
+  }
+
+  /**
+   * As {@linkcode Program.run}, in a few pieces with a wait after each: a driver compiles a kernel when it first
+   * runs it, which can take seconds that somebody would like to see pass.
+   *
+   * @param onProgress Gets the number of kernels that have run, and of all.
+   */
+  async runFirst(onProgress: (done: number, total: number) => void): Promise<void> {
+    const total = new Set(this.#steps.map(({ pipeline }) => pipeline)).size;
+    const met = new Set<GPUComputePipeline>();
+    this.#gpu.flush();
+    for (let from = 0; from < this.#steps.length;) {
+      const known = met.size;
+      let to = from;
+      while (to < this.#steps.length && met.size < known + NEW_KERNELS) {
+        met.add(this.#steps[to++].pipeline);
+      }
+      this.#submit(from, to);
+      from = to;
+      await this.#gpu.idle();
+      onProgress(met.size, total);
+    }
   }
 
   /**

@@ -3,6 +3,7 @@ import { type Gpu, record, type Tensor } from "../../lib/gpu/mod.ts";
 import { attention } from "../../lib/ops/attention.ts";
 import { layerNorm } from "../../lib/ops/layer_norm.ts";
 import { linear } from "../../lib/ops/linear.ts";
+import { matmul } from "../../lib/ops/matmul.ts";
 import { columnSum } from "../../lib/ops/reduce.ts";
 import { softmax } from "../../lib/ops/softmax.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -151,4 +152,19 @@ gpuTest("record() refuses a tensor that was destroyed, and leaves nothing behind
     /gone\[1, 2\] has no memory: it was destroyed/,
   );
   assert.equal(gpu.memory.liveBytes, before);
+});
+
+gpuTest("Program.runFirst() does what run() does, and tells how far it is", async (gpu) => {
+  const x = gpu.tensor(Float32Array.of(1, -2, 3, -4), [2, 2]);
+  const program = await record(
+    gpu,
+    () => ({ y: softmax(gpu, matmul(gpu, columnSum(gpu, x).view([1, 2]), x)).y }),
+  );
+  const seen: number[][] = [];
+  await program.runFirst((...progress) => seen.push(progress));
+  assert.deepEqual(seen.at(-1), [3, 3]);
+  const first = await program.outputs.y.read();
+  program.run();
+  assert.deepEqual(await program.outputs.y.read(), first);
+  for (const t of [program, x]) t.destroy();
 });
