@@ -21,6 +21,7 @@ const VECTORS = 1 << 20;
 const FORMS = [
   { PER: 1, STRIDED: false },
   { PER: 4, STRIDED: false },
+  { PER: 8, STRIDED: false },
   { PER: 4, STRIDED: true },
 ];
 

@@ -15,6 +15,7 @@ import { type Gpu, openGpu, type Program, record, type Tensor } from "../lib/gpu
 import { DinoLoss } from "../lib/loss.ts";
 import { weightNormLinear } from "../lib/ops/mod.ts";
 import { Rng } from "../lib/rng.ts";
+import { median } from "./timing.ts";
 
 const { rows, k, repeats, limits } = new Command("bench:loss")
   .option("--rows <n>", "student rows: views × batch; 640 is ViT-S/16's 10 × 64", Number, 640)
@@ -75,7 +76,6 @@ async function programOf(gpu: Gpu, loss: DinoLoss, t: Inputs, chunked: boolean) 
   return { program, bytes: gpu.memory.liveBytes - before };
 }
 
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
 const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1).padStart(8);
 
 await ensureAdapter({ log: () => {} });

@@ -87,10 +87,10 @@ async function main(): Promise<void> {
   const gpu = await openGpu({ limits: options["device.limits"] });
   const wants = (name: string) => !options.profile && options.only.includes(name);
   const compared = ["matmul", "attention", "rows", "loss", "step"].some(wants);
-  const ours = await openOurs(gpu, manifest.version);
+  const limits = await measureLimits(gpu, repeats);
+  const ours = await openOurs(gpu, manifest.version, limits);
   const peers = options.peers && compared ? await openPeers(note) : [];
   const contenders: Contender[] = [ours, ...peers];
-  const limits = await measureLimits(gpu, repeats);
   const figures: Record<string, unknown> = {
     date: new Date().toISOString(),
     adapter: gpu.info.description,

@@ -12,17 +12,23 @@ import { AdamW, clipFactors } from "../lib/optim/mod.ts";
 import { Trainer } from "../lib/train_step.ts";
 import { type Contender, emptyWait, queued, SAMPLES, type Subject } from "./contender.ts";
 import { CROP_SCALE, cropShapes, type Job, LOGIT_SCALE, SEED, STEP, type StepJob } from "./jobs.ts";
+import type { Limits } from "./limits.ts";
 import { modelOf } from "./model.ts";
 import { values } from "./values.ts";
 
 /** A recording should take about this many milliseconds, so that a submit is small beside it. */
 const PROGRAM_MS = 5;
 
-/** At 20 GFLOP/s and 5 GB/s, about what a software adapter does: only used to choose how often to record. */
-const estimate = (flops: number, bytes: number) => Math.max(flops / 2e7, bytes / 5e6);
+/** Milliseconds at a quarter of the arithmetic and half of the copying that the adapter can do. */
+const estimate = (flops: number, bytes: number, { gflops, gbs }: Limits) =>
+  Math.max(4 * flops / gflops, 2 * bytes / gbs) / 1e6;
 
 /** Opens it on a GPU that the caller keeps. */
-export async function openOurs(gpu: Gpu, version: string): Promise<Contender> {
+export async function openOurs(
+  gpu: Gpu,
+  version: string,
+  limits: Limits,
+): Promise<Contender> {
   const wait = () => gpu.device.queue.onSubmittedWorkDone();
   const waitMs = await emptyWait(wait);
   return {
@@ -31,7 +37,7 @@ export async function openOurs(gpu: Gpu, version: string): Promise<Contender> {
     prepare: async (job) =>
       job.op === "step"
         ? (await prepareStep(gpu, job, waitMs)).subject
-        : await prepare(gpu, job, waitMs),
+        : await prepare(gpu, job, waitMs, limits),
     close: () => {},
   };
 }
@@ -42,11 +48,16 @@ interface Work {
   owned: { destroy(): void }[];
 }
 
-async function prepare(gpu: Gpu, job: Exclude<Job, StepJob>, waitMs: number): Promise<Subject> {
+async function prepare(
+  gpu: Gpu,
+  job: Exclude<Job, StepJob>,
+  waitMs: number,
+  limits: Limits,
+): Promise<Subject> {
   const { once, owned } = workOf(gpu, job);
   const single = await record(gpu, () => ({ y: once() }));
   const { flops, bytes } = total(single);
-  const per = Math.max(1, Math.min(200, Math.round(PROGRAM_MS / estimate(flops, bytes))));
+  const per = Math.max(1, Math.min(200, Math.round(PROGRAM_MS / estimate(flops, bytes, limits))));
   single.run();
   const first = [...(await single.outputs.y.read()).subarray(0, SAMPLES)];
   single.destroy();

@@ -25,6 +25,7 @@ function fake(name: string, ms: number, log: string[], sample = [1]): Contender 
   return { name, version: "1", prepare: () => Promise.resolve(subject), close: () => {} };
 }
 
+const LIMITS = { gflops: 1, gbs: 1 };
 const JOB: Job = { op: "softmax", rows: 2, cols: 3 };
 const CASE = { label: "a case", group: "all", job: JOB, flops: 4e6 };
 
@@ -72,7 +73,7 @@ Deno.test("runCase() names who fails or gives something else, and times the othe
   assert.equal(ratios([row], "ours").all.peer.toFixed(9), "3.000000000");
   for (const name of ["ours", "peer", "wrong"]) assert.ok(log.includes(`${name} freed`));
   const names = contenders.map(({ name }) => name);
-  const text = sectionText("title", [row], names, { gflops: 1, gbs: 1 });
+  const text = sectionText("title", [row], names, LIMITS);
   assert.match(text, /a case +3\.00× +50\.0 +0\.0800 +8% +150/);
 });
 
@@ -92,7 +93,7 @@ Deno.test("scaleSvg() draws every series", () => {
 });
 
 gpuTest("the benchmark's products are products", async (gpu) => {
-  const ours = await openOurs(gpu, "1");
+  const ours = await openOurs(gpu, "1", LIMITS);
   const kinds = new Set(matmulCases().map(({ group }) => group));
   assert.deepEqual([...kinds], ["64 rows", "NN", "NT", "TN"]);
   const m = 5, k = 8, n = 12;
@@ -113,7 +114,7 @@ gpuTest("the benchmark's products are products", async (gpu) => {
 });
 
 gpuTest("every other job of the benchmark runs and leaves nothing behind", async (gpu) => {
-  const ours = await openOurs(gpu, "1");
+  const ours = await openOurs(gpu, "1", LIMITS);
   const jobs: Job[] = [
     { op: "attention", batch: 2, tokens: 5, heads: 2, headDim: 4, grad: false },
     { op: "attention", batch: 2, tokens: 5, heads: 2, headDim: 4, grad: true },
