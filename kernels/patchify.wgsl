@@ -4,19 +4,26 @@
 // images [B, C, H, W] ↔ patches [B · rows · cols, C · P · P], patches row by row, inner order (c, y, x) as
 // in a convolution's weight. Pixels beyond the last whole patch are not used; their gradient is 0.
 // BACK false: to = patches of from. BACK true: to = images of from.
-// Launch: grid(elements of `to`, 64).
+// VEC: P and W are multiples of 4, and an invocation moves four pixels of a line; else one.
+// Launch: grid(n, 64), n elements of `to`, or vec4s.
 
 struct Params { n: u32, channels: u32, height: u32, width: u32, side: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dst: array<f32>;
+@group(0) @binding(1) var<storage, read> src: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> dst: array<vec4f>;
 
+override VEC: bool = false;
 override BACK: bool = false;
+
+fn move_pixels(to: u32, at: u32) {
+  if (VEC) { dst[to / 4u] = src[at / 4u]; } else { dst[to / 4u][to % 4u] = src[at / 4u][at % 4u]; }
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
-  if (i >= params.n) { return; }
+  let t = (wg.y * num.x + wg.x) * 64u + local;
+  if (t >= params.n) { return; }
+  let i = t * select(1u, 4u, VEC);
   let p = params.side;
   let rows = params.height / p;
   let cols = params.width / p;
@@ -27,11 +34,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let c = i / (params.width * params.height) % params.channels;
     let b = i / (params.width * params.height * params.channels);
     if (x >= cols * p || y >= rows * p) {
-      dst[i] = 0.0;
+      if (VEC) { dst[t] = vec4f(); } else { dst[i / 4u][i % 4u] = 0.0; }
       return;
     }
     let index = (b * rows + y / p) * cols + x / p;
-    dst[i] = src[index * length + (c * p + y % p) * p + x % p];
+    move_pixels(i, index * length + (c * p + y % p) * p + x % p);
     return;
   }
   let index = i / length;
@@ -39,5 +46,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let x = index % cols * p + e % p;
   let y = index / cols % rows * p + e / p % p;
   let b = index / (rows * cols);
-  dst[i] = src[((b * params.channels + e / (p * p)) * params.height + y) * params.width + x];
+  move_pixels(i, ((b * params.channels + e / (p * p)) * params.height + y) * params.width + x);
 }

@@ -2,26 +2,46 @@
 //
 // SCATTER false: dst row (first + r) = src row (r · stride), r < rows; other rows of dst stay.
 // SCATTER true: dst row (r · stride) = src row (first + r); all other rows of dst become 0.
-// Launch: grid(rows · D, 64), or grid(rows · stride · D, 64) with SCATTER.
+// VEC: D is a multiple of 4, and an element below is a vec4; `width` is a row in elements.
+// Launch: grid(n · ceil(width / 4), 64), n = rows, or rows · stride with SCATTER. An invocation takes every
+// ceil(width / 4)-th element of a row.
 
-struct Params { rows: u32, dim: u32, stride: u32, first: u32 }
+struct Params { rows: u32, width: u32, stride: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dst: array<f32>;
+@group(0) @binding(1) var<storage, read> src: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> dst: array<vec4f>;
 
+override VEC: bool = false;
 override SCATTER: bool = false;
+
+fn move_element(to: u32, at: u32, none: bool) {
+  if (VEC) {
+    var v = vec4f();
+    if (!none) { v = src[at]; }
+    dst[to] = v;
+  } else {
+    var v = 0.0;
+    if (!none) { v = src[at / 4u][at % 4u]; }
+    dst[to / 4u][to % 4u] = v;
+  }
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
-  let d = i % params.dim;
-  let row = i / params.dim;
+  let width = params.width;
+  let step = (width + 3u) / 4u;
+  let row = i / step;
+  if (row >= select(params.rows, params.rows * params.stride, SCATTER)) { return; }
+  var to = params.first + row;
+  var at = row * params.stride;
   if (SCATTER) {
-    if (row >= params.rows * params.stride) { return; }
-    let from_row = (params.first + row / params.stride) * params.dim + d;
-    dst[i] = select(0.0, src[from_row], row % params.stride == 0u);
-    return;
+    to = row;
+    at = params.first + row / params.stride;
   }
-  if (row >= params.rows) { return; }
-  dst[(params.first + row) * params.dim + d] = src[row * params.stride * params.dim + d];
+  let none = SCATTER && row % params.stride != 0u;
+  for (var k = 0u; k < 4u; k++) {
+    let c = i % step + k * step;
+    if (c < width) { move_element(to * width + c, at * width + c, none); }
+  }
 }

@@ -1,22 +1,40 @@
 // out = [x +] h · scale[row / group]: a residual branch under drop path, or its gradient.
 //
 // x, h, out [R, D]; scale holds one factor per `group` consecutive rows (the tokens of a sample).
-// Launch: grid(R · D, 64).
+// VEC: D is a multiple of 4, and an element below is a vec4; `width` is a row in elements.
+// Launch: grid(R · ceil(width / 4), 64). An invocation takes every ceil(width / 4)-th element of a row.
 
-struct Params { n: u32, dim: u32, group: u32 }
+struct Params { rows: u32, width: u32, group: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> h: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> h: array<vec4f>;
 @group(0) @binding(3) var<storage, read> scale: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 
+override VEC: bool = false;
 override ADD: bool = true;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
-  if (i >= params.n) { return; }
-  var v = h[i] * scale[i / params.dim / params.group];
-  if (ADD) { v += x[i]; }
-  out[i] = v;
+  let width = params.width;
+  let step = (width + 3u) / 4u;
+  let row = i / step;
+  if (row >= params.rows) { return; }
+  let factor = scale[row / params.group];
+  for (var k = 0u; k < 4u; k++) {
+    let c = i % step + k * step;
+    let at = row * width + c;
+    if (c < width) {
+      if (VEC) {
+        var v = h[at] * factor;
+        if (ADD) { v += x[at]; }
+        out[at] = v;
+      } else {
+        var v = h[at / 4u][at % 4u] * factor;
+        if (ADD) { v += x[at / 4u][at % 4u]; }
+        out[at / 4u][at % 4u] = v;
+      }
+    }
+  }
 }

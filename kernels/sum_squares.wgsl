@@ -1,38 +1,72 @@
 // Sums of squares of blocks of a gradient arena, for the norms of its tensors.
 //
-// blocks [n] of (first element, length) → partial [n, 2] = (largest magnitude m, Σ (x / m)²): neither
-// overflows nor vanishes. Each block in a fixed order.
-// Launch: grid(n, 64), one block per invocation.
+// blocks [n] of (first element, a multiple of 4; length) → partial [n, 2] = (largest magnitude m, Σ (x / m)²):
+// neither overflows nor vanishes. A lane holds 8 vec4s at a time, so that each is read once; then the lanes, in
+// order. With a number that is not finite, m has its bits.
+// Launch: 64 invocations, LANES of them per block: grid(n · LANES, 64). LANES divides 64.
 
 struct Params { n: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> grad: array<f32>;
+@group(0) @binding(1) var<storage, read> grad: array<vec4f>;
 @group(0) @binding(2) var<storage, read> blocks: array<vec2u>;
 @group(0) @binding(3) var<storage, read_write> partial: array<vec2f>;
+
+override LANES: u32 = 1u;
+const HELD = 8u;
+// (m, Σ) of each lane; m as bits, for max() may drop a NaN.
+var<workgroup> lanes: array<vec2u, 64>;
+
+// What two parts make together.
+fn merge(a: vec2f, b: vec2f) -> vec2f {
+  let top = max(a.x, b.x);
+  if (top == 0.0) { return vec2f(); }
+  let scale = vec2f(a.x, b.x) / top;
+  return vec2f(top, a.y * scale.x * scale.x + b.y * scale.y * scale.y);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
-  if (i >= params.n) { return; }
-  let block = blocks[i];
-  var top = 0.0;
-  var bad = 0u;
-  for (var e = block.x; e < block.x + block.y; e++) {
-    let v = abs(grad[e]);
-    bad = max(bad, bitcast<u32>(v));
-    top = max(top, v);
-  }
-  if (bad >= 0x7f800000u) {
-    // NaN or infinity somewhere in the block: hand its bits on, max() may have dropped them.
-    partial[i] = vec2f(bitcast<f32>(bad), 1.0);
-    return;
-  }
-  var sum = 0.0;
-  if (top > 0.0) {
-    for (var e = block.x; e < block.x + block.y; e++) {
-      let v = grad[e] / top;
-      sum += v * v;
+  let lane = i % LANES;
+  let block = blocks[min(i / LANES, params.n - 1u)];
+  let count = (block.y + 3u) / 4u;
+  var bits = vec4u();
+  var all = vec2f();
+  for (var at = lane; at < count; at += HELD * LANES) {
+    var v: array<vec4f, HELD>;
+    var tops = vec4f();
+    for (var k = 0u; k < HELD; k++) {
+      let e = at + k * LANES;
+      v[k] = vec4f();
+      if (e < count) {
+        v[k] = select(vec4f(), abs(grad[block.x / 4u + e]), vec4u(4u * e) + vec4u(0u, 1u, 2u, 3u) < vec4u(block.y));
+      }
+      tops = max(tops, v[k]);
+      bits = max(bits, bitcast<vec4u>(v[k]));
+    }
+    let top = max(max(tops.x, tops.y), max(tops.z, tops.w));
+    if (top > 0.0) {
+      var sums = vec4f();
+      for (var k = 0u; k < HELD; k++) {
+        let u = v[k] / top;
+        sums += u * u;
+      }
+      all = merge(all, vec2f(top, sums.x + sums.y + sums.z + sums.w));
     }
   }
-  partial[i] = vec2f(top, sum);
+  let bad = max(max(bits.x, bits.y), max(bits.z, bits.w));
+  if (bad >= 0x7f800000u) { all = vec2f(bitcast<f32>(bad), 1.0); }
+  if (LANES > 1u) {
+    lanes[local] = bitcast<vec2u>(all);
+    workgroupBarrier();
+    if (lane == 0u) {
+      var most = bitcast<u32>(all.x);
+      for (var k = 1u; k < LANES; k++) {
+        most = max(most, lanes[local + k].x);
+        all = merge(all, bitcast<vec2f>(lanes[local + k]));
+      }
+      if (most >= 0x7f800000u) { all = vec2f(bitcast<f32>(most), 1.0); }
+    }
+  }
+  if (lane == 0u && i / LANES < params.n) { partial[i / LANES] = all; }
 }

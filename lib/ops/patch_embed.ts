@@ -9,6 +9,7 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
 import { linear } from "./linear.ts";
 import { columnSum } from "./reduce.ts";
+import { moveLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
 
 const PATCHIFY = defineKernel("patchify", patchifyCode);
@@ -27,12 +28,14 @@ export function patchify(
       `patchify: expected images [B, C, H, W] of at least ${patch}×${patch} pixels but found ${images}`,
     );
   }
+  const vec = patch % 4 === 0 && width % 4 === 0;
   const run = (from: Tensor, to: Tensor, back: boolean): Tensor => {
+    const n = vec ? to.size / 4 : to.size;
     gpu.dispatch(PATCHIFY, {
-      constants: { BACK: back },
+      constants: { VEC: vec, BACK: back },
       tensors: [from, to],
-      u32: [to.size, channels, height, width, patch],
-      workgroups: grid(to.size, 64),
+      u32: [n, channels, height, width, patch],
+      workgroups: grid(n, 64),
     });
     return to;
   };
@@ -77,11 +80,13 @@ export function patchEmbed(
   }
   const projected = linear(gpu, patches.y, weight, bias);
   const assemble = (src: Tensor, dst: Tensor, back: boolean): Tensor => {
+    const rows = dst.size / dim;
+    const { constants, width, workgroups } = moveLaunch(rows, dim);
     gpu.dispatch(TOKENS, {
-      constants: { BACK: back },
+      constants: { ...constants, BACK: back },
       tensors: [src, cls.data, pos, dst],
-      u32: [dst.size, count, dim],
-      workgroups: grid(dst.size, 64),
+      u32: [rows, count, width],
+      workgroups,
     });
     return dst;
   };

@@ -43,3 +43,16 @@ export function heldLaunch(
   if (columns % 4 !== 0 || columns > HELD) return undefined;
   return { constants: { PER: Math.ceil(columns / 32) }, workgroups: grid(rows, rowsEach) };
 }
+
+/**
+ * For kernels that move rows of `columns` elements: the `VEC` constant (whole vec4s), the row's width in vec4s or
+ * else in elements, and the workgroups, whose invocations take four of these each.
+ */
+export function moveLaunch(
+  rows: number,
+  columns: number,
+): { constants: { VEC: boolean }; width: number; workgroups: [number, number, number] } {
+  const vec = columns % 4 === 0;
+  const width = vec ? columns / 4 : columns;
+  return { constants: { VEC: vec }, width, workgroups: grid(rows * Math.ceil(width / 4), 64) };
+}

@@ -8,6 +8,7 @@ import scaleCode from "../../kernels/scale_add.wgsl" with { type: "text" };
 import dropCode from "../../kernels/drop_path.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { moveLaunch } from "./row_launch.ts";
 
 const ROWS = defineKernel("rows", rowsCode);
 const SCALE_ADD = defineKernel("scale_add", scaleCode);
@@ -16,10 +17,12 @@ const DROP_PATH = defineKernel("drop_path", dropCode);
 /** Copies the class tokens of tokens [B, N, D] into rows `first` … `first + B − 1` of `out` [·, D]. */
 export function gatherClass(gpu: Gpu, tokens: Tensor, out: Tensor, first: number): void {
   const [batch, n, dim] = tokens.shape;
+  const { constants, width, workgroups } = moveLaunch(batch, dim);
   gpu.dispatch(ROWS, {
+    constants,
     tensors: [tokens, out],
-    u32: [batch, dim, n, first],
-    workgroups: grid(batch * dim, 64),
+    u32: [batch, width, n, first],
+    workgroups,
   });
 }
 
@@ -32,11 +35,12 @@ export function scatterClass(
 ): Tensor {
   const [batch, n, dim] = shape;
   const out = gpu.empty(shape, "tokens.grad");
+  const { constants, width, workgroups } = moveLaunch(batch * n, dim);
   gpu.dispatch(ROWS, {
-    constants: { SCATTER: true },
+    constants: { ...constants, SCATTER: true },
     tensors: [rows, out],
-    u32: [batch, dim, n, first],
-    workgroups: grid(out.size, 64),
+    u32: [batch, width, n, first],
+    workgroups,
   });
   return out;
 }
@@ -45,11 +49,13 @@ export function scatterClass(
 export function scaleSamples(gpu: Gpu, h: Tensor, scale: Tensor, x?: Tensor): Tensor {
   const dim = h.shape.at(-1)!;
   const out = gpu.empty(h.shape, "scale_samples");
+  const rows = h.size / dim;
+  const { constants, width, workgroups } = moveLaunch(rows, dim);
   gpu.dispatch(SCALE_ADD, {
-    constants: { ADD: !!x },
+    constants: { ...constants, ADD: !!x },
     tensors: [x ?? h, h, scale, out],
-    u32: [h.size, dim, h.size / dim / scale.size],
-    workgroups: grid(h.size, 64),
+    u32: [rows, width, rows / scale.size],
+    workgroups,
     flops: 2 * h.size,
   });
   return out;

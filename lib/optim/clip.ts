@@ -9,12 +9,13 @@ import squaresCode from "../../kernels/sum_squares.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, sizeOf, type Tensor } from "../gpu/mod.ts";
 import type { Parameters } from "../model/parameters.ts";
+import { rowLaunch } from "../ops/row_launch.ts";
 
 const SUM_SQUARES = defineKernel("sum_squares", squaresCode);
 const CLIP = defineKernel("clip", clipCode);
 const FLAG = defineKernel("flag", flagCode);
 
-/** Elements that one invocation adds up: few enough to spread the work, many enough to read in a row. */
+/** Elements of a block, a multiple of 4: few enough to spread the work, many enough to read in a row. */
 const BLOCK = 4096;
 
 /** Norms and factors of the tensors of one arena chunk, in layout order. */
@@ -53,9 +54,9 @@ export function clipFactors(gpu: Gpu, params: Parameters, clip: number): ClipRes
     const count = blocks.length / 2;
     const partial = gpu.empty([count, 2], "sum_squares");
     gpu.dispatch(SUM_SQUARES, {
+      ...rowLaunch(gpu, count, BLOCK),
       tensors: [grad, gpu.tensor(new Uint32Array(blocks), [count, 2], "blocks"), partial],
       u32: [count],
-      workgroups: grid(count, 64),
       flops: 3 * grad.size,
     });
     const norms = gpu.empty([slots.length], "norms");

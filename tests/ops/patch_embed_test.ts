@@ -26,11 +26,12 @@ function patchIndices([batch, channels, height, width]: Images, patch: number): 
   return indices;
 }
 
-// One pixel; a row and a column that no patch covers; one patch per image.
+// One pixel; a row and a column that no patch covers; one patch per image; whole vec4s.
 const CASES: { shape: Images; patch: number; dim: number }[] = [
   { shape: [1, 1, 1, 1], patch: 1, dim: 1 },
   { shape: [2, 3, 5, 7], patch: 2, dim: 5 },
   { shape: [3, 1, 4, 5], patch: 4, dim: 3 },
+  { shape: [2, 3, 9, 12], patch: 8, dim: 20 },
 ];
 for (const { shape, patch, dim } of CASES) {
   const [batch, channels, height, width] = shape;

@@ -5,7 +5,7 @@ import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 import { values } from "../support/ops.ts";
 
-for (const [batch, tokens, dim] of [[1, 1, 1], [3, 5, 7], [67, 2, 3]]) {
+for (const [batch, tokens, dim] of [[1, 1, 1], [3, 5, 7], [67, 2, 3], [3, 5, 20]]) {
   const shape = [batch, tokens, dim];
   gpuTest(`gatherClass() and scatterClass() move class tokens of [${shape}]`, async (gpu) => {
     const x = normals(batch * tokens * dim, 1), rest = normals((batch + 5) * dim, 2);
