@@ -2,16 +2,18 @@
 //
 // v [K, D], g [K] → w [K, D], norms [K].
 // The row is divided by its largest magnitude first, so that squares neither overflow nor vanish.
+// VEC: D is a multiple of 4, and rows are walked in vec4s.
 // Launch: 64 invocations, LANES of them per row: grid(K · LANES, 64). LANES divides 64.
 
 struct Params { rows: u32, dim: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> v: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read> g: array<f32>;
-@group(0) @binding(3) var<storage, read_write> w: array<f32>;
+@group(0) @binding(3) var<storage, read_write> w: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> norms: array<f32>;
 
 override LANES: u32 = 1u;
+override VEC: bool = false;
 var<workgroup> partial: array<f32, 64>;
 
 // Sum (or maximum) over the lanes of a row, in lane order.
@@ -29,24 +31,34 @@ fn combine(value: f32, local: u32, largest: bool) -> f32 {
   return v;
 }
 
+// An element, or four.
+fn load_v(i: u32) -> vec4f {
+  if (VEC) { return v[i]; }
+  return vec4f(v[i / 4u][i % 4u], 0.0, 0.0, 0.0);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
   let live = i / LANES < params.rows;
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;
-  let base = row * params.dim;
-  var top = 0.0;
-  for (var d = lane; d < params.dim; d += LANES) { top = max(top, abs(v[base + d])); }
-  top = combine(top, local, true);
-  var squares = 0.0;
-  for (var d = lane; d < params.dim; d += LANES) {
-    let u = v[base + d] / top;
+  let width = select(params.dim, params.dim / 4u, VEC);
+  let base = row * width;
+  var tops = vec4f();
+  for (var d = lane; d < width; d += LANES) { tops = max(tops, abs(load_v(base + d))); }
+  let top = combine(max(max(tops.x, tops.y), max(tops.z, tops.w)), local, true);
+  var squares = vec4f();
+  for (var d = lane; d < width; d += LANES) {
+    let u = load_v(base + d) / top;
     squares += u * u;
   }
-  let norm = sqrt(combine(squares, local, false)) * top;
+  let norm = sqrt(combine(squares.x + squares.y + squares.z + squares.w, local, false)) * top;
   if (!live) { return; }
   let scale = g[row] / norm;
-  for (var d = lane; d < params.dim; d += LANES) { w[base + d] = v[base + d] * scale; }
+  for (var d = lane; d < width; d += LANES) {
+    let at = base + d;
+    if (VEC) { w[at] = v[at] * scale; } else { w[at / 4u][at % 4u] = v[at / 4u][at % 4u] * scale; }
+  }
   if (lane == 0u) { norms[row] = norm; }
 }

@@ -2,22 +2,35 @@
 // dv = g / ‖v‖ · (dw − s · u) [+ the old dv], dg = s [+ the old dg] (Salimans and Kingma 2016, eq. 3).
 //
 // ACCUMULATE_V, ACCUMULATE_G add to what is there; WEIGHT_G false leaves dg alone.
+// VEC: D is a multiple of 4, and rows are walked in vec4s.
 // Launch: 64 invocations, LANES of them per row: grid(K · LANES, 64). LANES divides 64.
 
 struct Params { rows: u32, dim: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> v: array<f32>;
+@group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read> g: array<f32>;
 @group(0) @binding(3) var<storage, read> norms: array<f32>;
-@group(0) @binding(4) var<storage, read> dw: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dv: array<f32>;
+@group(0) @binding(4) var<storage, read> dw: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> dv: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> dg: array<f32>;
 
 override LANES: u32 = 1u;
+override VEC: bool = false;
 override ACCUMULATE_V: bool = false;
 override ACCUMULATE_G: bool = false;
 override WEIGHT_G: bool = false;
 var<workgroup> partial: array<f32, 64>;
+
+// An element, or four.
+fn load_v(i: u32) -> vec4f {
+  if (VEC) { return v[i]; }
+  return vec4f(v[i / 4u][i % 4u], 0.0, 0.0, 0.0);
+}
+
+fn load_dw(i: u32) -> vec4f {
+  if (VEC) { return dw[i]; }
+  return vec4f(dw[i / 4u][i % 4u], 0.0, 0.0, 0.0);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -25,10 +38,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let live = i / LANES < params.rows;
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;
-  let base = row * params.dim;
+  let width = select(params.dim, params.dim / 4u, VEC);
+  let base = row * width;
   let norm = norms[row];
-  var dot = 0.0;
-  for (var d = lane; d < params.dim; d += LANES) { dot += dw[base + d] * (v[base + d] / norm); }
+  var dots = vec4f();
+  for (var d = lane; d < width; d += LANES) { dots += load_dw(base + d) * (load_v(base + d) / norm); }
+  var dot = dots.x + dots.y + dots.z + dots.w;
   if (LANES > 1u) {
     partial[local] = dot;
     workgroupBarrier();
@@ -37,10 +52,16 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   }
   if (!live) { return; }
   let scale = g[row] / norm;
-  for (var d = lane; d < params.dim; d += LANES) {
-    var value = scale * (dw[base + d] - dot * (v[base + d] / norm));
-    if (ACCUMULATE_V) { value += dv[base + d]; }
-    dv[base + d] = value;
+  for (var d = lane; d < width; d += LANES) {
+    let at = base + d;
+    var value = scale * (load_dw(at) - dot * (load_v(at) / norm));
+    if (VEC) {
+      if (ACCUMULATE_V) { value += dv[at]; }
+      dv[at] = value;
+    } else {
+      if (ACCUMULATE_V) { value.x += dv[at / 4u][at % 4u]; }
+      dv[at / 4u][at % 4u] = value.x;
+    }
   }
   if (WEIGHT_G && lane == 0u) {
     if (ACCUMULATE_G) { dot += dg[row]; }

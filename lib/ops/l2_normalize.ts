@@ -24,7 +24,7 @@ export function l2Normalize(
     const out = gpu.empty(x.shape, grad ? "l2_normalize.grad" : "l2_normalize");
     const { constants, workgroups } = rowLaunch(gpu, rows, dim);
     gpu.dispatch(L2_NORMALIZE, {
-      constants: { ...constants, GRAD: grad },
+      constants: { ...constants, VEC: dim % 4 === 0, GRAD: grad },
       tensors: [x, dy, out],
       u32: [rows, dim],
       f32: [eps],

@@ -32,10 +32,12 @@ export function weightNorm(
   },
 ): NormalizedWeight {
   const [rows, dim] = v.shape;
+  const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(WEIGHT_NORM, {
-    ...rowLaunch(gpu, rows, dim),
+    constants: { ...constants, VEC: dim % 4 === 0 },
     tensors: [v, g, room.w, room.norms],
     u32: [rows, dim],
+    workgroups,
     flops: 3 * v.size,
   });
   return room;
@@ -57,6 +59,7 @@ export function weightNormBackward(
   gpu.dispatch(WEIGHT_NORM_BACKWARD, {
     constants: {
       ...constants,
+      VEC: dim % 4 === 0,
       ACCUMULATE_V: dv.accumulate,
       ACCUMULATE_G: dg?.accumulate ?? false,
       WEIGHT_G: !!dg,

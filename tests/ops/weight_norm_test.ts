@@ -14,7 +14,7 @@ function reference(x: Float64Array, v: Float64Array, g: Float64Array): Float64Ar
   return matmulF64(x, w, [x.length / dim, dim, g.length], false, true);
 }
 
-for (const [rows, dim, k] of [[1, 1, 1], [3, 7, 67], [67, 67, 3]]) {
+for (const [rows, dim, k] of [[1, 1, 1], [3, 7, 67], [67, 67, 3], [5, 68, 7]]) {
   gpuTest(
     `weightNormLinear() equals f64, forward and backward, at x [${rows}, ${dim}], v [${k}, ${dim}]`,
     async (gpu) => {
@@ -46,31 +46,38 @@ for (const [rows, dim, k] of [[1, 1, 1], [3, 7, 67], [67, 67, 3]]) {
   );
 }
 
-gpuTest("weightNormLinear() equals f64 for directions of extreme lengths", async (gpu) => {
-  const [rows, dim] = [3, 7];
-  const scales = [1e4, 1e-4, 1e-12, 1e-30, 1e30];
-  const x = normals(rows * dim, 1), g = scales.map(() => 1);
-  const v = normals(scales.length * dim, 2).map((value, i) => value * scales[Math.floor(i / dim)]);
-  const dy = normals(rows * scales.length, 3);
-  await eachLanes(gpu, async (what) => {
-    const [y, dv] = await values(gpu, () => {
-      const weight = {
-        data: gpu.tensor(v, [scales.length, dim]),
-        grad: gpu.empty([scales.length, dim]),
-      };
-      const length = { data: gpu.tensor(new Float32Array(g), [scales.length, 1]) };
-      const { y, backward } = weightNormLinear(gpu, gpu.tensor(x, [rows, dim]), weight, length);
-      backward(gpu.tensor(dy, y.shape));
-      return [y, weight.grad];
-    });
-    const inputs = [x, v, g].map((t) => Float64Array.from(t));
-    assertClose(y, reference(inputs[0], inputs[1], inputs[2]), 2e-6, `y, ${what}`);
-    scales.forEach((scale, k) => {
-      const f = (row: Float64Array) => reference(inputs[0], row, Float64Array.of(1));
-      const row = inputs[1].subarray(k * dim, (k + 1) * dim);
-      const column = Array.from({ length: rows }, (_, r) => dy[r * scales.length + k]);
-      const found = dv.subarray(k * dim, (k + 1) * dim);
-      assertGradient(found, f, [row], 0, column, 2e-6, `dv at ${scale}, ${what}`);
-    });
-  });
-});
+for (const dim of [7, 8]) {
+  gpuTest(
+    `weightNormLinear() equals f64 for directions of extreme lengths in ${dim} dimensions`,
+    async (gpu) => {
+      const rows = 3;
+      const scales = [1e4, 1e-4, 1e-12, 1e-30, 1e30];
+      const x = normals(rows * dim, 1), g = scales.map(() => 1);
+      const v = normals(scales.length * dim, 2).map((value, i) =>
+        value * scales[Math.floor(i / dim)]
+      );
+      const dy = normals(rows * scales.length, 3);
+      await eachLanes(gpu, async (what) => {
+        const [y, dv] = await values(gpu, () => {
+          const weight = {
+            data: gpu.tensor(v, [scales.length, dim]),
+            grad: gpu.empty([scales.length, dim]),
+          };
+          const length = { data: gpu.tensor(new Float32Array(g), [scales.length, 1]) };
+          const { y, backward } = weightNormLinear(gpu, gpu.tensor(x, [rows, dim]), weight, length);
+          backward(gpu.tensor(dy, y.shape));
+          return [y, weight.grad];
+        });
+        const inputs = [x, v, g].map((t) => Float64Array.from(t));
+        assertClose(y, reference(inputs[0], inputs[1], inputs[2]), 2e-6, `y, ${what}`);
+        scales.forEach((scale, k) => {
+          const f = (row: Float64Array) => reference(inputs[0], row, Float64Array.of(1));
+          const row = inputs[1].subarray(k * dim, (k + 1) * dim);
+          const column = Array.from({ length: rows }, (_, r) => dy[r * scales.length + k]);
+          const found = dv.subarray(k * dim, (k + 1) * dim);
+          assertGradient(found, f, [row], 0, column, 2e-6, `dv at ${scale}, ${what}`);
+        });
+      });
+    },
+  );
+}
