@@ -6,18 +6,20 @@
 // Gimelshein 2018, arXiv:1805.02867). Entropy = Σ exp(z − max) (max − z) / Σ exp(z − max) + log Σ exp(z − max):
 // every term ≥ 0, so it never turns negative. A logit that is not finite makes the row NaN.
 // scalars[temp_index] = temp; CENTERED false takes z = x / temp.
+// VEC: C is a multiple of 4, and rows are walked in vec4s.
 // Launch: 64 invocations, LANES of them per row: grid(R · LANES, 64). LANES divides 64.
 
 struct Params { rows: u32, dim: u32, temp_index: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> center: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> center: array<vec4f>;
 @group(0) @binding(3) var<storage, read> scalars: array<f32>;
 @group(0) @binding(4) var<storage, read_write> state: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> entropy: array<f32>;
 
 override CENTERED: bool = true;
 override LANES: u32 = 1u;
+override VEC: bool = false;
 var<workgroup> partial: array<f32, 64>;
 
 // Sum (or maximum) over the lanes of a row, in lane order.
@@ -35,6 +37,22 @@ fn combine(value: f32, local: u32, largest: bool) -> f32 {
   return v;
 }
 
+// An element, four times, or four elements.
+fn load_x(i: u32) -> vec4f {
+  if (VEC) { return x[i]; }
+  return vec4f(x[i / 4u][i % 4u]);
+}
+
+fn load_center(i: u32) -> vec4f {
+  if (VEC) { return center[i]; }
+  return vec4f(center[i / 4u][i % 4u]);
+}
+
+fn add(v: vec4f) -> f32 {
+  if (VEC) { return v.x + v.y + v.z + v.w; }
+  return v.x;
+}
+
 // Far enough below the maximum for exp to be 0, and finite, where a difference would overflow.
 const FAR = 1e9;
 
@@ -43,31 +61,32 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let i = (wg.y * num.x + wg.x) * 64u + local;
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;
-  let base = row * params.dim;
+  let width = select(params.dim, params.dim / 4u, VEC);
+  let base = row * width;
   let temp = scalars[params.temp_index];
-  var top = -3.4028234e38;
-  var odd = 0u;
-  for (var k = lane; k < params.dim; k += LANES) {
-    var v = x[base + k];
+  var tops = vec4f(-3.4028234e38);
+  var odds = vec4u();
+  for (var k = lane; k < width; k += LANES) {
+    var v = load_x(base + k);
     // By the bits: an optimiser may assume that floats are finite.
-    odd |= select(0u, 1u, (bitcast<u32>(v) & 0x7f800000u) == 0x7f800000u);
-    if (CENTERED) { v -= center[k]; }
-    top = max(top, v / temp);
+    odds |= select(vec4u(), vec4u(1u), (bitcast<vec4u>(v) & vec4u(0x7f800000u)) == vec4u(0x7f800000u));
+    if (CENTERED) { v -= load_center(k); }
+    tops = max(tops, v / temp);
   }
-  top = combine(top, local, true);
-  odd = u32(combine(f32(odd), local, true));
-  var sum = 0.0;
-  var below = 0.0;
-  for (var k = lane; k < params.dim; k += LANES) {
-    var v = x[base + k];
-    if (CENTERED) { v -= center[k]; }
-    let z = max(v / temp - top, -FAR);
+  var top = combine(max(max(tops.x, tops.y), max(tops.z, tops.w)), local, true);
+  let odd = u32(combine(f32(odds.x | odds.y | odds.z | odds.w), local, true));
+  var sums = vec4f();
+  var belows = vec4f();
+  for (var k = lane; k < width; k += LANES) {
+    var v = load_x(base + k);
+    if (CENTERED) { v -= load_center(k); }
+    let z = max(v / temp - top, vec4f(-FAR));
     let e = exp(z);
-    sum += e;
-    below -= e * z;
+    sums += e;
+    belows -= e * z;
   }
-  sum = combine(sum, local, false);
-  below = combine(below, local, false);
+  var sum = combine(add(sums), local, false);
+  var below = combine(add(belows), local, false);
   if (lane != 0u || i / LANES >= params.rows) { return; }
   if (params.first == 0u) {
     let old = state[row];

@@ -10,21 +10,23 @@
 // them, and then every chunk but the first adds to pair. −log softmax = (max − s) + log Σ exp(s − max), and Σ q = 1:
 // only the first part is summed, so that no term is negative and none cancels.
 // IN_PLACE: the logits come in grad, which needs G ≤ 2 (two targets are taken per pass over the row).
+// VEC: C is a multiple of 4, and rows are walked in vec4s.
 // Launch: 64 invocations, LANES of them per row: grid(V · B · LANES, 64). LANES divides 64.
 
 struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, student_temp: u32, teacher_temp: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> student: array<f32>;
-@group(0) @binding(2) var<storage, read> teacher: array<f32>;
-@group(0) @binding(3) var<storage, read> center: array<f32>;
+@group(0) @binding(1) var<storage, read> student: array<vec4f>;
+@group(0) @binding(2) var<storage, read> teacher: array<vec4f>;
+@group(0) @binding(3) var<storage, read> center: array<vec4f>;
 @group(0) @binding(4) var<storage, read> student_state: array<vec4f>;
 @group(0) @binding(5) var<storage, read> teacher_state: array<vec4f>;
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
-@group(0) @binding(7) var<storage, read_write> grad: array<f32>;
+@group(0) @binding(7) var<storage, read_write> grad: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> pair: array<f32>;
 
 override IN_PLACE: bool = false;
 override LANES: u32 = 1u;
+override VEC: bool = false;
 var<workgroup> partial: array<f32, 64>;
 
 // Sum (or maximum) over the lanes of a row, in lane order.
@@ -42,9 +44,39 @@ fn combine(value: f32, local: u32, largest: bool) -> f32 {
   return v;
 }
 
-// exp(z − max) of a teacher's row with that state.
-fn target_weight(row: u32, k: u32, temp: f32, top: f32) -> f32 {
-  return exp((teacher[row * params.dim + k] - center[k]) / temp - top);
+// An element, four times, or four elements.
+fn load_student(i: u32) -> vec4f {
+  if (VEC) { return student[i]; }
+  return vec4f(student[i / 4u][i % 4u]);
+}
+
+fn load_teacher(i: u32) -> vec4f {
+  if (VEC) { return teacher[i]; }
+  return vec4f(teacher[i / 4u][i % 4u]);
+}
+
+fn load_center(i: u32) -> vec4f {
+  if (VEC) { return center[i]; }
+  return vec4f(center[i / 4u][i % 4u]);
+}
+
+fn load_grad(i: u32) -> vec4f {
+  if (VEC) { return grad[i]; }
+  return vec4f(grad[i / 4u][i % 4u]);
+}
+
+fn put(i: u32, v: vec4f) {
+  if (VEC) { grad[i] = v; } else { grad[i / 4u][i % 4u] = v.x; }
+}
+
+fn add(v: vec4f) -> f32 {
+  if (VEC) { return v.x + v.y + v.z + v.w; }
+  return v.x;
+}
+
+// exp(z − max) of a teacher's row with that state, from its first element.
+fn target_weight(start: u32, k: u32, temp: f32, top: f32) -> vec4f {
+  return exp((load_teacher(start + k) - load_center(k)) / temp - top);
 }
 
 // One chunk's part of a pair; log Σ exp(s − max) comes in once.
@@ -60,7 +92,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let lane = i % LANES;
   let view = row / params.batch;
   let b = row % params.batch;
-  let base = row * params.dim;
+  let width = select(params.dim, params.dim / 4u, VEC);
+  let base = row * width;
   let temp = scalars[params.student_temp];
   let teacher_temp = scalars[params.teacher_temp];
   let own = student_state[row];
@@ -75,28 +108,28 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let row_b = select(row_a, row_a + params.batch, second);
     let a = teacher_state[row_a];
     let c = teacher_state[row_b];
-    var cross_a = 0.0;
-    var cross_b = 0.0;
-    for (var k = lane; k < params.dim; k += LANES) {
-      var logit = 0.0;
-      if (IN_PLACE) { logit = grad[base + k]; } else { logit = student[base + k]; }
+    var sums_a = vec4f();
+    var sums_b = vec4f();
+    for (var k = lane; k < width; k += LANES) {
+      var logit = vec4f();
+      if (IN_PLACE) { logit = load_grad(base + k); } else { logit = load_student(base + k); }
       let down = own.x - logit / temp;
-      var sum = 0.0;
+      var sum = vec4f();
       if (use_a) {
-        let q = target_weight(row_a, k, teacher_temp, a.x) / a.z;
-        cross_a += q * down;
+        let q = target_weight(row_a * width, k, teacher_temp, a.x) / a.z;
+        sums_a += q * down;
         sum += q;
       }
       if (use_b) {
-        let q = target_weight(row_b, k, teacher_temp, c.x) / c.z;
-        cross_b += q * down;
+        let q = target_weight(row_b * width, k, teacher_temp, c.x) / c.z;
+        sums_b += q * down;
         sum += q;
       }
-      if (live && g == 0u) { grad[base + k] = (targets * (exp(-down) / own.z) - sum) * scale; }
-      if (live && g != 0u) { grad[base + k] -= sum * scale; }
+      if (live && g == 0u) { put(base + k, (targets * (exp(-down) / own.z) - sum) * scale); }
+      if (live && g != 0u) { put(base + k, load_grad(base + k) - sum * scale); }
     }
-    cross_a = combine(cross_a, local, false);
-    cross_b = combine(cross_b, local, false);
+    let cross_a = combine(add(sums_a), local, false);
+    let cross_b = combine(add(sums_b), local, false);
     if (live && lane == 0u) {
       add_pair(g * params.rows + row, cross_a, select(0.0, own.y, use_a));
       if (second) { add_pair((g + 1u) * params.rows + row, cross_b, select(0.0, own.y, use_b)); }

@@ -55,7 +55,7 @@ export function updateRowState(
   const [rows, dim] = x.shape;
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STATS, {
-    constants: { ...constants, CENTERED: !!center },
+    constants: { ...constants, VEC: dim % 4 === 0, CENTERED: !!center },
     tensors: [x, center ?? scalars, scalars, state, entropy],
     u32: [rows, dim, index, +first],
     workgroups,
@@ -95,7 +95,7 @@ export function studentPass(gpu: Gpu, pass: StudentPass): void {
   const [rows, dim] = grad.shape;
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STUDENT, {
-    constants: { ...constants, IN_PLACE: !student },
+    constants: { ...constants, VEC: dim % 4 === 0, IN_PLACE: !student },
     tensors: [
       student ?? pass.teacher,
       pass.teacher,
