@@ -3,8 +3,8 @@
 //
 // x, dy [R, D] → dx [R, D]; with WEIGHTS also dw [ceil(R / 32), D] = Σ over 32 rows of dy · x̂ and db likewise = Σ dy,
 // rows from first to last; column_sum finishes the job.
-// D is a multiple of 4, at most 32 · PER, PER ≤ 16 vec4s per lane. Sums over a row run over a lane's vec4s in order,
-// then over their components, then over the lanes.
+// D is a multiple of 4, at most 32 · PER, PER ≤ 16 vec4s per lane; WHOLE: it is 32 · PER, and no lane is idle.
+// Sums over a row run over a lane's vec4s in order, then over their components, then over the lanes.
 // Launch: 8 invocations, in one subgroup of at least 8 lanes, for 32 rows: grid(R, 32).
 
 struct Params { rows: u32, dim: u32 }
@@ -19,6 +19,7 @@ struct Params { rows: u32, dim: u32 }
 @group(0) @binding(8) var<storage, read_write> db: array<vec4f>;
 
 override PER: u32 = 1u;
+override WHOLE: bool = false;
 override RESIDUAL: bool = false;
 override WEIGHTS: bool = false;
 const ROWS = 32u;
@@ -39,7 +40,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var sum_b: array<vec4f, 16>;
   for (var k = 0u; k < PER; k++) {
     let c = k * 8u + lane;
-    if (c < width) { w[k] = weight[c]; }
+    if (WHOLE || c < width) { w[k] = weight[c]; }
     if (WEIGHTS) {
       sum_w[k] = vec4f();
       sum_b[k] = vec4f();
@@ -54,7 +55,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     var sums = mat2x4f();
     for (var k = 0u; k < PER; k++) {
       let c = k * 8u + lane;
-      if (c < width) {
+      if (WHOLE || c < width) {
         let d = dy[base + c];
         normed[k] = (x[base + c] - s.x) * s.y;
         g[k] = d * w[k];
@@ -70,7 +71,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let along = total(sums[1]) / n;
     for (var k = 0u; k < PER; k++) {
       let c = k * 8u + lane;
-      if (c < width) {
+      if (WHOLE || c < width) {
         var v = s.y * (g[k] - mean - normed[k] * along);
         if (RESIDUAL) { v += residual[base + c]; }
         dx[base + c] = v;
@@ -80,7 +81,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   if (WEIGHTS && chunk * ROWS < params.rows) {
     for (var k = 0u; k < PER; k++) {
       let c = k * 8u + lane;
-      if (c < width) {
+      if (WHOLE || c < width) {
         dw[chunk * width + c] = sum_w[k];
         db[chunk * width + c] = sum_b[k];
       }

@@ -1,8 +1,8 @@
 // Layer norm as in layer_norm, where eight lanes hold a row in registers: it is read once.
 //
-// D is a multiple of 4, at most 32 · PER, PER ≤ 16 vec4s per lane. Sums run over a lane's vec4s in order, then over
-// their components, then over the lanes.
-// Launch: 8 invocations, in one subgroup of at least 8 lanes, for 16 rows: grid(R, 16).
+// D is a multiple of 4, at most 32 · PER, PER ≤ 16 vec4s per lane; WHOLE: it is 32 · PER, and no lane is idle.
+// Sums run over a lane's vec4s in order, then over their components, then over the lanes.
+// Launch: 8 invocations, in one subgroup of at least 8 lanes, for 32 rows: grid(R, 32).
 
 struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -13,7 +13,8 @@ struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
 
 override PER: u32 = 1u;
-const ROWS = 16u;
+override WHOLE: bool = false;
+const ROWS = 32u;
 
 // Sum over components and lanes. Constant lanes cost little, unlike subgroupAdd, whose order is free besides.
 fn total(v: vec4f) -> f32 {
@@ -30,7 +31,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var b: array<vec4f, 16>;
   for (var k = 0u; k < PER; k++) {
     let c = k * 8u + lane;
-    if (c < width) {
+    if (WHOLE || c < width) {
       w[k] = weight[c];
       b[k] = bias[c];
     }
@@ -41,18 +42,18 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     var v: array<vec4f, 16>;
     for (var k = 0u; k < PER; k++) {
       let c = k * 8u + lane;
-      if (c < width) { v[k] = x[base + c]; }
+      if (WHOLE || c < width) { v[k] = x[base + c]; }
     }
     // As distances from the first value: see layer_norm.
     let origin = subgroupBroadcast(v[0].x, 0u);
     var sum = vec4f();
     for (var k = 0u; k < PER; k++) {
-      if (k * 8u + lane < width) { sum += v[k] - origin; }
+      if (WHOLE || k * 8u + lane < width) { sum += v[k] - origin; }
     }
     let mean = origin + total(sum) / n;
     var squares = vec4f();
     for (var k = 0u; k < PER; k++) {
-      if (k * 8u + lane < width) {
+      if (WHOLE || k * 8u + lane < width) {
         v[k] -= mean;
         squares += v[k] * v[k];
       }
@@ -60,7 +61,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let rstd = inverseSqrt(total(squares) / n + params.eps);
     for (var k = 0u; k < PER; k++) {
       let c = k * 8u + lane;
-      if (c < width) { y[base + c] = v[k] * rstd * w[k] + b[k]; }
+      if (WHOLE || c < width) { y[base + c] = v[k] * rstd * w[k] + b[k]; }
     }
     if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
   }

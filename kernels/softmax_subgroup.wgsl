@@ -1,8 +1,8 @@
 // Softmax as in softmax, and its gradient, where eight lanes hold a row in registers: it is read once.
 //
-// C is a multiple of 4, at most 32 · PER, PER ≤ 16 vec4s per lane. Sums run over a lane's vec4s in order, then over
-// their components, then over the lanes.
-// Launch: 8 invocations, in one subgroup of at least 8 lanes, for 16 rows: grid(R, 16).
+// C is a multiple of 4, at most 32 · PER, PER ≤ 16 vec4s per lane; WHOLE: it is 32 · PER, and no lane is idle.
+// Sums run over a lane's vec4s in order, then over their components, then over the lanes.
+// Launch: 8 invocations, in one subgroup of at least 8 lanes, for 32 rows: grid(R, 32).
 
 struct Params { rows: u32, cols: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -11,8 +11,9 @@ struct Params { rows: u32, cols: u32 }
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
 
 override PER: u32 = 1u;
+override WHOLE: bool = false;
 override GRAD: bool = false;
-const ROWS = 16u;
+const ROWS = 32u;
 
 // Sum over components and lanes. Constant lanes cost little, unlike subgroupAdd, whose order is free besides.
 fn total(v: vec4f) -> f32 {
@@ -41,7 +42,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       var sum = vec4f();
       for (var k = 0u; k < PER; k++) {
         let c = k * 8u + lane;
-        if (c < width) {
+        if (WHOLE || c < width) {
           v[k] = x[base + c];
           g[k] = dy[base + c];
           sum += v[k] * g[k];
@@ -50,13 +51,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       let dot = total(sum);
       for (var k = 0u; k < PER; k++) {
         let c = k * 8u + lane;
-        if (c < width) { out[base + c] = v[k] * (g[k] - dot); }
+        if (WHOLE || c < width) { out[base + c] = v[k] * (g[k] - dot); }
       }
     } else {
       var most = vec4f(-3.4028234e38);
       for (var k = 0u; k < PER; k++) {
         let c = k * 8u + lane;
-        if (c < width) {
+        if (WHOLE || c < width) {
           v[k] = x[base + c];
           most = max(most, v[k]);
         }
@@ -64,7 +65,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       let top = largest(most);
       var sum = vec4f();
       for (var k = 0u; k < PER; k++) {
-        if (k * 8u + lane < width) {
+        if (WHOLE || k * 8u + lane < width) {
           v[k] = exp(v[k] - top);
           sum += v[k];
         }
@@ -72,7 +73,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       let all = total(sum);
       for (var k = 0u; k < PER; k++) {
         let c = k * 8u + lane;
-        if (c < width) { out[base + c] = v[k] / all; }
+        if (WHOLE || c < width) { out[base + c] = v[k] / all; }
       }
     }
   }

@@ -10,7 +10,7 @@ import subgroupCode from "../../kernels/layer_norm_subgroup.wgsl" with { type: "
 import fusedCode from "../../kernels/layer_norm_grad_subgroup.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { columnLaunch, columnSum } from "./reduce.ts";
-import { heldLaunch, rowLaunch } from "./row_launch.ts";
+import { HELD_ROWS, heldLaunch, rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
@@ -19,9 +19,6 @@ const LAYER_NORM_WEIGHT_GRAD = defineKernel("layer_norm_weight_grad", gradCode);
 const SUBGROUPS = { subgroups: true };
 const LAYER_NORM_SUBGROUP = defineKernel("layer_norm_subgroup", subgroupCode, SUBGROUPS);
 const LAYER_NORM_GRAD_SUBGROUP = defineKernel("layer_norm_grad_subgroup", fusedCode, SUBGROUPS);
-
-/** Rows of a workgroup of the subgroup kernels, forward and backward. */
-const ROWS = 16, ROWS_BACKWARD = 32;
 
 /** What {@linkcode layerNorm} returns. */
 export interface LayerNormResult {
@@ -43,7 +40,7 @@ export function layerNorm(
   const rows = x.size / dim;
   const y = gpu.empty(x.shape, "layer_norm");
   const stats = gpu.empty([rows, 2], "layer_norm.stats");
-  const held = heldLaunch(gpu, rows, dim, ROWS);
+  const held = heldLaunch(gpu, rows, dim);
   gpu.dispatch(held ? LAYER_NORM_SUBGROUP : LAYER_NORM, {
     ...(held ?? rowLaunch(gpu, rows, dim)),
     tensors: [x, weight.data, bias.data, y, stats],
@@ -85,9 +82,9 @@ function backwardHeld(
 ): void {
   const dim = weight.size, rows = x.size / dim;
   const weights = grads.some((grad) => grad);
-  const { constants, workgroups } = heldLaunch(gpu, rows, dim, ROWS_BACKWARD)!;
+  const { constants, workgroups } = heldLaunch(gpu, rows, dim)!;
   const partial = [0, 1].map((i) =>
-    weights ? gpu.empty([Math.ceil(rows / ROWS_BACKWARD), dim], "layer_norm.partial") : gpu.dummy(i)
+    weights ? gpu.empty([Math.ceil(rows / HELD_ROWS), dim], "layer_norm.partial") : gpu.dummy(i)
   );
   gpu.dispatch(LAYER_NORM_GRAD_SUBGROUP, {
     constants: { ...constants, RESIDUAL: !!residual, WEIGHTS: weights },

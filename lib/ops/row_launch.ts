@@ -28,20 +28,27 @@ export function rowLaunch(
 /** Longest row that eight lanes hold in registers, 16 vec4s each: with more, kernels take seconds to compile. */
 const HELD = 512;
 
+/** Rows of a workgroup of the kernels that hold them. */
+export const HELD_ROWS = 32;
+
 /**
- * The `PER` constant and the workgroups for a kernel whose workgroups of one subgroup hold a row in registers
- * and take `rowsEach` rows. Nothing where {@linkcode rowLaunch} is the better choice: on GPUs, without
- * subgroups, for long rows and those of broken vec4s.
+ * The constants and workgroups for a kernel whose workgroups, of one subgroup each, hold a row in registers:
+ * vec4s per lane, and whether all lanes have as many. Nothing where {@linkcode rowLaunch} is the better
+ * choice: on GPUs, without subgroups, for long rows and those of broken vec4s.
  */
 export function heldLaunch(
   gpu: Gpu,
   rows: number,
   columns: number,
-  rowsEach: number,
-): { constants: { PER: number }; workgroups: [number, number, number] } | undefined {
+):
+  | { constants: { PER: number; WHOLE: boolean }; workgroups: [number, number, number] }
+  | undefined {
   if (gpu.lanes !== undefined || !gpu.isSoftware || gpu.subgroupSize < 8) return undefined;
   if (columns % 4 !== 0 || columns > HELD) return undefined;
-  return { constants: { PER: Math.ceil(columns / 32) }, workgroups: grid(rows, rowsEach) };
+  return {
+    constants: { PER: Math.ceil(columns / 32), WHOLE: columns % 32 === 0 },
+    workgroups: grid(rows, HELD_ROWS),
+  };
 }
 
 /**

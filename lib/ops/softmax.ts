@@ -17,7 +17,7 @@ export function softmax(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor):
   const rows = x.size / cols;
   const run = (a: Tensor, dy: Tensor, grad: boolean): Tensor => {
     const out = gpu.empty(x.shape, grad ? "softmax.grad" : "softmax");
-    const held = heldLaunch(gpu, rows, cols, 16);
+    const held = heldLaunch(gpu, rows, cols);
     const { constants, workgroups } = held ?? rowLaunch(gpu, rows, cols);
     gpu.dispatch(held ? SOFTMAX_SUBGROUP : SOFTMAX, {
       constants: { ...constants, GRAD: grad },
