@@ -9,8 +9,9 @@ import { layerNorm } from "../ops/layer_norm.ts";
 import { linear } from "../ops/linear.ts";
 import { gatherClass, scaleSamples, scatterClass } from "../ops/rows.ts";
 import type { Parameters } from "./parameters.ts";
+import { classSpans, rowsIn, rowsOf, type Span } from "./spans.ts";
 
-/** Drop path factors of a block's two branches, [n] each. */
+/** Drop path factors of a block's two branches, [count] each. */
 export interface BlockKeep {
   /** For the attention branch. */
   attn: Tensor;
@@ -20,63 +21,109 @@ export interface BlockKeep {
 
 /** Options of {@linkcode block}. */
 export interface BlockOptions {
-  /** Drop path factors. */
-  keep?: BlockKeep;
+  /** Drop path factors of every span. */
+  keep?: readonly BlockKeep[];
   /**
-   * Only the class token is needed: the result is [n, 1, D], and what follows attention is computed for that
-   * token alone. In a last block this saves three quarters of the work and changes nothing else.
+   * Only the class tokens are needed: the result is [sequences, D], and what follows attention is computed for
+   * them alone. In a last block this saves three quarters of the work and changes nothing else.
    */
   classOnly?: boolean;
 }
 
+/** What {@linkcode block} returns. */
+export interface BlockResult {
+  /** [R, D], or [sequences, D] of class tokens only. */
+  y: Tensor;
+  /** Of every span. */
+  attention: AttentionResult[];
+  /** Fills the gradients of the weights; returns that of x. */
+  backward(dy: Tensor): Tensor;
+}
+
 /**
- * x + attn(norm1(x)), then x + mlp(norm2(x)), each branch times its drop path factor; x [n, N, D].
+ * x + attn(norm1(x)), then x + mlp(norm2(x)), each branch times its drop path factor; x [R, D] holds the
+ * sequences of all spans.
  */
 export function block(
   gpu: Gpu,
   x: Tensor,
+  spans: readonly Span[],
   params: Parameters,
   prefix: string,
   heads: number,
   { keep, classOnly }: BlockOptions = {},
-): { y: Tensor; attention: AttentionResult; backward(dy: Tensor): Tensor } {
+): BlockResult {
   const get = (name: string) => params.get(`${prefix}.${name}`);
   const dense = (input: Tensor, name: string, options = {}) =>
     linear(gpu, input, get(`${name}.weight`), get(`${name}.bias`), options);
   const norm = (input: Tensor, name: string) =>
     layerNorm(gpu, input, get(`${name}.weight`), get(`${name}.bias`));
-  // A dropped branch needs its factor between product and sum; else the sum is the product's epilogue.
-  const branch = (input: Tensor, name: string, residual: Tensor, factor?: Tensor) => {
-    const run = dense(input, name, factor ? {} : { residual });
-    return { ...run, y: factor ? scaleSamples(gpu, run.y, factor, residual) : run.y };
+  const needed = classOnly ? classSpans(spans) : spans;
+  const scaled = (h: Tensor, which: keyof BlockKeep, residual?: Tensor) => {
+    const out = gpu.empty(h.shape, "scale_samples");
+    needed.forEach((span, i) =>
+      scaleSamples(gpu, rowsOf(h, span), keep![i][which], {
+        x: residual && rowsOf(residual, span),
+        out: rowsOf(out, span),
+      })
+    );
+    return out;
   };
-  const dBranch = (dy: Tensor, factor?: Tensor) => factor ? scaleSamples(gpu, dy, factor) : dy;
+  // A dropped branch needs its factor between product and sum; else the sum is the product's epilogue.
+  const branch = (input: Tensor, name: string, residual: Tensor, which: keyof BlockKeep) => {
+    const run = dense(input, name, keep ? {} : { residual });
+    return { ...run, y: keep ? scaled(run.y, which, residual) : run.y };
+  };
+  const dBranch = (dy: Tensor, which: keyof BlockKeep) => keep ? scaled(dy, which) : dy;
+  const pick = (t: Tensor) => classOnly ? classTokens(gpu, t, spans) : t;
+  const spread = (d: Tensor) => classOnly ? spreadClass(gpu, d, spans) : d;
 
   const norm1 = norm(x, "norm1");
   const qkv = dense(norm1.y, "attn.qkv");
-  const attend = attention(gpu, qkv.y, heads);
-  const needed = (t: Tensor) => classOnly ? classTokens(gpu, t) : t;
-  const whole = (d: Tensor) => classOnly ? scatterClass(gpu, d, x.shape, 0) : d;
-  const proj = branch(needed(attend.y), "attn.proj", needed(x), keep?.attn);
+  const attend = attendAll(gpu, qkv.y, spans, heads);
+  const proj = branch(pick(attend.y), "attn.proj", pick(x), "attn");
   const norm2 = norm(proj.y, "norm2");
   const fc1 = dense(norm2.y, "mlp.fc1", { gelu: true });
-  const fc2 = branch(fc1.y, "mlp.fc2", proj.y, keep?.mlp);
+  const fc2 = branch(fc1.y, "mlp.fc2", proj.y, "mlp");
   return {
     y: fc2.y,
-    attention: attend,
+    attention: attend.runs,
     backward(dy) {
-      const dHidden = fc2.backward(dBranch(dy, keep?.mlp), { geluGradOf: fc1.pre })!;
+      const dHidden = fc2.backward(dBranch(dy, "mlp"), { geluGradOf: fc1.pre })!;
       const dMiddle = norm2.backward(fc1.backward(dHidden)!, dy);
-      const dAttended = proj.backward(dBranch(dMiddle, keep?.attn))!;
-      return norm1.backward(qkv.backward(attend.backward(whole(dAttended)))!, whole(dMiddle));
+      const dAttended = proj.backward(dBranch(dMiddle, "attn"))!;
+      return norm1.backward(qkv.backward(attend.backward(spread(dAttended)))!, spread(dMiddle));
     },
   };
 }
 
-/** [n, N, D] → [n, 1, D]. */
-function classTokens(gpu: Gpu, tokens: Tensor): Tensor {
-  const [n, , dim] = tokens.shape;
-  const out = gpu.empty([n, 1, dim], "class_tokens");
-  gatherClass(gpu, tokens, out, 0);
+/** Attention within the sequences of every span: qkv [R, 3·D] → y [R, D]. */
+function attendAll(gpu: Gpu, qkv: Tensor, spans: readonly Span[], heads: number) {
+  const y = gpu.empty([qkv.shape[0], qkv.shape[1] / 3], "attention");
+  const runs = spans.map((span) =>
+    attention(gpu, rowsOf(qkv, span), heads, { out: rowsOf(y, span) })
+  );
+  return {
+    y,
+    runs,
+    backward(dy: Tensor): Tensor {
+      const d = gpu.empty(qkv.shape, "attention.grad");
+      spans.forEach((span, i) => runs[i].backward(rowsOf(dy, span), { out: rowsOf(d, span) }));
+      return d;
+    },
+  };
+}
+
+/** The class tokens of all spans, [sequences, D]. */
+export function classTokens(gpu: Gpu, packed: Tensor, spans: readonly Span[]): Tensor {
+  const out = gpu.empty([rowsIn(classSpans(spans)), packed.shape.at(-1)!], "class_tokens");
+  for (const span of spans) gatherClass(gpu, rowsOf(packed, span), out, span.sample);
+  return out;
+}
+
+/** The adjoint of {@linkcode classTokens}: [R, D], zero but for the class tokens. */
+export function spreadClass(gpu: Gpu, rows: Tensor, spans: readonly Span[]): Tensor {
+  const out = gpu.empty([rowsIn(spans), rows.shape.at(-1)!], "tokens.grad");
+  for (const span of spans) scatterClass(gpu, rows, rowsOf(out, span), span.sample);
   return out;
 }

@@ -9,8 +9,26 @@ import { layerNorm } from "../ops/layer_norm.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
 import { posEmbed, type PosInterp } from "../ops/pos_embed.ts";
 import { dropPathFactors, type DropPathSource, gatherClass, scatterClass } from "../ops/rows.ts";
-import { block, type BlockKeep } from "./block.ts";
+import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
+import { canPack, classSpans, rowsIn, rowsOf, spansOf } from "./spans.ts";
+
+/** Where a trace keeps the last block's tokens until the final norm. */
+const LAST = "last";
+
+/** Crops of one size. */
+interface Input {
+  /** [count, C, H, W]. */
+  images: Tensor;
+  /** Index of the crop size. */
+  group: number;
+  /** Number of images. */
+  count: number;
+  /** Patches down and across. */
+  grid: [number, number];
+  /** Tokens of an image. */
+  tokens: number;
+}
 
 /** Shape of a vision transformer. */
 export interface ViTConfig {
@@ -187,7 +205,7 @@ export class VisionTransformer {
   }
 
   /**
-   * Crops of one size run as one batch; the class tokens of all sizes share the final norm.
+   * Crops of one size are one batch of sequences; the class tokens of all sizes share the final norm.
    *
    * @param crops Images [n, C, H, W], one tensor per crop size; H and W multiples of the patch size.
    * @throws {HatchlingError} When a crop has another number of channels or a size that patches do not fill.
@@ -199,84 +217,125 @@ export class VisionTransformer {
     options: ViTForwardOptions = {},
   ): ViTResult {
     const { dim } = this.config;
-    const rows = crops.reduce((sum, t) => sum + t.shape[0], 0);
-    const classes = gpu.empty([rows, dim], "class_tokens");
-    let first = 0;
-    const groups = crops.map((images, i) => {
-      const run = this.#tokens(gpu, params, images, i, options);
-      const from = first;
-      gatherClass(gpu, run.y, classes, from);
-      first += images.shape[0];
-      return { ...run, from };
-    });
+    const inputs = crops.map((images, group) => this.#input(images, group));
+    // All crop sizes run as one matrix of tokens where the adapter can bind their parts of it.
+    const packs = canPack(gpu, spansOf(inputs), dim) ? [inputs] : inputs.map((input) => [input]);
+    const runs = packs.map((pack) => this.#pack(gpu, params, pack, options));
+    const classes = classSpans(spansOf(runs.map(({ y }) => ({ count: y.shape[0], tokens: 1 }))));
+    const single = (t: Tensor) => t.view([t.shape[0], 1, dim]);
+    let joined = runs[0].y;
+    if (runs.length > 1) {
+      joined = gpu.empty([rowsIn(classes), dim], "class_tokens");
+      runs.forEach(({ y }, i) => gatherClass(gpu, single(y), joined, classes[i].sample));
+    }
     const norm = (x: Tensor) =>
       layerNorm(gpu, x, params.get("norm.weight"), params.get("norm.bias"));
-    const final = norm(classes);
+    const final = norm(joined);
     options.watch?.("features", final.y);
-    options.trace?.set("normed", norm(groups[0].y).y);
+    const tokens = options.trace?.get(LAST);
+    if (tokens) options.trace!.set("normed", norm(tokens).y);
+    options.trace?.delete(LAST);
     return {
       y: final.y,
       backward: (dy) => {
-        const dClasses = final.backward(dy);
-        return groups.flatMap((group) => {
-          const dTokens = scatterClass(gpu, dClasses, group.y.shape, group.from);
-          return group.backward(dTokens) ?? [];
+        const d = final.backward(dy);
+        return runs.flatMap(({ y, backward }, i) => {
+          if (runs.length === 1) return backward(d);
+          const part = gpu.empty(y.shape, "class_tokens.grad");
+          scatterClass(gpu, d, single(part), classes[i].sample);
+          return backward(part);
         });
       },
     };
   }
 
-  /** All tokens [n, N, D] before the final norm. */
-  #tokens(gpu: Gpu, params: Parameters, images: Tensor, group: number, options: ViTForwardOptions) {
-    const { patchSize, depth, heads, inChans, posInterp } = this.config;
-    const [n, channels, height, width] = images.shape;
+  #input(images: Tensor, group: number): Input {
+    const { patchSize, inChans } = this.config;
+    const [count, channels, height, width] = images.shape;
     if (channels !== inChans || height % patchSize || width % patchSize) {
       throw new HatchlingError(
         `VisionTransformer: expected images [n, ${inChans}, H, W] with H and W multiples of ${patchSize} but found ${images}`,
       );
     }
-    const trace = group === 0 ? options.trace : undefined;
-    const rates = this.dropPathRates();
-    const pos = posEmbed(
-      gpu,
-      params.get("pos_embed"),
-      height / patchSize,
-      width / patchSize,
-      posInterp,
-    );
-    const embed = patchEmbed(gpu, images, {
-      weight: params.get("patch_embed.proj.weight"),
-      bias: params.get("patch_embed.proj.bias"),
-      cls: params.get("cls_token"),
-    }, pos.y);
-    trace?.set("tokens", embed.y);
-    options.watch?.("tokens", embed.y, group);
-    let y = embed.y;
-    const blocks = Array.from({ length: depth }, (_, i) => {
-      const source = options.dropPath;
-      const draw = (branch: number) => {
-        const stream = (group * depth + i) * 2 + branch;
-        return dropPathFactors(gpu, n, rates[i], stream, source!);
-      };
-      const keep = options.keep?.[group]?.[i] ??
-        (source && rates[i] > 0 ? { attn: draw(0), mlp: draw(1) } : undefined);
-      // Nothing but the class token leaves the last block, unless somebody looks at the others.
-      const classOnly = i === depth - 1 && !options.trace && !options.watch;
-      const run = block(gpu, y, params, `blocks.${i}`, heads, { keep, classOnly });
-      y = run.y;
-      trace?.set(`block.${i}`, y);
-      options.watch?.(`block.${i}`, y, group);
-      if (i === depth - 1) trace?.set("attention", run.attention.map());
-      return run;
-    });
-    return {
-      y,
-      backward: (dy: Tensor): Tensor | undefined => {
-        for (const run of blocks.toReversed()) dy = run.backward(dy);
+    const grid: [number, number] = [height / patchSize, width / patchSize];
+    return { images, group, count, grid, tokens: 1 + grid[0] * grid[1] };
+  }
+
+  /** Class tokens [sequences, D] before the final norm, of crop sizes that run as one matrix. */
+  #pack(gpu: Gpu, params: Parameters, inputs: readonly Input[], options: ViTForwardOptions) {
+    const { dim, depth, heads, posInterp } = this.config;
+    const spans = spansOf(inputs);
+    const show = (name: string, packed: Tensor) =>
+      inputs.forEach(({ group }, i) => {
+        const tokens = rowsOf(packed, spans[i]);
+        options.watch?.(name, tokens, group);
+        if (group === 0) options.trace?.set(name, tokens);
+      });
+    const x = gpu.empty([rowsIn(spans), dim], "tokens");
+    const embeds = inputs.map(({ images, grid }, i) => {
+      const pos = posEmbed(gpu, params.get("pos_embed"), ...grid, posInterp);
+      const embed = patchEmbed(
+        gpu,
+        images,
+        {
+          weight: params.get("patch_embed.proj.weight"),
+          bias: params.get("patch_embed.proj.bias"),
+          cls: params.get("cls_token"),
+        },
+        pos.y,
+        rowsOf(x, spans[i]),
+      );
+      return (dy: Tensor) => {
         const d = embed.backward(dy, options.inputGrad);
         pos.backward(d.pos);
         return d.images;
+      };
+    });
+    show("tokens", x);
+    // Nothing but the class token leaves the last block, unless somebody looks at the others.
+    const looked = !!options.trace || !!options.watch;
+    let y = x;
+    const blocks = Array.from({ length: depth }, (_, i) => {
+      const last = i === depth - 1;
+      const keep = this.#keep(gpu, inputs, i, options);
+      const run = block(gpu, y, spans, params, `blocks.${i}`, heads, {
+        keep,
+        classOnly: last && !looked,
+      });
+      y = run.y;
+      if (looked) show(`block.${i}`, y);
+      if (last && inputs[0].group === 0 && options.trace) {
+        options.trace.set("attention", run.attention[0].map());
+        options.trace.set(LAST, rowsOf(y, spans[0]));
+      }
+      return run;
+    });
+    return {
+      y: looked ? classTokens(gpu, y, spans) : y,
+      backward: (dy: Tensor): Tensor[] => {
+        let d = looked ? spreadClass(gpu, dy, spans) : dy;
+        for (const run of blocks.toReversed()) d = run.backward(d);
+        return embeds.flatMap((backward, i) => backward(rowsOf(d, spans[i])) ?? []);
       },
     };
+  }
+
+  /** Drop path factors of a block for every crop size, given or drawn; none at rate 0. */
+  #keep(
+    gpu: Gpu,
+    inputs: readonly Input[],
+    block: number,
+    { keep, dropPath }: ViTForwardOptions,
+  ): BlockKeep[] | undefined {
+    if (keep) return inputs.map(({ group }) => keep[group][block]);
+    const rate = this.dropPathRates()[block];
+    if (!dropPath || rate === 0) return undefined;
+    return inputs.map(({ group, count }) => {
+      const draw = (branch: number) => {
+        const stream = (group * this.config.depth + block) * 2 + branch;
+        return dropPathFactors(gpu, count, rate, stream, dropPath);
+      };
+      return { attn: draw(0), mlp: draw(1) };
+    });
   }
 }

@@ -25,7 +25,7 @@ export interface AttentionResult {
   /** Probabilities [B, heads, N, N], computed when asked for. */
   map(): Tensor;
   /** Gradient of qkv [B, N, 3·D]. */
-  backward(dy: Tensor): Tensor;
+  backward(dy: Tensor, options?: { out?: Tensor }): Tensor;
 }
 
 /**
@@ -34,7 +34,12 @@ export interface AttentionResult {
  * @param qkv [B, N, 3·D], laid out [q | k | v], each [head][head_dim], as timm's `attn.qkv` gives it.
  * @throws {HatchlingError} When heads do not divide D, or a head has more than 128 dimensions.
  */
-export function attention(gpu: Gpu, qkv: Tensor, heads: number): AttentionResult {
+export function attention(
+  gpu: Gpu,
+  qkv: Tensor,
+  heads: number,
+  options: { out?: Tensor } = {},
+): AttentionResult {
   const [batch, tokens, width] = qkv.shape;
   const dim = width / 3;
   const headDim = dim / heads;
@@ -60,7 +65,7 @@ export function attention(gpu: Gpu, qkv: Tensor, heads: number): AttentionResult
       workgroups: grid(rows, 64),
       flops: 2 * products * rows * tokens * headDim,
     });
-  const y = gpu.empty([batch, tokens, dim], "attention");
+  const y = options.out ?? gpu.empty([batch, tokens, dim], "attention");
   const lse = gpu.empty([batch, heads, tokens], "attention.lse");
   run(ATTENTION, [y, lse], 2);
   return {
@@ -70,9 +75,9 @@ export function attention(gpu: Gpu, qkv: Tensor, heads: number): AttentionResult
       run(ATTENTION_MAP, [lse, map], 1);
       return map;
     },
-    backward(dy) {
+    backward(dy, { out } = {}) {
       const delta = gpu.empty([batch, heads, tokens], "attention.delta");
-      const dqkv = gpu.empty(qkv.shape, "attention.grad");
+      const dqkv = out ?? gpu.empty(qkv.shape, "attention.grad");
       run(ATTENTION_BACKWARD_Q, [lse, y, dy, delta, dqkv], 3);
       run(ATTENTION_BACKWARD_KV, [lse, dy, delta, dqkv], 4);
       return dqkv;

@@ -60,6 +60,7 @@ export interface PatchEmbedWeights {
  * Tokens [B, 1 + rows·cols, D] = [class token | projected patches] + position embedding.
  *
  * @param pos [1, 1 + rows·cols, D], already resampled to this image size.
+ * @param out Where to write the tokens; a new tensor by default.
  * @returns `backward(dy, inputGrad)` fills the gradients of the weights and returns that of `pos`, and of
  * the images when asked for.
  */
@@ -68,6 +69,7 @@ export function patchEmbed(
   images: Tensor,
   { weight, bias, cls }: PatchEmbedWeights,
   pos: Tensor,
+  out?: Tensor,
 ): { y: Tensor; backward(dy: Tensor, inputGrad?: boolean): { pos: Tensor; images?: Tensor } } {
   const [dim, , , patch] = weight.data.shape;
   const batch = images.shape[0];
@@ -91,7 +93,7 @@ export function patchEmbed(
     return dst;
   };
   return {
-    y: assemble(projected.y, gpu.empty([batch, 1 + count, dim], "tokens"), false),
+    y: assemble(projected.y, out ?? gpu.empty([batch, 1 + count, dim], "tokens"), false),
     backward(dy, inputGrad = false) {
       const dPatches = assemble(dy, gpu.empty([batch * count, dim], "patches.grad"), true);
       const dx = projected.backward(dPatches, { input: inputGrad });

@@ -26,15 +26,9 @@ export function gatherClass(gpu: Gpu, tokens: Tensor, out: Tensor, first: number
   });
 }
 
-/** The adjoint of {@linkcode gatherClass}: [B, N, D], zero but for the class tokens. */
-export function scatterClass(
-  gpu: Gpu,
-  rows: Tensor,
-  shape: readonly number[],
-  first: number,
-): Tensor {
-  const [batch, n, dim] = shape;
-  const out = gpu.empty(shape, "tokens.grad");
+/** The adjoint of {@linkcode gatherClass}: fills `out` [B, N, D], zero but for the class tokens. */
+export function scatterClass(gpu: Gpu, rows: Tensor, out: Tensor, first: number): void {
+  const [batch, n, dim] = out.shape;
   const { constants, width, workgroups } = moveLaunch(batch * n, dim);
   gpu.dispatch(ROWS, {
     constants: { ...constants, SCATTER: true },
@@ -42,13 +36,16 @@ export function scatterClass(
     u32: [batch, width, n, first],
     workgroups,
   });
-  return out;
 }
 
-/** h · scale per sample, plus `x` when given; h [B, N, D], scale [B]. */
-export function scaleSamples(gpu: Gpu, h: Tensor, scale: Tensor, x?: Tensor): Tensor {
+/** h · scale per sample, plus `x` when given; h [B, N, D], scale [B]; into `out` when given. */
+export function scaleSamples(
+  gpu: Gpu,
+  h: Tensor,
+  scale: Tensor,
+  { x, out = gpu.empty(h.shape, "scale_samples") }: { x?: Tensor; out?: Tensor } = {},
+): Tensor {
   const dim = h.shape.at(-1)!;
-  const out = gpu.empty(h.shape, "scale_samples");
   const rows = h.size / dim;
   const { constants, width, workgroups } = moveLaunch(rows, dim);
   gpu.dispatch(SCALE_ADD, {

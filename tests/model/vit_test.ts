@@ -10,6 +10,7 @@ import {
   type ViTConfig,
   type ViTForwardOptions,
 } from "../../lib/model/mod.ts";
+import { canPack, spansOf } from "../../lib/model/spans.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 
@@ -92,29 +93,36 @@ function setUp(gpu: Gpu, config: Partial<ViTConfig> = {}) {
 const images = (gpu: Gpu, n: number, size: number, seed: number) =>
   gpu.tensor(normals(n * 3 * size * size, seed), [n, 3, size, size]);
 
-gpuTest("VisionTransformer.forward() treats crop sizes as separate runs would", async (gpu) => {
-  const { vit, params, features } = setUp(gpu);
-  const crops = [images(gpu, 4, 16, 1), images(gpu, 6, 8, 2)];
-  const dy = [normals(4 * 12, 3), normals(6 * 12, 4)];
-  const grads = (groups: number[][]) => {
-    params.zeroGrad();
-    gpu.scope(() => {
-      for (const group of groups) {
-        const { backward } = vit.forward(gpu, params, group.map((i) => crops[i]));
-        const rows = group.flatMap((i) => [...dy[i]]);
-        backward(gpu.tensor(Float32Array.from(rows), [rows.length / 12, 12]));
-      }
-    });
-    return gpu.read(params.all.map((p) => p.grad!));
-  };
-  const together = await features(crops);
-  const apart = [...await features([crops[0]]), ...await features([crops[1]])];
-  assertClose(together, apart, 1e-6, "features");
-  const names = params.all.map(({ name }) => name);
-  const [once, twice] = [await grads([[0, 1]]), await grads([[0], [1]])];
-  names.forEach((name, i) => assertClose(once[i], twice[i], 2e-6, `gradient of ${name}`));
-  for (const t of [...crops, params]) t.destroy();
-});
+// Of 12 dimensions, the rows of the second crop size begin where no adapter binds: two matrices instead of one.
+for (const dim of [12, 64]) {
+  const name =
+    `VisionTransformer.forward() treats crop sizes as separate runs would, ${dim} dimensions`;
+  gpuTest(name, async (gpu) => {
+    const { vit, params, features } = setUp(gpu, { dim, heads: 2, dropPathRate: 0 });
+    const spans = spansOf([{ count: 4, tokens: 17 }, { count: 6, tokens: 5 }]);
+    assert.equal(canPack(gpu, spans, dim), dim === 64);
+    const crops = [images(gpu, 4, 16, 1), images(gpu, 6, 8, 2)];
+    const dy = [normals(4 * dim, 3), normals(6 * dim, 4)];
+    const grads = (groups: number[][]) => {
+      params.zeroGrad();
+      gpu.scope(() => {
+        for (const group of groups) {
+          const { backward } = vit.forward(gpu, params, group.map((i) => crops[i]));
+          const rows = group.flatMap((i) => [...dy[i]]);
+          backward(gpu.tensor(Float32Array.from(rows), [rows.length / dim, dim]));
+        }
+      });
+      return gpu.read(params.all.map((p) => p.grad!));
+    };
+    const together = await features(crops);
+    const apart = [...await features([crops[0]]), ...await features([crops[1]])];
+    assertClose(together, apart, 1e-6, "features");
+    const names = params.all.map(({ name }) => name);
+    const [once, twice] = [await grads([[0, 1]]), await grads([[0], [1]])];
+    names.forEach((name, i) => assertClose(once[i], twice[i], 2e-6, `gradient of ${name}`));
+    for (const t of [...crops, params]) t.destroy();
+  });
+}
 
 gpuTest("VisionTransformer.forward() gives each image what it would get alone", async (gpu) => {
   const { params, features } = setUp(gpu);

@@ -12,7 +12,9 @@ for (const [batch, tokens, dim] of [[1, 1, 1], [3, 5, 7], [67, 2, 3], [3, 5, 20]
     const [gathered, scattered] = await values(gpu, () => {
       const out = gpu.tensor(rest, [batch + 5, dim]);
       gatherClass(gpu, gpu.tensor(x, shape), out, 2);
-      return [out, scatterClass(gpu, gpu.tensor(rest, [batch + 5, dim]), shape, 2)];
+      const spread = gpu.empty(shape);
+      scatterClass(gpu, gpu.tensor(rest, [batch + 5, dim]), spread, 2);
+      return [out, spread];
     });
     const expected = rest.slice();
     const adjoint = new Float32Array(x.length);
@@ -31,7 +33,7 @@ for (const [batch, tokens, dim] of [[1, 1, 1], [3, 5, 7], [67, 2, 3], [3, 5, 20]
     const h = normals(n, 3), x = normals(n, 4), scale = normals(batch, 5).map((v) => v > 0 ? v : 0);
     const [scaled, added] = await values(gpu, () => {
       const [t, s] = [gpu.tensor(h, shape), gpu.tensor(scale)];
-      return [scaleSamples(gpu, t, s), scaleSamples(gpu, t, s, gpu.tensor(x, shape))];
+      return [scaleSamples(gpu, t, s), scaleSamples(gpu, t, s, { x: gpu.tensor(x, shape) })];
     });
     const product = Float64Array.from(h, (v, i) => v * scale[Math.floor(i / (tokens * dim))]);
     assertClose(scaled, product, 1e-7);
@@ -45,7 +47,7 @@ gpuTest("scaleSamples() is exact at extremes: zero drops whatever the value", as
     const t = gpu.tensor(h, [2, 1, 3]);
     const [zeros, ones] = [new Float32Array(2), Float32Array.of(1, 1)];
     return [
-      scaleSamples(gpu, t, gpu.tensor(zeros), t),
+      scaleSamples(gpu, t, gpu.tensor(zeros), { x: t }),
       scaleSamples(gpu, t, gpu.tensor(ones)),
     ];
   });

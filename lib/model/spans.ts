@@ -1,0 +1,51 @@
+/**
+ * Token sequences of several lengths, packed into one matrix: what works on rows alone takes them all at once.
+ *
+ * @module
+ */
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+
+/** Sequences of one length among packed rows [R, D]. */
+export interface Span {
+  /** How many sequences. */
+  count: number;
+  /** Tokens of each. */
+  tokens: number;
+  /** Row of their first token. */
+  row: number;
+  /** Number of sequences before them. */
+  sample: number;
+}
+
+/** Spans one after the other. */
+export function spansOf(shapes: readonly { count: number; tokens: number }[]): Span[] {
+  let row = 0, sample = 0;
+  return shapes.map(({ count, tokens }) => {
+    const span = { count, tokens, row, sample };
+    row += count * tokens;
+    sample += count;
+    return span;
+  });
+}
+
+/** The same sequences' class tokens, as spans of one token each. */
+export function classSpans(spans: readonly Span[]): Span[] {
+  return spans.map(({ count, sample }) => ({ count, tokens: 1, row: sample, sample }));
+}
+
+/** Rows of all spans. */
+export function rowsIn(spans: readonly Span[]): number {
+  return spans.reduce((sum, { count, tokens }) => sum + count * tokens, 0);
+}
+
+/** A span's rows of packed rows [R, C], as [count, tokens, C]. */
+export function rowsOf(packed: Tensor, { count, tokens, row }: Span): Tensor {
+  const columns = packed.shape.at(-1)!;
+  return packed.view([count, tokens, columns], row * columns);
+}
+
+/** Whether the adapter binds each span's rows, and class tokens, of matrices of a multiple of `dim` columns. */
+export function canPack(gpu: Gpu, spans: readonly Span[], dim: number): boolean {
+  const aligned = (rows: number) => rows * dim * 4 % gpu.alignment === 0;
+  return spans.every(({ row, sample }) => aligned(row) && aligned(sample));
+}
