@@ -44,8 +44,12 @@ export function rowsOf(packed: Tensor, { count, tokens, row }: Span): Tensor {
   return packed.view([count, tokens, columns], row * columns);
 }
 
-/** Whether the adapter binds each span's rows, and class tokens, of matrices of a multiple of `dim` columns. */
-export function canPack(gpu: Gpu, spans: readonly Span[], dim: number): boolean {
+/**
+ * Whether packing works here: the adapter binds each span's rows, and class tokens, of matrices of a multiple of
+ * `dim` columns, and all rows of the widest matrix at once.
+ */
+export function canPack(gpu: Gpu, spans: readonly Span[], dim: number, widest: number): boolean {
   const aligned = (rows: number) => rows * dim * 4 % gpu.alignment === 0;
-  return spans.every(({ row, sample }) => aligned(row) && aligned(sample));
+  return rowsIn(spans) * widest * 4 <= gpu.limits.maxStorageBufferBindingSize &&
+    spans.every(({ row, sample }) => aligned(row) && aligned(sample));
 }

@@ -216,10 +216,12 @@ export class VisionTransformer {
     crops: readonly Tensor[],
     options: ViTForwardOptions = {},
   ): ViTResult {
-    const { dim } = this.config;
+    const { dim, mlpRatio } = this.config;
     const inputs = crops.map((images, group) => this.#input(images, group));
     // All crop sizes run as one matrix of tokens where the adapter can bind their parts of it.
-    const packs = canPack(gpu, spansOf(inputs), dim) ? [inputs] : inputs.map((input) => [input]);
+    const packs = canPack(gpu, spansOf(inputs), dim, dim * Math.max(3, mlpRatio))
+      ? [inputs]
+      : inputs.map((input) => [input]);
     const runs = packs.map((pack) => this.#pack(gpu, params, pack, options));
     const classes = classSpans(spansOf(runs.map(({ y }) => ({ count: y.shape[0], tokens: 1 }))));
     const single = (t: Tensor) => t.view([t.shape[0], 1, dim]);

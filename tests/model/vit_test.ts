@@ -100,7 +100,8 @@ for (const dim of [12, 64]) {
   gpuTest(name, async (gpu) => {
     const { vit, params, features } = setUp(gpu, { dim, heads: 2, dropPathRate: 0 });
     const spans = spansOf([{ count: 4, tokens: 17 }, { count: 6, tokens: 5 }]);
-    assert.equal(canPack(gpu, spans, dim), dim === 64);
+    assert.equal(canPack(gpu, spans, dim, 4 * dim), dim === 64);
+    assert.equal(canPack(gpu, spans, dim, gpu.limits.maxStorageBufferBindingSize), false);
     const crops = [images(gpu, 4, 16, 1), images(gpu, 6, 8, 2)];
     const dy = [normals(4 * dim, 3), normals(6 * dim, 4)];
     const grads = (groups: number[][]) => {
