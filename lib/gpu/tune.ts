@@ -80,7 +80,7 @@ const MOST_RUNS = 256, ROUNDS = 3;
  * @example
  * ```ts
  * import { openGpu, tune } from "./mod.ts";
- * import { matmulContests } from "../ops/mod.ts";
+ * import { kernelContests } from "../ops/mod.ts";
  *
  * const gpu = await openGpu();
  * const kept = new Map<string, string>(); // a browser would keep it in localStorage
@@ -88,7 +88,7 @@ const MOST_RUNS = 256, ROUNDS = 3;
  *   get: (key: string) => Promise.resolve(kept.get(key)),
  *   set: (key: string, value: string) => Promise.resolve(void kept.set(key, value)),
  * };
- * const { choices, source } = await tune(gpu, matmulContests(gpu), { storage });
+ * const { choices, source } = await tune(gpu, kernelContests(gpu), { storage });
  * gpu.choices = choices;
  * console.log(source, choices.get("matmul NT large"));
  * gpu.destroy();
@@ -150,7 +150,7 @@ function parse(
 async function decide(gpu: Gpu, contest: Contest, faults: string[]): Promise<string> {
   const work = gpu.detached(() => contest.prepare());
   try {
-    work.reference();
+    gpu.scope(() => work.reference());
     const expected = await work.output.read();
     const right: string[] = [];
     for (const candidate of contest.candidates) {

@@ -4,12 +4,12 @@
  * @module
  */
 export { attention, type AttentionResult } from "./attention.ts";
+export { kernelContests } from "./contests.ts";
 export { gelu } from "./gelu.ts";
 export { l2Normalize } from "./l2_normalize.ts";
 export { layerNorm, type LayerNormResult } from "./layer_norm.ts";
 export { linear, type LinearOptions, type LinearResult } from "./linear.ts";
 export { matmul, type MatmulOptions, type MatmulVariant } from "./matmul.ts";
-export { matmulContests } from "./matmul/contests.ts";
 export { patchEmbed, type PatchEmbedWeights, patchify } from "./patch_embed.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./pos_embed.ts";
 export { columnSum, type ColumnSumOptions, rowSum } from "./reduce.ts";

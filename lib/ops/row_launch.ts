@@ -12,16 +12,26 @@ import { type Gpu, grid } from "../gpu/mod.ts";
  */
 const ALONE = 4096;
 
+/** The name under which {@linkcode Gpu.choices} holds the lanes per row. */
+export const ROWS = "rows";
+
+/** Lanes per row that suit the kind of adapter. */
+export function usualLanes(gpu: Gpu): number {
+  return gpu.isSoftware ? 1 : 64;
+}
+
 /**
- * The `LANES` constant and the workgroups for a kernel over `rows` rows of `columns` elements: one lane
- * on software adapters while rows are short, else all 64. `gpu.lanes` overrides the choice.
+ * The `LANES` constant and the workgroups for a kernel over `rows` rows of `columns` elements: as
+ * many lanes as were chosen for this adapter, one on software adapters while rows are short, else all 64. `gpu.lanes` overrides the choice.
  */
 export function rowLaunch(
   gpu: Gpu,
   rows: number,
   columns: number,
 ): { constants: { LANES: number }; workgroups: [number, number, number] } {
-  const lanes = gpu.lanes ?? (gpu.isSoftware && columns <= ALONE ? 1 : 64);
+  const alone = !gpu.isSoftware || columns <= ALONE;
+  const chosen = Number(gpu.choices.get(ROWS) ?? usualLanes(gpu));
+  const lanes = gpu.lanes ?? (alone ? chosen : 64);
   return { constants: { LANES: lanes }, workgroups: grid(rows * lanes, 64) };
 }
 

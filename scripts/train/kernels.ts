@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { type Gpu, tune } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
-import { matmulContests } from "../../lib/ops/mod.ts";
+import { kernelContests } from "../../lib/ops/mod.ts";
 import { kernelStorage } from "../kernel_storage.ts";
 import type { Progress } from "./progress.ts";
 
@@ -37,7 +37,7 @@ export async function chooseKernels(
   },
 ): Promise<KernelRecord> {
   const before = checkpoint?.state.extra?.kernels as KernelRecord | undefined;
-  const { choices, faults } = await tune(gpu, matmulContests(gpu), {
+  const { choices, faults } = await tune(gpu, kernelContests(gpu), {
     storage: measure && !before ? await kernelStorage() : undefined,
     onProgress: (done, total) => progress.show(`choosing kernels: ${done} of ${total}`, !done),
   });

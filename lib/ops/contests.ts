@@ -1,0 +1,45 @@
+/**
+ * All contests between kernels.
+ *
+ * @module
+ */
+import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
+import type { Contest, Gpu } from "../gpu/mod.ts";
+import { matmulContests } from "./matmul/contests.ts";
+import { columnSum, rowSum } from "./reduce.ts";
+import { ROWS, usualLanes } from "./row_launch.ts";
+
+/**
+ * What {@linkcode tune} needs to choose kernels on a GPU: matmul's by transposes and size, and the lanes that
+ * share a row in row-wise kernels.
+ */
+export function kernelContests(gpu: Gpu): Contest[] {
+  return [...matmulContests(gpu), rowContest(gpu)];
+}
+
+/** Sums of rows as wide as a transformer's tokens, by one lane a row, some, or a whole workgroup. */
+function rowContest(gpu: Gpu): Contest {
+  const [rows, columns] = [8192, 256];
+  return {
+    name: ROWS,
+    candidates: ["1", "8", "64"],
+    usual: `${usualLanes(gpu)}`,
+    code: rowCode,
+    tolerance: 1e-5,
+    prepare() {
+      const values = Float32Array.from({ length: rows * columns }, (_, i) => i * Math.SQRT2 % 1);
+      const x = gpu.tensor(values, [rows, columns]);
+      const output = gpu.persistent([rows]);
+      const run = (lanes: string) => {
+        const before = gpu.lanes;
+        gpu.lanes = Number(lanes);
+        try {
+          columnSum(gpu, rowSum(gpu, x).view([1, rows]), { out: output });
+        } finally {
+          gpu.lanes = before;
+        }
+      };
+      return { tensors: [x, output], output, run, reference: () => run("1") };
+    },
+  };
+}
