@@ -7,16 +7,52 @@ import code from "../../kernels/attention.wgsl" with { type: "text" };
 import queryCode from "../../kernels/attention_backward_q.wgsl" with { type: "text" };
 import keyCode from "../../kernels/attention_backward_kv.wgsl" with { type: "text" };
 import mapCode from "../../kernels/attention_map.wgsl" with { type: "text" };
+import subgroupCode from "../../kernels/attention_subgroup.wgsl" with { type: "text" };
+import subgroupQueryCode from "../../kernels/attention_subgroup_q.wgsl" with { type: "text" };
+import subgroupKeyCode from "../../kernels/attention_subgroup_kv.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type KernelSource, type Tensor } from "../gpu/mod.ts";
+import {
+  type Constants,
+  defineKernel,
+  type Gpu,
+  grid,
+  type KernelSource,
+  type Tensor,
+} from "../gpu/mod.ts";
 
-const ATTENTION = defineKernel("attention", code);
-const ATTENTION_BACKWARD_Q = defineKernel("attention_backward_q", queryCode);
-const ATTENTION_BACKWARD_KV = defineKernel("attention_backward_kv", keyCode);
-const ATTENTION_MAP = defineKernel("attention_map", mapCode);
+const PLAIN = {
+  forward: defineKernel("attention", code),
+  backwardQ: defineKernel("attention_backward_q", queryCode),
+  backwardKv: defineKernel("attention_backward_kv", keyCode),
+};
+const SUBGROUP: typeof PLAIN = {
+  forward: defineKernel("attention_subgroup", subgroupCode, { subgroups: true }),
+  backwardQ: defineKernel("attention_subgroup_q", subgroupQueryCode, { subgroups: true }),
+  backwardKv: defineKernel("attention_subgroup_kv", subgroupKeyCode, { subgroups: true }),
+};
+const MAP = defineKernel("attention_map", mapCode);
 const MAX_HEAD_DIM = 128;
 /** Mesa's software driver ends an invocation's loops after this many turns, without an error. */
 const SOFTWARE_TURNS = 65_535;
+/** Lanes that share what they load. */
+const LANES = 8;
+/** Vec4s of keys, and of values, in workgroup memory: 8 KiB each. */
+const STAGED = 512;
+
+/**
+ * Who loads the keys and values of a query: `plain` each query for itself, any adapter; `staged` the queries of
+ * a workgroup together, through workgroup memory, for GPUs; `subgroup` eight lanes by broadcast, for software
+ * adapters, where loads are what costs, and heads of a multiple of 4 dimensions. Scores are the same in all.
+ */
+export type AttentionVariant = "plain" | "staged" | "subgroup";
+
+/** Options of {@linkcode attention}. */
+export interface AttentionOptions {
+  /** Where to write y; a new tensor by default. */
+  out?: Tensor;
+  /** For tests and benchmarks; the adapter decides by default. */
+  variant?: AttentionVariant;
+}
 
 /** What {@linkcode attention} returns. */
 export interface AttentionResult {
@@ -32,13 +68,14 @@ export interface AttentionResult {
  * softmax(q kᵀ / √head_dim) v per head (Vaswani et al. 2017, eq. 1), without the N × N matrix in memory.
  *
  * @param qkv [B, N, 3·D], laid out [q | k | v], each [head][head_dim], as timm's `attn.qkv` gives it.
- * @throws {HatchlingError} When heads do not divide D, or a head has more than 128 dimensions.
+ * @throws {HatchlingError} When heads do not divide D, or a head has more than 128 dimensions, or the variant asked for does
+ * not run here.
  */
 export function attention(
   gpu: Gpu,
   qkv: Tensor,
   heads: number,
-  options: { out?: Tensor } = {},
+  options: AttentionOptions = {},
 ): AttentionResult {
   const [batch, tokens, width] = qkv.shape;
   const dim = width / 3;
@@ -48,39 +85,96 @@ export function attention(
       `attention: expected qkv [B, N, 3·D] with D a multiple of ${heads} heads of at most ${MAX_HEAD_DIM} dimensions but found ${qkv}`,
     );
   }
+  const variant = options.variant ?? suited(gpu, headDim);
+  if (variant === "subgroup" && !broadcasts(gpu, headDim)) {
+    throw new HatchlingError(
+      `attention: expected subgroups of at least ${LANES} lanes and heads of a multiple of 4 dimensions for the ` +
+        `subgroup variant but found ${gpu.subgroupSize} and ${headDim}: leave the choice to the adapter`,
+    );
+  }
   const turns = tokens * (2 * Math.ceil(headDim / 4) + 1);
-  if (gpu.isSoftware && headDim > 64 && turns >= SOFTWARE_TURNS) {
+  if (gpu.isSoftware && variant !== "subgroup" && headDim > 64 && turns >= SOFTWARE_TURNS) {
     throw new HatchlingError(
       `attention: ${tokens} tokens with heads of ${headDim} dimensions exceed what software adapters ` +
         "compute reliably: use more heads, smaller images or a GPU",
     );
   }
   const rows = batch * heads * tokens;
-  const run = (kernel: KernelSource, tensors: Tensor[], products: number) =>
+  const kernels = variant === "subgroup" ? SUBGROUP : PLAIN;
+  const chosen = launch(variant, batch * heads, tokens, headDim);
+  const plain = launch("plain", batch * heads, tokens, headDim);
+  const run = (
+    kernel: KernelSource,
+    tensors: Tensor[],
+    products: number,
+    { constants, n, workgroups } = chosen,
+  ) =>
     gpu.dispatch(kernel, {
-      constants: { VEC: headDim % 4 === 0, BLOCKS: Math.ceil(headDim / 4) },
+      constants,
       tensors: [qkv, ...tensors],
-      u32: [rows, tokens, heads, dim, headDim],
+      u32: [n, tokens, heads, dim, headDim],
       f32: [headDim ** -0.5],
-      workgroups: grid(rows, 64),
+      workgroups,
       flops: 2 * products * rows * tokens * headDim,
     });
   const y = options.out ?? gpu.empty([batch, tokens, dim], "attention");
   const lse = gpu.empty([batch, heads, tokens], "attention.lse");
-  run(ATTENTION, [y, lse], 2);
+  run(kernels.forward, [y, lse], 2);
   return {
     y,
     map() {
       const map = gpu.empty([batch, heads, tokens, tokens], "attention.map");
-      run(ATTENTION_MAP, [lse, map], 1);
+      run(MAP, [lse, map], 1, plain);
       return map;
     },
     backward(dy, { out } = {}) {
       const delta = gpu.empty([batch, heads, tokens], "attention.delta");
       const dqkv = out ?? gpu.empty(qkv.shape, "attention.grad");
-      run(ATTENTION_BACKWARD_Q, [lse, y, dy, delta, dqkv], 3);
-      run(ATTENTION_BACKWARD_KV, [lse, dy, delta, dqkv], 4);
+      run(kernels.backwardQ, [lse, y, dy, delta, dqkv], 3);
+      run(kernels.backwardKv, [lse, dy, delta, dqkv], 4);
       return dqkv;
     },
   };
+}
+
+function broadcasts(gpu: Gpu, headDim: number): boolean {
+  return headDim % 4 === 0 && gpu.subgroupSize >= LANES;
+}
+
+function suited(gpu: Gpu, headDim: number): AttentionVariant {
+  if (!gpu.isSoftware) return "staged";
+  return broadcasts(gpu, headDim) ? "subgroup" : "plain";
+}
+
+interface Launch {
+  constants: Constants;
+  /** The kernels' parameter. */
+  n: number;
+  workgroups: [number, number, number];
+}
+
+/** How a variant runs over `sequences` of batch and heads. */
+function launch(
+  variant: AttentionVariant,
+  sequences: number,
+  tokens: number,
+  headDim: number,
+): Launch {
+  const BLOCKS = Math.ceil(headDim / 4), VEC = headDim % 4 === 0;
+  const n = sequences * tokens;
+  if (variant === "plain") {
+    return { constants: { VEC, BLOCKS }, n, workgroups: grid(n, 64) };
+  }
+  if (variant === "staged") {
+    // As few idle invocations as possible: 17 or 65 tokens suit 32.
+    const WIDTH = Math.ceil(tokens / 32) % 2 ? 32 : 64;
+    const TILE = Math.min(WIDTH, Math.floor(STAGED / BLOCKS));
+    const workgroups = grid(sequences * Math.ceil(tokens / WIDTH), 1);
+    return { constants: { VEC, BLOCKS, STAGED: true, WIDTH, TILE }, n, workgroups };
+  }
+  // Three queries per lane where registers and tokens suffice.
+  const Q = Math.min(BLOCKS > 16 ? 2 : 3, Math.ceil(tokens / LANES));
+  const groups = sequences * Math.ceil(tokens / (LANES * Q));
+  const END = Math.ceil(BLOCKS / 4) * 4;
+  return { constants: { BLOCKS, END, Q }, n: groups, workgroups: grid(groups, 1) };
 }
