@@ -56,7 +56,7 @@ gpuTest(
     const run = () => tune(gpu, [quick], { storage, software: true });
     assert.equal((await run()).choices.get("product"), "fast");
     const [key] = storage.kept.keys();
-    storage.kept.set(key, `{"product":"slow"}`);
+    storage.kept.set(key, `{"product":"wrong"}`);
     const stored = await run();
     assert.deepEqual([stored.source, stored.choices.get("product")], ["stored", "wrong"]);
     for (const damaged of ["{", `{"product":"gone"}`, `{"other":"fast"}`]) {
