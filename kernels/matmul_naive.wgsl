@@ -1,4 +1,4 @@
-// C = op(A) · op(B), one output per invocation: what faster kernels are checked against.
+// C = op(A) · op(B), one output per invocation: for tiny products, and what faster kernels are checked against.
 //
 // op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc.
 // TRANS_A: A is stored [K, M]; TRANS_B: B is stored [N, K].

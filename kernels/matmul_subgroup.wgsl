@@ -2,9 +2,9 @@
 //
 // op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc, all multiples of 4.
 // TRANS_A: A is stored [K, M]; TRANS_B: B is stored [N, K].
-// Epilogue, in this order: + bias[n], where params.bias is 1; + the old C (ACCUMULATE); pre keeps the value and
-// C gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants, since the code exists once for
-// each of the 64 vec4s of outputs.
+// Epilogue, in this order: + bias[n], where params.bias is 1; pre keeps the value and C gets its exact GELU
+// (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants, since the code exists once for each of the 64 vec4s
+// of outputs.
 // Workgroups [·, ·, z] sum over `split` blocks of four k from z · split on and write to C + z · M · N.
 //
 // Needs subgroups of at least 8 invocations, so that a workgroup lies within one.
@@ -25,7 +25,6 @@ struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, bias: u32,
 
 override TRANS_A: bool = false;
 override TRANS_B: bool = false;
-override ACCUMULATE: bool = false;
 override GELU: bool = false;
 override GELU_GRAD: bool = false;
 override ADD: bool = false;
@@ -93,7 +92,6 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
 
 fn put_row(at: u32, sum: vec4f) {
   var v = sum;
-  if (ACCUMULATE) { v += c[at]; }
   if (GELU) {
     pre[at] = v;
     v = gelu(v);

@@ -90,8 +90,8 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
   const variant = options.variant ?? variantOf(gpu, product);
   if (!fits(gpu, variant, product)) {
     throw new HatchlingError(
-      `matmul: expected whole vec4s and subgroups of 8 or more for variant ${variant} but found ${a}, ${b} and ` +
-        `subgroups of ${gpu.subgroupSize || "none"}: leave the variant out`,
+      `matmul: expected whole vec4s, and for "subgroup" subgroups of 8 or more, for variant ${variant} but found ` +
+        `${a}, ${b} and ${gpu.subgroupSize || "no"} subgroups: leave the variant out`,
     );
   }
   const splits = options.splits ?? splitsOf(gpu, variant, product);

@@ -43,6 +43,13 @@ const CASES: Record<MatmulVariant, Case[]> = {
     { m: 4, k: 4, n: 4, transA: true, transB: true },
     { m: 68, k: 20, n: 132, transA: true, transB: true },
   ],
+  naive: [
+    { m: 1, k: 1, n: 4 },
+    { m: 5, k: 17, n: 12 },
+    { m: 3, k: 70, n: 8, transB: true },
+    { m: 17, k: 5, n: 64, transA: true },
+    { m: 7, k: 9, n: 4, transA: true, transB: true },
+  ],
 };
 const SIZES = { m: 4, n: 4, k: 4, transA: false, transB: false };
 
@@ -50,14 +57,17 @@ const gelu = (x: number) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
 const slope = (x: number) =>
   0.5 * (1 + erf(x * Math.SQRT1_2)) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
 
-for (const variant of ["plain", "staged", "subgroup"] as const) {
+for (const variant of ["plain", "staged", "subgroup", "naive"] as const) {
   /** Adapters without such subgroups refuse. */
   const test = (name: string, fn: (gpu: Gpu) => Promise<void>) =>
     gpuTest(`${name}, ${variant}`, async (gpu) => {
       if (fits(gpu, variant, SIZES)) return await fn(gpu);
       gpu.scope(() => {
         const a = gpu.empty([4, 4]);
-        assert.throws(() => matmul(gpu, a, a, { variant }), /expected .* subgroups of 8 or more/);
+        assert.throws(
+          () => matmul(gpu, a, a, { variant }),
+          /for "subgroup" subgroups of 8 or more/,
+        );
       });
     });
 
@@ -77,7 +87,13 @@ for (const variant of ["plain", "staged", "subgroup"] as const) {
   }
 
   // C in whole vec4s and not; sums in one part and in several.
-  for (const [n, splits] of [[132, 1], [132, 3], ...variant === "subgroup" ? [] : [[131, 1]]]) {
+  for (
+    const [n, splits] of [
+      [132, 1],
+      [132, 3],
+      ...["plain", "staged"].includes(variant) ? [[131, 1]] : [],
+    ]
+  ) {
     const transB = n === 131;
     const name = `matmul() applies its epilogues in order, ${n} columns, ${splits} parts`;
     test(name, async (gpu) => {
@@ -104,6 +120,13 @@ for (const variant of ["plain", "staged", "subgroup"] as const) {
     });
   }
 }
+
+gpuTest("matmul() refuses a variant that does not compute the product", (gpu) => {
+  gpu.scope(() => {
+    const [a, b] = [gpu.empty([4, 4], "a"), gpu.empty([4, 5], "b")];
+    assert.throws(() => matmul(gpu, a, b, { variant: "naive" }), /for variant naive but found a/);
+  });
+});
 
 gpuTest("matmul() splits long sums where there are few workgroups", async (gpu) => {
   const [m, k, n] = [4, 1100, 8];

@@ -8,7 +8,6 @@ import {
   fits,
   KERNELS,
   launch,
-  launchNaive,
   type MatmulVariant,
   type Product,
   shapeClass,
@@ -54,7 +53,7 @@ function contest(gpu: Gpu, product: Product): Contest {
           const variant = name as MatmulVariant;
           launch(gpu, variant, product, { a, b, out }, 0, splitsOf(gpu, variant, product));
         },
-        reference: () => launchNaive(gpu, product, { a, b, out }),
+        reference: () => launch(gpu, "naive", product, { a, b, out }, 0, 1),
       };
     },
   };

@@ -19,9 +19,11 @@ import {
 
 /**
  * How a product is made: `plain` in registers, any shape on any adapter; `staged` through workgroup memory,
- * for GPUs; `subgroup` with rows shared by broadcast, for software adapters, where loads are what costs.
+ * for GPUs; `subgroup` with rows shared by broadcast, for software adapters, where loads are what costs;
+ * `naive` one output at a time, which the others are checked against, and which tiny products take on software
+ * adapters, since it compiles in no time.
  */
-export type MatmulVariant = "plain" | "staged" | "subgroup";
+export type MatmulVariant = "plain" | "staged" | "subgroup" | "naive";
 
 /** Bits of the epilogue, in the order in which they apply. */
 export const EPILOGUE = { accumulate: 1, bias: 2, gelu: 4, geluGrad: 8, add: 16 } as const;
@@ -60,6 +62,9 @@ export const KERNELS: readonly KernelSource[] = [PLAIN, STAGED, SUBGROUP, REDUCE
 /** Subgroup size that the kernel of that name is made for. */
 const SUBGROUP_SIZE = 8;
 
+/** Multiply-adds of a tiny product. */
+const TINY = 2 ** 17;
+
 /** Workgroups below which a long sum is split, on software adapters and on GPUs. */
 const FEW_WORKGROUPS = { software: 4, gpu: 128 };
 
@@ -68,8 +73,9 @@ const LEAST_SPLIT = 256, MOST_SPLIT = 4 * 60_000;
 
 /** Whether this adapter computes this product with a variant. */
 export function fits(gpu: Gpu, variant: MatmulVariant, product: Product): boolean {
-  if (variant !== "subgroup") return true;
   const { m, n, k, transA, transB } = product;
+  if (variant === "naive") return n % 4 === 0;
+  if (variant !== "subgroup") return true;
   const whole = [transA ? m : k, transB ? k : n, n].every((size) => size % 4 === 0);
   return whole && gpu.subgroupSize >= SUBGROUP_SIZE;
 }
@@ -84,7 +90,9 @@ export function shapeClass({ m, n, transA, transB }: Product): string {
 /** What suits the kind of adapter. */
 export function usualVariant(gpu: Gpu, product: Product): MatmulVariant {
   if (!gpu.isSoftware) return "staged";
-  return fits(gpu, "subgroup", product) ? "subgroup" : "plain";
+  if (fits(gpu, "subgroup", product)) return "subgroup";
+  const tiny = product.m * product.n * product.k <= TINY;
+  return tiny && fits(gpu, "naive", product) ? "naive" : "plain";
 }
 
 /** What was chosen for the product's class, where it fits this one, or else suits the kind of adapter. */
@@ -124,49 +132,61 @@ export function launch(
   epilogue: number,
   splits: number,
 ): void {
-  const { m, n, k, transA, transB } = product;
-  const { a, b, out, bias, aux, pre } = tensors;
+  const { m, n, k } = product;
   const blocks = Math.ceil(k / 4);
   // Whole slabs of 16 k for the staged kernel.
   const split = splits > 1 ? 4 * Math.ceil(blocks / splits / 4) : blocks;
-  const parts = Math.ceil(blocks / split);
-  const target = parts > 1 ? gpu.empty([parts, m, n], "matmul.partial") : out;
-  const fused = parts > 1 ? 0 : epilogue;
-  const [lda, ldb] = [transA ? m : k, transB ? k : n];
-  const subgroup = variant === "subgroup";
-  const { BIAS, ...fusedConstants } = constantsOf(fused);
-  const constants: Constants = subgroup ? fusedConstants : {
-    VEC_A: lda % 4 === 0,
-    VEC_B: ldb % 4 === 0,
-    VEC_C: n % 4 === 0,
-    EXACT_K: k % 4 === 0,
-  };
-  const kernel = { plain: PLAIN, staged: STAGED, subgroup: SUBGROUP }[variant];
-  gpu.dispatch(kernel, {
-    constants: { TRANS_A: transA, TRANS_B: transB, ...constants },
-    tensors: [a, b, target, bias ?? a, aux ?? a, pre ?? gpu.dummy()],
-    u32: [m, n, k, lda, ldb, n, subgroup ? +BIAS : fused, split],
-    workgroups: [Math.ceil(n / 64), Math.ceil(m / (subgroup ? 32 : 64)), parts],
-    flops: 2 * m * n * k,
-  });
-  if (parts === 1) return;
+  const parts = variant === "naive" ? 1 : Math.ceil(blocks / split);
+  // These leave the epilogue to the kernel that sums the parts.
+  const plain = variant === "naive" ||
+    (variant === "subgroup" && (epilogue & EPILOGUE.accumulate) !== 0);
+  if (parts === 1 && !(plain && epilogue)) {
+    return launchPart(gpu, variant, product, tensors, { epilogue, split, parts });
+  }
+  const partial = gpu.empty([parts, m, n], "matmul.partial");
+  const to = { ...tensors, out: partial };
+  launchPart(gpu, variant, product, to, { epilogue: 0, split, parts });
+  const { out, bias, aux, pre } = tensors;
   gpu.dispatch(REDUCE, {
     constants: constantsOf(epilogue),
-    tensors: [target, out, bias ?? target, aux ?? target, pre ?? gpu.dummy()],
+    tensors: [partial, out, bias ?? partial, aux ?? partial, pre ?? gpu.dummy()],
     u32: [m * n / 4, n / 4, parts],
     workgroups: grid(m * n / 4, 64),
     flops: parts * m * n,
   });
 }
 
-/** The product by the naive kernel, which others are checked against. */
-export function launchNaive(gpu: Gpu, product: Product, { a, b, out }: ProductTensors): void {
+/** The products of all parts of K, one after the other in `out`, or the only one with its epilogue. */
+function launchPart(
+  gpu: Gpu,
+  variant: MatmulVariant,
+  product: Product,
+  { a, b, out, bias, aux, pre }: ProductTensors,
+  { epilogue, split, parts }: { epilogue: number; split: number; parts: number },
+): void {
   const { m, n, k, transA, transB } = product;
-  gpu.dispatch(NAIVE, {
-    constants: { TRANS_A: transA, TRANS_B: transB },
-    tensors: [a, b, out],
-    u32: [m, n, k, transA ? m : k, transB ? k : n, n],
-    workgroups: grid(m * n, 64),
-    flops: 2 * m * n * k,
+  const [lda, ldb] = [transA ? m : k, transB ? k : n];
+  const flops = 2 * m * n * k;
+  const transposes = { TRANS_A: transA, TRANS_B: transB };
+  const u32 = [m, n, k, lda, ldb, n];
+  if (variant === "naive") {
+    const workgroups = grid(m * n, 64);
+    gpu.dispatch(NAIVE, { constants: transposes, tensors: [a, b, out], u32, workgroups, flops });
+    return;
+  }
+  const subgroup = variant === "subgroup";
+  const { BIAS, GELU, GELU_GRAD, ADD } = constantsOf(epilogue);
+  const constants: Constants = subgroup ? { GELU, GELU_GRAD, ADD } : {
+    VEC_A: lda % 4 === 0,
+    VEC_B: ldb % 4 === 0,
+    VEC_C: n % 4 === 0,
+    EXACT_K: k % 4 === 0,
+  };
+  gpu.dispatch({ plain: PLAIN, staged: STAGED, subgroup: SUBGROUP }[variant], {
+    constants: { ...transposes, ...constants },
+    tensors: [a, b, out, bias ?? a, aux ?? a, pre ?? gpu.dummy()],
+    u32: [...u32, subgroup ? +BIAS : epilogue, split],
+    workgroups: [Math.ceil(n / 64), Math.ceil(m / (subgroup ? 32 : 64)), parts],
+    flops,
   });
 }
