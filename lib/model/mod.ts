@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { block, type BlockKeep } from "./block.ts";
+export { block, type BlockKeep, type BlockOptions, type BlockResult } from "./block.ts";
 export { DinoModel } from "./dino.ts";
 export { DinoHead, type DinoHeadConfig, type HeadForwardOptions, type LastLayer } from "./head.ts";
 export { initialize } from "./init.ts";
@@ -15,6 +15,7 @@ export {
   type ParameterSpec,
   type Slot,
 } from "./parameters.ts";
+export type { Span } from "./spans.ts";
 export {
   VisionTransformer,
   VIT_PRESETS,

@@ -3,7 +3,12 @@
  *
  * @module
  */
-export { attention, type AttentionResult } from "./attention.ts";
+export {
+  attention,
+  type AttentionOptions,
+  type AttentionResult,
+  type AttentionVariant,
+} from "./attention.ts";
 export { kernelContests } from "./contests.ts";
 export { gelu } from "./gelu.ts";
 export { l2Normalize } from "./l2_normalize.ts";
