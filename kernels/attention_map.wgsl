@@ -1,6 +1,7 @@
 // Attention probabilities, for pictures and tests: [B, heads, N, N] from qkv and the lse of attention.
 //
-// Launch: grid(B · heads · N, 64), one query per invocation.
+// n: B · heads · N · N. Launch: grid(n, 64), one query and key per invocation: loops stay short, which some software
+// adapters need.
 
 struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -29,12 +30,12 @@ fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let index = (wg.y * num.x + wg.x) * 64u + local;
   if (index >= params.n) { return; }
-  let head = index / params.tokens % params.heads;
-  let first = index / (params.tokens * params.heads) * params.tokens;
-  let row = first + index % params.tokens;
-  for (var j = 0u; j < params.tokens; j++) {
-    var score = 0.0;
-    for (var c = 0u; c < BLOCKS; c++) { score += dot(qkv4(row, 0u, head, c), qkv4(first + j, 1u, head, c)); }
-    map[index * params.tokens + j] = exp(params.scale * (score - lse[index]));
-  }
+  let query = index / params.tokens;
+  let head = query / params.tokens % params.heads;
+  let first = query / (params.tokens * params.heads) * params.tokens;
+  let row = first + query % params.tokens;
+  let key = first + index % params.tokens;
+  var score = 0.0;
+  for (var c = 0u; c < BLOCKS; c++) { score += dot(qkv4(row, 0u, head, c), qkv4(key, 1u, head, c)); }
+  map[index] = exp(params.scale * (score - lse[query]));
 }

@@ -32,17 +32,15 @@ const SUBGROUP: typeof PLAIN = {
 };
 const MAP = defineKernel("attention_map", mapCode);
 const MAX_HEAD_DIM = 128;
-/** Mesa's software driver ends an invocation's loops after this many turns, without an error. */
-const SOFTWARE_TURNS = 65_535;
-/** Lanes that share what they load. */
+/** Invocations of a workgroup on software adapters; of a subgroup, they share what they load. */
 const LANES = 8;
 /** Vec4s of keys, and of values, in workgroup memory: 8 KiB each. */
 const STAGED = 512;
 
 /**
- * Who loads the keys and values of a query: `plain` each query for itself, any adapter; `staged` the queries of
- * a workgroup together, through workgroup memory, for GPUs; `subgroup` eight lanes by broadcast, for software
- * adapters, where loads are what costs, and heads of a multiple of 4 dimensions. Scores are the same in all.
+ * Who loads the keys and values: `plain` each invocation for its one to three queries, any adapter; `staged` the
+ * queries of a workgroup together, through workgroup memory, for GPUs; `subgroup` eight lanes by broadcast, for
+ * software adapters, where loads are what costs, and heads of a multiple of 4 dimensions. Scores are the same in all.
  */
 export type AttentionVariant = "plain" | "staged" | "subgroup";
 
@@ -92,23 +90,10 @@ export function attention(
         `subgroup variant but found ${gpu.subgroupSize} and ${headDim}: leave the choice to the adapter`,
     );
   }
-  const turns = tokens * (2 * Math.ceil(headDim / 4) + 1);
-  if (gpu.isSoftware && variant !== "subgroup" && headDim > 64 && turns >= SOFTWARE_TURNS) {
-    throw new HatchlingError(
-      `attention: ${tokens} tokens with heads of ${headDim} dimensions exceed what software adapters ` +
-        "compute reliably: use more heads, smaller images or a GPU",
-    );
-  }
   const rows = batch * heads * tokens;
   const kernels = variant === "subgroup" ? SUBGROUP : PLAIN;
-  const chosen = launch(variant, batch * heads, tokens, headDim);
-  const plain = launch("plain", batch * heads, tokens, headDim);
-  const run = (
-    kernel: KernelSource,
-    tensors: Tensor[],
-    products: number,
-    { constants, n, workgroups } = chosen,
-  ) =>
+  const { constants, n, workgroups } = launch(variant, batch * heads, tokens, headDim);
+  const run = (kernel: KernelSource, tensors: Tensor[], products: number) =>
     gpu.dispatch(kernel, {
       constants,
       tensors: [qkv, ...tensors],
@@ -124,7 +109,14 @@ export function attention(
     y,
     map() {
       const map = gpu.empty([batch, heads, tokens, tokens], "attention.map");
-      run(MAP, [lse, map], 1, plain);
+      gpu.dispatch(MAP, {
+        constants: { VEC: headDim % 4 === 0, BLOCKS: Math.ceil(headDim / 4) },
+        tensors: [qkv, lse, map],
+        u32: [rows * tokens, tokens, heads, dim, headDim],
+        f32: [headDim ** -0.5],
+        workgroups: grid(rows * tokens, 64),
+        flops: 2 * rows * tokens * headDim,
+      });
       return map;
     },
     backward(dy, { out } = {}) {
@@ -148,33 +140,34 @@ function suited(gpu: Gpu, headDim: number): AttentionVariant {
 
 interface Launch {
   constants: Constants;
-  /** The kernels' parameter. */
+  /** Workgroups, the kernels' parameter. */
   n: number;
   workgroups: [number, number, number];
 }
 
-/** How a variant runs over `sequences` of batch and heads. */
+/** How a variant runs over `sequences` of batch and heads: each workgroup for one of them. */
 function launch(
   variant: AttentionVariant,
   sequences: number,
   tokens: number,
   headDim: number,
 ): Launch {
-  const BLOCKS = Math.ceil(headDim / 4), VEC = headDim % 4 === 0;
-  const n = sequences * tokens;
-  if (variant === "plain") {
-    return { constants: { VEC, BLOCKS }, n, workgroups: grid(n, 64) };
+  const BLOCKS = Math.ceil(headDim / 4);
+  const staged = variant === "staged";
+  // Staged, as few idle invocations as possible: 17 or 65 tokens suit 32.
+  const width = !staged ? LANES : Math.ceil(tokens / 32) % 2 ? 32 : 64;
+  // Else up to three tokens per invocation, where registers suffice.
+  const Q = staged ? 1 : Math.min(BLOCKS > 16 ? 2 : 3, Math.ceil(tokens / width));
+  const n = sequences * Math.ceil(tokens / (width * Q));
+  const constants: Constants = { BLOCKS, END: Math.ceil(BLOCKS / 4) * 4, Q };
+  if (variant !== "subgroup") {
+    Object.assign(constants, { VEC: headDim % 4 === 0, WIDTH: width });
+    if (staged) {
+      Object.assign(constants, {
+        STAGED: true,
+        TILE: Math.min(width, Math.floor(STAGED / BLOCKS)),
+      });
+    }
   }
-  if (variant === "staged") {
-    // As few idle invocations as possible: 17 or 65 tokens suit 32.
-    const WIDTH = Math.ceil(tokens / 32) % 2 ? 32 : 64;
-    const TILE = Math.min(WIDTH, Math.floor(STAGED / BLOCKS));
-    const workgroups = grid(sequences * Math.ceil(tokens / WIDTH), 1);
-    return { constants: { VEC, BLOCKS, STAGED: true, WIDTH, TILE }, n, workgroups };
-  }
-  // Three queries per lane where registers and tokens suffice.
-  const Q = Math.min(BLOCKS > 16 ? 2 : 3, Math.ceil(tokens / LANES));
-  const groups = sequences * Math.ceil(tokens / (LANES * Q));
-  const END = Math.ceil(BLOCKS / 4) * 4;
-  return { constants: { BLOCKS, END, Q }, n: groups, workgroups: grid(groups, 1) };
+  return { constants, n, workgroups: grid(n, 1) };
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
 import { attention, type AttentionVariant } from "../../lib/ops/attention.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -49,7 +49,7 @@ function run(
   qkv: Float32Array,
   dy: Float32Array,
   size: Size,
-  variant: AttentionVariant,
+  variant: AttentionVariant | undefined,
 ) {
   const { batch, tokens, heads, headDim } = size;
   return values(gpu, () => {
@@ -188,6 +188,18 @@ gpuTest("attention() gives finite gradients when many scores are huge", async (g
     );
     assert.ok(dqkv.every(Number.isFinite), `a gradient of ${variant} is not finite`);
   }
+});
+
+gpuTest("attention() keeps to the limits and features that every adapter has", async () => {
+  const gpu = await openGpu({ limits: "portable" });
+  const size = { batch: 1, tokens: 33, heads: 1, headDim: 64 };
+  const qkv = normals(33 * 3 * 64, 9);
+  const expected = reference(qkv, size);
+  for (const variant of [undefined, "plain", "staged"] as const) {
+    const [y] = await run(gpu, qkv, normals(33 * 64, 10), size, variant);
+    assertClose(y, expected.y, 2e-6, `y, ${variant}`);
+  }
+  gpu.destroy();
 });
 
 gpuTest("attention() refuses a variant that does not run here", (gpu) => {
