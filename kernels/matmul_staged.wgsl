@@ -5,7 +5,6 @@
 // VEC_A, VEC_B: the operand's leading dimension is a multiple of 4 and, where it is not transposed onto
 // K, so is its other extent: whole vec4 loads. Otherwise elements are picked one by one, with bounds.
 // EXACT_K: K is a multiple of 4.
-// VEC_C: N is a multiple of 4.
 // Epilogue, bits of params.epilogue in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps
 // the value and C gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD).
 // Workgroups [·, ·, z] sum over `split` blocks of four k from z · split on and write to C + z · M · N.
@@ -19,10 +18,10 @@ struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> c: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(5) var<storage, read> aux: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> pre: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> pre: array<f32>;
 
 // [row][k / 4], rows padded to 5 vec4s against bank conflicts; [k][column / 4].
 var<workgroup> tile_a: array<vec4f, 320>;
@@ -32,7 +31,6 @@ override TRANS_A: bool = false;
 override TRANS_B: bool = false;
 override VEC_A: bool = false;
 override VEC_B: bool = false;
-override VEC_C: bool = false;
 override EXACT_K: bool = false;
 
 const ACCUMULATE = 1u;
@@ -46,8 +44,8 @@ fn has(bit: u32) -> bool {
 }
 
 // erf by a rational approximation on [-4, 4] (about 2 ulp), 1 beyond.
-fn erf(x: vec4f) -> vec4f {
-  let y = clamp(x, vec4f(-4.0), vec4f(4.0));
+fn erf(x: f32) -> f32 {
+  let y = clamp(x, -4.0, 4.0);
   let z = y * y;
   var p = z * -2.72614225801306e-10 + 2.77068142495902e-08;
   p = z * p - 2.10102402082508e-06;
@@ -62,13 +60,13 @@ fn erf(x: vec4f) -> vec4f {
   return y * p / q;
 }
 
-fn gelu(x: vec4f) -> vec4f {
+fn gelu(x: f32) -> f32 {
   return 0.5 * x * (1.0 + erf(x * 0.70710678118));
 }
 
-fn gelu_grad(x: vec4f) -> vec4f {
+fn gelu_grad(x: f32) -> f32 {
   // Beyond |x| = 12 the term x · density is nothing beside 1; the bound keeps it so for any x.
-  let w = clamp(x, vec4f(-12.0), vec4f(12.0));
+  let w = clamp(x, -12.0, 12.0);
   return 0.5 * (1.0 + erf(x * 0.70710678118)) + w * 0.3989422804 * exp(-0.5 * w * w);
 }
 
@@ -140,17 +138,13 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
   return mat4x4f(b_row(q, 4u * n), b_row(q + 1u, 4u * n), b_row(q + 2u, 4u * n), b_row(q + 3u, 4u * n));
 }
 
+// Outputs are written one by one: invocations may share the vec4s of a row that is no multiple of 4.
 fn put_row(first: u32, row: u32, col: u32, sum: vec4f) {
   if (row >= params.m || col >= params.n) { return; }
   let at = first + row * params.ldc + col;
   let add = has(ACCUMULATE);
-  if (VEC_C) {
-    c[at >> 2u] = select(sum, sum + c[at >> 2u], add);
-    return;
-  }
   for (var i = 0u; i < min(4u, params.n - col); i++) {
-    let e = at + i;
-    c[e >> 2u][e & 3u] = select(sum[i], sum[i] + c[e >> 2u][e & 3u], add);
+    c[at + i] = select(sum[i], sum[i] + c[at + i], add);
   }
 }
 
@@ -162,41 +156,23 @@ fn put(first: u32, row: u32, col: u32, sum: mat4x4f) {
   put_row(first, row + 3u, col, sum[3]);
 }
 
-// The epilogue of elements at … at + 3 in columns col … col + 3.
+// The epilogue of the output at `at` in column `col`.
 fn finish(at: u32, col: u32) {
-  var v = c[at >> 2u];
-  if (has(BIAS)) { v += bias[col >> 2u]; }
-  if (has(GELU)) {
-    pre[at >> 2u] = v;
-    v = gelu(v);
-  }
-  if (has(GELU_GRAD)) { v *= gelu_grad(aux[at >> 2u]); }
-  if (has(ADD)) { v += aux[at >> 2u]; }
-  c[at >> 2u] = v;
-}
-
-fn finish_one(at: u32, col: u32) {
-  let i = at >> 2u;
-  let j = at & 3u;
-  var v = vec4f(c[i][j]);
+  var v = c[at];
   if (has(BIAS)) { v += bias[col >> 2u][col & 3u]; }
   if (has(GELU)) {
-    pre[i][j] = v.x;
+    pre[at] = v;
     v = gelu(v);
   }
-  if (has(GELU_GRAD)) { v *= gelu_grad(vec4f(aux[i][j])); }
-  if (has(ADD)) { v += aux[i][j]; }
-  c[i][j] = v.x;
+  if (has(GELU_GRAD)) { v *= gelu_grad(aux[at >> 2u][at & 3u]); }
+  if (has(ADD)) { v += aux[at >> 2u][at & 3u]; }
+  c[at] = v;
 }
 
 // A second pass over an invocation's own outputs, in a loop, so that the epilogue's code exists once.
 fn finish_block(row: u32, col: u32, rows: u32, cols: u32) {
   for (var i = row; i < min(row + rows, params.m); i++) {
-    if (VEC_C) {
-      for (var j = col; j < min(col + cols, params.n); j += 4u) { finish(i * params.ldc + j, j); }
-    } else {
-      for (var j = col; j < min(col + cols, params.n); j++) { finish_one(i * params.ldc + j, j); }
-    }
+    for (var j = col; j < min(col + cols, params.n); j++) { finish(i * params.ldc + j, j); }
   }
 }
 

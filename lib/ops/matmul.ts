@@ -44,8 +44,8 @@ export interface MatmulOptions {
  * C = op(A) · op(B), [M, K] · [K, N] → [M, N], with leading dimensions flattened: [B, N, D] counts as
  * [B·N, D]. Each sum over K runs in a fixed order.
  *
- * @throws {HatchlingError} When the inner sizes differ, an epilogue's tensor has another size, or the variant
- * asked for does not compute this product here.
+ * @throws {HatchlingError} When the inner sizes differ, an epilogue's tensor has another size, the variant asked
+ * for does not compute this product here, or splits is not a whole number from 1 on.
  *
  * @example
  * ```ts
@@ -95,6 +95,11 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
     );
   }
   const splits = options.splits ?? splitsOf(gpu, variant, product);
+  if (!Number.isInteger(splits) || splits < 1) {
+    throw new HatchlingError(
+      `matmul: expected splits to be whole and at least 1 but found ${splits}`,
+    );
+  }
   const tensors = { a, b, out, bias, aux: geluGradOf ?? add, pre: geluPre };
   launch(gpu, variant, product, tensors, epilogue, splits);
   return out;

@@ -44,8 +44,8 @@ const CASES: Record<MatmulVariant, Case[]> = {
     { m: 68, k: 20, n: 132, transA: true, transB: true },
   ],
   naive: [
-    { m: 1, k: 1, n: 4 },
-    { m: 5, k: 17, n: 12 },
+    { m: 1, k: 1, n: 1 },
+    { m: 5, k: 17, n: 11 },
     { m: 3, k: 70, n: 8, transB: true },
     { m: 17, k: 5, n: 64, transA: true },
     { m: 7, k: 9, n: 4, transA: true, transB: true },
@@ -121,17 +121,27 @@ for (const variant of ["plain", "staged", "subgroup", "naive"] as const) {
   }
 }
 
-gpuTest("matmul() refuses a variant that does not compute the product", (gpu) => {
+gpuTest("matmul() refuses splits that are none", (gpu) => {
   gpu.scope(() => {
-    const [a, b] = [gpu.empty([4, 4], "a"), gpu.empty([4, 5], "b")];
-    assert.throws(() => matmul(gpu, a, b, { variant: "naive" }), /for variant naive but found a/);
+    const a = gpu.empty([4, 4], "a");
+    for (const splits of [0, 1.5, NaN, -1]) {
+      assert.throws(() => matmul(gpu, a, a, { splits }), /splits to be whole and at least 1 but/);
+    }
   });
+});
+
+gpuTest("matmul() leaves nothing behind but its product", async (gpu) => {
+  const [a, out] = [gpu.tensor(normals(64 * 64, 1), [64, 64]), gpu.persistent([64, 64])];
+  const before = gpu.memory.liveBytes;
+  for (const splits of [1, 3]) matmul(gpu, a, a, { out, splits, accumulate: true });
+  await gpu.idle();
+  assert.equal(gpu.memory.liveBytes, before);
+  for (const t of [a, out]) t.destroy();
 });
 
 gpuTest("matmul() splits long sums where there are few workgroups", async (gpu) => {
   const [m, k, n] = [4, 1100, 8];
   assert.ok(splitsOf(gpu, "plain", { ...SIZES, m, k, n }) > 1);
-  assert.equal(splitsOf(gpu, "plain", { ...SIZES, m, k, n: 7 }), 1, "no whole vec4s");
   assert.equal(splitsOf(gpu, "plain", { ...SIZES, m: 1000, k, n: 1000 }), 1, "enough of them");
   const da = normals(k * m, 1), db = normals(k * n, 2);
   const [y] = await values(gpu, () => {

@@ -39,7 +39,7 @@ function contest(gpu: Gpu, product: Product): Contest {
     name: shapeClass(product),
     candidates: VARIANTS.filter((variant) => fits(gpu, variant, product)),
     usual: usualVariant(gpu, product),
-    code: KERNELS.map(({ code }) => code).join("\n"),
+    code: VARIANTS.map((variant) => KERNELS[variant].code).join("\n"),
     tolerance: 1e-5,
     prepare() {
       const numbers = (size: number, step: number) =>

@@ -56,8 +56,13 @@ const SUBGROUP = defineKernel("matmul_subgroup", subgroupCode, { subgroups: true
 const REDUCE = defineKernel("matmul_reduce", reduceCode);
 const NAIVE = defineKernel("matmul_naive", naiveCode);
 
-/** All that take part in a product. */
-export const KERNELS: readonly KernelSource[] = [PLAIN, STAGED, SUBGROUP, REDUCE];
+/** The kernel of each variant. */
+export const KERNELS: Readonly<Record<MatmulVariant, KernelSource>> = {
+  plain: PLAIN,
+  staged: STAGED,
+  subgroup: SUBGROUP,
+  naive: NAIVE,
+};
 
 /** Subgroup size that the kernel of that name is made for. */
 const SUBGROUP_SIZE = 8;
@@ -73,9 +78,8 @@ const LEAST_SPLIT = 256, MOST_SPLIT = 4 * 60_000;
 
 /** Whether this adapter computes this product with a variant. */
 export function fits(gpu: Gpu, variant: MatmulVariant, product: Product): boolean {
+  if (variant !== "subgroup") return variant in KERNELS;
   const { m, n, k, transA, transB } = product;
-  if (variant === "naive") return n % 4 === 0;
-  if (variant !== "subgroup") return true;
   const whole = [transA ? m : k, transB ? k : n, n].every((size) => size % 4 === 0);
   return whole && gpu.subgroupSize >= SUBGROUP_SIZE;
 }
@@ -91,8 +95,7 @@ export function shapeClass({ m, n, transA, transB }: Product): string {
 export function usualVariant(gpu: Gpu, product: Product): MatmulVariant {
   if (!gpu.isSoftware) return "staged";
   if (fits(gpu, "subgroup", product)) return "subgroup";
-  const tiny = product.m * product.n * product.k <= TINY;
-  return tiny && fits(gpu, "naive", product) ? "naive" : "plain";
+  return product.m * product.n * product.k <= TINY ? "naive" : "plain";
 }
 
 /** What was chosen for the product's class, where it fits this one, or else suits the kind of adapter. */
@@ -104,7 +107,6 @@ export function variantOf(gpu: Gpu, product: Product): MatmulVariant {
 /** Splits of K: more than one where there would be few workgroups, or a loop too long for a software adapter. */
 export function splitsOf(gpu: Gpu, variant: MatmulVariant, { m, n, k }: Product): number {
   const must = gpu.isSoftware ? Math.ceil(k / MOST_SPLIT) : 1;
-  if (n % 4) return 1; // the sum of splits takes whole vec4s
   const groups = Math.ceil(n / 64) * Math.ceil(m / (variant === "subgroup" ? 32 : 64));
   const few = FEW_WORKGROUPS[gpu.isSoftware ? "software" : "gpu"];
   const wanted = groups < few ? Math.min(Math.ceil(few / groups), Math.floor(k / LEAST_SPLIT)) : 1;
@@ -143,16 +145,18 @@ export function launch(
   if (parts === 1 && !(plain && epilogue)) {
     return launchPart(gpu, variant, product, tensors, { epilogue, split, parts });
   }
-  const partial = gpu.empty([parts, m, n], "matmul.partial");
-  const to = { ...tensors, out: partial };
-  launchPart(gpu, variant, product, to, { epilogue: 0, split, parts });
-  const { out, bias, aux, pre } = tensors;
-  gpu.dispatch(REDUCE, {
-    constants: constantsOf(epilogue),
-    tensors: [partial, out, bias ?? partial, aux ?? partial, pre ?? gpu.dummy()],
-    u32: [m * n / 4, n / 4, parts],
-    workgroups: grid(m * n / 4, 64),
-    flops: parts * m * n,
+  gpu.scope(() => {
+    const partial = gpu.empty([parts, m, n], "matmul.partial");
+    const to = { ...tensors, out: partial };
+    launchPart(gpu, variant, product, to, { epilogue: 0, split, parts });
+    const { out, bias, aux, pre } = tensors;
+    gpu.dispatch(REDUCE, {
+      constants: { PARTS: parts, ...constantsOf(epilogue) },
+      tensors: [partial, out, bias ?? partial, aux ?? partial, pre ?? gpu.dummy()],
+      u32: [m * n, n],
+      workgroups: grid(m * n, 64),
+      flops: parts * m * n,
+    });
   });
 }
 
@@ -179,10 +183,9 @@ function launchPart(
   const constants: Constants = subgroup ? { GELU, GELU_GRAD, ADD } : {
     VEC_A: lda % 4 === 0,
     VEC_B: ldb % 4 === 0,
-    VEC_C: n % 4 === 0,
     EXACT_K: k % 4 === 0,
   };
-  gpu.dispatch({ plain: PLAIN, staged: STAGED, subgroup: SUBGROUP }[variant], {
+  gpu.dispatch(KERNELS[variant], {
     constants: { ...transposes, ...constants },
     tensors: [a, b, out, bias ?? a, aux ?? a, pre ?? gpu.dummy()],
     u32: [...u32, subgroup ? +BIAS : epilogue, split],
