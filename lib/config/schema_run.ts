@@ -139,6 +139,7 @@ export const device = z.strictObject({
   tune: key(
     z.boolean(),
     true,
-    "Time a few kernels on a GPU that is new here, once, and keep the choice; false takes fixed ones.",
+    "Time a few kernels on a GPU that is new here, once, and keep the choice in the user's cache folder " +
+      "(hatchling/kernels-*.json: delete it to choose anew); false takes fixed ones.",
   ),
 }).meta({ description: "The GPU." });

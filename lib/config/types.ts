@@ -301,8 +301,9 @@ export interface DeviceConfig {
    */
   readonly limits: "adapter" | "portable";
   /**
-   * Time a few kernels on a GPU that is new here, once, and keep the choice; false takes fixed
-   * ones. Default: `true`.
+   * Time a few kernels on a GPU that is new here, once, and keep the choice in the user's cache
+   * folder (hatchling/kernels-*.json: delete it to choose anew); false takes fixed ones. Default:
+   * `true`.
    */
   readonly tune: boolean;
 }

@@ -7,7 +7,7 @@ import { roundUp } from "./tensor.ts";
 
 /** MAP_READ | COPY_DST, written out: importing this module must not need a GPU. */
 const READ = 0x01 | 0x08;
-/** Smallest buffer: what a step's metrics take, so that they never outgrow it. */
+/** Smallest buffer, so that small reads of any size can share one. */
 const LEAST = 64 * 1024;
 /** Larger ones are not kept: checkpoints read hundreds of MiB, once in a while. */
 const MOST_KEPT = 16 * 2 ** 20;

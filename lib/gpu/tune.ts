@@ -3,7 +3,7 @@
  *
  * No table knows which tile suits an adapter that nobody here has seen, so a few candidates run on it, three
  * rounds in turn, and the fastest wins. Speed counts only among the right: each candidate's result is compared
- * with a naive kernel's first. And a choice is made once: whatever the caller's storage remembers for this
+ * with a simple kernel's first. And a choice is made once: whatever the caller's storage remembers for this
  * adapter, runtime and kernel text is taken as it is, so that one machine keeps computing the same bits.
  *
  * Nothing is measured without a storage, for each start might choose anew, nor on software adapters, which
@@ -12,9 +12,13 @@
  * @module
  */
 import type { Gpu } from "./gpu.ts";
+import { type Program, record } from "./program.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Where choices are kept between runs: a folder, a database of the browser. */
+/**
+ * Where choices are kept between runs: a folder, a database of the browser. When it fails, choices are made anew
+ * each time.
+ */
 export interface TuneStorage {
   /** What was kept under a key. */
   get(key: string): Promise<string | undefined>;
@@ -46,7 +50,7 @@ export interface Work {
   readonly output: Tensor;
   /** Dispatches one way. */
   run(candidate: string): void;
-  /** Dispatches the naive way. */
+  /** Dispatches the simple way, which the others are compared with. */
   reference(): void;
 }
 
@@ -66,7 +70,7 @@ export interface Tuned {
   choices: Map<string, string>;
   /** Where they come from. */
   source: "fixed" | "stored" | "measured";
-  /** Candidates that were left out since they failed or computed something else. */
+  /** Candidates that were left out since they failed or computed something else, and a storage that failed. */
   faults: string[];
 }
 
@@ -105,14 +109,22 @@ export async function tune(
     return { choices: new Map(usual), source: "fixed", faults };
   }
   const key = await keyOf(gpu, contests);
-  const stored = parse(await storage.get(key), contests);
+  const stored = parse(await storage.get(key).catch(() => undefined), contests);
   if (stored) return { choices: stored, source: "stored", faults };
   const choices = new Map<string, string>();
+  let decided = true;
   for (const [i, contest] of contests.entries()) {
     onProgress?.(i, contests.length);
-    choices.set(contest.name, await decide(gpu, contest, faults));
+    const chosen = await decide(gpu, contest, faults);
+    decided &&= chosen !== undefined;
+    choices.set(contest.name, chosen ?? contest.usual);
   }
-  await storage.set(key, JSON.stringify(Object.fromEntries(choices)));
+  // A contest without a winner shall be held again.
+  if (decided) {
+    await storage.set(key, JSON.stringify(Object.fromEntries(choices))).catch((error) => {
+      faults.push(`the choice could not be kept: ${(error as Error).message}`);
+    });
+  }
   return { choices, source: "measured", faults };
 }
 
@@ -146,60 +158,89 @@ function parse(
   }
 }
 
-/** The fastest of the right candidates; the usual one when none is. */
-async function decide(gpu: Gpu, contest: Contest, faults: string[]): Promise<string> {
-  const work = gpu.detached(() => contest.prepare());
+/** The fastest of the right candidates, if any is. */
+async function decide(gpu: Gpu, contest: Contest, faults: string[]): Promise<string | undefined> {
+  const work = gpu.detached(() => gpu.scope(() => contest.prepare()));
   try {
-    gpu.scope(() => work.reference());
-    const expected = await work.output.read();
+    const expected = await tryRun(gpu, work, () => work.reference());
+    if (typeof expected === "string") {
+      faults.push(`${contest.name}: the reference ${expected}`);
+      return undefined;
+    }
     const right: string[] = [];
     for (const candidate of contest.candidates) {
-      const fault = await faultOf(gpu, work, candidate, expected, contest.tolerance);
+      const found = await tryRun(gpu, work, () => work.run(candidate));
+      const fault = typeof found === "string"
+        ? found
+        : difference(found, expected, contest.tolerance);
       if (fault) faults.push(`${contest.name}: ${candidate} ${fault}`);
       else right.push(candidate);
     }
-    if (right.length < 2) return right[0] ?? contest.usual;
-    return await fastest(gpu, work, right);
+    if (right.length < 2) return right[0];
+    return await race(gpu, work, right);
   } finally {
     for (const tensor of work.tensors) tensor.destroy();
   }
 }
 
-async function faultOf(
-  gpu: Gpu,
-  work: Work,
-  candidate: string,
-  expected: Float32Array,
-  tolerance: number,
-): Promise<string | undefined> {
-  let found: Float32Array;
+/** What a run computes, or how it failed; the loss of the device is nobody's fault. */
+async function tryRun(gpu: Gpu, work: Work, run: () => void): Promise<Float32Array | string> {
   try {
     work.output.write(new Float32Array(work.output.size).fill(NaN)); // what is not written shows
-    gpu.scope(() => work.run(candidate));
-    found = await work.output.read();
+    gpu.scope(run);
+    return await work.output.read();
   } catch (error) {
+    gpu.check();
     return `failed: ${(error as Error).message}`;
   }
+}
+
+function difference(
+  found: Float32Array,
+  expected: Float32Array,
+  tolerance: number,
+): string | undefined {
   const top = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   const off = found.findIndex((x, i) => !(Math.abs(x - expected[i]) <= tolerance * top));
   if (off < 0) return undefined;
-  return `computes ${found[off]} where the naive kernel computes ${expected[off]}`;
+  return `computes ${found[off]} where the reference computes ${expected[off]}`;
 }
 
-/** By the least time of several rounds, all candidates taking turns. */
-async function fastest(gpu: Gpu, work: Work, candidates: readonly string[]): Promise<string> {
-  const time = async (candidate: string, runs: number) => {
-    await gpu.idle();
-    const start = performance.now();
-    gpu.scope(() => {
-      for (let i = 0; i < runs; i++) work.run(candidate);
+/** The fastest of several candidates, each recorded once, so that nothing but its dispatches is timed. */
+async function race(gpu: Gpu, work: Work, candidates: readonly string[]): Promise<string> {
+  const programs = new Map<string, Program<void>>();
+  try {
+    for (const candidate of candidates) {
+      programs.set(candidate, await record(gpu, () => work.run(candidate)));
+    }
+    return await fastest(candidates, async (candidate, runs) => {
+      const program = programs.get(candidate)!;
+      await gpu.idle();
+      const start = performance.now();
+      for (let i = 0; i < runs; i++) program.run();
+      await gpu.idle();
+      return performance.now() - start;
     });
-    await gpu.idle();
-    return performance.now() - start;
-  };
-  // As many runs for all as the fastest needs; whoever is far behind already is out.
+  } finally {
+    for (const program of programs.values()) program.destroy();
+  }
+}
+
+/**
+ * The candidate with the least time of several rounds, all taking turns, each with as many runs as the fastest
+ * needs to be timed; whoever is far behind after one run is out.
+ *
+ * @param time Milliseconds that a candidate takes for some runs.
+ */
+export async function fastest(
+  candidates: readonly string[],
+  time: (candidate: string, runs: number) => Promise<number>,
+): Promise<string> {
   const once = new Map<string, number>();
-  for (const candidate of candidates) once.set(candidate, await time(candidate, 1));
+  for (const candidate of candidates) {
+    await time(candidate, 1); // compiles
+    once.set(candidate, await time(candidate, 1));
+  }
   const best = Math.min(...once.values());
   const runners = candidates.filter((c) => once.get(c)! < 4 * best + LONG_ENOUGH);
   let runs = 1;

@@ -131,7 +131,7 @@ export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource):
     meanTeacherShare(gpu, t, part(center, chunk), teacher.state, forTeacher, out);
     source.backward(chunk, grad);
   });
-  const pairLoss = rowSum(gpu, pair, 1 / batch).view([globals, views]);
-  const entropy = rowSum(gpu, teacher.entropy.view([globals, batch]), 1 / batch);
+  const pairLoss = rowSum(gpu, pair, { scale: 1 / batch }).view([globals, views]);
+  const entropy = rowSum(gpu, teacher.entropy.view([globals, batch]), { scale: 1 / batch });
   return { metrics: finish(gpu, pairLoss, entropy, rowSum(gpu, share)), pairLoss, batchMean };
 }

@@ -6,7 +6,7 @@
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
 import type { Contest, Gpu } from "../gpu/mod.ts";
 import { matmulContests } from "./matmul/contests.ts";
-import { columnSum, rowSum } from "./reduce.ts";
+import { rowSum } from "./reduce.ts";
 import { ROWS, usualLanes } from "./row_launch.ts";
 
 /**
@@ -34,7 +34,7 @@ function rowContest(gpu: Gpu): Contest {
         const before = gpu.lanes;
         gpu.lanes = Number(lanes);
         try {
-          columnSum(gpu, rowSum(gpu, x).view([1, rows]), { out: output });
+          rowSum(gpu, x, { out: output });
         } finally {
           gpu.lanes = before;
         }

@@ -54,7 +54,7 @@ export function layerNorm(
       const dx = gpu.empty(x.shape, "layer_norm.grad");
       const grads = [claim(weight), claim(bias)] as const;
       const args = { x, stats, weight: weight.data, dy, residual, dx };
-      if (held) backwardHeld(gpu, args, grads);
+      if (held) backwardHeld(gpu, args, grads, held);
       else backwardInTurn(gpu, args, grads);
       return dx;
     },
@@ -79,10 +79,10 @@ function backwardHeld(
   gpu: Gpu,
   { x, stats, weight, dy, residual, dx }: BackwardArgs,
   grads: Targets,
+  { constants, workgroups }: NonNullable<ReturnType<typeof heldLaunch>>,
 ): void {
   const dim = weight.size, rows = x.size / dim;
   const weights = grads.some((grad) => grad);
-  const { constants, workgroups } = heldLaunch(gpu, rows, dim)!;
   const partial = [0, 1].map((i) =>
     weights ? gpu.empty([Math.ceil(rows / HELD_ROWS), dim], "layer_norm.partial") : gpu.dummy(i)
   );

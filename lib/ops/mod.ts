@@ -17,7 +17,7 @@ export { linear, type LinearOptions, type LinearResult } from "./linear.ts";
 export { matmul, type MatmulOptions, type MatmulVariant } from "./matmul.ts";
 export { patchEmbed, type PatchEmbedWeights, patchify } from "./patch_embed.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./pos_embed.ts";
-export { columnSum, type ColumnSumOptions, rowSum } from "./reduce.ts";
+export { columnSum, type ColumnSumOptions, rowSum, type RowSumOptions } from "./reduce.ts";
 export {
   dropPathFactors,
   type DropPathSource,

@@ -76,11 +76,19 @@ export function columnSum(gpu: Gpu, x: Tensor, options: ColumnSumOptions = {}): 
   return last ? out : columnSum(gpu, to, { out, accumulate, scale });
 }
 
+/** Options of {@linkcode rowSum}. */
+export interface RowSumOptions {
+  /** Where to write [R]; a new tensor by default. */
+  out?: Tensor;
+  /** Factor on the sums, 1 by default. */
+  scale?: number;
+}
+
 /** Σ over columns: x [R, C] → [R], times `scale`. */
-export function rowSum(gpu: Gpu, x: Tensor, scale = 1): Tensor {
+export function rowSum(gpu: Gpu, x: Tensor, options: RowSumOptions = {}): Tensor {
   const cols = x.shape.at(-1) ?? 1;
   const rows = x.size / cols;
-  const out = gpu.empty([rows], "row_sum");
+  const { out = gpu.empty([rows], "row_sum"), scale = 1 } = options;
   gpu.dispatch(ROW_SUM, {
     ...rowLaunch(gpu, rows, cols),
     tensors: [x, out],

@@ -12,6 +12,9 @@ import { type Gpu, grid } from "../gpu/mod.ts";
  */
 const ALONE = 4096;
 
+/** Longest row of a GPU to which the choice of lanes applies, which is made with rows of 256. */
+const SHORT = 1024;
+
 /** The name under which {@linkcode Gpu.choices} holds the lanes per row. */
 export const ROWS = "rows";
 
@@ -21,17 +24,17 @@ export function usualLanes(gpu: Gpu): number {
 }
 
 /**
- * The `LANES` constant and the workgroups for a kernel over `rows` rows of `columns` elements: as
- * many lanes as were chosen for this adapter, one on software adapters while rows are short, else all 64. `gpu.lanes` overrides the choice.
+ * The `LANES` constant and the workgroups for a kernel over `rows` rows of `columns` elements: as many lanes as
+ * were chosen for this adapter (one on software adapters) while rows are short, else all 64. `gpu.lanes` overrides
+ * the choice.
  */
 export function rowLaunch(
   gpu: Gpu,
   rows: number,
   columns: number,
 ): { constants: { LANES: number }; workgroups: [number, number, number] } {
-  const alone = !gpu.isSoftware || columns <= ALONE;
   const chosen = Number(gpu.choices.get(ROWS) ?? usualLanes(gpu));
-  const lanes = gpu.lanes ?? (alone ? chosen : 64);
+  const lanes = gpu.lanes ?? (columns <= (gpu.isSoftware ? ALONE : SHORT) ? chosen : 64);
   return { constants: { LANES: lanes }, workgroups: grid(rows * lanes, 64) };
 }
 

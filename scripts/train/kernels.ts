@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
-import { type Gpu, tune } from "../../lib/gpu/mod.ts";
+import { type Contest, type Gpu, tune } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { kernelContests } from "../../lib/ops/mod.ts";
 import { kernelStorage } from "../kernel_storage.ts";
@@ -37,26 +37,38 @@ export async function chooseKernels(
   },
 ): Promise<KernelRecord> {
   const before = checkpoint?.state.extra?.kernels as KernelRecord | undefined;
-  const { choices, faults } = await tune(gpu, kernelContests(gpu), {
-    storage: measure && !before ? await kernelStorage() : undefined,
+  const contests = kernelContests(gpu);
+  const { choices, faults } = await tune(gpu, contests, {
+    storage: measure && !before && !gpu.isSoftware ? await kernelStorage() : undefined,
     onProgress: (done, total) => progress.show(`choosing kernels: ${done} of ${total}`, !done),
   });
   progress.end();
-  for (const fault of faults) console.error(`warning: ${fault}; this kernel is left out`);
+  for (const fault of faults) console.error(`warning: ${fault}`);
   const record: KernelRecord = {
     adapter: gpu.info.description,
     deno: Deno.version.deno,
     subgroups: gpu.subgroupSize,
-    choices: before?.choices ?? Object.fromEntries(choices),
+    choices: Object.fromEntries(choices),
   };
-  if (before && (before.adapter !== record.adapter || before.subgroups !== record.subgroups)) {
-    console.error(
-      `warning: this run began on ${before.adapter} and goes on with ${record.adapter}: the same bits are ` +
-        "not to be expected",
-    );
-  }
+  if (before) keepChoices(record, before, contests);
   gpu.choices = new Map(Object.entries(record.choices));
   const text = JSON.stringify(record, null, 2) + "\n";
   await writeFileAtomic(join(folder, "kernels.json"), new TextEncoder().encode(text));
   return record;
+}
+
+/** Goes on with the choices of before, and says what cannot be the same any more. */
+function keepChoices(record: KernelRecord, before: KernelRecord, contests: readonly Contest[]) {
+  const changed = (["adapter", "deno", "subgroups"] as const)
+    .filter((key) => record[key] !== before[key])
+    .map((key) => `${key} ${before[key]} is now ${record[key]}`);
+  for (const { name, candidates } of contests) {
+    const chosen = before.choices?.[name];
+    if (candidates.includes(chosen)) record.choices[name] = chosen;
+    else changed.push(`${name} was made by ${chosen}, which is not there`);
+  }
+  if (!changed.length) return;
+  console.error(
+    `warning: the same bits as without the stop are not to be expected: ${changed.join("; ")}`,
+  );
 }

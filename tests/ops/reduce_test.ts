@@ -45,7 +45,7 @@ for (const [rows, cols] of [[1, 1], [3, 7], [16, 4], [65, 67], [17, 68], [4231, 
     await eachLanes(gpu, async (what) => {
       const [sum, mean] = await values(gpu, () => {
         const t = gpu.tensor(x, [cols, rows]);
-        return [rowSum(gpu, t), rowSum(gpu, t, 1 / rows)];
+        return [rowSum(gpu, t), rowSum(gpu, t, { scale: 1 / rows })];
       });
       assertClose(sum, expected, 1e-5, what);
       assertClose(mean, expected.map((v) => v / rows), 1e-5, what);
