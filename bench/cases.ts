@@ -4,7 +4,7 @@
  * @module
  */
 import { VIT_PRESETS } from "../lib/model/mod.ts";
-import type { Job, StepShape } from "./jobs.ts";
+import type { Job, StepJobShape } from "./jobs.ts";
 
 /** One line of a table. */
 export interface Case {
@@ -97,7 +97,7 @@ export function lossCases(): Case[] {
 }
 
 /** Whole steps. */
-export const STEPS: Readonly<Record<string, StepShape>> = {
+export const STEPS: Readonly<Record<string, StepJobShape>> = {
   smoke: {
     batch: 4,
     vit: { imageSize: 16, patchSize: 8, dim: 32, depth: 1, heads: 2 },

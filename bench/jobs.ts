@@ -48,7 +48,7 @@ export interface LossJob {
 }
 
 /** Shape of a whole step. */
-export interface StepShape {
+export interface StepJobShape {
   /** Images per batch. */
   batch: number;
   /** The backbone; `imageSize` is that of the global views. */
@@ -64,7 +64,7 @@ export interface StepShape {
 }
 
 /** A whole training step on given crops, without augmentation. */
-export interface StepJob extends StepShape {
+export interface StepJob extends StepJobShape {
   op: "step";
 }
 
@@ -95,7 +95,7 @@ export const CROP_SCALE = 4;
 export const LOGIT_SCALE = 4;
 
 /** Shapes of the crops, view-major, global ones first. */
-export function cropShapes(step: StepShape): [number, number, number, number][] {
+export function cropShapes(step: StepJobShape): [number, number, number, number][] {
   const { batch, vit: { imageSize, inChans = 3 }, globals, locals, localSize } = step;
   const shapes: [number, number, number, number][] = [
     [globals * batch, inChans, imageSize, imageSize],

@@ -4,7 +4,7 @@
  * @module
  */
 import { DinoModel } from "../lib/model/mod.ts";
-import type { StepShape } from "./jobs.ts";
+import type { StepJobShape } from "./jobs.ts";
 
 /** Backbone and head of a step's shape. */
-export const modelOf = ({ vit, head }: StepShape): DinoModel => new DinoModel(vit, head);
+export const modelOf = ({ vit, head }: StepJobShape): DinoModel => new DinoModel(vit, head);

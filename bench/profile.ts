@@ -6,7 +6,7 @@
 import { HatchlingError } from "../lib/errors.ts";
 import type { Gpu } from "../lib/gpu/mod.ts";
 import { STEPS } from "./cases.ts";
-import type { StepShape } from "./jobs.ts";
+import type { StepJobShape } from "./jobs.ts";
 import type { Limits } from "./limits.ts";
 import { prepareStep } from "./ours.ts";
 import { digits, percent, table } from "./report.ts";
@@ -36,7 +36,7 @@ export interface KernelProfile {
 /** The kernels of a step, the slowest first. */
 export async function profileStep(
   gpu: Gpu,
-  shape: StepShape,
+  shape: StepJobShape,
   limits: Limits,
   repeats: number,
 ): Promise<KernelProfile[]> {

@@ -5,13 +5,13 @@
  */
 import type { Gpu } from "../lib/gpu/mod.ts";
 import { emptyWait } from "./contender.ts";
-import type { StepShape } from "./jobs.ts";
+import type { StepJobShape } from "./jobs.ts";
 import { prepareStep } from "./ours.ts";
 import { digits, table } from "./report.ts";
 import { compare } from "./timing.ts";
 
 /** The step that all others are variations of. */
-const BASE: StepShape = {
+const BASE: StepJobShape = {
   batch: 4,
   vit: { imageSize: 32, patchSize: 4, dim: 128, depth: 4, heads: 2 },
   head: { outDim: 4096, hiddenDim: 512, bottleneckDim: 128 },
@@ -20,7 +20,7 @@ const BASE: StepShape = {
   localSize: 16,
 };
 
-const vary = (change: (n: number) => Partial<StepShape>, values: number[]) =>
+const vary = (change: (n: number) => Partial<StepJobShape>, values: number[]) =>
   values.map((value) => ({ value, shape: { ...BASE, ...change(value) } }));
 
 const VARIATIONS = {

@@ -5,7 +5,7 @@
  */
 import { isDecayed } from "../../lib/optim/mod.ts";
 import { resampleMatrix } from "../../lib/ops/mod.ts";
-import { STEP, type StepShape } from "../jobs.ts";
+import { STEP, type StepJobShape } from "../jobs.ts";
 import type { Jax, JaxArray, Tree } from "./jax_types.ts";
 
 /** Everything that a step changes. */
@@ -23,7 +23,7 @@ export type Scalars = { lr: JaxArray; correction1: JaxArray; correction2: JaxArr
 type Network = (p: Tree, crops: readonly JaxArray[]) => JaxArray;
 
 /** The network: crops of several sizes → logits [Σ n, K]. Weights are read, not given away. */
-export function networkOf(jax: Jax, shape: StepShape, fixed: Tree): Network {
+export function networkOf(jax: Jax, shape: StepJobShape, fixed: Tree): Network {
   const { numpy: np, nn } = jax;
   const { vit: { dim, depth, heads, patchSize, imageSize } } = shape;
   const grid = imageSize / patchSize;
@@ -78,7 +78,10 @@ export function networkOf(jax: Jax, shape: StepShape, fixed: Tree): Network {
 }
 
 /** Constant matrices: the resampling of the position embedding for the local views. */
-export function fixedOf(jax: Jax, { vit: { imageSize, patchSize }, locals, localSize }: StepShape) {
+export function fixedOf(
+  jax: Jax,
+  { vit: { imageSize, patchSize }, locals, localSize }: StepJobShape,
+) {
   const [grid, side] = [imageSize / patchSize, localSize / patchSize];
   const fixed: Tree = {};
   if (locals && side !== grid) {
@@ -123,7 +126,7 @@ export function dinoLoss(
 }
 
 /** The jitted step: gives its state away and returns the next one with the loss. */
-export function stepOf(jax: Jax, shape: StepShape, fixed: Tree) {
+export function stepOf(jax: Jax, shape: StepJobShape, fixed: Tree) {
   const { numpy: np } = jax;
   const { globals, locals, batch, head: { outDim } } = shape;
   const network = networkOf(jax, shape, fixed);

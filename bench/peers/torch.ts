@@ -85,16 +85,20 @@ export async function openTorch(): Promise<Contender> {
   };
   const subjectOf = async (job: Job): Promise<Subject | undefined> => {
     if (job.op === "step") tempFile = Deno.makeTempFileSync({ prefix: "hatchling-bench-" });
-    const asked = job.op === "step" ? await withWeights(job, tempFile!) : job;
-    const constants = { ...STEP, cropScale: CROP_SCALE, logitScale: LOGIT_SCALE };
-    const request = { op: "prepare", job: asked, const: constants, seed: SEED };
-    const { sample } = await server.ask<{ sample: number[] | null }>(request);
-    clean();
+    let sample: number[] | null;
+    try {
+      const asked = job.op === "step" ? await withWeights(job, tempFile!) : job;
+      const constants = { ...STEP, cropScale: CROP_SCALE, logitScale: LOGIT_SCALE };
+      const request = { op: "prepare", job: asked, const: constants, seed: SEED };
+      ({ sample } = await server.ask<{ sample: number[] | null }>(request));
+    } finally {
+      clean();
+    }
     if (!sample) return undefined;
     return {
       per: 1,
       run: async (n) => (await server.ask<{ ms: number }>({ op: "run", n })).ms,
-      sample: () => Promise.resolve(sample),
+      sample: () => Promise.resolve(sample!),
       destroy: () => {},
     };
   };
