@@ -9,7 +9,7 @@
 struct Params { rows: u32, cols: u32, stride: u32, offset: u32, chunk: u32, accumulate: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
 override LANES: u32 = 1u;
 override VEC: bool = false;
@@ -19,6 +19,23 @@ var<workgroup> partial: array<vec4f, 8u * LANES>;
 fn load(i: u32) -> vec4f {
   if (VEC) { return x[i / 4u]; }
   return vec4f(x[i / 4u][i % 4u], 0.0, 0.0, 0.0);
+}
+
+fn old(at: u32) -> vec4f {
+  if (VEC) { return vec4f(out[at], out[at + 1u], out[at + 2u], out[at + 3u]); }
+  return vec4f(out[at], 0.0, 0.0, 0.0);
+}
+
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, v: vec4f) {
+  if (VEC) {
+    out[at] = v.x;
+    out[at + 1u] = v.y;
+    out[at + 2u] = v.z;
+    out[at + 3u] = v.w;
+  } else {
+    out[at] = v.x;
+  }
 }
 
 @compute @workgroup_size(8, LANES)
@@ -47,11 +64,6 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) local: v
   if (local.y != 0u || col >= params.cols) { return; }
   let at = wg.y * params.cols + col;
   sum *= params.scale;
-  if (VEC) {
-    if (params.accumulate != 0u) { sum += out[at / 4u]; }
-    out[at / 4u] = sum;
-  } else {
-    if (params.accumulate != 0u) { sum.x += out[at / 4u][at % 4u]; }
-    out[at / 4u][at % 4u] = sum.x;
-  }
+  if (params.accumulate != 0u) { sum += old(at); }
+  put(at, sum);
 }

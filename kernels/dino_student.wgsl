@@ -21,7 +21,7 @@ struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, stude
 @group(0) @binding(4) var<storage, read> student_state: array<vec4f>;
 @group(0) @binding(5) var<storage, read> teacher_state: array<vec4f>;
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
-@group(0) @binding(7) var<storage, read_write> grad: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> grad: array<f32>;
 @group(0) @binding(8) var<storage, read_write> pair: array<f32>;
 
 override IN_PLACE: bool = false;
@@ -61,12 +61,20 @@ fn load_center(i: u32) -> vec4f {
 }
 
 fn load_grad(i: u32) -> vec4f {
-  if (VEC) { return grad[i]; }
-  return vec4f(grad[i / 4u][i % 4u]);
+  if (VEC) { return vec4f(grad[4u * i], grad[4u * i + 1u], grad[4u * i + 2u], grad[4u * i + 3u]); }
+  return vec4f(grad[i]);
 }
 
-fn put(i: u32, v: vec4f) {
-  if (VEC) { grad[i] = v; } else { grad[i / 4u][i % 4u] = v.x; }
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, v: vec4f) {
+  if (VEC) {
+    grad[4u * at] = v.x;
+    grad[4u * at + 1u] = v.y;
+    grad[4u * at + 2u] = v.z;
+    grad[4u * at + 3u] = v.w;
+  } else {
+    grad[at] = v.x;
+  }
 }
 
 fn add(v: vec4f) -> f32 {

@@ -10,7 +10,7 @@ struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 override LANES: u32 = 1u;
 override VEC: bool = false;
@@ -42,6 +42,18 @@ fn load_dy(i: u32) -> vec4f {
   return vec4f(dy[i / 4u][i % 4u], 0.0, 0.0, 0.0);
 }
 
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, v: vec4f) {
+  if (VEC) {
+    out[4u * at] = v.x;
+    out[4u * at + 1u] = v.y;
+    out[4u * at + 2u] = v.z;
+    out[4u * at + 3u] = v.w;
+  } else {
+    out[at] = v.x;
+  }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
@@ -71,6 +83,6 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let at = base + d;
     var v = load_x(at) / scale;
     if (GRAD) { v = (load_dy(at) - v * dot) / scale; }
-    if (VEC) { out[at] = v; } else { out[at / 4u][at % 4u] = v.x; }
+    put(at, v);
   }
 }

@@ -11,8 +11,8 @@ struct Params { rows: u32, dim: u32, chunk: u32, accumulate: u32 }
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> stats: array<vec2f>;
 @group(0) @binding(3) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> dw: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> db: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> dw: array<f32>;
+@group(0) @binding(5) var<storage, read_write> db: array<f32>;
 
 override LANES: u32 = 1u;
 override VEC: bool = false;
@@ -28,6 +28,33 @@ fn terms(row: u32, i: u32) -> mat2x4f {
   }
   let g = dy[i / 4u][i % 4u];
   return mat2x4f(vec4f(g * (x[i / 4u][i % 4u] - s.x) * s.y, 0.0, 0.0, 0.0), vec4f(g, 0.0, 0.0, 0.0));
+}
+
+fn old_dw(at: u32) -> vec4f {
+  if (VEC) { return vec4f(dw[at], dw[at + 1u], dw[at + 2u], dw[at + 3u]); }
+  return vec4f(dw[at], 0.0, 0.0, 0.0);
+}
+
+fn old_db(at: u32) -> vec4f {
+  if (VEC) { return vec4f(db[at], db[at + 1u], db[at + 2u], db[at + 3u]); }
+  return vec4f(db[at], 0.0, 0.0, 0.0);
+}
+
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, w: vec4f, b: vec4f) {
+  if (VEC) {
+    dw[at] = w.x;
+    dw[at + 1u] = w.y;
+    dw[at + 2u] = w.z;
+    dw[at + 3u] = w.w;
+    db[at] = b.x;
+    db[at + 1u] = b.y;
+    db[at + 2u] = b.z;
+    db[at + 3u] = b.w;
+  } else {
+    dw[at] = w.x;
+    db[at] = b.x;
+  }
 }
 
 @compute @workgroup_size(8, LANES)
@@ -55,15 +82,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) local: v
   }
   if (local.y != 0u || col >= params.dim) { return; }
   let at = wg.y * params.dim + col;
-  if (VEC) {
-    if ((params.accumulate & 1u) != 0u) { sums[0] += dw[at / 4u]; }
-    if ((params.accumulate & 2u) != 0u) { sums[1] += db[at / 4u]; }
-    dw[at / 4u] = sums[0];
-    db[at / 4u] = sums[1];
-  } else {
-    if ((params.accumulate & 1u) != 0u) { sums[0].x += dw[at / 4u][at % 4u]; }
-    if ((params.accumulate & 2u) != 0u) { sums[1].x += db[at / 4u][at % 4u]; }
-    dw[at / 4u][at % 4u] = sums[0].x;
-    db[at / 4u][at % 4u] = sums[1].x;
-  }
+  if ((params.accumulate & 1u) != 0u) { sums[0] += old_dw(at); }
+  if ((params.accumulate & 2u) != 0u) { sums[1] += old_db(at); }
+  put(at, sums[0], sums[1]);
 }

@@ -10,13 +10,25 @@
 struct Params { n: u32, channels: u32, height: u32, width: u32, side: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> dst: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> dst: array<f32>;
 
 override VEC: bool = false;
 override BACK: bool = false;
 
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, v: vec4f) {
+  if (VEC) {
+    dst[at] = v.x;
+    dst[at + 1u] = v.y;
+    dst[at + 2u] = v.z;
+    dst[at + 3u] = v.w;
+  } else {
+    dst[at] = v.x;
+  }
+}
+
 fn move_pixels(to: u32, at: u32) {
-  if (VEC) { dst[to / 4u] = src[at / 4u]; } else { dst[to / 4u][to % 4u] = src[at / 4u][at % 4u]; }
+  if (VEC) { put(to, src[at / 4u]); } else { put(to, vec4f(src[at / 4u][at % 4u])); }
 }
 
 @compute @workgroup_size(64)
@@ -34,7 +46,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let c = i / (params.width * params.height) % params.channels;
     let b = i / (params.width * params.height * params.channels);
     if (x >= cols * p || y >= rows * p) {
-      if (VEC) { dst[t] = vec4f(); } else { dst[i / 4u][i % 4u] = 0.0; }
+      put(i, vec4f());
       return;
     }
     let index = (b * rows + y / p) * cols + x / p;

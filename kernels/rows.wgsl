@@ -9,21 +9,29 @@
 struct Params { rows: u32, width: u32, stride: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> dst: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> dst: array<f32>;
 
 override VEC: bool = false;
 override SCATTER: bool = false;
 
-fn move_element(to: u32, at: u32, none: bool) {
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, v: vec4f) {
   if (VEC) {
-    var v = vec4f();
-    if (!none) { v = src[at]; }
-    dst[to] = v;
+    dst[4u * at] = v.x;
+    dst[4u * at + 1u] = v.y;
+    dst[4u * at + 2u] = v.z;
+    dst[4u * at + 3u] = v.w;
   } else {
-    var v = 0.0;
-    if (!none) { v = src[at / 4u][at % 4u]; }
-    dst[to / 4u][to % 4u] = v;
+    dst[at] = v.x;
   }
+}
+
+fn move_element(to: u32, at: u32, none: bool) {
+  var v = vec4f();
+  if (!none) {
+    if (VEC) { v = src[at]; } else { v.x = src[at / 4u][at % 4u]; }
+  }
+  put(to, v);
 }
 
 @compute @workgroup_size(64)

@@ -9,10 +9,22 @@ struct Params { rows: u32, width: u32, group: u32 }
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> h: array<vec4f>;
 @group(0) @binding(3) var<storage, read> scale: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 override VEC: bool = false;
 override ADD: bool = true;
+
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, v: vec4f) {
+  if (VEC) {
+    out[4u * at] = v.x;
+    out[4u * at + 1u] = v.y;
+    out[4u * at + 2u] = v.z;
+    out[4u * at + 3u] = v.w;
+  } else {
+    out[at] = v.x;
+  }
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -29,11 +41,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       if (VEC) {
         var v = h[at] * factor;
         if (ADD) { v += x[at]; }
-        out[at] = v;
+        put(at, v);
       } else {
         var v = h[at / 4u][at % 4u] * factor;
         if (ADD) { v += x[at / 4u][at % 4u]; }
-        out[at / 4u][at % 4u] = v;
+        put(at, vec4f(v));
       }
     }
   }

@@ -9,7 +9,7 @@ struct Params { rows: u32, dim: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<vec4f>;
 @group(0) @binding(2) var<storage, read> g: array<f32>;
-@group(0) @binding(3) var<storage, read_write> w: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> w: array<f32>;
 @group(0) @binding(4) var<storage, read_write> norms: array<f32>;
 
 override LANES: u32 = 1u;
@@ -37,6 +37,18 @@ fn load_v(i: u32) -> vec4f {
   return vec4f(v[i / 4u][i % 4u], 0.0, 0.0, 0.0);
 }
 
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, value: vec4f) {
+  if (VEC) {
+    w[4u * at] = value.x;
+    w[4u * at + 1u] = value.y;
+    w[4u * at + 2u] = value.z;
+    w[4u * at + 3u] = value.w;
+  } else {
+    w[at] = value.x;
+  }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
@@ -58,7 +70,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let scale = g[row] / norm;
   for (var d = lane; d < width; d += LANES) {
     let at = base + d;
-    if (VEC) { w[at] = v[at] * scale; } else { w[at / 4u][at % 4u] = v[at / 4u][at % 4u] * scale; }
+    put(at, load_v(at) * scale);
   }
   if (lane == 0u) { norms[row] = norm; }
 }

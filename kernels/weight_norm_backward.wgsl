@@ -11,7 +11,7 @@ struct Params { rows: u32, dim: u32 }
 @group(0) @binding(2) var<storage, read> g: array<f32>;
 @group(0) @binding(3) var<storage, read> norms: array<f32>;
 @group(0) @binding(4) var<storage, read> dw: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> dv: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> dv: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dg: array<f32>;
 
 override LANES: u32 = 1u;
@@ -30,6 +30,23 @@ fn load_v(i: u32) -> vec4f {
 fn load_dw(i: u32) -> vec4f {
   if (VEC) { return dw[i]; }
   return vec4f(dw[i / 4u][i % 4u], 0.0, 0.0, 0.0);
+}
+
+fn old_dv(at: u32) -> vec4f {
+  if (VEC) { return vec4f(dv[4u * at], dv[4u * at + 1u], dv[4u * at + 2u], dv[4u * at + 3u]); }
+  return vec4f(dv[at], 0.0, 0.0, 0.0);
+}
+
+// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
+fn put(at: u32, value: vec4f) {
+  if (VEC) {
+    dv[4u * at] = value.x;
+    dv[4u * at + 1u] = value.y;
+    dv[4u * at + 2u] = value.z;
+    dv[4u * at + 3u] = value.w;
+  } else {
+    dv[at] = value.x;
+  }
 }
 
 @compute @workgroup_size(64)
@@ -55,13 +72,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   for (var d = lane; d < width; d += LANES) {
     let at = base + d;
     var value = scale * (load_dw(at) - dot * (load_v(at) / norm));
-    if (VEC) {
-      if (ACCUMULATE_V) { value += dv[at]; }
-      dv[at] = value;
-    } else {
-      if (ACCUMULATE_V) { value.x += dv[at / 4u][at % 4u]; }
-      dv[at / 4u][at % 4u] = value.x;
-    }
+    if (ACCUMULATE_V) { value += old_dv(at); }
+    put(at, value);
   }
   if (WEIGHT_G && lane == 0u) {
     if (ACCUMULATE_G) { dot += dg[row]; }
