@@ -67,8 +67,8 @@ export const KERNELS: Readonly<Record<MatmulVariant, KernelSource>> = {
 /** Subgroup size that the kernel of that name is made for. */
 const SUBGROUP_SIZE = 8;
 
-/** Multiply-adds of a tiny product. */
-const TINY = 2 ** 17;
+/** Elements of op(B) in a tiny product: not its rows, so that these do not decide how each of them is made. */
+const TINY = 2048;
 
 /** Workgroups below which a long sum is split, on software adapters and on GPUs. */
 const FEW_WORKGROUPS = { software: 4, gpu: 128 };
@@ -95,7 +95,7 @@ export function shapeClass({ m, n, transA, transB }: Product): string {
 export function usualVariant(gpu: Gpu, product: Product): MatmulVariant {
   if (!gpu.isSoftware) return "staged";
   if (fits(gpu, "subgroup", product)) return "subgroup";
-  return product.m * product.n * product.k <= TINY ? "naive" : "plain";
+  return product.n * product.k <= TINY ? "naive" : "plain";
 }
 
 /** What was chosen for the product's class, where it fits this one, or else suits the kind of adapter. */
