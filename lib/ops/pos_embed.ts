@@ -9,6 +9,9 @@ import { matmul } from "./matmul.ts";
 import { columnSum } from "./reduce.ts";
 import { claim, type Weight } from "./weight.ts";
 
+/** Multiply-adds of a product that takes less time than compiling a fast kernel for it. */
+const SMALL = 2 ** 18;
+
 /** "offset" samples with step grid / (n + 0.1), as facebookresearch/dino does; "size" with grid / n. */
 export type PosInterp = "offset" | "size";
 
@@ -78,13 +81,15 @@ export function posEmbed(
   const to = 1 + rows * cols;
   const weights = kronecker(grid, rows, cols, mode);
   const matrix = gpu.tensor(weights, [to, from], "pos_embed.weights");
+  const variant = to * from * dim <= SMALL ? "naive" : undefined;
   return {
-    y: matmul(gpu, matrix, table).view([1, to, dim]),
+    y: matmul(gpu, matrix, table, { variant }).view([1, to, dim]),
     backward(dy) {
       const into = claim(pos);
       if (!into) return;
+      const { accumulate } = into;
       const out = into.out.view([from, dim]);
-      matmul(gpu, matrix, dy.view([to, dim]), { transA: true, out, accumulate: into.accumulate });
+      matmul(gpu, matrix, dy.view([to, dim]), { transA: true, out, accumulate, variant });
     },
   };
 }

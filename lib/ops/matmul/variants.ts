@@ -20,8 +20,8 @@ import {
 /**
  * How a product is made: `plain` in registers, any shape on any adapter; `staged` through workgroup memory,
  * for GPUs; `subgroup` with rows shared by broadcast, for software adapters, where loads are what costs;
- * `naive` one output at a time, which the others are checked against, and which tiny products take on software
- * adapters, since it compiles in no time.
+ * `naive` one output at a time, which the others are checked against and which suits products so small that
+ * compiling one of the others takes longer.
  */
 export type MatmulVariant = "plain" | "staged" | "subgroup" | "naive";
 
@@ -67,9 +67,6 @@ export const KERNELS: Readonly<Record<MatmulVariant, KernelSource>> = {
 /** Subgroup size that the kernel of that name is made for. */
 const SUBGROUP_SIZE = 8;
 
-/** Elements of op(B) in a tiny product: not its rows, so that these do not decide how each of them is made. */
-const TINY = 2048;
-
 /** Workgroups below which a long sum is split, on software adapters and on GPUs. */
 const FEW_WORKGROUPS = { software: 4, gpu: 128 };
 
@@ -94,8 +91,7 @@ export function shapeClass({ m, n, transA, transB }: Product): string {
 /** What suits the kind of adapter. */
 export function usualVariant(gpu: Gpu, product: Product): MatmulVariant {
   if (!gpu.isSoftware) return "staged";
-  if (fits(gpu, "subgroup", product)) return "subgroup";
-  return product.n * product.k <= TINY ? "naive" : "plain";
+  return fits(gpu, "subgroup", product) ? "subgroup" : "plain";
 }
 
 /** What was chosen for the product's class, where it fits this one, or else suits the kind of adapter. */
