@@ -19,7 +19,7 @@ const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, im
 /** Runs a script of scripts/ in a folder, with a limit. */
 async function script(name: string, args: string[], cwd?: string) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", path(`scripts/${name}.ts`), ...args],
+    args: ["run", "--quiet", "-A", path(`scripts/${name}.ts`), ...args],
     cwd,
     env: { NO_COLOR: "1" },
     signal: AbortSignal.timeout(120_000),

@@ -116,7 +116,7 @@ Deno.test("compare() lets a rule of its own stand for a tensor or scalar", () =>
 /** Runs the command; gives exit code and lines. */
 async function golden(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "scripts/golden.ts", ...args],
+    args: ["run", "--quiet", "-A", "scripts/golden.ts", ...args],
     cwd: `${import.meta.dirname}/../..`,
     env: { NO_COLOR: "1" },
     signal: AbortSignal.timeout(120_000),

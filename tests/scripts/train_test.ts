@@ -37,7 +37,7 @@ const flags = (settings: Record<string, string | number>) =>
 /** Starts `train configs/tiny.yaml` in `cwd`, or on another file; killed when it hangs. */
 function start(cwd: string, args: string[], config = path("configs/tiny.yaml")) {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", path("scripts/train.ts"), config, ...args],
+    args: ["run", "--quiet", "-A", path("scripts/train.ts"), config, ...args],
     cwd,
     env: { NO_COLOR: "1" },
     stdout: "piped",
