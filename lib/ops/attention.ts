@@ -83,7 +83,7 @@ export function attention(
       `attention: expected qkv [B, N, 3·D] with D a multiple of ${heads} heads of at most ${MAX_HEAD_DIM} dimensions but found ${qkv}`,
     );
   }
-  const variant = options.variant ?? suited(gpu, headDim);
+  const variant = options.variant ?? chosen(gpu, headDim);
   if (variant === "subgroup" && !broadcasts(gpu, headDim)) {
     throw new HatchlingError(
       `attention: expected subgroups of at least ${LANES} lanes and heads of a multiple of 4 dimensions for the ` +
@@ -133,7 +133,24 @@ function broadcasts(gpu: Gpu, headDim: number): boolean {
   return headDim % 4 === 0 && gpu.subgroupSize >= LANES;
 }
 
-function suited(gpu: Gpu, headDim: number): AttentionVariant {
+/** The name under which {@linkcode Gpu.choices} holds the variant. */
+export const ATTENTION = "attention";
+
+/** What was chosen for this adapter, where it runs for these heads, or else suits its kind. */
+function chosen(gpu: Gpu, headDim: number): AttentionVariant {
+  const choice = gpu.choices.get(ATTENTION);
+  if (choice === "plain" || choice === "staged") return choice;
+  if (choice === "subgroup" && broadcasts(gpu, headDim)) return choice;
+  return suitedAttention(gpu, headDim);
+}
+
+/** The variants that run here for heads of so many dimensions. */
+export function attentionVariants(gpu: Gpu, headDim: number): AttentionVariant[] {
+  return ["plain", "staged", ...broadcasts(gpu, headDim) ? ["subgroup" as const] : []];
+}
+
+/** What suits the kind of adapter. */
+export function suitedAttention(gpu: Gpu, headDim: number): AttentionVariant {
   if (!gpu.isSoftware) return "staged";
   return broadcasts(gpu, headDim) ? "subgroup" : "plain";
 }

@@ -3,18 +3,27 @@
  *
  * @module
  */
+import attentionCode from "../../kernels/attention.wgsl" with { type: "text" };
+import subgroupCode from "../../kernels/attention_subgroup.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
 import type { Contest, Gpu } from "../gpu/mod.ts";
+import {
+  ATTENTION,
+  attention,
+  type AttentionVariant,
+  attentionVariants,
+  suitedAttention,
+} from "./attention.ts";
 import { matmulContests } from "./matmul/contests.ts";
 import { rowSum } from "./reduce.ts";
 import { ROWS, usualLanes } from "./row_launch.ts";
 
 /**
- * What {@linkcode tune} needs to choose kernels on a GPU: matmul's by transposes and size, and the lanes that
- * share a row in row-wise kernels.
+ * What {@linkcode tune} needs to choose kernels on a GPU: matmul's by transposes and size, attention's, and the
+ * lanes that share a row in row-wise kernels.
  */
 export function kernelContests(gpu: Gpu): Contest[] {
-  return [...matmulContests(gpu), rowContest(gpu)];
+  return [...matmulContests(gpu), attentionContest(gpu), rowContest(gpu)];
 }
 
 /** Sums of rows as wide as a transformer's tokens, by one lane a row, some, or a whole workgroup. */
@@ -40,6 +49,28 @@ function rowContest(gpu: Gpu): Contest {
         }
       };
       return { tensors: [x, output], output, run, reference: () => run("1") };
+    },
+  };
+}
+
+/** Attention as a small vision transformer has it: three heads of 64, 64 sequences of 65 tokens. */
+function attentionContest(gpu: Gpu): Contest {
+  const [batch, tokens, heads, headDim] = [64, 65, 3, 64];
+  const dim = heads * headDim;
+  return {
+    name: ATTENTION,
+    candidates: attentionVariants(gpu, headDim),
+    usual: suitedAttention(gpu, headDim),
+    code: attentionCode + subgroupCode,
+    tolerance: 1e-5,
+    prepare() {
+      const size = batch * tokens * 3 * dim;
+      const values = Float32Array.from({ length: size }, (_, i) => i * Math.SQRT2 % 2 - 1);
+      const qkv = gpu.tensor(values, [batch, tokens, 3 * dim]);
+      const output = gpu.persistent([batch, tokens, dim]);
+      const run = (variant: string) =>
+        void attention(gpu, qkv, heads, { out: output, variant: variant as AttentionVariant });
+      return { tensors: [qkv, output], output, run, reference: () => run("plain") };
     },
   };
 }

@@ -105,9 +105,13 @@ gpuTest("tune() falls back to the usual candidate when none is right", async (gp
 gpuTest("kernels are chosen on a portable device, and used", async () => {
   const gpu = await openGpu({ limits: "portable" });
   const contests = kernelContests(gpu).filter(({ name }) =>
-    ["matmul NT small", "rows"].includes(name)
+    ["matmul NT small", "attention", "rows"].includes(name)
   );
-  assert.deepEqual(contests.map((c) => c.candidates), [["plain", "staged"], ["1", "8", "64"]]);
+  assert.deepEqual(contests.map((c) => c.candidates), [
+    ["plain", "staged"],
+    ["plain", "staged"],
+    ["1", "8", "64"],
+  ]);
   const { choices, faults } = await tune(gpu, contests, { storage: memory(), software: true });
   assert.deepEqual(faults, []);
   gpu.choices = choices;
