@@ -7,6 +7,7 @@ import { HatchlingError } from "../errors.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { type Gpu, type Recorder, tensorsIn } from "./gpu.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
+import { encode, type Step, timestamps } from "./step.ts";
 import { roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
 
 /** Cost of all dispatches of one kernel in a program. */
@@ -23,13 +24,6 @@ export interface KernelCost {
 
 /** Kernels that a first run meets between two waits. */
 const NEW_KERNELS = 4;
-
-/** A dispatch ready to be encoded. */
-interface Step {
-  pipeline: GPUComputePipeline;
-  group: GPUBindGroup;
-  workgroups: readonly [number, number, number];
-}
 
 /** A recorded program; `outputs` is what the recorded function returned. */
 export class Program<T> {
@@ -277,39 +271,4 @@ function packAll(
   dispatches.forEach((d, i) => bytes.set(d.params, i * stride));
   buffer.unmap();
   return buffer;
-}
-
-function encode(pass: GPUComputePassEncoder, { pipeline, group, workgroups }: Step): void {
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-}
-
-/** Start and end of each step in nanoseconds. */
-async function timestamps(gpu: Gpu, steps: readonly Step[]): Promise<BigUint64Array> {
-  const { device } = gpu;
-  const count = 2 * steps.length;
-  const querySet = device.createQuerySet({ type: "timestamp", count });
-  const resolved = device.createBuffer({ size: count * 8, usage: 0x200 | 0x04 });
-  const staging = device.createBuffer({ size: count * 8, usage: 0x01 | 0x08 });
-  const encoder = device.createCommandEncoder();
-  steps.forEach((step, i) => {
-    const pass = encoder.beginComputePass({
-      timestampWrites: {
-        querySet,
-        beginningOfPassWriteIndex: 2 * i,
-        endOfPassWriteIndex: 2 * i + 1,
-      },
-    });
-    encode(pass, step);
-    pass.end();
-  });
-  encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
-  encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
-  device.queue.submit([encoder.finish()]);
-  await staging.mapAsync(1);
-  gpu.check();
-  const times = new BigUint64Array(staging.getMappedRange().slice(0));
-  for (const x of [querySet, resolved, staging]) x.destroy();
-  return times;
 }

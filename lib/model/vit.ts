@@ -11,6 +11,7 @@ import { posEmbed, type PosInterp } from "../ops/pos_embed.ts";
 import { dropPathFactors, type DropPathSource, gatherClass, scatterClass } from "../ops/rows.ts";
 import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
+import { vitSpecs } from "./vit_specs.ts";
 import { canPack, classSpans, rowsIn, rowsOf, spansOf } from "./spans.ts";
 
 /** Where a trace keeps the last block's tokens until the final norm. */
@@ -160,42 +161,7 @@ export class VisionTransformer {
 
   /** Names, shapes and initial values of the parameters, in checkpoint order. */
   specs(): ParameterSpec[] {
-    const { imageSize, patchSize, dim, depth, mlpRatio, inChans, initStd } = this.config;
-    const grid = imageSize / patchSize;
-    const hidden = dim * mlpRatio;
-    const fanIn = { uniform: 1 / Math.sqrt(inChans * patchSize * patchSize) };
-    const normal = { normal: 0.02 };
-    const zero = { constant: 0 };
-    const one = { constant: 1 };
-    const specs: ParameterSpec[] = [
-      { name: "cls_token", shape: [1, 1, dim], init: normal },
-      { name: "pos_embed", shape: [1, 1 + grid * grid, dim], init: normal },
-      { name: "patch_embed.proj.weight", shape: [dim, inChans, patchSize, patchSize], init: fanIn },
-      { name: "patch_embed.proj.bias", shape: [dim], init: fanIn },
-    ];
-    const norm = (name: string) => {
-      specs.push({ name: `${name}.weight`, shape: [dim], init: one }, {
-        name: `${name}.bias`,
-        shape: [dim],
-        init: zero,
-      });
-    };
-    const linear = (name: string, out: number, inputs: number) => {
-      specs.push(
-        { name: `${name}.weight`, shape: [out, inputs], init: { normal: initStd } },
-        { name: `${name}.bias`, shape: [out], init: zero },
-      );
-    };
-    for (let i = 0; i < depth; i++) {
-      norm(`blocks.${i}.norm1`);
-      linear(`blocks.${i}.attn.qkv`, 3 * dim, dim);
-      linear(`blocks.${i}.attn.proj`, dim, dim);
-      norm(`blocks.${i}.norm2`);
-      linear(`blocks.${i}.mlp.fc1`, hidden, dim);
-      linear(`blocks.${i}.mlp.fc2`, dim, hidden);
-    }
-    norm("norm");
-    return specs;
+    return vitSpecs(this.config);
   }
 
   /** Drop path rates per block: linear from 0 to `dropPathRate`. */

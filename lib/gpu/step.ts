@@ -1,0 +1,52 @@
+/**
+ * Dispatches of a program, ready to be encoded, and how long each takes.
+ *
+ * @module
+ */
+import type { Gpu } from "./gpu.ts";
+
+/** A dispatch ready to be encoded. */
+export interface Step {
+  /** The compiled kernel. */
+  pipeline: GPUComputePipeline;
+  /** Its uniforms and tensors. */
+  group: GPUBindGroup;
+  /** Workgroups per dimension. */
+  workgroups: readonly [number, number, number];
+}
+
+/** Puts a step into a pass. */
+export function encode(pass: GPUComputePassEncoder, { pipeline, group, workgroups }: Step): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+}
+
+/** Start and end of each step in nanoseconds. */
+export async function timestamps(gpu: Gpu, steps: readonly Step[]): Promise<BigUint64Array> {
+  const { device } = gpu;
+  const count = 2 * steps.length;
+  const querySet = device.createQuerySet({ type: "timestamp", count });
+  const resolved = device.createBuffer({ size: count * 8, usage: 0x200 | 0x04 });
+  const staging = device.createBuffer({ size: count * 8, usage: 0x01 | 0x08 });
+  const encoder = device.createCommandEncoder();
+  steps.forEach((step, i) => {
+    const pass = encoder.beginComputePass({
+      timestampWrites: {
+        querySet,
+        beginningOfPassWriteIndex: 2 * i,
+        endOfPassWriteIndex: 2 * i + 1,
+      },
+    });
+    encode(pass, step);
+    pass.end();
+  });
+  encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
+  encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
+  device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(1);
+  gpu.check();
+  const times = new BigUint64Array(staging.getMappedRange().slice(0));
+  for (const x of [querySet, resolved, staging]) x.destroy();
+  return times;
+}

@@ -1,0 +1,47 @@
+/**
+ * The parameters of a vision transformer, named as in timm and facebookresearch/dino.
+ *
+ * @module
+ */
+import type { ParameterSpec } from "./parameters.ts";
+import type { ViTConfig } from "./vit.ts";
+
+/** Names, shapes and initial values, in checkpoint order. */
+export function vitSpecs(config: Required<ViTConfig>): ParameterSpec[] {
+  const { imageSize, patchSize, dim, depth, mlpRatio, inChans, initStd } = config;
+  const grid = imageSize / patchSize;
+  const hidden = dim * mlpRatio;
+  const fanIn = { uniform: 1 / Math.sqrt(inChans * patchSize * patchSize) };
+  const normal = { normal: 0.02 };
+  const zero = { constant: 0 };
+  const one = { constant: 1 };
+  const specs: ParameterSpec[] = [
+    { name: "cls_token", shape: [1, 1, dim], init: normal },
+    { name: "pos_embed", shape: [1, 1 + grid * grid, dim], init: normal },
+    { name: "patch_embed.proj.weight", shape: [dim, inChans, patchSize, patchSize], init: fanIn },
+    { name: "patch_embed.proj.bias", shape: [dim], init: fanIn },
+  ];
+  const norm = (name: string) => {
+    specs.push({ name: `${name}.weight`, shape: [dim], init: one }, {
+      name: `${name}.bias`,
+      shape: [dim],
+      init: zero,
+    });
+  };
+  const linear = (name: string, out: number, inputs: number) => {
+    specs.push(
+      { name: `${name}.weight`, shape: [out, inputs], init: { normal: initStd } },
+      { name: `${name}.bias`, shape: [out], init: zero },
+    );
+  };
+  for (let i = 0; i < depth; i++) {
+    norm(`blocks.${i}.norm1`);
+    linear(`blocks.${i}.attn.qkv`, 3 * dim, dim);
+    linear(`blocks.${i}.attn.proj`, dim, dim);
+    norm(`blocks.${i}.norm2`);
+    linear(`blocks.${i}.mlp.fc1`, hidden, dim);
+    linear(`blocks.${i}.mlp.fc2`, dim, hidden);
+  }
+  norm("norm");
+  return specs;
+}
