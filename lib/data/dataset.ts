@@ -51,6 +51,8 @@ export interface Dataset {
   length: number;
   /** Pixels of the largest picture, or a limit that none exceeds: fixes the size of a batch. */
   largestPixels: number;
+  /** Channels of every picture. Default 3. */
+  channels?: number;
   /**
    * The picture at an index in [0, length). Its data belongs to the data set: do not change it.
    *
