@@ -1,23 +1,24 @@
 // Gaussian blur along one axis, as PIL approximates it: three box blurs of fractional radius.
 //
-//   views [N, 32]       vec4f, layout in lib/augmentation/parameters.ts
-//   image [2, N, H, W]  u32, RGBA8; the picture goes from plane params.plane to the other one
+//   views [N, 32]         vec4f, layout in lib/augmentation/parameters.ts
+//   image [2, N, P, H, W] u32, RGBA8; the picture goes from half params.half to the other one
 //
-// Launch: grid(N * lines, 64); one invocation walks one row (or column). It alone reads and writes that
-// line, on both planes, so the three passes need no barrier. A view that is not blurred costs nothing
-// (and its picture stays in plane 0: launch for rows with plane 0, then for columns with plane 1).
+// Launch: grid(N * P * lines, 64); one invocation walks one row (or column). It alone reads and writes that
+// line, in both halves, so the three passes need no barrier. A view that is not blurred costs nothing
+// (and its picture stays in half 0: launch for rows with half 0, then for columns with half 1).
 //
 // Every pass repeats the edge pixel and rounds to 8 bits; weights have 24 bits and sum to 2^24, so that
 // 255 * 2^24 + 2^23 just fits a u32 and the result equals PIL's. Source: Gwosdek et al., "Theoretical
 // foundations of Gaussian convolution by extended box filtering" (2011).
 
 struct Params {
-  views: u32, // N
+  pictures: u32, // N * P
+  planes: u32, // P: planes of three channels of a view
   lines: u32, // lines in one picture: H for rows, W for columns
   length: u32, // pixels in one line
   line_stride: u32, // in pixels
   step: u32, // in pixels
-  plane: u32, // where the picture is: 0 or 1
+  half: u32, // where the picture is: 0 or 1
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -53,15 +54,15 @@ fn main(
   @builtin(local_invocation_index) local: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + local;
-  if (i >= params.views * params.lines) { return; }
+  if (i >= params.pictures * params.lines) { return; }
   let n = i / params.lines;
-  let blur = views[n * VIEW + BLUR];
+  let blur = views[n / params.planes * VIEW + BLUR];
   if (blur.w == 0.0) { return; }
   let area = params.lines * params.length;
   let line = n * area + (i % params.lines) * params.line_stride;
-  let planes = params.views * area;
-  let here = line + params.plane * planes;
-  let there = line + (1u - params.plane) * planes;
+  let all = params.pictures * area;
+  let here = line + params.half * all;
+  let there = line + (1u - params.half) * all;
   let radius = i32(blur.x);
   box_pass(here, there, radius, u32(blur.y), u32(blur.z));
   box_pass(there, here, radius, u32(blur.y), u32(blur.z));

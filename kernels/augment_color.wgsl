@@ -1,15 +1,15 @@
 // Brightness, contrast, saturation, hue and grayscale, in the order that each view lists.
 //
-//   views [N, 32]       vec4f, layout in lib/augmentation/parameters.ts
-//   image [2, N, H, W]  u32, RGBA8; plane 0 is changed in place
+//   views [N, 32]         vec4f, layout in lib/augmentation/parameters.ts
+//   image [2, N, P, H, W] u32, RGBA8: P planes of three channels; the first half is changed in place
 //
-// Launch: [N, 1, 1]; one workgroup per view. A view without colour operations costs nothing.
+// Launch: [N * P, 1, 1]; one workgroup per view and plane. A view without colour operations costs nothing.
 //
 // Contrast needs the mean luma of the picture as it stands at that moment: every invocation sums its own
 // pixels after the operations before contrast, then finishes them. The sum is of integers, so its order
 // does not matter (exact up to 2^24 pixels). Every operation ends in 8 bits, as in PIL and torchvision.
 
-struct Params { area: u32 } // H * W
+struct Params { area: u32, planes: u32 } // H * W, P
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> views: array<vec4f>;
@@ -85,8 +85,9 @@ fn main(
   @builtin(local_invocation_index) local: u32,
 ) {
   let base = group.x * params.area;
-  let slots = group.x * VIEW + FIRST;
-  let header = views[group.x * VIEW + HEADER];
+  let view = group.x / params.planes * VIEW;
+  let slots = view + FIRST;
+  let header = views[view + HEADER];
   let count = u32(header.y);
   let contrast = u32(header.z);
   if (count == 0u) { return; }

@@ -1,18 +1,19 @@
 // Crop, resize (bicubic, a = -0.5, antialiased when shrinking) and flip a batch of RGBA8 pictures.
 //
-//   source [pixels]        u32, RGBA8 with r in the low byte; all pictures of the batch, packed
+//   source [pixels]        u32, RGBA8 with r in the low byte; all pictures of the batch, packed: of a
+//                          picture its P planes of three channels, one after the other
 //   table  [B]             vec4u (offset in pixels, width, height, 0) per picture
 //   views  [N, 32]         vec4f, layout in lib/augmentation/parameters.ts; view n reads picture n mod B
-//   image  [2, N, H, W]    u32, RGBA8; plane 0 is written
+//   image  [2, N, P, H, W] u32, RGBA8; the first half is written
 //
-// Launch: [ceil(H*W / 64), N, 1]; one invocation per output pixel.
+// Launch: [ceil(H*W / 64), N * P, 1]; one invocation per output pixel and plane.
 //
 // PIL resizes columns first, then rows, and rounds to 8 bits after each: here the sum over a source row
 // is rounded before it enters the sum over rows, so no intermediate picture is stored. Taps beyond the
 // crop box do not exist; the weights that remain are normalised. Kernel: Keys, "Cubic convolution
 // interpolation for digital image processing" (1981), widened by the shrink factor as PIL does.
 
-struct Params { batch: u32, height: u32, width: u32 }
+struct Params { batch: u32, planes: u32, height: u32, width: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> source: array<u32>;
@@ -49,7 +50,7 @@ fn main(
   @builtin(local_invocation_index) local: u32,
 ) {
   let pixel = group.x * 64u + local;
-  let n = group.y;
+  let n = group.y / params.planes;
   let area = params.height * params.width;
   if (pixel >= area) { return; }
 
@@ -72,11 +73,12 @@ fn main(
   // Four rows and two columns at a time: rows share the weights of their columns, and no invocation takes
   // more than 65535 turns of a loop, after which Mesa 22's software Vulkan silently leaves it.
   let picture = table[n % params.batch];
+  let first = picture.x + (group.y % params.planes) * picture.y * picture.z;
   var total = vec2f(0.0);
   var sum = vec3f(0.0);
   for (var y = low.y; y < high.y; y += 4) {
     let rows = high.y - y;
-    var at = picture.x + u32(y) * picture.y + u32(low.x);
+    var at = first + u32(y) * picture.y + u32(low.x);
     total.x = 0.0;
     var r0 = vec3f(0.0);
     var r1 = vec3f(0.0);
@@ -104,5 +106,5 @@ fn main(
       v3 * to_byte(r3 * scale);
   }
   let result = vec3u(to_byte(sum / total.y));
-  image[n * area + pixel] = result.x | (result.y << 8u) | (result.z << 16u) | 0xff000000u;
+  image[group.y * area + pixel] = result.x | (result.y << 8u) | (result.z << 16u) | 0xff000000u;
 }

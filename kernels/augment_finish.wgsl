@@ -1,25 +1,19 @@
 // Solarize, normalise, and turn RGBA8 pictures into float planes.
 //
-//   views [N, 32]       vec4f, layout in lib/augmentation/parameters.ts
-//   image [2, N, H, W]  u32, RGBA8; plane 0 is read
-//   out   [N, 3, H, W]  f32: level * scale + bias
+//   views [N, 32]         vec4f, layout in lib/augmentation/parameters.ts
+//   image [2, N, P, H, W] u32, RGBA8: P planes of three channels; the first half is read
+//   norm  [C, 2]          vec2f, scale and bias of every channel
+//   out   [N, C, H, W]    f32: level * scale + bias
 //
-// Launch: [ceil(H*W / 64), N, 1]; one invocation per pixel.
+// Launch: [ceil(H*W / 64), N * P, 1]; one invocation per pixel and plane.
 
-struct Params {
-  area: u32, // H * W
-  scale_r: f32,
-  scale_g: f32,
-  scale_b: f32,
-  bias_r: f32,
-  bias_g: f32,
-  bias_b: f32,
-}
+struct Params { area: u32, planes: u32, channels: u32 } // H * W, P, C
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> views: array<vec4f>;
 @group(0) @binding(2) var<storage, read> image: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read> norm: array<vec2f>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 const VIEW = 32u;
 const HEADER = 5u;
@@ -31,13 +25,15 @@ fn main(
 ) {
   let pixel = group.x * 64u + local;
   if (pixel >= params.area) { return; }
-  let n = group.y;
+  let n = group.y / params.planes;
   let threshold = views[n * VIEW + HEADER].x; // 256: never
-  let packed = image[n * params.area + pixel];
+  let packed = image[group.y * params.area + pixel];
   let level = vec3f((vec3u(packed) >> vec3u(0u, 8u, 16u)) & vec3u(255u));
   let v = select(255.0 - level, level, level < vec3f(threshold));
-  let at = n * 3u * params.area + pixel;
-  out[at] = v.x * params.scale_r + params.bias_r;
-  out[at + params.area] = v.y * params.scale_g + params.bias_g;
-  out[at + 2u * params.area] = v.z * params.scale_b + params.bias_b;
+  let first = (group.y % params.planes) * 3u;
+  let count = min(3u, params.channels - first);
+  let at = (n * params.channels + first) * params.area + pixel;
+  out[at] = v.x * norm[first].x + norm[first].y;
+  if (count > 1u) { out[at + params.area] = v.y * norm[first + 1u].x + norm[first + 1u].y; }
+  if (count > 2u) { out[at + 2u * params.area] = v.z * norm[first + 2u].x + norm[first + 2u].y; }
 }

@@ -7,16 +7,23 @@
 
 import { HatchlingError } from "./errors.ts";
 import type { Gpu, Tensor } from "./gpu/mod.ts";
-import { type AugmentationOptions, augmentationOptions } from "./augmentation/options.ts";
+import {
+  type AugmentationInput,
+  type AugmentationOptions,
+  augmentationOptions,
+} from "./augmentation/options.ts";
 import { packView, VIEW_FLOATS } from "./augmentation/parameters.ts";
-import { renderViews } from "./augmentation/pipeline.ts";
+import { normalization, renderViews } from "./augmentation/pipeline.ts";
 import { sampleView, type ViewParameters } from "./augmentation/sample.ts";
 
 export {
   AUGMENTATION_DEFAULTS,
+  type AugmentationInput,
   type AugmentationOptions,
   augmentationOptions,
-  type PerView,
+  type BatchOptions,
+  type ViewKind,
+  type ViewOptions,
 } from "./augmentation/options.ts";
 export { type CropBox, cropBox } from "./augmentation/crop_box.ts";
 export type {
@@ -83,6 +90,7 @@ export class MultiCrop {
   readonly batchSize: number;
   readonly #gpu: Gpu;
   readonly #groups: Group[];
+  readonly #norm: Tensor;
 
   /**
    * Allocates the parameter tables.
@@ -92,13 +100,15 @@ export class MultiCrop {
    * @param batchSize Number of pictures B ≥ 1 in a batch.
    * @throws {HatchlingError} when an option or the batch size is out of range.
    */
-  constructor(gpu: Gpu, options: Partial<AugmentationOptions>, batchSize: number) {
+  constructor(gpu: Gpu, options: AugmentationInput, batchSize: number) {
     this.options = augmentationOptions(options);
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new HatchlingError(`Expected a batch size ≥ 1 but found ${batchSize}`);
     }
     this.batchSize = batchSize;
     this.#gpu = gpu;
+    const { channels, normalizeMean, normalizeStd } = this.options;
+    this.#norm = gpu.tensor(normalization(channels, normalizeMean, normalizeStd), [channels, 2]);
     const { nGlobalCrops, numLocalViews, globalCropSize, localCropSize } = this.options;
     const groups = [
       { first: 0, views: nGlobalCrops, size: globalCropSize },
@@ -135,7 +145,7 @@ export class MultiCrop {
         ];
         const view = first + Math.floor(i / b);
         const sampled = sampleView(this.options, { seed, epoch, image, view, width, height });
-        packView(sampled, data, i * VIEW_FLOATS);
+        packView(sampled, data, i * VIEW_FLOATS, this.options.channels);
       }
       params.write(data);
     }
@@ -144,10 +154,10 @@ export class MultiCrop {
   /**
    * Makes all views of the batch. Recordable.
    *
-   * @param pixels u32 RGBA8 (r in the low byte) of the B pictures, packed.
+   * @param pixels u32 RGBA8 (r in the low byte) of the B pictures, packed in planes of three channels.
    * @param table `[B, 4]` u32: offset in pixels, width, height, 0.
-   * @returns One tensor per crop size, view-major: `[G·B, 3, Hg, Wg]` and, unless there are no local
-   * views, `[L·B, 3, Hl, Wl]`, f32.
+   * @returns One tensor per crop size, view-major: `[G·B, C, Hg, Wg]` and, unless there are no local
+   * views, `[L·B, C, Hl, Wl]`, f32.
    */
   forward(pixels: Tensor, table: Tensor): Tensor[] {
     if (table.shape[0] !== this.batchSize) {
@@ -155,9 +165,9 @@ export class MultiCrop {
         `Expected a table [${this.batchSize}, 4] but found [${table.shape}]`,
       );
     }
-    const { normalizeMean: mean, normalizeStd: std } = this.options;
+    const norm = this.#norm;
     return this.#groups.map(({ size, params }) =>
-      renderViews(this.#gpu, pixels, table, params, { height: size, width: size, mean, std })
+      renderViews(this.#gpu, pixels, table, params, { height: size, width: size, norm })
     );
   }
 
@@ -177,5 +187,6 @@ export class MultiCrop {
   /** Frees the parameter tables. */
   destroy(): void {
     for (const { params } of this.#groups) params.destroy();
+    this.#norm.destroy();
   }
 }

@@ -15,7 +15,10 @@ export interface ResizedCropOp extends CropBox {
   size: number;
 }
 
-/** Blend with black, the mean luma or the own luma: `low + factor · (level - low)`; or turn the hue. */
+/**
+ * Blend with black, the mean luma or the own luma: `low + factor · (level - low)`; or turn the hue. Gray
+ * pictures know brightness and contrast, those of other channel counts than 1 and 3 brightness alone.
+ */
 export interface ColorOp {
   /** Name of the operation. */
   op: "brightness" | "contrast" | "saturation" | "hue";
@@ -56,9 +59,9 @@ export interface NormalizeOp {
   /** Name of the operation. */
   op: "normalize";
   /** Mean per channel; ImageNet's when absent. */
-  mean?: readonly [number, number, number];
+  mean?: readonly number[];
   /** Standard deviation per channel; ImageNet's when absent. */
-  std?: readonly [number, number, number];
+  std?: readonly number[];
 }
 
 /** One step of an augmentation. */

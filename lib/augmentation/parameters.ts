@@ -103,9 +103,15 @@ export function outputSize(view: OpsView): [number, number] {
  * five, contrast once), blur, solarize, normalise; flips anywhere after the crop.
  * @param table Receives 128 floats.
  * @param offset Where they start.
+ * @param channels Channels of the picture. Default 3: red, green, blue.
  * @throws {HatchlingError} when the operations or their numbers cannot be followed.
  */
-export function packView(view: OpsView, table: Float32Array, offset = 0): void {
+export function packView(
+  view: OpsView,
+  table: Float32Array,
+  offset = 0,
+  channels = 3,
+): void {
   const { width, height, ops } = view;
   const [outHeight, outWidth] = outputSize(view);
   let box = { left: 0, top: 0, width, height };
@@ -124,6 +130,9 @@ export function packView(view: OpsView, table: Float32Array, offset = 0): void {
       flip = !flip;
       stage = Math.max(stage, next);
       continue;
+    }
+    if (next === 2 && !meansSomething(op.op, channels)) {
+      throw refused(ops, `${op.op} means nothing for pictures of ${channels} channels`);
     }
     if (next < stage || next === stage && next !== 2) {
       throw refused(ops, `${op.op} cannot come after what stands before it`);
@@ -183,6 +192,11 @@ export function packView(view: OpsView, table: Float32Array, offset = 0): void {
   out.set([box.left, box.top, box.width, box.height], 12);
   out[21] = count;
   out[22] = Math.min(contrast, count);
+}
+
+/** Brightness scales any channel; contrast needs a luma, the others a colour. */
+function meansSomething(op: AugmentOp["op"], channels: number): boolean {
+  return channels === 3 || op === "brightness" || (op === "contrast" && channels === 1);
 }
 
 function factorOf(op: { op: string; factor: number }, ops: readonly AugmentOp[]): number {

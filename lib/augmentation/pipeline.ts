@@ -10,7 +10,7 @@ import cropCode from "../../kernels/augment_crop.wgsl" with { type: "text" };
 import colorCode from "../../kernels/augment_color.wgsl" with { type: "text" };
 import blurCode from "../../kernels/augment_blur.wgsl" with { type: "text" };
 import finishCode from "../../kernels/augment_finish.wgsl" with { type: "text" };
-import { AUGMENTATION_DEFAULTS } from "./options.ts";
+import { augmentationOptions } from "./options.ts";
 import { type OpsView, outputSize, packView, VIEW_FLOATS } from "./parameters.ts";
 
 const CROP: KernelSource = defineKernel("augment_crop", cropCode);
@@ -24,71 +24,89 @@ export interface ViewFormat {
   height: number;
   /** Width of every view in pixels. */
   width: number;
-  /** Mean per channel, in units of 255 levels; with `std` absent too, levels come out as they are. */
-  mean?: readonly number[];
-  /** Standard deviation per channel, in units of 255 levels. */
-  std?: readonly number[];
+  /** `[C, 2]` f32: what a level of each of the C channels is multiplied by, and what is then added. */
+  norm: Tensor;
+}
+
+/**
+ * Scale and bias of every channel, as `ViewFormat.norm` holds them.
+ *
+ * @param channels C.
+ * @param mean Mean per channel in units of 255 levels; without it levels come out as they are.
+ * @param std Standard deviation per channel in units of 255 levels.
+ */
+export function normalization(
+  channels: number,
+  mean?: readonly number[],
+  std?: readonly number[],
+): Float32Array<ArrayBuffer> {
+  const norm = new Float32Array(2 * channels);
+  for (let c = 0; c < channels; c++) {
+    norm.set(mean && std ? [1 / (255 * std[c]), -mean[c] / std[c]] : [1, 0], 2 * c);
+  }
+  return norm;
 }
 
 /**
  * Makes views from packed pictures. Recordable: nothing here depends on values in the tensors.
  *
  * @param gpu The device.
- * @param pixels u32 RGBA8 (r in the low byte) of all pictures, packed.
+ * @param pixels u32 RGBA8 (r in the low byte) of all pictures, packed in planes of three channels.
  * @param table `[B, 4]` u32: offset in pixels, width, height, 0.
  * @param params `[N, 128]` f32 of `packView`; view n is made from picture n mod B.
  * @param format Size and normalisation of the views.
- * @returns `[N, 3, H, W]` f32.
+ * @returns `[N, C, H, W]` f32.
  */
 export function renderViews(
   gpu: Gpu,
   pixels: Tensor,
   table: Tensor,
   params: Tensor,
-  format: ViewFormat,
+  { height, width, norm }: ViewFormat,
 ): Tensor {
-  const { height, width, mean, std } = format;
   const [n, floats] = params.shape;
   const batch = table.shape[0];
-  if (floats !== VIEW_FLOATS || table.shape[1] !== 4 || n % batch !== 0 || n > 65535) {
+  const channels = norm.shape[0];
+  const planes = Math.ceil(channels / 3);
+  if (floats !== VIEW_FLOATS || table.shape[1] !== 4 || n % batch !== 0 || n * planes > 65535) {
     throw new HatchlingError(
-      `Expected view parameters [N, ${VIEW_FLOATS}] with N ≤ 65535 a multiple of the B pictures in a ` +
-        `table [B, 4] but found [${params.shape}] and [${table.shape}]`,
+      `Expected view parameters [N, ${VIEW_FLOATS}] with N ≤ ${
+        Math.floor(65535 / planes)
+      } a multiple ` +
+        `of the B pictures in a table [B, 4] but found [${params.shape}] and [${table.shape}]`,
     );
   }
   const area = height * width;
-  const perPixel = [Math.ceil(area / 64), n, 1] as [number, number, number];
-  const scale = [0, 1, 2].map((c) => std ? 1 / (255 * std[c]) : 1);
-  const bias = [0, 1, 2].map((c) => std && mean ? -mean[c] / std[c] : 0);
+  const count = n * planes;
+  const perPixel = [Math.ceil(area / 64), count, 1] as [number, number, number];
 
   return gpu.scope(() => {
-    const image = gpu.empty([2, n, height, width]);
-    const out = gpu.empty([n, 3, height, width]);
+    const image = gpu.empty([2, n, planes, height, width]);
+    const out = gpu.empty([n, channels, height, width]);
     gpu.dispatch(CROP, {
       tensors: [pixels, table, params, image],
-      u32: [batch, height, width],
+      u32: [batch, planes, height, width],
       workgroups: perPixel,
     });
     gpu.dispatch(COLOR, {
       constants: { WG: area >= 4096 ? 256 : 64 },
       tensors: [params, image],
-      u32: [area],
-      workgroups: [n, 1, 1],
+      u32: [area, planes],
+      workgroups: [count, 1, 1],
     });
     gpu.dispatch(BLUR, {
       tensors: [params, image],
-      u32: [n, height, width, width, 1, 0],
-      workgroups: grid(n * height, 64),
+      u32: [count, planes, height, width, width, 1, 0],
+      workgroups: grid(count * height, 64),
     });
     gpu.dispatch(BLUR, {
       tensors: [params, image],
-      u32: [n, width, height, 1, width, 1],
-      workgroups: grid(n * width, 64),
+      u32: [count, planes, width, height, 1, width, 1],
+      workgroups: grid(count * width, 64),
     });
     gpu.dispatch(FINISH, {
-      tensors: [params, image, out],
-      u32: [area],
-      f32: [...scale, ...bias],
+      tensors: [params, image, norm, out],
+      u32: [area, planes, channels],
       workgroups: perPixel,
     });
     return out;
@@ -100,12 +118,13 @@ export function renderViews(
  * and with one normalisation or with none.
  *
  * @param gpu The device.
- * @param pixels u32 RGBA8 (r in the low byte) of all pictures, packed.
+ * @param pixels u32 RGBA8 (r in the low byte) of all pictures, packed in planes of three channels.
  * @param table `[B, 4]` u32: offset in pixels, width, height, 0.
  * @param views N of them, a multiple of B; view n is made from picture n mod B. Each tells its picture's
  * size and its operations in order: resized_crop, up to five colour operations with contrast once,
  * gaussian_blur, solarize, normalize, any of them absent; hflip anywhere after the crop.
- * @returns `[N, 3, H, W]` f32: normalised, or levels from 0 to 255 where normalize is absent.
+ * @param channels Channels C of the pictures. Default 3.
+ * @returns `[N, C, H, W]` f32: normalised, or levels from 0 to 255 where normalize is absent.
  * @throws {HatchlingError} when the kernels cannot follow the list, or sizes differ.
  *
  * @example
@@ -125,28 +144,33 @@ export function applyOps(
   pixels: Tensor,
   table: Tensor,
   views: readonly OpsView[],
+  channels = 3,
 ): Tensor {
   if (views.length === 0) throw new HatchlingError("Expected at least one view but found none");
-  const formats = views.map((view): ViewFormat => {
+  const formats = views.map((view) => {
     const [height, width] = outputSize(view);
     const normalize = view.ops.find((o) => o.op === "normalize");
     if (!normalize) return { height, width };
-    const { mean, std } = normalize;
-    const { normalizeMean, normalizeStd } = AUGMENTATION_DEFAULTS;
-    return { height, width, mean: mean ?? normalizeMean, std: std ?? normalizeStd };
+    const { normalizeMean, normalizeStd } = augmentationOptions({
+      channels,
+      normalizeMean: normalize.mean && [...normalize.mean],
+      normalizeStd: normalize.std && [...normalize.std],
+    });
+    return { height, width, mean: normalizeMean, std: normalizeStd };
   });
-  const [format] = formats;
-  const other = formats.find((f) => JSON.stringify(f) !== JSON.stringify(format));
+  const [{ mean, std, ...format }] = formats;
+  const other = formats.find((f) => JSON.stringify(f) !== JSON.stringify(formats[0]));
   if (other) {
     throw new HatchlingError(
-      `Expected views of one size and normalisation but found ${JSON.stringify(format)} and ` +
+      `Expected views of one size and normalisation but found ${JSON.stringify(formats[0])} and ` +
         `${JSON.stringify(other)}: apply them in separate calls`,
     );
   }
   const data = new Float32Array(views.length * VIEW_FLOATS);
-  views.forEach((view, i) => packView(view, data, i * VIEW_FLOATS));
+  views.forEach((view, i) => packView(view, data, i * VIEW_FLOATS, channels));
   return gpu.scope(() => {
     const params = gpu.tensor(data, [views.length, VIEW_FLOATS]);
-    return renderViews(gpu, pixels, table, params, format);
+    const norm = gpu.tensor(normalization(channels, mean, std), [channels, 2]);
+    return renderViews(gpu, pixels, table, params, { ...format, norm });
   });
 }

@@ -44,35 +44,36 @@ export interface ViewParameters extends ViewAddress {
  */
 export function sampleView(options: AugmentationOptions, address: ViewAddress): ViewParameters {
   const { seed, epoch, image, view, width, height } = address;
+  const { channels } = options;
   const global = view < options.nGlobalCrops;
-  const kind = !global ? "local" : view === 0 ? "global1" : "global2";
+  const of = options.views[!global ? "local" : view === 0 ? "global1" : "global2"];
   const size = global ? options.globalCropSize : options.localCropSize;
   const rng = new Rng(seed, epoch, image, view);
   const blend = (strength: number) => rng.uniform(Math.max(0, 1 - strength), 1 + strength);
 
-  const flip = rng.bernoulli(options.horizontalFlipProb);
-  const jitter = rng.bernoulli(options.colorJitterProb);
+  const flip = rng.bernoulli(of.horizontalFlipProb);
+  const jitter = rng.bernoulli(of.colorJitterProb);
   const colors: AugmentOp[] = [
-    { op: "brightness", factor: blend(options.brightness) },
-    { op: "contrast", factor: blend(options.contrast) },
-    { op: "saturation", factor: blend(options.saturation) },
-    { op: "hue", factor: rng.uniform(-options.hue, options.hue) },
+    { op: "brightness", factor: blend(of.brightness) },
+    { op: "contrast", factor: blend(of.contrast) },
+    { op: "saturation", factor: blend(of.saturation) },
+    { op: "hue", factor: rng.uniform(-of.hue, of.hue) },
   ];
-  const strengths = [options.brightness, options.contrast, options.saturation, options.hue];
-  const gray = rng.bernoulli(options.grayscaleProb);
-  const blur = rng.bernoulli(options.gaussianBlurProb[kind]);
-  const sigma = rng.uniform(options.gaussianBlurSigma[0], options.gaussianBlurSigma[1]);
-  const solarize = rng.bernoulli(options.solarizationProb[kind]);
+  const strengths = [of.brightness, of.contrast, of.saturation, of.hue];
+  const gray = rng.bernoulli(of.grayscaleProb);
+  const blur = rng.bernoulli(of.gaussianBlurProb);
+  const sigma = rng.uniform(of.gaussianBlurSigma[0], of.gaussianBlurSigma[1]);
+  const solarize = rng.bernoulli(of.solarizationProb);
   const order = rng.permutation(4);
-  const scale = global ? options.globalCropScale : options.localCropScale;
-  const box = cropBox(rng, width, height, scale, options.aspectRatio); // last: its draws vary in number
+  const box = cropBox(rng, width, height, of.cropScale, of.aspectRatio); // last: its draws vary in number
 
   const ops: AugmentOp[] = [{ op: "resized_crop", ...box, size }];
   if (flip) ops.push({ op: "hflip" });
-  if (jitter) { for (const i of order) if (strengths[i] > 0) ops.push(colors[i]); }
-  if (gray) ops.push({ op: "grayscale" });
+  const meant = channels === 3 ? 4 : channels === 1 ? 2 : 1; // the first so many of `colors`
+  if (jitter) { for (const i of order) if (i < meant && strengths[i] > 0) ops.push(colors[i]); }
+  if (gray && channels === 3) ops.push({ op: "grayscale" });
   if (blur) ops.push({ op: "gaussian_blur", sigma });
-  if (solarize) ops.push({ op: "solarize", threshold: options.solarizationThreshold });
+  if (solarize) ops.push({ op: "solarize", threshold: of.solarizationThreshold });
   ops.push({ op: "normalize", mean: options.normalizeMean, std: options.normalizeStd });
   return { seed, epoch, image, view, width, height, size, ops };
 }

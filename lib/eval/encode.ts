@@ -19,7 +19,7 @@ export interface Encoder {
   size: number;
   /** Bytes of the largest tensor that one image needs: with the adapter's binding they limit a batch. */
   imageBytes: number;
-  /** Images [n, 3, size, size], normalised → features [n, D]. */
+  /** Images [n, C, size, size], normalised → features [n, D]. */
   encode(images: Tensor): Tensor;
 }
 
@@ -38,12 +38,12 @@ export function vitEncoder(
   };
 }
 
-/** The picture's own pixels at 16 × 16, the baseline that a model has to beat. */
-export function pixelEncoder(): Encoder {
+/** The picture's own pixels at 16 × 16, of C channels: the baseline that a model has to beat. */
+export function pixelEncoder(channels = 3): Encoder {
   return {
     name: "raw pixels",
     size: 16,
-    imageBytes: 4 * 3 * 16 * 16,
+    imageBytes: 4 * channels * 16 * 16,
     encode: (images) => images.view([images.shape[0], images.size / images.shape[0]]),
   };
 }
@@ -66,10 +66,10 @@ export interface EncodeOptions {
   seed: number;
   /** Also encode a random view of each picture. */
   views: boolean;
-  /** Mean per channel that the model was trained with. */
-  mean: [number, number, number];
-  /** Standard deviation per channel that the model was trained with. */
-  std: [number, number, number];
+  /** Mean per channel that the model was trained with: C numbers. */
+  mean: readonly number[];
+  /** Standard deviation per channel that the model was trained with: C numbers. */
+  std: readonly number[];
   /** Called with the number of pictures done. */
   onProgress?: (done: number) => void;
 }
@@ -90,6 +90,7 @@ export async function encodePictures(
   options: EncodeOptions,
 ): Promise<EncodedPictures[]> {
   const { views } = options;
+  const { channels = 3 } = dataset;
   const most = gpu.limits.maxStorageBufferBindingSize;
   const fits = Math.floor(most / Math.max(...encoders.map((encoder) => encoder.imageBytes)));
   const batchSize = Math.max(1, Math.min(options.batchSize, fits));
@@ -113,7 +114,7 @@ export async function encodePictures(
             const [, width, height] = packed.table.subarray(4 * b, 4 * b + 3);
             return { width, height, ops: draw(image, width, height) };
           });
-          return gpu.scope(() => encoder.encode(applyOps(gpu, pixels, table, list)));
+          return gpu.scope(() => encoder.encode(applyOps(gpu, pixels, table, list, channels)));
         };
         const whole = render((_, width, height) =>
           centralSquare(width, height, encoder.size, options)
@@ -201,17 +202,18 @@ function randomView(
 ): AugmentOp[] {
   const view = augmentationOptions({
     globalCropSize: size,
-    globalCropScale: [0.25, 0.6],
+    cropScale: [0.25, 0.6],
     colorJitterProb: 1,
     brightness: 0.2,
     contrast: 0.2,
     saturation: 0.2,
     hue: 0.05,
     grayscaleProb: 0,
-    gaussianBlurProb: { global1: 0, global2: 0, local: 0 },
-    solarizationProb: { global1: 0, global2: 0, local: 0 },
-    normalizeMean: mean,
-    normalizeStd: std,
+    gaussianBlurProb: 0,
+    solarizationProb: 0,
+    channels: mean.length,
+    normalizeMean: [...mean],
+    normalizeStd: [...std],
   });
   // Epoch numbers of a run start at 0: this one belongs to the evaluation alone.
   return sampleView(view, { seed, epoch: 0xffffffff, image, view: 0, width, height }).ops;

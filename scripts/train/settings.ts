@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AugmentationOptions } from "../../lib/augmentation.ts";
+import type { AugmentationOptions, ViewOptions } from "../../lib/augmentation.ts";
 import type { Config } from "../../lib/config.ts";
 import { settingsFromConfig } from "../../lib/loss/options.ts";
 import { DinoModel } from "../../lib/model/mod.ts";
@@ -35,13 +35,8 @@ export function modelOf({ model, augmentation }: Config): DinoModel {
 
 /** Options of the augmentation. */
 export function augmentationOf({ augmentation: a }: Config): AugmentationOptions {
-  return {
-    nGlobalCrops: a.n_global_crops,
-    numLocalViews: a.num_local_views,
-    globalCropSize: a.global_crop_size,
-    localCropSize: a.local_crop_size,
-    globalCropScale: [a.global_crop_scale_min, a.global_crop_scale_max],
-    localCropScale: [a.local_crop_scale_min, a.local_crop_scale_max],
+  const shared: ViewOptions = {
+    cropScale: [a.global_crop_scale_min, a.global_crop_scale_max],
     aspectRatio: [a.aspect_ratio_min, a.aspect_ratio_max],
     horizontalFlipProb: a.horizontal_flip_prob,
     colorJitterProb: a.color_jitter_prob,
@@ -50,18 +45,31 @@ export function augmentationOf({ augmentation: a }: Config): AugmentationOptions
     saturation: a.saturation,
     hue: a.hue,
     grayscaleProb: a.grayscale_prob,
-    gaussianBlurProb: {
-      global1: a.gaussian_blur_prob_global_1,
-      global2: a.gaussian_blur_prob_global_2,
-      local: a.gaussian_blur_prob_local,
-    },
+    gaussianBlurProb: 0,
     gaussianBlurSigma: [a.gaussian_blur_sigma_min, a.gaussian_blur_sigma_max],
-    solarizationProb: {
-      global1: a.solarization_prob_global_1,
-      global2: a.solarization_prob,
-      local: a.solarization_prob_local,
-    },
+    solarizationProb: a.solarization_prob_global_1,
     solarizationThreshold: a.solarization_threshold,
+  };
+  return {
+    nGlobalCrops: a.n_global_crops,
+    numLocalViews: a.num_local_views,
+    globalCropSize: a.global_crop_size,
+    localCropSize: a.local_crop_size,
+    channels: 3,
+    views: {
+      global1: { ...shared, gaussianBlurProb: a.gaussian_blur_prob_global_1 },
+      global2: {
+        ...shared,
+        gaussianBlurProb: a.gaussian_blur_prob_global_2,
+        solarizationProb: a.solarization_prob,
+      },
+      local: {
+        ...shared,
+        cropScale: [a.local_crop_scale_min, a.local_crop_scale_max],
+        gaussianBlurProb: a.gaussian_blur_prob_local,
+        solarizationProb: a.solarization_prob_local,
+      },
+    },
     normalizeMean: [...a.normalize_mean],
     normalizeStd: [...a.normalize_std],
   };

@@ -1,20 +1,15 @@
 /** The multi-crop augmentation as training uses it. */
 import assert from "node:assert/strict";
-import {
-  applyOps,
-  type AugmentationOptions,
-  MultiCrop,
-  sampleView,
-} from "../../lib/augmentation.ts";
+import { applyOps, type AugmentationInput, MultiCrop, sampleView } from "../../lib/augmentation.ts";
 import { type Gpu, record } from "../../lib/gpu/mod.ts";
 import { Rng } from "../../lib/rng.ts";
 import { gpuTest } from "../support/gpu.ts";
 
-const OPTIONS: Partial<AugmentationOptions> = {
+const OPTIONS: AugmentationInput = {
   globalCropSize: 24,
   localCropSize: 11,
   numLocalViews: 3,
-  solarizationProb: { global1: 0, global2: 0.5, local: 0 },
+  views: { global2: { solarizationProb: 0.5 } },
 };
 const FRAME = { seed: 11, epoch: 4 };
 

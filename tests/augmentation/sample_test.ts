@@ -4,7 +4,7 @@ import globalStats from "../golden/golden_public/cropstats_global.json" with { t
 import localStats from "../golden/golden_public/cropstats_local.json" with { type: "json" };
 import {
   AUGMENTATION_DEFAULTS,
-  type AugmentationOptions,
+  type AugmentationInput,
   augmentationOptions,
   type AugmentOp,
   cropBox,
@@ -142,7 +142,14 @@ Deno.test("packView() maps the corners of the view onto those of the box, flippe
 
 Deno.test("augmentationOptions() fills in DINO's defaults", () => {
   assert.deepEqual(augmentationOptions(), AUGMENTATION_DEFAULTS);
-  assert.equal(augmentationOptions({ hue: 0.2 }).hue, 0.2);
+  const { global1, global2, local } = augmentationOptions({
+    hue: 0.2,
+    views: { local: { hue: 0.3 } },
+  }).views;
+  assert.deepEqual([global1.hue, global2.hue, local.hue], [0.2, 0.2, 0.3]);
+  assert.deepEqual(augmentationOptions(augmentationOptions({ hue: 0.2 })).views.local.hue, 0.2);
+  assert.deepEqual(augmentationOptions({ channels: 1 }).normalizeMean, [0.449]);
+  assert.deepEqual(augmentationOptions({ channels: 2 }).normalizeStd, [0.25, 0.25]);
 });
 
 Deno.test("augmentationOptions() names the option when it is wrong", () => {
@@ -151,16 +158,19 @@ Deno.test("augmentationOptions() names the option when it is wrong", () => {
     [{ hue: 0.6 }, /hue to be a number from 0 to 0\.5/],
     [{ nGlobalCrops: 1.5 }, /nGlobalCrops to be an integer/],
     [{ globalCropSize: 0 }, /globalCropSize/],
-    [{ localCropScale: [0.4, 0.05] }, /localCropScale to be \[min, max\]/],
-    [{ localCropScale: [0, 0.4] }, /localCropScale/],
-    [{ gaussianBlurProb: { global1: 1, global2: 2, local: 0 } }, /gaussianBlurProb/],
-    [{ solarizationProb: 0.2 }, /solarizationProb .* for each of global1, global2, local/],
+    [{ cropScale: [0.4, 0.05] }, /option cropScale to be \[min, max\]/],
+    [{ views: { local: { cropScale: [0, 0.4] } } }, /views\.local\.cropScale/],
+    [{ views: { global2: { gaussianBlurProb: 2 } } }, /views\.global2\.gaussianBlurProb/],
+    [{ views: { global3: {} } }, /Unknown augmentation option views\.global3/],
+    [{ views: { local: { hueShift: 1 } } }, /Unknown augmentation option views\.local\.hueShift/],
     [{ normalizeStd: [1, 1, 0] }, /normalizeStd/],
+    [{ channels: 2, normalizeStd: [1, 1, 1] }, /normalizeStd to be 2 numbers/],
+    [{ channels: 0 }, /channels/],
     [{ brightness: NaN }, /brightness/],
     [{ grayscaleProb: null }, /grayscaleProb/],
   ];
   for (const [options, message] of wrong) {
-    assert.throws(() => augmentationOptions(options as Partial<AugmentationOptions>), {
+    assert.throws(() => augmentationOptions(options as AugmentationInput), {
       name: "HatchlingError",
       message,
     });
