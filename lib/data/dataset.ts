@@ -65,6 +65,15 @@ export interface Dataset {
   labels?: Record<string, Labels>;
   /** Files left out. May grow while pictures are decoded on demand. */
   skipped: SkippedFile[];
+  /** Changes when pictures are added, removed or exchanged: see {@linkcode datasetFingerprint}. */
+  fingerprint?(): Promise<string>;
+  /**
+   * A number in [0, 1) for every picture `[length]`, by its contents alone: copies have the same one. By it
+   * {@linkcode splitDataset} takes sides; without this member it reads all pictures.
+   *
+   * @param onProgress Called with the number of pictures done and of all.
+   */
+  places?(onProgress?: (done: number, total: number) => void): Promise<Float64Array>;
   /** Ends workers and drops cached pictures, where there are any. */
   close?(): void;
 }

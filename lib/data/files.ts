@@ -52,30 +52,50 @@ export async function listPictures(folder: string): Promise<Listing> {
   const seen = new Set([await Deno.realPath(folder)]);
   await walk(folder, "", seen, found, listing);
   found.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const headers = new Array<Header | undefined>(found.length);
-  let next = 0;
-  const reader = async () => {
-    while (next < found.length) {
-      const i = next++;
-      const { id, path } = found[i];
-      try {
-        headers[i] = await headerOf(path, extname(id) === "");
-        if (!headers[i]) listing.others++;
-      } catch (error) {
-        const reason = error instanceof HatchlingError
-          ? error.message
-          : `cannot be read (${error})`;
-        listing.skipped.push({ file: path, reason });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: 32 }, reader)); // open files at a time
+  const inspected = await inspectFiles(found.map(({ path }) => path));
   found.forEach(({ id, path }, i) => {
-    const header = headers[i];
+    const { header, reason } = inspected[i];
     if (header) listing.files.push({ id, path, header });
+    else if (reason) listing.skipped.push({ file: path, reason });
+    else listing.others++;
   });
   listing.skipped.sort((a, b) => (a.file < b.file ? -1 : 1));
   return listing;
+}
+
+/** What the first bytes of a file say: a header, or why there is none, or neither where it claims nothing. */
+export interface Inspected {
+  header?: Header;
+  reason?: string;
+}
+
+/**
+ * Reads the headers of files.
+ *
+ * @param paths Paths of the files.
+ * @param onProgress Called with the number of files done and of all.
+ * @returns One for each path, in their order.
+ */
+export async function inspectFiles(
+  paths: readonly string[],
+  onProgress?: (done: number, total: number) => void,
+): Promise<Inspected[]> {
+  const inspected = new Array<Inspected>(paths.length);
+  let next = 0, done = 0;
+  const reader = async () => {
+    while (next < paths.length) {
+      const i = next++;
+      try {
+        inspected[i] = { header: await headerOf(paths[i], extname(paths[i]) === "") };
+      } catch (error) {
+        const known = error instanceof HatchlingError;
+        inspected[i] = { reason: known ? error.message : `cannot be read (${error})` };
+      }
+      onProgress?.(++done, paths.length);
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, reader)); // open files at a time
+  return inspected;
 }
 
 async function requireFolder(folder: string): Promise<void> {
