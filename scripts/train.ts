@@ -7,7 +7,6 @@
  */
 import { join } from "node:path";
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
-import { MultiCrop } from "../lib/augmentation.ts";
 import { stringifyConfig } from "../lib/config.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { openGpu, record } from "../lib/gpu/mod.ts";
@@ -16,6 +15,7 @@ import { initialize } from "../lib/model/mod.ts";
 import { Trainer } from "../lib/train_step.ts";
 import { readArguments } from "./train/arguments.ts";
 import { restoreTrainer, saveTrainer, saveWeights } from "./train/checkpoints.ts";
+import { Feed } from "./train/feed.ts";
 import { judge } from "./train/judge.ts";
 import { chooseKernels } from "./train/kernels.ts";
 import { look } from "./train/look.ts";
@@ -23,7 +23,7 @@ import { openPictures } from "./train/pictures.ts";
 import { clock, Progress } from "./train/progress.ts";
 import { checkSameConfig, openRunFolder } from "./train/run_folder.ts";
 import { costText, diagnosisSettingsOf, RunLog } from "./train/run_log.ts";
-import { augmentationOf, modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
+import { modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
 import { stopAt } from "./train/stop.ts";
 
 /** Longest time in milliseconds that steps are queued without looking at their results. */
@@ -65,11 +65,9 @@ async function main(): Promise<number> {
   const valuesOf = scheduleOf(config, stepsPerEpoch);
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
-  const pixels = gpu.persistent([loader.capacityPixels], "pixels");
-  const table = gpu.persistent([data.batch_size, 4], "table");
-  const crops = new MultiCrop(gpu, augmentationOf(config), data.batch_size);
+  const feed = new Feed(gpu, loader, config);
   progress.show("recording the training step and compiling its kernels", true);
-  const program = await record(gpu, () => trainer.step(crops.forward(pixels, table)));
+  const program = await record(gpu, () => trainer.step(feed.views()));
   progress.end();
   const parameters = trainer.student.all.reduce((sum, p) => sum + p.data.size, 0);
   console.error(
@@ -89,15 +87,6 @@ async function main(): Promise<number> {
       progress.show("stopping after this step; once more stops at once", true);
     });
   }
-  const feed = async (step: number) => {
-    const batch = await loader.batch(step);
-    nameSkipped();
-    pixels.view([batch.usedPixels]).write(batch.pixels.subarray(0, batch.usedPixels));
-    table.write(batch.table);
-    const { epoch, indices } = batch;
-    crops.update({ seed: training.seed, epoch, indices, table: batch.table });
-    loader.release(batch);
-  };
   const log = await RunLog.open(run.path, step, diagnosisSettingsOf(config, total), progress);
   const save = (step: number) =>
     saveTrainer(run.path, trainer, {
@@ -111,7 +100,8 @@ async function main(): Promise<number> {
   let spreadTime = 0;
   let saved = run.checkpoint ? step : -1;
   while (step < total && !signal) {
-    await feed(step);
+    await feed.step(step);
+    nameSkipped();
     const values = valuesOf(step);
     trainer.set(values);
     if (step > started.step) program.run();
@@ -148,8 +138,8 @@ async function main(): Promise<number> {
         log,
         save,
         cropsOf: async (step) => {
-          await feed(step);
-          return gpu.scope(() => crops.forward(pixels, table));
+          await feed.step(step);
+          return gpu.scope(() => feed.views());
         },
         seed: training.seed,
       });
@@ -176,6 +166,7 @@ async function main(): Promise<number> {
         teacher_momentum: values.momentum,
         teacher_temp: values.teacherTemp,
         images_per_second: imagesPerSecond,
+        ...feed.times(),
         ...spread,
       });
     }
@@ -203,7 +194,7 @@ async function main(): Promise<number> {
 
   // What it learned, beside the same model before training and the pixels themselves.
   program.destroy();
-  crops.destroy();
+  feed.destroy();
   await judge(gpu, {
     config,
     dataset,

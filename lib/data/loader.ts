@@ -7,7 +7,7 @@
 import { HatchlingError } from "../errors.ts";
 import { Rng } from "../rng.ts";
 import { DamagedPictureError, type Dataset } from "./dataset.ts";
-import { packPictures, type Picture } from "./image.ts";
+import { packPictures, type Picture, planesOf } from "./image.ts";
 
 /** Second part of the random address of an epoch's order, (seed, epoch, ORDER): crops have other ones. */
 const ORDER = 0x6f726472;
@@ -22,13 +22,15 @@ export interface Batch {
   indices: Uint32Array;
   /**
    * RGBA8, one pixel per number with red in the lowest byte: `[capacityPixels]`. The pictures follow one
-   * another from 0; what lies beyond `usedPixels` means nothing.
+   * another from 0, each in planes of three channels; what lies beyond `usedPixels` means nothing.
    */
   pixels: Uint32Array;
   /** Pixels in use: it is enough to upload `pixels.subarray(0, usedPixels)`. */
   usedPixels: number;
   /** Offset in pixels, width, height, 0 for every picture: `[B, 4]`. */
   table: Uint32Array;
+  /** Milliseconds from its beginning until it was complete, most of them in the background. */
+  buildTime: number;
 }
 
 /** Options of {@linkcode Loader}. */
@@ -72,8 +74,9 @@ export class Loader {
   readonly batchSize: number;
   /** Whole batches in an epoch. */
   readonly stepsPerEpoch: number;
-  /** Length of every batch's `pixels`: batch size × largest picture of the data set. */
+  /** Length of every batch's `pixels`: batch size × largest picture of the data set × its planes. */
   readonly capacityPixels: number;
+  readonly #channels: number;
   readonly #dataset: Dataset;
   readonly #seed: number;
   readonly #prefetch: number;
@@ -104,7 +107,8 @@ export class Loader {
     new Rng(seed); // its message, before any work
     this.batchSize = batchSize;
     this.stepsPerEpoch = Math.floor(dataset.length / batchSize);
-    this.capacityPixels = batchSize * dataset.largestPixels;
+    this.#channels = dataset.channels ?? 3;
+    this.capacityPixels = batchSize * dataset.largestPixels * planesOf(this.#channels);
     this.#dataset = dataset;
     this.#seed = seed;
     this.#prefetch = prefetch;
@@ -174,24 +178,32 @@ export class Loader {
   }
 
   async #build(step: number): Promise<Batch> {
+    const start = performance.now();
     const indices = this.indices(step);
     const pictures: Picture[] = new Array(indices.length);
     await Promise.all(Array.from(indices, async (index, b) => {
       [indices[b], pictures[b]] = await this.#sound(index);
     }));
     const pixels = this.#free.pop() ?? new Uint32Array(this.capacityPixels);
-    pictures.forEach(({ width, height, data }, b) => {
-      if (width * height > this.#dataset.largestPixels || data.length !== 4 * width * height) {
-        throw new HatchlingError(
-          `Expected ${
-            this.#dataset.id(indices[b])
-          } to have at most ${this.#dataset.largestPixels} ` +
-            `pixels of 4 bytes but found ${width} × ${height} in ${data.length} bytes`,
-        );
-      }
-    });
+    pictures.forEach((picture, b) => this.#check(picture, indices[b]));
     const epoch = Math.floor(step / this.stepsPerEpoch);
-    return { step, epoch, indices, ...packPictures(pictures, pixels) };
+    const packed = packPictures(pictures, pixels);
+    return { step, epoch, indices, ...packed, buildTime: performance.now() - start };
+  }
+
+  #check({ width, height, channels = 3, data }: Picture, index: number): void {
+    const most = this.#dataset.largestPixels;
+    const bytes = 4 * width * height * planesOf(this.#channels);
+    if (width * height <= most && channels === this.#channels && data.length === bytes) return;
+    throw new HatchlingError(
+      `Expected ${
+        this.#dataset.id(index)
+      } to have at most ${most} pixels of ${this.#channels} channels, ` +
+        `${
+          4 * planesOf(this.#channels)
+        } bytes each, but found ${width} × ${height} of ${channels} in ` +
+        `${data.length} bytes`,
+    );
   }
 
   /** The picture at an index or, where that is damaged, at the next sound index, cyclically. */

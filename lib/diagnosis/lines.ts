@@ -44,6 +44,10 @@ export interface MetricLine {
   koleo?: number | null;
   /** Speed since the run or its last part began. */
   images_per_second?: number | null;
+  /** Milliseconds per step that training waited for its pictures, since the line before. */
+  data_wait_ms?: number | null;
+  /** Milliseconds from the beginning of a batch until it was complete, mostly in the background. */
+  data_build_ms?: number | null;
   /** What held the first NaN or infinity; such a line ends a run. */
   non_finite?: string;
   /** The first tensor of that step's forward pass that held one, in words. */

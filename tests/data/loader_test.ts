@@ -20,8 +20,10 @@ function numbered(length: number, damaged: number[] = [], delay = (_: number) =>
   };
 }
 
-const plainBatch = ({ pixels, usedPixels, table, ...rest }: Batch) => ({
-  ...rest,
+const plainBatch = ({ pixels, usedPixels, table, step, epoch, indices }: Batch) => ({
+  step,
+  epoch,
+  indices,
   pixels: [...pixels.subarray(0, usedPixels)],
   table: [...table],
 });
@@ -142,5 +144,5 @@ Deno.test("Loader throws when the numbers cannot work", async () => {
   await assert.rejects(loader.batch(-1), HatchlingError);
   await assert.rejects(loader.batch(0.5), HatchlingError);
   const small = new Loader({ ...numbered(8), largestPixels: 3 }, { batchSize: 8, seed: 0 });
-  await assert.rejects(small.batch(0), /at most 3 pixels of 4 bytes but found/);
+  await assert.rejects(small.batch(0), /at most 3 pixels of 3 channels, 4 bytes each, but found/);
 });
