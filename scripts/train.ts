@@ -48,7 +48,7 @@ async function main(): Promise<number> {
   const kernels = await chooseKernels(gpu, run.path, { checkpoint, measure, progress });
 
   // Data.
-  const { dataset, loader, nameSkipped } = await openPictures(config, progress);
+  const { dataset, loader, nameSkipped } = await openPictures(config, run.path, progress);
   const { stepsPerEpoch } = loader;
   const total = Math.min(training.num_epochs * stepsPerEpoch, training.max_steps ?? Infinity);
 

@@ -38,7 +38,7 @@ export async function judge(gpu: Gpu, judged: Judged): Promise<void> {
   const figures = await evaluate(gpu, dataset, [
     vitEncoder(gpu, "teacher", model.vit, teacher),
     vitEncoder(gpu, "random init", model.vit, initial),
-    pixelEncoder(),
+    pixelEncoder(config.model.in_chans),
   ], {
     batchSize: evaluation.batch_size,
     seed: training.seed,

@@ -3,11 +3,16 @@
  *
  * @module
  */
+import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
-import type { Dataset } from "../../lib/data/dataset.ts";
+import type { Dataset, SkippedFile } from "../../lib/data/dataset.ts";
 import { Loader } from "../../lib/data/loader.ts";
 import { openDataset } from "../../lib/data/open.ts";
+import { fileError } from "../../lib/io/files.ts";
 import type { Progress } from "./progress.ts";
+
+/** Skipped files that are named one by one; skipped.jsonl holds all. */
+const NAMED = 10;
 
 /** The data set, its batches, and what names the damaged files found since it was last called. */
 export interface Pictures {
@@ -15,13 +20,17 @@ export interface Pictures {
   dataset: Dataset;
   /** Their batches. */
   loader: Loader;
-  /** Says which files turned out to be damaged since the last call. */
+  /** Lists the files that turned out to be damaged since the last call. */
   nameSkipped: () => void;
 }
 
-/** Opens the data set that a configuration names, and says what it holds. */
+/**
+ * Opens the data set that a configuration names, and says what it holds. Files left out are listed in
+ * skipped.jsonl of the run's folder: `{"file": …, "reason": …}` per line.
+ */
 export async function openPictures(
   { data, training }: Config,
+  folder: string,
   progress: Progress,
 ): Promise<Pictures> {
   const dataset = await openDataset({
@@ -37,14 +46,30 @@ export async function openPictures(
   const { length, name, skipped } = dataset;
   console.error(
     `data: ${length} pictures from ${name}, ${loader.stepsPerEpoch} steps an epoch` +
-      (skipped.length ? `; ${skipped.length} damaged files skipped` : ""),
+      (skipped.length ? `; ${skipped.length} files skipped` : ""),
   );
+  const list = join(folder, "skipped.jsonl");
+  const write = (files: readonly SkippedFile[], append: boolean) => {
+    try {
+      const rows = files.map((file) => JSON.stringify(file) + "\n").join("");
+      Deno.writeTextFileSync(list, rows, { append });
+    } catch (error) {
+      throw fileError("write", list, error);
+    }
+  };
+  write([], false);
   let named = 0;
   const nameSkipped = () => {
-    for (; named < skipped.length; named++) {
-      const { file, reason } = skipped[named];
+    if (named === skipped.length) return;
+    const fresh = skipped.slice(named);
+    write(fresh, true);
+    for (const { file, reason } of fresh.slice(0, Math.max(0, NAMED - named))) {
       progress.say(`skipped: ${file}: ${reason}`);
     }
+    if (named <= NAMED && skipped.length > NAMED) {
+      progress.say(`skipped: ${skipped.length - NAMED} more; all are listed in ${list}`);
+    }
+    named = skipped.length;
   };
   nameSkipped();
   return { dataset, loader, nameSkipped };

@@ -185,16 +185,22 @@ runTest(
       // Too little memory for all pictures: decoded when they are needed.
       train(folder, [...args, "--out", "b", "--data.cache_bytes", "5000"]),
     ]);
-    for (const { code, stderr } of runs) {
+    const damaged = ["even/empty.jpg", "even/text.png", "odd/cut.jpg", "odd/flipped.png"];
+    for (const [i, { code, stderr }] of runs.entries()) {
       assert.equal(code, 0, stderr);
       const named = [...stderr.matchAll(/^skipped: .*pictures\/(\w+\/\w+\.\w+): \S/gm)];
-      assert.deepEqual(named.map(([, file]) => file).sort(), [
-        "even/empty.jpg",
-        "even/text.png",
-        "odd/cut.jpg",
-        "odd/flipped.png",
-      ]);
+      assert.deepEqual(named.map(([, file]) => file).sort(), damaged);
+      const rows = (await Deno.readTextFile(`${folder}/${"ab"[i]}/skipped.jsonl`)).trim().split(
+        "\n",
+      );
+      const listed = rows.map((row) => JSON.parse(row));
+      assert.deepEqual(listed.map(({ file }) => file.split("pictures/")[1]).sort(), damaged);
+      assert.ok(listed.every(({ reason }) => reason.length > 10));
     }
+    const [a, b] = await Promise.all(
+      ["a", "b"].map((run) => Deno.readFile(`${folder}/${run}/teacher.safetensors`)),
+    );
+    assert.deepEqual(a, b, "the size of the cache changes nothing");
   },
 );
 
