@@ -6,18 +6,27 @@
 
 import type { Picture } from "./image.ts";
 
-/** Keeps the most recently used pictures and asks for the others; one request per picture at a time. */
+/**
+ * Keeps the first pictures that fit, and asks for the others each time; one request per picture at a time.
+ *
+ * Nothing is ever pushed out. Training asks for every picture once an epoch, each time in a new random
+ * order: keeping a share c of them then answers c of the requests, while keeping the c most recently used
+ * answers only c + (1 − c) · ln(1 − c), which is 50 % against 15 % for c = ½.
+ *
+ * The limit holds for what is kept. Pictures on their way to somebody are not counted: as many are under
+ * way as the loader prefetches.
+ */
 export class PictureCache {
   readonly #limit: number;
   readonly #load: (i: number) => Promise<Picture>;
-  readonly #kept = new Map<number, Picture>(); // least recently used first
+  readonly #kept = new Map<number, Picture>();
   readonly #loading = new Map<number, Promise<Picture>>();
   #bytes = 0;
 
   /**
    * Starts empty.
    *
-   * @param limit Most bytes to keep; a picture larger than this is handed on without being kept.
+   * @param limit Most bytes to keep; a picture that does not fit any more is handed on without being kept.
    * @param load Makes the picture of an index.
    */
   constructor(limit: number, load: (i: number) => Promise<Picture>) {
@@ -25,7 +34,7 @@ export class PictureCache {
     this.#load = load;
   }
 
-  /** Bytes of the pictures that are kept. */
+  /** Bytes of the pictures that are kept, never more than the limit. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -37,11 +46,7 @@ export class PictureCache {
    */
   get(i: number): Picture | Promise<Picture> {
     const kept = this.#kept.get(i);
-    if (kept) {
-      this.#kept.delete(i);
-      this.#kept.set(i, kept);
-      return kept;
-    }
+    if (kept) return kept;
     let loading = this.#loading.get(i);
     if (!loading) {
       loading = this.#load(i).then((picture) => {
@@ -60,13 +65,9 @@ export class PictureCache {
   }
 
   #keep(i: number, picture: Picture): void {
-    if (picture.data.byteLength > this.#limit) return;
+    const bytes = this.#bytes + picture.data.byteLength;
+    if (bytes > this.#limit) return;
     this.#kept.set(i, picture);
-    this.#bytes += picture.data.byteLength;
-    for (const [oldest, { data }] of this.#kept) {
-      if (this.#bytes <= this.#limit) return;
-      this.#kept.delete(oldest);
-      this.#bytes -= data.byteLength;
-    }
+    this.#bytes = bytes;
   }
 }

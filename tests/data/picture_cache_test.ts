@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Picture } from "../../lib/data/image.ts";
 import { PictureCache } from "../../lib/data/picture_cache.ts";
+import { Rng } from "../../lib/rng.ts";
 
 const picture = (bytes: number): Picture => ({
   width: bytes / 4,
@@ -8,21 +9,40 @@ const picture = (bytes: number): Picture => ({
   data: new Uint8Array(bytes),
 });
 
-Deno.test("PictureCache stays within its bytes and drops the least recently used first", async () => {
+Deno.test("PictureCache keeps what fits, stays within its bytes and pushes nothing out", async () => {
   const loads: number[] = [];
   const cache = new PictureCache(100, (i) => {
     loads.push(i);
-    return Promise.resolve(picture(i === 9 ? 200 : 40));
+    return Promise.resolve(picture(i === 9 ? 200 : i === 5 ? 20 : 40));
   });
-  for (const i of [0, 1, 0, 2, 0, 1]) await cache.get(i); // 2 pushes 1 out, 1 pushes 2 out
-  assert.deepEqual(loads, [0, 1, 2, 1]);
+  for (const i of [9, 0, 1, 2, 2, 0, 1]) await cache.get(i); // 9 never fits, 2 no more after 0 and 1
+  assert.deepEqual(loads, [9, 0, 1, 2, 2]);
   assert.equal(cache.bytes, 80);
-  assert.equal((await cache.get(9)).data.length, 200); // too large to keep, and pushes nothing out
-  assert.equal(cache.bytes, 80);
-  await cache.get(0);
-  assert.deepEqual(loads, [0, 1, 2, 1, 9]);
+  await cache.get(5); // a small one still does, to the last byte
+  await cache.get(5);
+  assert.deepEqual(loads, [9, 0, 1, 2, 2, 5]);
+  assert.equal(cache.bytes, 100);
+  assert.equal((await cache.get(9)).data.length, 200);
+  assert.equal(cache.bytes, 100);
   cache.clear();
   assert.equal(cache.bytes, 0);
+});
+
+Deno.test("PictureCache of half the pictures answers half of every epoch in random order", async () => {
+  const n = 400;
+  let loads = 0;
+  const cache = new PictureCache(4 * n / 2, () => {
+    loads++;
+    return Promise.resolve(picture(4));
+  });
+  for (let epoch = 0; epoch < 4; epoch++) {
+    loads = 0;
+    for (const i of new Rng(1, epoch, 0).permutation(n)) {
+      await cache.get(i);
+      assert.ok(cache.bytes <= 4 * n / 2);
+    }
+    assert.equal(loads, epoch === 0 ? n : n / 2);
+  }
 });
 
 Deno.test("PictureCache asks once for concurrent requests and again after a failure", async () => {
