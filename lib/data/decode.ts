@@ -1,103 +1,100 @@
 /**
- * PNG, JPEG and GIF (first frame) to {@linkcode Picture}, through imagescript's WebAssembly codecs.
+ * Picture files to {@linkcode Picture}.
  *
- * Only the decoding worker should import this at run time: decoding blocks its thread. The codecs are
- * imported on first use and one by one, not through the package's main file, which would also load
- * native code (`--allow-ffi`); they need `--allow-read` and `--allow-env`.
+ * Only the decoding worker should import this at run time: decoding blocks its thread.
  *
  * @module
  */
 
 import { HatchlingError } from "../errors.ts";
-import { type Header, readHeader } from "./header.ts";
-import { compositeOnWhite, type Picture, upright } from "./image.ts";
+import { firstLine, type Frame, withCodec } from "./codecs.ts";
+import { webpStill } from "./formats/webp.ts";
+import { type Header, readHeader, readOrientation } from "./header.ts";
+import { compositeOnWhite, type Picture, splitAlpha, upright, withChannels } from "./image.ts";
 import { fitWithin, resizeBicubic } from "./resample.ts";
 
-/** The part of imagescript's codec modules that is used; the package has no types for them. */
-interface Codecs {
-  png: { init(): Promise<{ decode(file: Uint8Array): Frame & { framebuffer: Uint8Array } }> };
-  jpeg: { init(): Promise<{ decode(file: Uint8Array): Frame & { format: number } }> };
-  gif: { init(): Promise<{ Decoder: new (file: Uint8Array) => GifDecoder }> };
-}
-
-interface Frame {
-  width: number;
-  height: number;
-  buffer: Uint8Array;
-}
-
-interface GifDecoder {
-  width: number;
-  height: number;
-  frame(): Frame & { x: number; y: number } | null;
-}
-
-let codecs: Promise<Codecs> | undefined;
+/** Codecs are kept for the next file up to this size: the memory of a WebAssembly instance never shrinks. */
+const KEEP_PIXELS = 2 ** 20, KEEP_BYTES = 2 ** 22;
 
 /**
- * Loads the codecs ahead of the first file; downloads them when the cache does not hold them.
- *
- * @throws {HatchlingError} when they cannot be loaded: offline, or without `--allow-read --allow-env`.
+ * Channels that a file can be decoded to: 1 gray (luma of 3), 3 colour composited on white, 4 colour that
+ * is not composited and alpha (255 where the file has none).
  */
-export async function loadCodecs(): Promise<void> {
-  await load();
-}
-
-function load(): Promise<Codecs> {
-  return codecs ??= Promise.all([
-    import("npm:imagescript@1.3.1/wasm/node/png.js"),
-    import("npm:imagescript@1.3.1/wasm/node/jpeg.js"),
-    import("npm:imagescript@1.3.1/wasm/node/gif.js"),
-  ]).then(([png, jpeg, gif]) => ({ png: png.default, jpeg: jpeg.default, gif: gif.default }))
-    .catch((error) => {
-      codecs = undefined; // the next call tries again
-      throw new HatchlingError(
-        `The picture decoder npm:imagescript@1.3.1 cannot be loaded: it needs --allow-read and ` +
-          `--allow-env, and the network on first use (${firstLine(error)})`,
-      );
-    });
-}
-
-function firstLine(error: unknown): string {
-  return String((error as Error)?.message ?? error).split("\n")[0];
-}
+export type DecodeChannels = 1 | 3 | 4;
 
 /**
- * Decodes one file: first frame, EXIF orientation applied, alpha composited on white, reduced to
- * `maxPixels` (antialiased) when larger.
+ * Decodes one file: first frame, EXIF orientation applied, reduced to `maxPixels` (antialiased, channel by
+ * channel) when larger.
  *
- * @param file Contents of a PNG, JPEG or GIF; the format is told by its bytes.
+ * @param file Contents of a PNG, JPEG, GIF or WebP; the format is told by its bytes.
  * @param maxPixels Limit for width × height of the result; `Infinity` keeps every size.
- * @throws {HatchlingError} with the reason, without the file's name, when it cannot be decoded.
+ * @param channels Channels of the result.
+ * @throws {HatchlingError} with the reason, without the file's name, when it cannot be decoded;
+ * CodecError when the reason is not the file.
  */
-export async function decodePicture(file: Uint8Array, maxPixels: number): Promise<Picture> {
+export async function decodePicture(
+  file: Uint8Array,
+  maxPixels: number,
+  channels: DecodeChannels = 3,
+): Promise<Picture> {
   const header = readHeader(file, true)!;
-  await loadCodecs(); // outside of try: its failure says nothing about this file
   let picture: Picture;
   try {
-    picture = await decodeAs(header.format, file);
+    picture = await decodeAs(header, file);
   } catch (error) {
+    if (error instanceof HatchlingError) throw error; // says all there is to say
     throw new HatchlingError(
       `damaged or truncated ${header.format} of ${file.length} bytes (${firstLine(error)})`,
     );
   }
-  compositeOnWhite(picture.data);
+  if (picture.width !== header.width || picture.height !== header.height) {
+    throw new HatchlingError(
+      `damaged ${header.format}: its header states ${header.width} × ${header.height} pixels, its data ` +
+        `are ${picture.width} × ${picture.height}`,
+    );
+  }
+  if (channels === 4) picture = splitAlpha(picture);
+  else if (header.format !== "JPEG") compositeOnWhite(picture.data);
   const size = fitWithin(picture.width, picture.height, maxPixels);
-  return upright(resizeBicubic(picture, size.width, size.height), header.orientation);
+  picture = upright(
+    resizeBicubic(picture, size.width, size.height),
+    readOrientation(file, header.format),
+  );
+  return channels === 1 ? withChannels(picture, 1) : picture;
 }
 
-/** Every decode gets a WebAssembly instance of its own, so a bad file leaves nothing behind. */
-async function decodeAs(format: Header["format"], file: Uint8Array): Promise<Picture> {
-  const { png, jpeg, gif } = await load();
+/** RGBA8 with straight alpha. */
+async function decodeAs(header: Header, file: Uint8Array): Promise<Picture> {
+  const { format } = header;
+  const keep = header.width * header.height <= KEEP_PIXELS && file.length <= KEEP_BYTES;
   if (format === "PNG") {
-    const { width, height, framebuffer } = (await png.init()).decode(file);
+    const { width, height, framebuffer } = await withCodec(format, keep, (png) => png.decode(file));
     return { width, height, data: framebuffer };
   }
-  if (format === "JPEG") return fromJpeg((await jpeg.init()).decode(file));
-  const decoder = new (await gif.init()).Decoder(file);
-  const frame = decoder.frame();
-  if (!frame) throw new Error("no frame");
-  return placeFrame(decoder.width, decoder.height, frame);
+  if (format === "JPEG") {
+    return fromJpeg(await withCodec(format, keep, (jpeg) => jpeg.decode(file)));
+  }
+  if (format === "WebP") {
+    const still = webpStill(file, header);
+    const { width, height, data } = await withCodec(format, keep, (webp) => {
+      const found = webp.decode(still.file);
+      if (found?.width !== still.width || found.height !== still.height) {
+        throw new Error("webp: failed to decode");
+      }
+      return found;
+    });
+    const { x, y } = still;
+    const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return placeFrame(header, { x, y, width, height, buffer });
+  }
+  const frame = await withCodec(format, keep, (gif) => {
+    const decoder = new gif.Decoder(file);
+    const frame = decoder.frame();
+    if (!frame) throw new Error("no frame");
+    decoder.free();
+    return frame;
+  });
+  return placeFrame(header, frame);
 }
 
 /** Gray (format 0), RGB (1) or CMYK (2) to RGBA; naive CMYK, as no colour profile is read. */
@@ -115,18 +112,18 @@ function fromJpeg({ width, height, format, buffer }: Frame & { format: number })
   return { width, height, data };
 }
 
-/** A frame may cover a part of the screen; the rest is transparent. What sticks out is cut off. */
-function placeFrame(
-  width: number,
-  height: number,
-  frame: Frame & { x: number; y: number },
-): Picture {
+/** A frame may cover a part of the canvas; the rest is transparent. */
+function placeFrame(canvas: Header, frame: Frame & { x: number; y: number }): Picture {
+  const { width, height } = canvas;
+  if (frame.x + frame.width > width || frame.y + frame.height > height) {
+    throw new Error(`a frame of ${frame.width} × ${frame.height} at (${frame.x}, ${frame.y})`);
+  }
+  if (frame.width === width && frame.height === height) {
+    return { width, height, data: frame.buffer };
+  }
   const data = new Uint8Array(4 * width * height);
-  const columns = Math.min(frame.width, width - frame.x);
-  const rows = Math.min(frame.height, height - frame.y);
-  for (let y = 0; y < rows && columns > 0; y++) {
-    const from = 4 * y * frame.width;
-    const row = frame.buffer.subarray(from, from + 4 * columns);
+  for (let y = 0; y < frame.height; y++) {
+    const row = frame.buffer.subarray(4 * y * frame.width, 4 * (y + 1) * frame.width);
     data.set(row, 4 * ((y + frame.y) * width + frame.x));
   }
   return { width, height, data };

@@ -5,6 +5,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import type { DecodeChannels } from "./decode.ts";
 import type { Picture } from "./image.ts";
 
 /** What a worker is asked: one file. */
@@ -13,9 +14,14 @@ export interface DecodeRequest {
   source: string | Uint8Array;
   /** Limit for width × height of the result. */
   maxPixels: number;
+  /** Channels of the result. */
+  channels: DecodeChannels;
 }
 
-/** What a worker says: `ready` or `failed` once when it has started, then a picture or a reason per file. */
+/**
+ * What a worker says: `ready` or `failed` once when it has started, then a picture or a reason per file;
+ * `failed` instead when a codec that a file needs cannot be loaded, which ends it all.
+ */
 export type DecodeReply =
   | { ready: true }
   | { failed: string }
@@ -36,6 +42,11 @@ export interface DecoderOptions {
   workers?: number;
   /** Reduce larger pictures (antialiased) to at most this many pixels. Default: keep every size. */
   maxPixels?: number;
+  /**
+   * Channels of the pictures: 3 colour, composited on white; 1 gray, the luma of that; 4 colour that is not
+   * composited, and alpha. Default 3.
+   */
+  channels?: DecodeChannels;
   /** Longest time for one file, milliseconds; its worker is then replaced. Default 60000. */
   timeoutMs?: number;
   /** Longest time for a worker to start, a download of the codecs included. Default 180000. */
@@ -92,11 +103,12 @@ export class Decoder {
     this.#options = {
       workers: options.workers ?? 2,
       maxPixels: options.maxPixels ?? Infinity,
+      channels: options.channels ?? 3,
       timeoutMs: options.timeoutMs ?? 60_000,
       startTimeoutMs: options.startTimeoutMs ?? 180_000,
       workerUrl: options.workerUrl ?? new URL("./decode_worker.ts", import.meta.url),
     };
-    const { workers, maxPixels } = this.#options;
+    const { workers, maxPixels, channels } = this.#options;
     if (!Number.isInteger(workers) || workers < 1) {
       throw new HatchlingError(
         `Expected at least 1 decoding worker but found ${workers}: pictures are never decoded on the ` +
@@ -105,6 +117,12 @@ export class Decoder {
     }
     if (!(maxPixels >= 1)) {
       throw new HatchlingError(`Expected max_pixels of at least 1 but found ${maxPixels}`);
+    }
+    if (![1, 3, 4].includes(channels)) {
+      throw new HatchlingError(
+        `Expected 1 (gray), 3 (colour) or 4 (colour and alpha) channels but found ${channels}: picture ` +
+          `files hold no others, set model.in_chans to one of them`,
+      );
     }
   }
 
@@ -190,9 +208,10 @@ export class Decoder {
       this.#head = 0;
     }
     slot.job = job;
-    const { maxPixels, timeoutMs } = this.#options;
+    const { maxPixels, channels, timeoutMs } = this.#options;
     this.#limit(slot, timeoutMs, `decoding took longer than ${timeoutMs / 1000} s`);
-    slot.worker.postMessage({ source: job.source, maxPixels } satisfies DecodeRequest);
+    const request: DecodeRequest = { source: job.source, maxPixels, channels };
+    slot.worker.postMessage(request);
   }
 
   #limit(slot: Slot, ms: number, reason: string): void {

@@ -80,6 +80,22 @@ export function compositeOnWhite(rgba: Uint8Array): void {
 }
 
 /**
+ * RGBA as a picture of four channels: red, green and blue in one plane, alpha in a second.
+ *
+ * @param picture RGBA8 with straight alpha in one plane; its data is changed.
+ * @returns A new picture of 4 channels.
+ */
+export function splitAlpha({ width, height, data }: Picture): Picture {
+  const planes = new Uint8Array(2 * data.length);
+  for (let i = 3, to = data.length; i < data.length; i += 4, to += 4) {
+    planes[to] = data[i];
+    planes[to + 3] = data[i] = 255;
+  }
+  planes.set(data);
+  return { width, height, channels: 4, data: planes };
+}
+
+/**
  * Turns a picture upright by its EXIF orientation.
  *
  * @param picture Stored picture.

@@ -9,7 +9,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
-import type { Picture } from "./image.ts";
+import { type Picture, planesOf } from "./image.ts";
 
 /** Fraction bits of the weights: 255 · Σ|w| · 2^22 still fits a signed 32-bit sum. */
 const PRECISION = 22;
@@ -101,7 +101,7 @@ function resizeAxis(data: Uint8Array, outer: number, nIn: number, inner: number,
 /**
  * Resizes a picture: columns first, then rows; an axis that keeps its length is left alone.
  *
- * @param picture Picture of any size.
+ * @param picture Picture of any size and number of channels; each is resized by itself.
  * @param width New width, at least 1.
  * @param height New height, at least 1.
  * @returns A new picture, or `picture` itself when nothing changes.
@@ -123,10 +123,13 @@ export function resizeBicubic(picture: Picture, width: number, height: number): 
       );
     }
   }
+  const planes = planesOf(picture.channels ?? 3);
   let data = picture.data;
-  if (width !== picture.width) data = resizeAxis(data, picture.height, picture.width, 1, width);
-  if (height !== picture.height) data = resizeAxis(data, 1, picture.height, width, height);
-  return data === picture.data ? picture : { width, height, data };
+  // Planes follow one another: to the columns they are more rows.
+  const rows = planes * picture.height;
+  if (width !== picture.width) data = resizeAxis(data, rows, picture.width, 1, width);
+  if (height !== picture.height) data = resizeAxis(data, planes, picture.height, width, height);
+  return data === picture.data ? picture : { ...picture, width, height, data };
 }
 
 /**

@@ -10,7 +10,7 @@ decodeTest(
   async () => {
     const sources = Array.from({ length: 20 }, (_, i) => ({
       name: `${i}.png`,
-      bytes: i % 5 === 3 ? new Uint8Array(i) : plain(1 + i, 2, [i, 2 * i, 255]),
+      bytes: i % 5 === 3 ? new Uint8Array(i).fill(7) : plain(1 + i, 2, [i, 2 * i, 255]),
     }));
     for (const workers of [1, 3]) {
       using decoder = new Decoder({ workers });
@@ -18,7 +18,7 @@ decodeTest(
       const results = await decoder.decodeAll(sources, (done, total) => progress.push(done, total));
       results.forEach(({ file, picture, reason }, i) => {
         assert.equal(file, `${i}.png`);
-        if (i % 5 === 3) assert.match(reason!, /not a PNG, JPEG or GIF/);
+        if (i % 5 === 3) assert.match(reason!, /not a PNG, JPEG, GIF or WebP/);
         else {
           assert.equal(picture!.width, 1 + i);
           assert.deepEqual(rgbAt(picture!, i, 1), [i, 2 * i, 255]);
@@ -41,7 +41,7 @@ filesTest(
     ]);
     assert.deepEqual([good.picture!.width, good.picture!.height], [4, 4]);
     assert.match(missing.reason!, /NotFound/);
-    assert.match(text.reason!, /not a PNG, JPEG or GIF: the file starts with "just a text"/);
+    assert.match(text.reason!, /not a PNG, JPEG, GIF or WebP: the file starts with "just a text"/);
   },
 );
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
-import { MAX_DECODED_PIXELS, readHeader, sniff } from "../../lib/data/header.ts";
+import { MAX_DECODED_PIXELS, readHeader, readOrientation, sniff } from "../../lib/data/header.ts";
 import gif from "./fixtures/animated.gif" with { type: "bytes" };
 import jpeg from "./fixtures/rgb.jpg" with { type: "bytes" };
 import progressive from "./fixtures/progressive.jpg" with { type: "bytes" };
@@ -35,33 +35,31 @@ const reason = (bytes: Uint8Array, pattern: RegExp) =>
 
 Deno.test("readHeader() reads format and size of PNG, JPEG and GIF", () => {
   const size = (bytes: Uint8Array) => {
-    const { format, width, height, orientation } = readHeader(bytes, true)!;
-    return [format, width, height, orientation];
+    const { format, width, height } = readHeader(bytes, true)!;
+    return [format, width, height];
   };
-  assert.deepEqual(size(plain(300, 7, [1, 2, 3])), ["PNG", 300, 7, 1]);
-  assert.deepEqual(size(jpeg), ["JPEG", 16, 24, 1]);
-  assert.deepEqual(size(progressive), ["JPEG", 16, 24, 1]);
-  assert.deepEqual(size(gif), ["GIF", 6, 4, 1]);
+  assert.deepEqual(size(plain(300, 7, [1, 2, 3])), ["PNG", 300, 7]);
+  assert.deepEqual(size(jpeg), ["JPEG", 16, 24]);
+  assert.deepEqual(size(progressive), ["JPEG", 16, 24]);
+  assert.deepEqual(size(gif), ["GIF", 6, 4]);
 });
 
-Deno.test("readHeader() reads the EXIF orientation in both byte orders", () => {
+Deno.test("readOrientation() reads the EXIF orientation in both byte orders", () => {
   for (let orientation = 1; orientation <= 8; orientation++) {
     for (const little of [true, false]) {
-      assert.equal(
-        readHeader(withOrientation(orientation, little), true)!.orientation,
-        orientation,
-      );
+      const file = withOrientation(orientation, little);
+      assert.equal(readOrientation(file, "JPEG"), orientation);
     }
   }
-  assert.equal(readHeader(withOrientation(9, true), true)!.orientation, 1);
-  assert.equal(readHeader(withOrientation(0, false), true)!.orientation, 1);
+  assert.equal(readOrientation(withOrientation(9, true), "JPEG"), 1);
+  assert.equal(readOrientation(withOrientation(0, false), "JPEG"), 1);
 });
 
 Deno.test("readHeader() asks for more only when the given beginning is not the whole file", () => {
   for (const file of [plain(3, 3, [0, 0, 0]), withOrientation(6, true), gif]) {
     let needed = 8;
     for (; readHeader(file.subarray(0, needed), false) === undefined; needed++);
-    assert.ok(needed > 8 && needed < 300, `${needed} bytes`);
+    assert.ok(needed > 8 && needed < 800, `${needed} bytes`);
     reason(file.subarray(0, needed - 1), /file ends before its size is stated/);
   }
 });
@@ -69,11 +67,10 @@ Deno.test("readHeader() asks for more only when the given beginning is not the w
 Deno.test("readHeader() says what is wrong when this is no picture", () => {
   reason(new Uint8Array(), /empty \(0 bytes\)/);
   reason(new TextEncoder().encode("hello, I am a text"), /starts with "hello, I am "/);
-  reason(new TextEncoder().encode("RIFF1234WEBPVP8 "), /WebP cannot be decoded: convert it/);
   reason(new TextEncoder().encode("BM12345678901234"), /BMP/);
   const bad = jpeg.slice();
-  bad[bad.indexOf(0xdb) - 1] = 0; // the marker before the first quantisation table
-  reason(bad, /damaged JPEG/);
+  bad.set([0, 1], bad.indexOf(0xdb) + 1); // the length of the first quantisation table
+  reason(bad, /damaged JPEG: a segment of length 1 at byte 20/);
   const flat = plain(1, 1, [0, 0, 0]);
   flat.fill(0, 16, 20);
   reason(flat, /its size is 0 × 1/);

@@ -1,0 +1,88 @@
+/**
+ * Structure of JPEG files: size and EXIF.
+ *
+ * Sources: ITU-T T.81, B.1 and B.2.2; EXIF 2.3, 4.7.2.
+ *
+ * @module
+ */
+
+import { HatchlingError } from "../../errors.ts";
+import { ascii, type Size, viewOf } from "./bytes.ts";
+
+/** A marker segment; a file that is cut off ends before `to`. */
+interface Segment {
+  marker: number;
+  from: number;
+  to: number;
+}
+
+/** Start of scan: compressed data follow. */
+const SOS = 0xda;
+/** End of image. */
+const EOI = 0xd9;
+/** Tables whose markers lie among those of the frame headers: DHT, JPG, DAC. */
+const TABLES = [0xc4, 0xc8, 0xcc];
+/** Kinds of frames that no decoder here takes. */
+const KINDS: [kind: string, markers: number[]][] = [
+  ["arithmetic-coded", [0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf]],
+  ["hierarchical", [0xc5, 0xc6, 0xc7]],
+  ["lossless", [0xc3]],
+];
+
+/** Segments up to the first scan. Stray bytes between them are passed over, as libjpeg and Pillow do. */
+function* segments(bytes: Uint8Array): Generator<Segment> {
+  const view = viewOf(bytes);
+  for (let at = 2; at + 2 <= bytes.length;) {
+    const marker = bytes[at + 1];
+    if (bytes[at] !== 0xff || marker === 0xff) at++;
+    else if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8)) at += 2; // without a length
+    else if (marker === EOI) return yield { marker, from: at + 2, to: at + 2 };
+    else {
+      if (at + 4 > bytes.length) return;
+      const length = view.getUint16(at + 2);
+      if (length < 2) {
+        throw new HatchlingError(`damaged JPEG: a segment of length ${length} at byte ${at}`);
+      }
+      yield { marker, from: at + 4, to: at + 2 + length };
+      if (marker === SOS) return;
+      at += 2 + length;
+    }
+  }
+}
+
+/**
+ * Size of a JPEG by its frame header.
+ *
+ * @param bytes The file, or its beginning.
+ * @returns The size, or undefined when `bytes` end before it.
+ * @throws {HatchlingError} when the file is damaged before it, or of a kind that is not decoded.
+ */
+export function jpegSize(bytes: Uint8Array): Size | undefined {
+  const view = viewOf(bytes);
+  for (const { marker, from } of segments(bytes)) {
+    if (marker === SOS || marker === EOI) {
+      throw new HatchlingError("damaged JPEG: picture data or its end before the frame header");
+    }
+    if (marker < 0xc0 || marker > 0xcf || TABLES.includes(marker)) continue;
+    if (from + 6 > bytes.length) return;
+    const kind = KINDS.find(([, markers]) => markers.includes(marker))?.[0] ??
+      (bytes[from] === 8 ? undefined : `${bytes[from]}-bit`);
+    if (kind) {
+      throw new HatchlingError(
+        `${kind} JPEG cannot be decoded: save it again as an ordinary (Huffman-coded, 8-bit) JPEG or as PNG`,
+      );
+    }
+    return { width: view.getUint16(from + 3), height: view.getUint16(from + 1) };
+  }
+}
+
+/**
+ * EXIF block of a whole JPEG: the first one before the first scan, as Pillow takes it.
+ *
+ * @param file A file that {@linkcode jpegSize} has accepted.
+ */
+export function jpegExif(file: Uint8Array): Uint8Array | undefined {
+  for (const { marker, from, to } of segments(file)) {
+    if (marker === 0xe1 && ascii(file, from, 6) === "Exif\0\0") return file.subarray(from, to);
+  }
+}
