@@ -8,6 +8,7 @@
 
 import { HatchlingError } from "../errors.ts";
 import { firstLine, type Frame, withCodec } from "./codecs.ts";
+import { withColours } from "./formats/jpeg.ts";
 import { webpStill } from "./formats/webp.ts";
 import { type Header, readHeader, readOrientation } from "./header.ts";
 import { compositeOnWhite, type Picture, splitAlpha, upright, withChannels } from "./image.ts";
@@ -72,7 +73,7 @@ async function decodeAs(header: Header, file: Uint8Array): Promise<Picture> {
     return { width, height, data: framebuffer };
   }
   if (format === "JPEG") {
-    return fromJpeg(await withCodec(format, keep, (jpeg) => jpeg.decode(file)));
+    return fromJpeg(await withCodec(format, keep, (jpeg) => jpeg.decode(withColours(file))));
   }
   if (format === "WebP") {
     const still = webpStill(file, header);

@@ -71,7 +71,8 @@ export function png(options: PngOptions): Uint8Array {
   return concat(parts);
 }
 
-function chunk(type: string, data: Uint8Array): Uint8Array {
+/** A chunk of a PNG with its length and checksum. */
+export function chunk(type: string, data: Uint8Array): Uint8Array {
   const body = concat([new TextEncoder().encode(type), data]);
   const out = new Uint8Array(body.length + 8);
   const view = new DataView(out.buffer);

@@ -29,6 +29,10 @@ const KINDS: [kind: string, markers: number[]][] = [
   ["lossless", [0xc3]],
 ];
 
+function isFrame(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && !TABLES.includes(marker);
+}
+
 /** Segments up to the first scan. Stray bytes between them are passed over, as libjpeg and Pillow do. */
 function* segments(bytes: Uint8Array): Generator<Segment> {
   const view = viewOf(bytes);
@@ -63,7 +67,7 @@ export function jpegSize(bytes: Uint8Array): Size | undefined {
     if (marker === SOS || marker === EOI) {
       throw new HatchlingError("damaged JPEG: picture data or its end before the frame header");
     }
-    if (marker < 0xc0 || marker > 0xcf || TABLES.includes(marker)) continue;
+    if (!isFrame(marker)) continue;
     if (from + 6 > bytes.length) return;
     const kind = KINDS.find(([, markers]) => markers.includes(marker))?.[0] ??
       (bytes[from] === 8 ? undefined : `${bytes[from]}-bit`);
@@ -85,4 +89,46 @@ export function jpegExif(file: Uint8Array): Uint8Array | undefined {
   for (const { marker, from, to } of segments(file)) {
     if (marker === 0xe1 && ascii(file, from, 6) === "Exif\0\0") return file.subarray(from, to);
   }
+}
+
+/** What an Adobe segment says of the components: as they are, YCbCr, or YCbCr for CMY besides K. */
+const AS_STORED = 0, YCBCR = 1, YCCK = 2;
+
+/** What libjpeg, and with it browsers and Pillow, take three or four components for. */
+function transformOf(ids: string, jfif: boolean, stated: number | undefined): number {
+  if (ids.length === 4) return (stated ?? AS_STORED) === AS_STORED ? AS_STORED : YCCK;
+  if (jfif) return YCBCR;
+  return stated === AS_STORED || (stated === undefined && ids === "RGB") ? AS_STORED : YCBCR;
+}
+
+/**
+ * The file with an Adobe segment about its colours where decoders would disagree about them; an ordinary
+ * file stays as it is.
+ *
+ * @param file A file that {@linkcode jpegSize} has accepted.
+ */
+export function withColours(file: Uint8Array): Uint8Array {
+  let jfif = false, stated: number | undefined, ids = "", scan = file.length;
+  for (const { marker, from, to } of segments(file)) {
+    if (marker === 0xe0 && ascii(file, from, 5) === "JFIF\0") jfif = true;
+    if (marker === 0xee && ascii(file, from, 5) === "Adobe" && to - from >= 12) {
+      stated = file[from + 11];
+    }
+    if (isFrame(marker)) {
+      const components = { length: file[from + 5] };
+      ids = Array.from(components, (_, c) => ascii(file, from + 6 + 3 * c, 1)).join("");
+    }
+    if (marker === SOS) scan = from - 4;
+  }
+  if (ids.length < 3) return file;
+  const transform = transformOf(ids, jfif, stated);
+  if (transform === (stated ?? (ids.length === 3 ? YCBCR : undefined))) return file;
+  // Right before the first scan: the last such segment counts.
+  const name = new TextEncoder().encode("Adobe");
+  const segment = Uint8Array.of(0xff, 0xee, 0, 14, ...name, 0, 100, 0, 0, 0, 0, transform);
+  const out = new Uint8Array(file.length + segment.length);
+  out.set(file.subarray(0, scan));
+  out.set(segment, scan);
+  out.set(file.subarray(scan), scan + segment.length);
+  return out;
 }
