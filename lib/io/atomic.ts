@@ -6,7 +6,7 @@
 import { fileError, folderOf } from "./files.ts";
 
 /** Ends the names of files under way; what a crash left behind can be told by it. */
-export const TEMPORARY_SUFFIX = ".tmp";
+export const TEMPORARY_SUFFIX = ".hatchling-tmp";
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) {

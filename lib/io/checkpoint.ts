@@ -12,8 +12,6 @@ export type { CheckpointState } from "./checkpoint_format.ts";
 export { CHECKPOINT_VERSION, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_format.ts";
 
 const NAME = /^checkpoint-(\d{8,})\.safetensors$/;
-/** What a crash during a save leaves; younger ones may be another run's save under way. */
-const STALE_MS = 3_600_000;
 
 /** One checkpoint file of a folder. */
 export interface CheckpointFile {
@@ -101,28 +99,42 @@ export async function latestCheckpoint(folder: string): Promise<LatestCheckpoint
 }
 
 /**
- * Deletes all but the newest `keepLast` checkpoints of a folder, and what crashed saves left there.
+ * Deletes all but the newest `keepLast` checkpoints of a folder.
  *
  * @param keepLast at least 1.
+ * @param keeps says of a step whether its checkpoint stays whatever its age.
  * @returns the deleted paths.
  */
-export async function pruneCheckpoints(folder: string, keepLast: number): Promise<string[]> {
+export async function pruneCheckpoints(
+  folder: string,
+  keepLast: number,
+  keeps: (step: number) => boolean = () => false,
+): Promise<string[]> {
   if (!Number.isSafeInteger(keepLast) || keepLast < 1) {
     throw new HatchlingError(`Expected to keep at least 1 checkpoint but found ${keepLast}`);
   }
-  const old = (await listCheckpoints(folder)).slice(keepLast).map(({ path }) => path);
-  for (const name of await list(folder)) {
-    const checkpoint = name.slice(0, name.indexOf(".safetensors") + ".safetensors".length);
-    if (!name.endsWith(TEMPORARY_SUFFIX) || !NAME.test(checkpoint)) continue;
-    const { mtime } = await Deno.stat(`${folder}/${name}`);
-    if (mtime && Date.now() - mtime.getTime() > STALE_MS) old.push(`${folder}/${name}`);
-  }
-  for (const path of old) {
+  const old = (await listCheckpoints(folder)).slice(keepLast).filter(({ step }) => !keeps(step));
+  return await removeAll(old.map(({ path }) => path));
+}
+
+/**
+ * Deletes what writes that were killed have left in a folder. Only for who has the folder to himself: another
+ * process may be writing.
+ *
+ * @returns the deleted paths.
+ */
+export async function removeTemporaries(folder: string): Promise<string[]> {
+  const names = (await list(folder)).filter((name) => name.endsWith(TEMPORARY_SUFFIX));
+  return await removeAll(names.map((name) => `${folder}/${name}`));
+}
+
+async function removeAll(paths: string[]): Promise<string[]> {
+  for (const path of paths) {
     try {
       await Deno.remove(path);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw fileError("delete", path, error);
     }
   }
-  return old;
+  return paths;
 }

@@ -9,6 +9,7 @@ import {
   listCheckpoints,
   loadCheckpoint,
   pruneCheckpoints,
+  removeTemporaries,
   saveCheckpoint,
 } from "../../lib/io/checkpoint.ts";
 import { float32Tensor, parseSafetensors, serializeSafetensors } from "../../lib/io/safetensors.ts";
@@ -132,31 +133,29 @@ folderTest("latestCheckpoint() skips damaged files and says so", async (folder) 
   await assert.rejects(latestCheckpoint(folder), /None of the 3 checkpoints .* can be loaded/);
 });
 
-folderTest("pruneCheckpoints() keeps the newest and removes what crashes left", async (folder) => {
+folderTest("pruneCheckpoints() keeps the newest, and what it is told to keep", async (folder) => {
   for (const step of [1, 2, 10, 30]) {
     await saveCheckpoint(`${folder}/${checkpointName(step)}`, state(step));
   }
-  const stale = `${folder}/${checkpointName(5)}.1234.tmp`;
-  const fresh = `${folder}/${checkpointName(6)}.1234.tmp`;
-  const other = `${folder}/mine.tmp`;
-  for (const path of [stale, fresh, other]) await Deno.writeTextFile(path, "");
-  await Deno.utime(stale, new Date(0), new Date(0));
-  await Deno.utime(other, new Date(0), new Date(0));
-  const removed = await pruneCheckpoints(folder, 2);
-  assert.deepEqual(removed.map((path) => path.slice(folder.length + 1)), [
-    checkpointName(2),
-    checkpointName(1),
-    `${checkpointName(5)}.1234.tmp`,
-  ]);
+  const removed = await pruneCheckpoints(folder, 2, (step) => step === 1);
+  assert.deepEqual(removed, [`${folder}/${checkpointName(2)}`]);
   const left = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-  assert.deepEqual(left, [
-    checkpointName(6) + ".1234.tmp",
-    checkpointName(10),
-    checkpointName(30),
-    "mine.tmp",
-  ]);
+  assert.deepEqual(left, [1, 10, 30].map(checkpointName));
   await assert.rejects(pruneCheckpoints(folder, 0), /at least 1 checkpoint but found 0/);
 });
+
+folderTest(
+  "removeTemporaries() removes what killed writes left, and nothing else",
+  async (folder) => {
+    const left = [`${checkpointName(5)}.1234.hatchling-tmp`, "config.yaml.9.hatchling-tmp"];
+    for (const name of [...left, "mine.tmp"]) await Deno.writeTextFile(`${folder}/${name}`, "");
+    assert.deepEqual(
+      (await removeTemporaries(folder)).sort(),
+      left.map((name) => `${folder}/${name}`),
+    );
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["mine.tmp"]);
+  },
+);
 
 folderTest("saveCheckpoint() and loadCheckpoint() say what to do about paths", async (folder) => {
   await assert.rejects(
