@@ -27,7 +27,7 @@ export type { Dataset, Labels, SkippedFile } from "./lib/data/dataset.ts";
 export type { Picture } from "./lib/data/image.ts";
 export * from "./lib/diagnosis.ts";
 export { emaUpdate } from "./lib/ema.ts";
-export { HatchlingError } from "./lib/errors.ts";
+export { DeviceError, HatchlingError } from "./lib/errors.ts";
 export {
   type EncodedPictures,
   type EncodeOptions,

@@ -1,5 +1,5 @@
 /**
- * The one error class of the project.
+ * The error classes of the project.
  *
  * @module
  */
@@ -20,3 +20,9 @@ export class HatchlingError extends Error {
   /** Always "HatchlingError", so that it can be told from a bug across module copies. */
   override name = "HatchlingError";
 }
+
+/**
+ * The GPU is in trouble: lost, out of memory, or it found fault with what it was given. Its state is not to be
+ * relied on; a run can go on from its last checkpoint with a new device.
+ */
+export class DeviceError extends HatchlingError {}

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { HatchlingError } from "../errors.ts";
+import { DeviceError, HatchlingError } from "../errors.ts";
 import { checkDispatch, type Dispatch, type DispatchOptions, packParams } from "./dispatch.ts";
 import { EagerQueue } from "./eager.ts";
 import { KernelCache, type KernelSource } from "./kernel.ts";
@@ -58,13 +58,11 @@ export class Gpu {
     this.#staging = new StagingRing(device);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
-      this.#error ??= new HatchlingError(
-        `The GPU reported: ${(event as GPUUncapturedErrorEvent).error.message}`,
-      );
+      this.#error ??= reported((event as GPUUncapturedErrorEvent).error);
     });
     device.lost.then((lost) => {
       if (this.#destroyed) return;
-      this.#lost = new HatchlingError(
+      this.#lost = new DeviceError(
         `The GPU device was lost (${lost.reason}): ${lost.message}. The driver may have reset it after a dispatch ` +
           "that took too long: use a smaller batch, then resume from the last checkpoint",
       );
@@ -219,7 +217,7 @@ export class Gpu {
         // The loss of the device is told while one waits for it.
         await this.device.queue.onSubmittedWorkDone();
         this.check();
-        throw new HatchlingError(`Reading from the GPU failed: ${error.message}`);
+        throw new DeviceError(`Reading from the GPU failed: ${error.message}`);
       });
       this.check();
       const bytes = staging.getMappedRange(0, total);
@@ -305,4 +303,13 @@ export function tensorsIn(value: unknown): Tensor[] {
     return Object.values(value).flatMap(tensorsIn);
   }
   return [];
+}
+
+function reported({ constructor: { name }, message }: GPUError): DeviceError {
+  return new DeviceError(
+    name === "GPUOutOfMemoryError"
+      ? `The GPU ran out of memory (${message}): lower data.batch_size or augmentation.num_local_views, or end ` +
+        "other programs that use it"
+      : `The GPU reported: ${message}`,
+  );
 }
