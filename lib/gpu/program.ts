@@ -135,6 +135,27 @@ export class Program<T> {
   }
 
   /**
+   * As {@linkcode Program.run}, in pieces of about the same work with a wait after each: while it waits for a
+   * slow adapter, the host hears nothing.
+   *
+   * @param pieces How many, at least 1.
+   * @param goOn Asked before every piece; false leaves the rest out.
+   * @returns Whether all of it ran.
+   */
+  async runPieces(pieces: number, goOn: () => boolean): Promise<boolean> {
+    this.#gpu.flush();
+    const work = this.#dispatches.map(workOf);
+    const total = work.reduce((sum, w) => sum + w, 0);
+    for (let from = 0, to = 0, done = 0, piece = 1; from < work.length; from = to, piece++) {
+      if (!goOn()) return false;
+      while (to < work.length && (to === from || done < piece * total / pieces)) done += work[to++];
+      this.#submit(from, to);
+      await this.#gpu.idle();
+    }
+    return true;
+  }
+
+  /**
    * Runs the program once with a pass per dispatch and returns the milliseconds of each kernel by
    * timestamp, largest first.
    *
@@ -252,6 +273,11 @@ function place(
   const slots = plan.slots.map((bytes, i) => gpu.allocate(bytes, `slot ${i}`));
   entries.forEach(([storage], i) => storage.buffer = slots[plan.assignment[i]].buffer);
   return { slots, unplanned: entries.reduce((sum, [storage]) => sum + storage.bytes, 0) };
+}
+
+/** A guess at a dispatch's share of the time: FLOPs, and bytes where it does little else than move them. */
+function workOf({ flops, tensors }: Dispatch): number {
+  return flops + tensors.reduce((sum, t) => sum + t.bytes, 0);
 }
 
 /** All params in one uniform buffer. */

@@ -170,3 +170,27 @@ gpuTest("Program.runFirst() does what run() does, and tells how far it is", asyn
   assert.deepEqual(await program.outputs.y.read(), first);
   for (const t of [program, x]) t.destroy();
 });
+
+gpuTest(
+  "Program.runPieces() does what run() does, in as many pieces, until told to stop",
+  async (gpu) => {
+    const weights = block(gpu);
+    const grads = tensorsOf(weights);
+    const program = await record(gpu, () => step(gpu, weights));
+    program.run();
+    const expected = await gpu.read(program.outputs);
+    for (const pieces of [1, 3, 1000]) {
+      let asked = 0;
+      assert.equal(await program.runPieces(pieces, () => asked++ >= 0), true);
+      assert.deepEqual(await gpu.read(program.outputs), expected);
+      assert.ok(
+        asked >= Math.min(pieces, 3) && asked <= Math.min(pieces, program.length),
+        `${asked}`,
+      );
+    }
+    let asked = 0;
+    assert.equal(await program.runPieces(5, () => asked++ < 2), false);
+    assert.equal(asked, 3);
+    for (const t of [program, ...grads]) t.destroy();
+  },
+);
