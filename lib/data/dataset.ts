@@ -24,6 +24,15 @@ export interface SkippedFile {
 }
 
 /**
+ * Called while a data set is opened.
+ *
+ * @param done Number of files done.
+ * @param total Number of all files; 0 while they are still being found.
+ * @param doing What is being done, such as "reading headers".
+ */
+export type Progress = (done: number, total: number, doing: string) => void;
+
+/**
  * Pictures in a fixed order. An index means the same picture in every run over the same files: random
  * numbers are addressed by it.
  *
@@ -65,15 +74,17 @@ export interface Dataset {
   labels?: Record<string, Labels>;
   /** Files left out. May grow while pictures are decoded on demand. */
   skipped: SkippedFile[];
-  /** Changes when pictures are added, removed or exchanged: see {@linkcode datasetFingerprint}. */
-  fingerprint?(): Promise<string>;
+  /**
+   * A hash that changes when pictures are added, removed or exchanged: see {@linkcode datasetFingerprint}.
+   *
+   * @param indices Pictures to take into account. Default: all.
+   */
+  fingerprint?(indices?: ArrayLike<number>): Promise<string>;
   /**
    * A number in [0, 1) for every picture `[length]`, by its contents alone: copies have the same one. By it
    * {@linkcode splitDataset} takes sides; without this member it reads all pictures.
-   *
-   * @param onProgress Called with the number of pictures done and of all.
    */
-  places?(onProgress?: (done: number, total: number) => void): Promise<Float64Array>;
+  places?(onProgress?: Progress): Promise<Float64Array>;
   /** Ends workers and drops cached pictures, where there are any. */
   close?(): void;
 }

@@ -5,13 +5,22 @@
  */
 
 import { HatchlingError } from "../errors.ts";
-import { DamagedPictureError, type Dataset, type Labels, type SkippedFile } from "./dataset.ts";
+import {
+  DamagedPictureError,
+  type Dataset,
+  type Labels,
+  type Progress,
+  type SkippedFile,
+} from "./dataset.ts";
 import { Decoder } from "./decoder.ts";
-import { inspectFiles } from "./files.ts";
-import type { Header } from "./header.ts";
+import { FileIndex } from "./file_index.ts";
+import { isSound, lookAtKnown, type PictureFile } from "./files.ts";
 import type { Picture } from "./image.ts";
+import { hashOf } from "./fingerprint.ts";
+import { lookAtAll } from "./look.ts";
 import { PictureCache } from "./picture_cache.ts";
 import { fitWithin } from "./resample.ts";
+import { subsetLabels } from "./split.ts";
 
 /** A file that should become a picture of a data set. */
 export interface FileEntry {
@@ -19,8 +28,6 @@ export interface FileEntry {
   id: string;
   /** Path to open it by. */
   path: string;
-  /** What its first bytes say; read by {@linkcode openFiles} where it is missing. */
-  header?: Header;
 }
 
 /** Options of {@linkcode openFiles}. */
@@ -35,8 +42,13 @@ export interface FilesOptions {
   labels?: Record<string, Labels>;
   /** Files that were left out before, and why; those that `openFiles` leaves out are added to it. */
   skipped?: SkippedFile[];
-  /** Called while headers are read, with the number of files done and of all. */
-  onProgress?: (done: number, total: number) => void;
+  /**
+   * Path of the list that the entries come from: what is found in the files is kept in the cache folder
+   * under this name, so that the next start need not read unchanged files. Default: nothing is kept.
+   */
+  index?: string;
+  /** Called while headers are read. */
+  onProgress?: Progress;
 }
 
 /**
@@ -68,52 +80,40 @@ export async function openFiles(
   entries: readonly FileEntry[],
   options: FilesOptions = {},
 ): Promise<FileDataset> {
-  const { maxPixels = Infinity, numWorkers = 2, skipped = [], labels, onProgress } = options;
-  const decoder = new Decoder({ workers: numWorkers, maxPixels }); // refuses bad options; starts nothing
-  const missing = entries.filter(({ header }) => !header);
-  const found = await inspectFiles(missing.map(({ path }) => path), onProgress);
-  const read = new Map(missing.map((entry, i) => [entry, found[i]]));
-  const files: SoundFile[] = [], kept: number[] = [];
-  entries.forEach((entry, i) => {
-    const { header, reason = "not a picture" } = read.get(entry) ?? { header: entry.header };
-    if (!header) return void skipped.push({ file: entry.path, reason });
-    files.push({ id: entry.id, path: entry.path, header });
+  const { skipped = [], labels, onProgress } = options;
+  const decoder = decoderOf(options);
+  const began = Date.now();
+  const index = options.index
+    ? await FileIndex.open(await Deno.realPath(options.index))
+    : await FileIndex.open("", []); // in no folder
+  const keyed = entries.map(({ path }) => ({ key: path, path }));
+  const found = await lookAtKnown(keyed, index, began, onProgress);
+  const files: PictureFile[] = [], kept: number[] = [];
+  entries.forEach(({ id, path }, i) => {
+    const { state, reason = "not a picture" } = found[i];
+    if (!isSound(state)) return void skipped.push({ file: path, reason });
+    files.push({ id, path, key: path, state });
     kept.push(i);
   });
   if (files.length === 0) {
-    const first = skipped.slice(0, 3).map(({ file, reason }) => `\n  ${file}: ${reason}`).join("");
     throw new HatchlingError(
       `Expected at least one picture in ${name} but none of its ${entries.length} files can be used: ` +
-        `check data.path${first}`,
+        `check data.path${firstOf(skipped)}`,
     );
   }
-  return new FileDataset(name, files, decoder, {
-    maxPixels,
-    cacheBytes: options.cacheBytes ?? 2 ** 30,
-    labels: labels && subsetLabels(labels, kept),
-    skipped,
-  });
+  const sound = { ...options, skipped, labels: labels && subsetLabels(labels, kept) };
+  return new FileDataset(name, files, index, decoder, sound);
 }
 
-/**
- * Labels of some pictures; classes keep their numbers, also those that lose all their pictures.
- *
- * @param labels Labels of all pictures.
- * @param indices Pictures to keep, in their new order.
- */
-export function subsetLabels(
-  labels: Record<string, Labels>,
-  indices: ArrayLike<number>,
-): Record<string, Labels> {
-  return Object.fromEntries(
-    Object.entries(labels).map(([kind, { values, names }]) => {
-      return [kind, { values: Int32Array.from(indices, (i) => values[i]), names }];
-    }),
-  );
+/** The first reasons, for messages. */
+export function firstOf(skipped: SkippedFile[]): string {
+  return skipped.slice(0, 3).map(({ file, reason }) => `\n  ${file}: ${reason}`).join("");
 }
 
-/** A file whose header is known. */
-type SoundFile = FileEntry & { header: Header };
+/** A decoder of these options, which refuses bad ones; it starts no worker yet. */
+export function decoderOf({ numWorkers = 2, maxPixels = Infinity }: FilesOptions): Decoder {
+  return new Decoder({ workers: numWorkers, maxPixels });
+}
 
 /** What {@linkcode openFiles} gives. */
 export class FileDataset implements Dataset {
@@ -122,32 +122,36 @@ export class FileDataset implements Dataset {
   readonly largestPixels: number;
   readonly labels?: Record<string, Labels>;
   readonly skipped: SkippedFile[];
-  readonly #files: SoundFile[];
+  readonly #files: readonly PictureFile[];
+  readonly #index: FileIndex;
   readonly #maxPixels: number;
   readonly #decoder: Decoder;
   readonly #cache: PictureCache;
   readonly #damaged = new Map<number, DamagedPictureError>();
 
+  /**
+   * Starts no worker yet.
+   *
+   * @param files Files whose state is in `index`.
+   * @param decoder Made by {@linkcode decoderOf}.
+   */
   constructor(
     name: string,
-    files: SoundFile[],
+    files: readonly PictureFile[],
+    index: FileIndex,
     decoder: Decoder,
-    options: {
-      maxPixels: number;
-      cacheBytes: number;
-      labels?: Record<string, Labels>;
-      skipped: SkippedFile[];
-    },
+    { maxPixels = Infinity, cacheBytes = 2 ** 30, labels, skipped = [] }: FilesOptions,
   ) {
     this.name = name;
     this.length = files.length;
-    this.labels = options.labels;
-    this.skipped = options.skipped;
+    this.labels = labels;
+    this.skipped = skipped;
     this.#files = files;
-    this.#maxPixels = options.maxPixels;
+    this.#index = index;
+    this.#maxPixels = maxPixels;
     this.#decoder = decoder;
-    this.#cache = new PictureCache(options.cacheBytes, (i) => this.#decode(i));
-    this.largestPixels = files.reduce((most, _, i) => Math.max(most, this.#pixels(i)), 0);
+    this.#cache = new PictureCache(cacheBytes, (i) => this.#decode(i));
+    this.largestPixels = files.reduce((most, file) => Math.max(most, this.#pixels(file)), 0);
   }
 
   /** Name of the picture at an index. */
@@ -161,13 +165,47 @@ export class FileDataset implements Dataset {
     return this.#cache.get(i);
   }
 
+  /**
+   * Places by the files' contents (see {@linkcode fingerprint}), which are read once and kept in the index.
+   *
+   * @param onProgress Called while contents are read.
+   */
+  async places(onProgress?: Progress): Promise<Float64Array> {
+    const unknown = this.#files.filter(({ state }) => state.place === undefined);
+    const found = await lookAtAll(
+      unknown.map(({ path, state: { size, mtime, ctime } }) => {
+        return { path, known: { size, mtime, ctime } };
+      }),
+      "contents",
+      onProgress,
+    );
+    const lost = new Map<PictureFile, number>(); // changed or gone: for this run only
+    unknown.forEach((file, i) => {
+      const { same, place } = found[i];
+      if (same && place !== undefined) this.#index.setPlace(file.key, file.state, place);
+      else lost.set(file, place ?? 0);
+    });
+    await this.#index.save();
+    return Float64Array.from(this.#files, (file) => file.state.place ?? lost.get(file)!);
+  }
+
+  /**
+   * A hash of names and sizes.
+   *
+   * @param indices Pictures to take into account. Default: all.
+   */
+  fingerprint(indices?: ArrayLike<number>): Promise<string> {
+    const files = indices ? Array.from(indices, (i) => this.#file(i)) : this.#files;
+    return hashOf(files.map(({ id, state }) => [id, state.size]));
+  }
+
   /** Ends the decoding workers and drops the cached pictures. */
   close(): void {
     this.#decoder.close();
     this.#cache.clear();
   }
 
-  #file(i: number): SoundFile {
+  #file(i: number): PictureFile {
     if (!Number.isInteger(i) || i < 0 || i >= this.length) {
       throw new HatchlingError(`Expected a picture index in [0, ${this.length}), found ${i}`);
     }
@@ -175,8 +213,7 @@ export class FileDataset implements Dataset {
   }
 
   /** Pixels of a picture by its header, after the reduction to `maxPixels`. */
-  #pixels(i: number): number {
-    const { header } = this.#files[i];
+  #pixels({ state: { header } }: PictureFile): number {
     const { width, height } = fitWithin(header.width, header.height, this.#maxPixels);
     return width * height;
   }
@@ -184,14 +221,14 @@ export class FileDataset implements Dataset {
   async #decode(i: number): Promise<Picture> {
     const known = this.#damaged.get(i);
     if (known) throw known;
-    const decoded = await this.#decoder.decode(this.#files[i].path);
+    const listed = this.#files[i];
+    const decoded = await this.#decoder.decode(listed.path);
     const { file, picture } = decoded;
-    const listed = this.#pixels(i);
-    if (picture && picture.width * picture.height <= listed) return picture;
-    const reason = picture
-      ? `it is ${picture.width} × ${picture.height} now, larger than when it was listed: the file ` +
-        `changed since`
-      : decoded.reason!;
+    if (picture && picture.width * picture.height <= this.#pixels(listed)) return picture;
+    const reason = decoded.reason ??
+      `it is ${picture!.width} × ${
+        picture!.height
+      } now, larger than when it was listed: it changed since`;
     const error = new DamagedPictureError(`${file}: ${reason}`);
     this.#damaged.set(i, error);
     this.skipped.push({ file, reason });

@@ -4,98 +4,127 @@
  * @module
  */
 
-import { extname, join } from "node:path";
 import { HatchlingError } from "../errors.ts";
-import type { SkippedFile } from "./dataset.ts";
-import { type Header, readHeader, sniff } from "./header.ts";
+import type { Progress, SkippedFile } from "./dataset.ts";
+import { FileIndex, type FileState } from "./file_index.ts";
+import type { Header } from "./header.ts";
+import { lookAtAll, type Question } from "./look.ts";
+import { type Candidate, walk, within } from "./walk.ts";
 
-const PICTURES = new Set([".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif"]);
-/** Pictures that we cannot decode: named as skipped, where a text file is simply no picture. */
-const FOREIGN = new Set([".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jxl", ".svg"]);
-
-/** First read of a file; most JPEG state their size within it. */
-const HEAD_BYTES = 65536;
-
-/** A picture file. */
+/** A file whose header is sound. */
 export interface PictureFile {
-  /** Path within the folder, with "/" between the parts on every system. */
+  /** Stable name of the picture; in a folder its path, with "/" between the parts on every system. */
   id: string;
   /** Path to open it by. */
   path: string;
-  /** What its first bytes say. */
-  header: Header;
+  /** Name in the index. */
+  key: string;
+  /** What is known of it. */
+  state: FileState & { header: Header };
 }
 
 /** What {@linkcode listPictures} finds. */
 export interface Listing {
   /** Files with a sound header, sorted by id (UTF-16 code units, the same on every machine). */
   files: PictureFile[];
-  /** Files that look like pictures but are none, sorted by path. */
+  /** Files that look like pictures but are none, and what could not be read, sorted by path. */
   skipped: SkippedFile[];
   /** Number of files of other kinds. */
   others: number;
+  /** Number of symbolic links left out because what they lead to is listed without them. */
+  linked: number;
+  /** What was found, by id. It is on disk already. */
+  index: FileIndex;
 }
 
 /**
- * Lists the pictures below a folder and reads their headers.
+ * Lists the pictures below a folder and reads the headers of those that are new or changed since the last
+ * time; what was found is kept in the cache folder, never in the folder itself.
  *
  * A file counts by its extension, or without an extension by its first bytes. Hidden files and folders
- * (".…") are left out. Symbolic links are followed; a folder that is reached twice is read once.
+ * (".…") are left out. Symbolic links are followed once: a file or folder that can be reached in several
+ * ways has its real place where that lies in the folder, and else that of the first link.
  *
  * @param folder Path of the folder.
  * @throws {HatchlingError} when there is no such folder or it cannot be read.
  */
-export async function listPictures(folder: string): Promise<Listing> {
-  const listing: Listing = { files: [], skipped: [], others: 0 };
+export async function listPictures(folder: string, onProgress?: Progress): Promise<Listing> {
   await requireFolder(folder);
-  const found: { id: string; path: string }[] = [];
-  const seen = new Set([await Deno.realPath(folder)]);
-  await walk(folder, "", seen, found, listing);
-  found.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const inspected = await inspectFiles(found.map(({ path }) => path));
-  found.forEach(({ id, path }, i) => {
-    const { header, reason } = inspected[i];
-    if (header) listing.files.push({ id, path, header });
-    else if (reason) listing.skipped.push({ file: path, reason });
-    else listing.others++;
+  const began = Date.now();
+  const real = await Deno.realPath(folder);
+  const [index, walked] = await Promise.all([FileIndex.open(real), walk(folder, onProgress)]);
+  const { candidates, skipped } = walked;
+  let { others, linked } = walked;
+  const found = await lookAtKnown(
+    candidates.map(({ id, path, link }) => ({ key: id, path, link })),
+    index,
+    began,
+    onProgress,
+  );
+  const copies = copiesOf(candidates, found);
+  const files: PictureFile[] = [];
+  candidates.forEach((candidate, i) => {
+    const { id, path } = candidate;
+    const { state, reason } = found[i];
+    if (copies.has(candidate)) linked++;
+    else if (isSound(state)) files.push({ id, path, key: id, state });
+    else if (reason) skipped.push({ file: path, reason });
+    else others++;
   });
-  listing.skipped.sort((a, b) => (a.file < b.file ? -1 : 1));
-  return listing;
+  skipped.sort((a, b) => (a.file < b.file ? -1 : 1));
+  return { files, skipped, others, linked, index };
 }
 
-/** What the first bytes of a file say: a header, or why there is none, or neither where it claims nothing. */
-export interface Inspected {
-  header?: Header;
-  reason?: string;
+/** Whether there is a header. */
+export function isSound(state: FileState | undefined): state is PictureFile["state"] {
+  return state?.header !== undefined;
 }
 
 /**
- * Reads the headers of files.
+ * Looks at files, as far as the index does not know them, and writes the index.
  *
- * @param paths Paths of the files.
- * @param onProgress Called with the number of files done and of all.
- * @returns One for each path, in their order.
+ * @param began When the files were found, milliseconds since 1970.
+ * @returns What is known of each now. Without a state, `reason` says why it cannot be read.
  */
-export async function inspectFiles(
-  paths: readonly string[],
-  onProgress?: (done: number, total: number) => void,
-): Promise<Inspected[]> {
-  const inspected = new Array<Inspected>(paths.length);
-  let next = 0, done = 0;
-  const reader = async () => {
-    while (next < paths.length) {
-      const i = next++;
-      try {
-        inspected[i] = { header: await headerOf(paths[i], extname(paths[i]) === "") };
-      } catch (error) {
-        const known = error instanceof HatchlingError;
-        inspected[i] = { reason: known ? error.message : `cannot be read (${error})` };
-      }
-      onProgress?.(++done, paths.length);
-    }
-  };
-  await Promise.all(Array.from({ length: 32 }, reader)); // open files at a time
-  return inspected;
+export async function lookAtKnown(
+  files: readonly { key: string; path: string; link?: boolean }[],
+  index: FileIndex,
+  began: number,
+  onProgress?: Progress,
+): Promise<{ state?: FileState; reason?: string; real?: string }[]> {
+  const questions = files.map(({ key, path, link }): Question => {
+    const known = index.get(key);
+    const { size, mtime, ctime } = known ?? { size: -1, mtime: 0, ctime: 0 };
+    return { path, link, known: known && { size, mtime, ctime } };
+  });
+  const found = await lookAtAll(questions, "headers", onProgress);
+  const states = index.update(new Map(files.map(({ key }, i) => [key, found[i]])), began);
+  await index.save();
+  return files.map(({ key }, i) => {
+    const state = states.get(key);
+    return { state, reason: state?.reason ?? found[i].reason, real: found[i].real };
+  });
+}
+
+/** The candidates that are another one: links lead to them. Of each group the real entry stays, or the first. */
+function copiesOf(
+  candidates: readonly Candidate[],
+  found: readonly { real?: string }[],
+): Set<Candidate> {
+  const copies = new Set<Candidate>();
+  const indirect = ({ link, folder }: Candidate) => link || folder.linked;
+  if (!candidates.some(indirect)) return copies;
+  const first = new Map<string, Candidate>();
+  candidates.forEach((candidate, i) => {
+    const { link, name, folder } = candidate;
+    const real = link ? found[i].real : within(folder.real, name);
+    if (real === undefined) return;
+    const other = first.get(real);
+    if (other && indirect(candidate)) return void copies.add(candidate);
+    if (other) copies.add(other);
+    first.set(real, candidate);
+  });
+  return copies;
 }
 
 async function requireFolder(folder: string): Promise<void> {
@@ -116,72 +145,4 @@ async function requireFolder(folder: string): Promise<void> {
         `that holds it (archives must be unpacked)`,
     );
   }
-}
-
-async function walk(
-  path: string,
-  prefix: string,
-  seen: Set<string>,
-  found: { id: string; path: string }[],
-  listing: Listing,
-): Promise<void> {
-  const folders: { name: string; link: boolean }[] = [];
-  try {
-    for await (const entry of Deno.readDir(path)) {
-      if (entry.name.startsWith(".")) continue;
-      const at = join(path, entry.name);
-      let isFolder = entry.isDirectory, isFile = entry.isFile;
-      if (entry.isSymlink) {
-        const target = await Deno.stat(at).catch(() => undefined);
-        if (!target) listing.skipped.push({ file: at, reason: "a symbolic link to nowhere" });
-        isFolder = target?.isDirectory ?? false;
-        isFile = target?.isFile ?? false;
-      }
-      if (isFolder) folders.push({ name: entry.name, link: entry.isSymlink });
-      else if (isFile) keep(at, prefix + entry.name, found, listing);
-    }
-  } catch (error) {
-    listing.skipped.push({ file: path, reason: `cannot be read (${(error as Error).message})` });
-  }
-  // Real folders first: a link to a folder beside it then adds nothing, whatever their names are.
-  folders.sort((a, b) => Number(a.link) - Number(b.link) || (a.name < b.name ? -1 : 1));
-  for (const { name } of folders) {
-    const real = await Deno.realPath(join(path, name));
-    if (seen.has(real)) continue;
-    seen.add(real);
-    await walk(join(path, name), `${prefix}${name}/`, seen, found, listing);
-  }
-}
-
-function keep(
-  path: string,
-  id: string,
-  found: { id: string; path: string }[],
-  listing: Listing,
-): void {
-  const extension = extname(id).toLowerCase();
-  if (PICTURES.has(extension) || extension === "") found.push({ id, path });
-  else if (FOREIGN.has(extension)) {
-    const reason = `${extension.slice(1)} cannot be decoded: convert it to PNG or JPEG`;
-    listing.skipped.push({ file: path, reason });
-  } else listing.others++;
-}
-
-/** Header of a file; undefined for a file that does not claim to be a picture and is none. */
-async function headerOf(path: string, unclaimed: boolean): Promise<Header | undefined> {
-  const head = new Uint8Array(HEAD_BYTES);
-  let length = 0;
-  const file = await Deno.open(path);
-  try {
-    while (length < HEAD_BYTES) {
-      const n = await file.read(head.subarray(length)); // may give less than there is
-      if (n === null) break;
-      length += n;
-    }
-  } finally {
-    file.close();
-  }
-  const bytes = head.subarray(0, length);
-  if (unclaimed && !sniff(bytes)) return;
-  return readHeader(bytes, length < HEAD_BYTES) ?? readHeader(await Deno.readFile(path), true);
 }

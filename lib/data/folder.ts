@@ -5,12 +5,12 @@
  */
 
 import { HatchlingError } from "../errors.ts";
-import { type Dataset, type Labels, labelsOf } from "./dataset.ts";
-import { type FilesOptions, openFiles } from "./file_dataset.ts";
+import { type Labels, labelsOf } from "./dataset.ts";
+import { decoderOf, FileDataset, type FilesOptions, firstOf } from "./file_dataset.ts";
 import { listPictures, type PictureFile } from "./files.ts";
 
 /** Options of {@linkcode openFolder}. */
-export type FolderOptions = Omit<FilesOptions, "labels" | "skipped">;
+export type FolderOptions = Omit<FilesOptions, "labels" | "skipped" | "index">;
 
 /**
  * Opens a folder of PNG, JPEG and GIF files, searched recursively, in the order of their sorted paths.
@@ -18,8 +18,9 @@ export type FolderOptions = Omit<FilesOptions, "labels" | "skipped">;
  * Where files lie in first-level sub-folders, `labels.folder` holds the sub-folder of every picture ("."
  * for those that lie directly in the folder).
  *
- * The headers of all files are read first; what has no sound header is left out and named in `skipped`.
- * Pictures are decoded on demand, see {@linkcode openFiles}.
+ * The headers of all files are read first, and kept for the next start: see {@linkcode listPictures}. What
+ * has no sound header is left out and named in `skipped`. Pictures are decoded on demand: see
+ * {@linkcode openFiles}.
  *
  * @param folder Path of the folder.
  * @throws {HatchlingError} when the folder is missing, is a file, or holds no usable picture.
@@ -33,16 +34,20 @@ export type FolderOptions = Omit<FilesOptions, "labels" | "skipped">;
  * pictures.close?.();
  * ```
  */
-export async function openFolder(folder: string, options: FolderOptions = {}): Promise<Dataset> {
-  const { files, skipped, others } = await listPictures(folder);
+export async function openFolder(
+  folder: string,
+  options: FolderOptions = {},
+): Promise<FileDataset> {
+  const decoder = decoderOf(options);
+  const { files, skipped, others, index } = await listPictures(folder, options.onProgress);
   if (files.length === 0) {
-    const first = skipped.slice(0, 3).map(({ file, reason }) => `\n  ${file}: ${reason}`).join("");
     throw new HatchlingError(
       `Expected PNG, JPEG or GIF pictures in "${folder}" or its sub-folders but found none ` +
-        `(${skipped.length} unusable, ${others} other files): check data.path${first}`,
+        `(${skipped.length} unusable, ${others} other files): check data.path${firstOf(skipped)}`,
     );
   }
-  return await openFiles(folder, files, { ...options, labels: folderLabels(files), skipped });
+  const labels = folderLabels(files);
+  return new FileDataset(folder, files, index, decoder, { ...options, labels, skipped });
 }
 
 /** Labels by first-level sub-folder; undefined when every file lies directly in the folder. */

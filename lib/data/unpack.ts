@@ -83,7 +83,7 @@ export async function verifiedFolder(
 }
 
 /** Temporary files are anybody's: there, the root must be a folder that only this user can write. */
-async function isOurs(root: string): Promise<boolean> {
+export async function isOurs(root: string): Promise<boolean> {
   if (root !== temporaryRoot()) return true;
   const info = await Deno.lstat(root).catch(() => undefined);
   return info?.isDirectory === true && info.uid === Deno.uid() && ((info.mode ?? 0) & 0o022) === 0;

@@ -55,7 +55,7 @@ filesTest(
     await put(folder, "x/text.png", text("I was renamed"));
     await put(folder, "x/truncated.png", good.subarray(0, good.length - 30));
     await put(folder, "x/truncated.jpg", jpeg.subarray(0, 600));
-    await put(folder, "x/new.webp", text("RIFF1234WEBPVP8 "));
+    await put(folder, "x/new.bmp", text("BM"));
     const data = await openFolder(folder);
     // Sound headers keep their index, whatever their data turns out to be.
     assert.deepEqual(ids(data), ["x/good.png", "x/truncated.jpg", "x/truncated.png"]);
@@ -73,7 +73,7 @@ filesTest(
     assert.match(reasons.get("text.png")!, /starts with "I was rename"/);
     assert.match(reasons.get("truncated.png")!, /damaged or truncated PNG/);
     assert.match(reasons.get("truncated.jpg")!, /damaged or truncated JPEG of 600 bytes/);
-    assert.match(reasons.get("new.webp")!, /convert it to PNG or JPEG/);
+    assert.match(reasons.get("new.bmp")!, /convert it to PNG or JPEG/);
   },
 );
 
@@ -120,21 +120,6 @@ filesTest("openFolder() takes a file that grew since it was listed as damaged", 
     data.close?.();
   }
 });
-
-filesTest(
-  "openFolder() follows symbolic links once, without running in circles",
-  async (folder) => {
-    await put(folder, "real/1.png", plain(1, 1, [1, 1, 1]));
-    await put(folder, "elsewhere.png", plain(1, 1, [2, 2, 2]));
-    await Deno.symlink(folder, `${folder}/real/loop`);
-    await Deno.symlink(`${folder}/real`, `${folder}/a_link_to_real`);
-    await Deno.symlink(`${folder}/elsewhere.png`, `${folder}/real/linked.png`);
-    await Deno.symlink(`${folder}/gone.png`, `${folder}/dangling.png`);
-    const data = await openFolder(folder);
-    assert.deepEqual(ids(data), ["elsewhere.png", "real/1.png", "real/linked.png"]);
-    assert.match(data.skipped[0].reason, /symbolic link to nowhere/);
-  },
-);
 
 filesTest("openDataset() says what to do when there is nothing to open", async (folder) => {
   const fails = (path: string | undefined, pattern: RegExp) =>

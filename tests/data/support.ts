@@ -14,6 +14,26 @@ export function filesTest(name: string, fn: (folder: string) => Promise<void>): 
   folderTest(name, fn, ["env"]);
 }
 
+/** A test with a temporary folder, whose files are indexed in a cache folder of its own. */
+export function indexTest(
+  name: string,
+  fn: (folder: string, cache: string) => Promise<void>,
+  more: readonly Deno.PermissionName[] = [],
+): void {
+  folderTest(name, async (root) => {
+    const before = Deno.env.get("HATCHLING_CACHE");
+    const folder = join(root, "pictures"), cache = join(root, "cache");
+    await Deno.mkdir(folder);
+    Deno.env.set("HATCHLING_CACHE", cache);
+    try {
+      await fn(await Deno.realPath(folder), cache);
+    } finally {
+      if (before === undefined) Deno.env.delete("HATCHLING_CACHE");
+      else Deno.env.set("HATCHLING_CACHE", before);
+    }
+  }, ["env", ...more]);
+}
+
 /** Writes a file and the folders above it; returns its path. */
 export async function put(folder: string, id: string, bytes: Uint8Array): Promise<string> {
   const path = join(folder, id);
