@@ -14,9 +14,9 @@ const ORDER = 0x6f726472;
 
 /** One batch of whole pictures of different sizes. */
 export interface Batch {
-  /** Training step, from 0. */
+  /** Number of the batch, from 0: the training step, unless a step takes several. */
   step: number;
-  /** Epoch of the step, from 0. */
+  /** Epoch of the batch, from 0. */
   epoch: number;
   /** Index of every picture in the data set `[B]`; with the epoch the address of its random numbers. */
   indices: Uint32Array;
@@ -39,6 +39,8 @@ export interface LoaderOptions {
   batchSize: number;
   /** Seed of the order, an integer in [0, 2^53). */
   seed: number;
+  /** Batches of a training step (gradient accumulation): an epoch holds whole steps only. Default 1. */
+  accumulation?: number;
   /** Batches prepared ahead in the background. Default 2. */
   prefetch?: number;
 }
@@ -47,8 +49,8 @@ export interface LoaderOptions {
  * Gives the batch of any step. A batch is a function of data set, seed, batch size and step only: not of
  * what was asked before, of the number of workers or of their speed.
  *
- * Every epoch has a new order; the pictures left over at its end, fewer than a batch, are dropped, as DINO
- * does. Where a file turns out to be damaged, the next sound picture of the data set takes its place.
+ * Every epoch has a new order; the pictures left over at its end, fewer than a training step takes, are
+ * dropped, as DINO does. Where a file turns out to be damaged, the next sound picture of the data set takes its place.
  *
  * @example
  * ```ts
@@ -72,8 +74,10 @@ export interface LoaderOptions {
 export class Loader {
   /** Pictures per batch. */
   readonly batchSize: number;
-  /** Whole batches in an epoch. */
+  /** Whole training steps in an epoch. */
   readonly stepsPerEpoch: number;
+  /** Batches in an epoch: of every step as many as it takes. */
+  readonly batchesPerEpoch: number;
   /** Length of every batch's `pixels`: batch size × largest picture of the data set × its planes. */
   readonly capacityPixels: number;
   readonly #channels: number;
@@ -91,14 +95,26 @@ export class Loader {
    * @throws {HatchlingError} when the data set is smaller than a batch, or an option out of range.
    */
   constructor(dataset: Dataset, options: LoaderOptions) {
-    const { batchSize, seed, prefetch = 2 } = options;
+    const { batchSize, seed, accumulation = 1, prefetch = 2 } = options;
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new HatchlingError(`Expected data.batch_size of at least 1 but found ${batchSize}`);
     }
-    if (dataset.length < batchSize) {
+    if (!Number.isInteger(accumulation) || accumulation < 1) {
       throw new HatchlingError(
-        `Expected at least one batch of ${batchSize} pictures but ${dataset.name} has only ` +
-          `${dataset.length}: lower data.batch_size to ${dataset.length} or less, or add pictures`,
+        `Expected accumulation to be 1 or more batches but found ${accumulation}`,
+      );
+    }
+    const perStep = batchSize * accumulation;
+    if (dataset.length < perStep) {
+      const times = accumulation > 1
+        ? ` × ${accumulation} (training.gradient_accumulation_steps)`
+        : "";
+      throw new HatchlingError(
+        `Expected at least one batch of ${batchSize}${times} pictures but ${dataset.name} has only ` +
+          `${dataset.length}: lower data.batch_size to ${
+            Math.floor(dataset.length / accumulation)
+          } or ` +
+          "less, or add pictures",
       );
     }
     if (!Number.isInteger(prefetch) || prefetch < 0) {
@@ -106,7 +122,8 @@ export class Loader {
     }
     new Rng(seed); // its message, before any work
     this.batchSize = batchSize;
-    this.stepsPerEpoch = Math.floor(dataset.length / batchSize);
+    this.stepsPerEpoch = Math.floor(dataset.length / perStep);
+    this.batchesPerEpoch = this.stepsPerEpoch * accumulation;
     this.#channels = dataset.channels ?? 3;
     this.capacityPixels = batchSize * dataset.largestPixels * planesOf(this.#channels);
     this.#dataset = dataset;
@@ -115,28 +132,28 @@ export class Loader {
   }
 
   /**
-   * Which pictures a step shows, before damaged ones are replaced.
+   * Which pictures a batch shows, before damaged ones are replaced.
    *
-   * @param step Training step, from 0.
+   * @param step Number of the batch, from 0.
    * @returns Indices `[B]`.
    */
   indices(step: number): Uint32Array {
     if (!Number.isSafeInteger(step) || step < 0) {
       throw new HatchlingError(`Expected a training step from 0 on but found ${step}`);
     }
-    const epoch = Math.floor(step / this.stepsPerEpoch);
+    const epoch = Math.floor(step / this.batchesPerEpoch);
     if (this.#order?.epoch !== epoch) {
       const indices = new Rng(this.#seed, epoch, ORDER).permutation(this.#dataset.length);
       this.#order = { epoch, indices };
     }
-    const from = (step % this.stepsPerEpoch) * this.batchSize;
+    const from = (step % this.batchesPerEpoch) * this.batchSize;
     return this.#order.indices.slice(from, from + this.batchSize);
   }
 
   /**
-   * The batch of a step. The batches after it are then prepared in the background.
+   * The batch of a number. The batches after it are then prepared in the background.
    *
-   * @param step Training step, from 0.
+   * @param step Number of the batch, from 0: the training step, unless a step takes several.
    * @throws {HatchlingError} when every file is damaged, a picture is larger than the data set said, or the
    * loader is closed.
    */
@@ -186,7 +203,7 @@ export class Loader {
     }));
     const pixels = this.#free.pop() ?? new Uint32Array(this.capacityPixels);
     pictures.forEach((picture, b) => this.#check(picture, indices[b]));
-    const epoch = Math.floor(step / this.stepsPerEpoch);
+    const epoch = Math.floor(step / this.batchesPerEpoch);
     const packed = packPictures(pictures, pixels);
     return { step, epoch, indices, ...packed, buildTime: performance.now() - start };
   }

@@ -130,6 +130,22 @@ Deno.test("Loader reports other failures for the step that is asked for, not bef
   loader.close();
 });
 
+Deno.test("Loader.batch() gives the pictures of one large batch in several when they accumulate", async () => {
+  const whole = new Loader(numbered(26), { batchSize: 8, seed: 3 });
+  const parts = new Loader(numbered(26), { batchSize: 2, accumulation: 4, seed: 3 });
+  assert.deepEqual([parts.stepsPerEpoch, parts.batchesPerEpoch], [3, 12]);
+  for (const step of [0, 2, 3, 7]) {
+    const { indices, epoch } = await whole.batch(step);
+    const found = await Promise.all([0, 1, 2, 3].map((m) => parts.batch(4 * step + m)));
+    assert.deepEqual(found.flatMap((batch) => [...batch.indices]), [...indices]);
+    assert.ok(found.every((batch) => batch.epoch === epoch));
+  }
+  assert.throws(
+    () => new Loader(numbered(7), { batchSize: 2, accumulation: 4, seed: 0 }),
+    /batch of 2 × 4 .* lower data\.batch_size to 1 or less/,
+  );
+});
+
 Deno.test("Loader throws when the numbers cannot work", async () => {
   const make = (batchSize: number, seed = 0, prefetch = 2) => () =>
     new Loader(numbered(8), { batchSize, seed, prefetch });
