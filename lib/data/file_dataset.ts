@@ -12,6 +12,7 @@ import {
   type Progress,
   type SkippedFile,
 } from "./dataset.ts";
+import type { DecodeChannels } from "./decode.ts";
 import { Decoder } from "./decoder.ts";
 import { FileIndex } from "./file_index.ts";
 import { isSound, lookAtKnown, type PictureFile } from "./files.ts";
@@ -38,6 +39,8 @@ export interface FilesOptions {
   cacheBytes?: number;
   /** Decoding workers, at least 1. Default 2. */
   numWorkers?: number;
+  /** Channels of the pictures: 1 gray, 3 colour on white, 4 colour and alpha. Default 3. */
+  channels?: DecodeChannels;
   /** Labels by kind, one value per entry; those of files left out are dropped, class numbers stay. */
   labels?: Record<string, Labels>;
   /** Files that were left out before, and why; those that `openFiles` leaves out are added to it. */
@@ -111,8 +114,8 @@ export function firstOf(skipped: SkippedFile[]): string {
 }
 
 /** A decoder of these options, which refuses bad ones; it starts no worker yet. */
-export function decoderOf({ numWorkers = 2, maxPixels = Infinity }: FilesOptions): Decoder {
-  return new Decoder({ workers: numWorkers, maxPixels });
+export function decoderOf({ numWorkers, maxPixels, channels }: FilesOptions): Decoder {
+  return new Decoder({ workers: numWorkers, maxPixels, channels });
 }
 
 /** What {@linkcode openFiles} gives. */
@@ -120,6 +123,7 @@ export class FileDataset implements Dataset {
   readonly name: string;
   readonly length: number;
   readonly largestPixels: number;
+  readonly channels: number;
   readonly labels?: Record<string, Labels>;
   readonly skipped: SkippedFile[];
   readonly #files: readonly PictureFile[];
@@ -140,9 +144,12 @@ export class FileDataset implements Dataset {
     files: readonly PictureFile[],
     index: FileIndex,
     decoder: Decoder,
-    { maxPixels = Infinity, cacheBytes = 2 ** 30, labels, skipped = [] }: FilesOptions,
+    options: FilesOptions,
   ) {
+    const { maxPixels = Infinity, cacheBytes = 2 ** 30, channels = 3, labels, skipped = [] } =
+      options;
     this.name = name;
+    this.channels = channels;
     this.length = files.length;
     this.labels = labels;
     this.skipped = skipped;

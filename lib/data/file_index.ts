@@ -100,9 +100,11 @@ export class FileIndex {
       const known = this.#states.get(key);
       const state = same && known ? known : { ...stamp, header, reason };
       all.set(key, state);
-      if (Math.max(stamp.mtime, stamp.ctime) > began - RACY_MS) continue;
+      if (state !== known) {
+        if (Math.max(stamp.mtime, stamp.ctime) > began - RACY_MS) continue;
+        this.#changed = true;
+      }
       kept.set(key, state);
-      this.#changed ||= state !== known;
     }
     this.#changed ||= kept.size !== this.#states.size;
     this.#states = kept;

@@ -7,13 +7,14 @@
 import { HatchlingError } from "../errors.ts";
 import { type Labels, labelsOf } from "./dataset.ts";
 import { decoderOf, FileDataset, type FilesOptions, firstOf } from "./file_dataset.ts";
+import { FORMATS } from "./header.ts";
 import { listPictures, type PictureFile } from "./files.ts";
 
 /** Options of {@linkcode openFolder}. */
 export type FolderOptions = Omit<FilesOptions, "labels" | "skipped" | "index">;
 
 /**
- * Opens a folder of PNG, JPEG and GIF files, searched recursively, in the order of their sorted paths.
+ * Opens a folder of PNG, JPEG, GIF and WebP files, searched recursively, in the order of their sorted paths.
  *
  * Where files lie in first-level sub-folders, `labels.folder` holds the sub-folder of every picture ("."
  * for those that lie directly in the folder).
@@ -42,7 +43,7 @@ export async function openFolder(
   const { files, skipped, others, index } = await listPictures(folder, options.onProgress);
   if (files.length === 0) {
     throw new HatchlingError(
-      `Expected PNG, JPEG or GIF pictures in "${folder}" or its sub-folders but found none ` +
+      `Expected pictures (${FORMATS}) in "${folder}" or its sub-folders but found none ` +
         `(${skipped.length} unusable, ${others} other files): check data.path${firstOf(skipped)}`,
     );
   }

@@ -67,7 +67,7 @@ export function reasonOf(error: unknown, path: string, link = false): string {
   if (link) return "a symbolic link to nowhere";
   // The runtime puts U+FFFD where a name has bytes that are not UTF-8, and no such file is there.
   if (path.includes("\ufffd")) return "its name is not valid UTF-8: rename it";
-  return "it was removed while the folder was listed";
+  return "there is no such file";
 }
 
 /** Path of an entry of a folder. */

@@ -5,7 +5,6 @@ import jpeg from "./fixtures/rgb.jpg" with { type: "bytes" };
 import { indexTest, plain, put } from "./support.ts";
 
 const ids = ({ files }: { files: { id: string }[] }) => files.map(({ id }) => id);
-const onWindows = Deno.build.os === "windows";
 
 /** Reasons by file name. */
 const reasons = ({ skipped }: { skipped: { file: string; reason: string }[] }) =>
@@ -77,7 +76,7 @@ indexTest("listPictures() names links to nowhere and in circles", async (folder)
   assert.equal(listing.skipped.length, 3);
 });
 
-if (!onWindows) {
+if (Deno.build.os === "linux") {
   const run = async (command: string, ...args: string[]) => {
     const { success } = await new Deno.Command(command, { args }).output();
     assert.ok(success, `${command} failed`);
@@ -106,20 +105,20 @@ if (!onWindows) {
         "e\u0301.png",
         'quo"te.png',
         "a\\b.png",
+        "100%.png",
+        "😀.png", // before the next in UTF-16, after it in UTF-8
+        "\uff5e.png",
+        "-rf.png",
+        " .png",
       ];
-      names.push("100%.png", "😀.png", "\uff5e.png", "-rf.png", " .png");
       for (const name of names) await put(folder, name, plain(1, 1, [1, 1, 1]));
       // printf makes the bytes that no string of ours holds.
       const script = `printf x > "$1/$(printf 'bad\\377.png')" && mkdir "$1/$(printf 'dir\\376')"`;
       await run("sh", "-c", script, "sh", folder);
-      for (let again = 0; again < 2; again++) {
-        const listing = await listPictures(folder);
-        assert.deepEqual(ids(listing), names.toSorted((a, b) => (a < b ? -1 : 1)));
-        assert.equal(listing.skipped.length, 2);
-        for (const { reason } of listing.skipped) {
-          assert.match(reason, /not valid UTF-8: rename it/);
-        }
-      }
+      const listing = await listPictures(folder);
+      assert.deepEqual(ids(listing), names.toSorted((a, b) => (a < b ? -1 : 1)));
+      assert.equal(listing.skipped.length, 2);
+      for (const { reason } of listing.skipped) assert.match(reason, /not valid UTF-8: rename it/);
     },
     ["run"],
   );
