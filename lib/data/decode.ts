@@ -8,7 +8,9 @@
 
 import { HatchlingError } from "../errors.ts";
 import { firstLine, type Frame, withCodec } from "./codecs.ts";
-import { withColours } from "./formats/jpeg.ts";
+import { gifFault } from "./formats/gif.ts";
+import { jpegFault, prepareJpeg } from "./formats/jpeg.ts";
+import { pngFault } from "./formats/png.ts";
 import { webpStill } from "./formats/webp.ts";
 import { type Header, readHeader, readOrientation } from "./header.ts";
 import { compositeOnWhite, type Picture, splitAlpha, upright, withChannels } from "./image.ts";
@@ -16,6 +18,14 @@ import { fitWithin, resizeBicubic } from "./resample.ts";
 
 /** Codecs are kept for the next file up to this size: the memory of a WebAssembly instance never shrinks. */
 const KEEP_PIXELS = 2 ** 20, KEEP_BYTES = 2 ** 22;
+
+/** What may be wrong where the codec only says that something is. */
+const FAULTS = {
+  PNG: pngFault,
+  JPEG: jpegFault,
+  GIF: gifFault,
+  WebP: () => "its compressed data are damaged",
+};
 
 /**
  * Channels that a file can be decoded to: 1 gray (luma of 3), 3 colour composited on white, 4 colour that
@@ -45,7 +55,10 @@ export async function decodePicture(
   } catch (error) {
     if (error instanceof HatchlingError) throw error; // says all there is to say
     throw new HatchlingError(
-      `damaged or truncated ${header.format} of ${file.length} bytes (${firstLine(error)})`,
+      `damaged or truncated ${header.format} of ${file.length} bytes: ${
+        FAULTS[header.format](file)
+      } ` +
+        `(${firstLine(error)})`,
     );
   }
   if (picture.width !== header.width || picture.height !== header.height) {
@@ -73,14 +86,16 @@ async function decodeAs(header: Header, file: Uint8Array): Promise<Picture> {
     return { width, height, data: framebuffer };
   }
   if (format === "JPEG") {
-    return fromJpeg(await withCodec(format, keep, (jpeg) => jpeg.decode(withColours(file))));
+    return fromJpeg(
+      await withCodec(format, keep, (jpeg) => jpeg.decode(prepareJpeg(file, header))),
+    );
   }
   if (format === "WebP") {
     const still = webpStill(file, header);
     const { width, height, data } = await withCodec(format, keep, (webp) => {
       const found = webp.decode(still.file);
       if (found?.width !== still.width || found.height !== still.height) {
-        throw new Error("webp: failed to decode");
+        throw new Error("failed to decode");
       }
       return found;
     });

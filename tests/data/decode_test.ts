@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { decodePicture } from "../../lib/data/decode.ts";
+import { type Picture, upright, withChannels } from "../../lib/data/image.ts";
+import { resizeBicubic } from "../../lib/data/resample.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import gif from "./fixtures/animated.gif" with { type: "bytes" };
 import cmyk from "./fixtures/cmyk.jpg" with { type: "bytes" };
 import gray from "./fixtures/gray.jpg" with { type: "bytes" };
 import jpeg from "./fixtures/rgb.jpg" with { type: "bytes" };
 import progressive from "./fixtures/progressive.jpg" with { type: "bytes" };
-import { concat, decodeTest, difference, paint, png, type PngOptions } from "./support.ts";
+import animated from "./fixtures/pictures/webp_animated_lossless.webp" with { type: "bytes" };
+import webp from "./fixtures/pictures/webp_lossless_alpha.webp" with { type: "bytes" };
+import { chunk, concat, decodeTest, difference, paint, png, type PngOptions } from "./support.ts";
 
 const W = 13, H = 9;
 const decode = (file: Uint8Array, maxPixels = Infinity) => decodePicture(file, maxPixels);
@@ -83,14 +87,99 @@ decodeTest("decodePicture() decodes RGB, progressive, gray and CMYK JPEG", async
   assert.ok(difference(await decode(cmyk), light) <= 5);
 });
 
-decodeTest("decodePicture() applies the EXIF orientation of a JPEG", async () => {
-  const exif = "4578696600004d4d002a00000008000101120003000000010006000000000000".match(/../g)!;
-  const body = Uint8Array.from(exif, (byte) => parseInt(byte, 16));
-  const head = Uint8Array.of(0xff, 0xe1, 0, body.length + 2);
-  const turned = await decode(concat([jpeg.subarray(0, 2), head, body, jpeg.subarray(2)]));
-  const stored = await decode(jpeg); // 16 × 24; orientation 6: turn clockwise
-  const expected = paint(24, 16, (x, y, c) => stored.data[4 * ((23 - x) * 16 + y) + c]);
-  assert.equal(difference(turned, expected), 0);
+/** An EXIF block that says an orientation. */
+function exif(orientation: number): Uint8Array {
+  const block = "4d4d002a00000008000101120003000000010000000000000000".match(/../g)!;
+  return Uint8Array.from(block, (byte, i) => i === 19 ? orientation : parseInt(byte, 16));
+}
+
+/** The same file with an EXIF block where its format has it. */
+const WITH_EXIF: [format: string, file: Uint8Array, add: (block: Uint8Array) => Uint8Array][] = [
+  ["JPEG", jpeg, (block) => {
+    const head = Uint8Array.of(0xff, 0xe1, 0, block.length + 8, 69, 120, 105, 102, 0, 0);
+    return concat([jpeg.subarray(0, 2), head, block, jpeg.subarray(2)]);
+  }],
+  ["PNG", png({ width: 7, height: 5, sample: pattern }), (block) => {
+    const file = png({ width: 7, height: 5, sample: pattern });
+    const end = file.length - 12; // after the picture, where ImageMagick puts it
+    return concat([file.subarray(0, end), chunk("eXIf", block), file.subarray(end)]);
+  }],
+  ["WebP", webp, (block) => {
+    const head = Uint8Array.of(69, 88, 73, 70, block.length, 0, 0, 0); // "EXIF"
+    const extended = Uint8Array.of(86, 80, 56, 88, 10, 0, 0, 0, 0x18, 0, 0, 0, 20, 0, 0, 16, 0, 0); // "VP8X"
+    const file = concat([webp.subarray(0, 12), extended, webp.subarray(12), head, block]);
+    new DataView(file.buffer).setUint32(4, file.length - 8, true);
+    return file;
+  }],
+];
+
+for (const [format, file, add] of WITH_EXIF) {
+  decodeTest(`decodePicture() applies every EXIF orientation of a ${format}`, async () => {
+    for (const channels of [3, 4] as const) {
+      const stored = await decodePicture(file, Infinity, channels);
+      for (let orientation = 0; orientation <= 9; orientation++) {
+        const got = await decodePicture(add(exif(orientation)), Infinity, channels);
+        assert.equal(
+          difference(got, upright(stored, orientation)),
+          0,
+          `orientation ${orientation}`,
+        );
+        assert.equal(
+          got.width,
+          orientation >= 5 && orientation <= 8 ? stored.height : stored.width,
+        );
+      }
+    }
+  });
+}
+
+decodeTest("decodePicture() gives gray, colour on white, or colour and alpha", async () => {
+  const [w, h] = [24, 18];
+  const sample = (x: number, y: number, c: number) => [9 * x, 12 * y, 5 * (x + y), 10 * x + y][c];
+  const file = png({ width: w, height: h, colour: 6, sample });
+  const colour = await decodePicture(file, Infinity, 3);
+  const white = paint(w, h, (x, y, c) => onWhite(sample(x, y, c), sample(x, y, 3)));
+  assert.equal(difference(colour, white), 0);
+  const gray = await decodePicture(file, Infinity, 1);
+  assert.equal(gray.channels, 1);
+  assert.equal(difference(gray, withChannels(colour, 1)), 0);
+  const four = await decodePicture(file, Infinity, 4);
+  assert.equal(four.channels, 4);
+  const plane = (p: Picture, i: number): Picture => {
+    const bytes = 4 * p.width * p.height;
+    return { width: p.width, height: p.height, data: p.data.subarray(i * bytes, (i + 1) * bytes) };
+  };
+  const straight = paint(w, h, sample);
+  const alpha = paint(w, h, (x, y, c) => c === 0 ? sample(x, y, 3) : 0);
+  assert.equal(difference(plane(four, 0), straight), 0);
+  assert.equal(difference(plane(four, 1), alpha), 0);
+  // Reduced plane by plane.
+  const small = await decodePicture(file, w * h / 4, 4);
+  assert.deepEqual([small.width, small.height, small.data.length], [12, 9, 2 * 4 * 12 * 9]);
+  assert.equal(difference(plane(small, 0), resizeBicubic(straight, 12, 9)), 0);
+  assert.equal(difference(plane(small, 1), resizeBicubic(alpha, 12, 9)), 0);
+  const opaque = await decodePicture(jpeg, Infinity, 4);
+  assert.ok(plane(opaque, 1).data.every((v, i) => v === [255, 0, 0, 255][i % 4]));
+});
+
+decodeTest("decodePicture() places the first frame of an animated WebP on its canvas", async () => {
+  const frame = await decodePicture(animated, Infinity, 4); // 21 × 17, fills its canvas
+  const file = animated.slice();
+  file.set([29, 0, 0, 19, 0, 0], 24); // canvas of 30 × 20
+  const anmf = new TextDecoder("latin1").decode(file).indexOf("ANMF");
+  file.set([3, 0, 0, 1, 0, 0], anmf + 8); // in units of two: column 6, row 2
+  const got = await decodePicture(file, Infinity, 4);
+  assert.deepEqual([got.width, got.height], [30, 20]);
+  for (let y = 0; y < 20; y++) {
+    for (let x = 0; x < 30; x++) {
+      const inside = x >= 6 && x < 27 && y >= 2 && y < 19;
+      const to = 4 * (y * 30 + x), from = 4 * ((y - 2) * 21 + x - 6);
+      for (const [i, j] of [[to, from], [to + 4 * 600, from + 4 * 21 * 17]]) {
+        const expected = inside ? [...frame.data.subarray(j, j + 3)] : [0, 0, 0];
+        assert.deepEqual([...got.data.subarray(i, i + 3)], expected, `${x}, ${y}`);
+      }
+    }
+  }
 });
 
 decodeTest(
@@ -134,7 +223,11 @@ decodeTest("decodePicture() throws with the reason when a file is damaged anywhe
   for (const [what, file] of broken) {
     await assert.rejects(decode(file), (error: Error) => {
       assert.ok(error instanceof HatchlingError, what);
-      assert.match(error.message, /^damaged or truncated (PNG|JPEG|GIF) of \d+ bytes \(/, what);
+      assert.match(
+        error.message,
+        /^damaged or truncated (PNG|JPEG|GIF) of \d+ bytes: (its|it|the) .*\(/,
+        what,
+      );
       return true;
     });
   }

@@ -45,6 +45,18 @@ filesTest(
   },
 );
 
+decodeTest("Decoder decodes to the channels that it is asked for", async () => {
+  for (const channels of [1, 3, 4] as const) {
+    using decoder = new Decoder({ workers: 1, channels });
+    const { picture } = await decoder.decode({ name: "a.png", bytes: plain(2, 1, [10, 200, 30]) });
+    assert.equal(picture!.channels ?? 3, channels);
+    const first =
+      { 1: [124, 124, 124, 255], 3: [10, 200, 30, 255], 4: [10, 200, 30, 255] }[channels];
+    assert.deepEqual([...picture!.data.subarray(0, 4)], first);
+    assert.equal(picture!.data.length, channels === 4 ? 16 : 8);
+  }
+});
+
 decodeTest("Decoder replaces a worker that dies, hangs or ends, and names its file", async () => {
   using decoder = new Decoder({ workers: 2, workerUrl, timeoutMs: 1000 });
   const files = ["1", "die", "22", "hang", "333", "end", "4444", "die again", "55555"];
@@ -86,9 +98,15 @@ decodeTest("Decoder.close() rejects what is waiting and ends all workers", async
   await assert.rejects(decoder.decode("late"), /decoder is closed/);
 });
 
-Deno.test("Decoder throws when it is given no workers or no pixels", () => {
+Deno.test("Decoder throws when it is given no workers, no pixels or other channels", () => {
   for (const workers of [0, -1, 1.5, NaN]) {
     assert.throws(() => new Decoder({ workers }), /at least 1 decoding worker but found/);
+  }
+  for (const channels of [0, 2, 5, NaN]) {
+    assert.throws(
+      () => new Decoder({ channels: channels as 3 }),
+      /Expected 1 .* or 4 .*but found/,
+    );
   }
   for (const maxPixels of [0, NaN]) assert.throws(() => new Decoder({ maxPixels }), HatchlingError);
 });

@@ -2,6 +2,10 @@ import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
 import { MAX_DECODED_PIXELS, readHeader, readOrientation, sniff } from "../../lib/data/header.ts";
 import gif from "./fixtures/animated.gif" with { type: "bytes" };
+import animated from "./fixtures/pictures/webp_animated_lossy.webp" with { type: "bytes" };
+import lossless from "./fixtures/pictures/webp_lossless.webp" with { type: "bytes" };
+import lossy from "./fixtures/pictures/webp_lossy.webp" with { type: "bytes" };
+import extended from "./fixtures/pictures/webp_profile.webp" with { type: "bytes" };
 import jpeg from "./fixtures/rgb.jpg" with { type: "bytes" };
 import progressive from "./fixtures/progressive.jpg" with { type: "bytes" };
 import { concat, plain } from "./support.ts";
@@ -33,7 +37,7 @@ const reason = (bytes: Uint8Array, pattern: RegExp) =>
     return true;
   });
 
-Deno.test("readHeader() reads format and size of PNG, JPEG and GIF", () => {
+Deno.test("readHeader() reads format and size of PNG, JPEG, GIF and WebP", () => {
   const size = (bytes: Uint8Array) => {
     const { format, width, height } = readHeader(bytes, true)!;
     return [format, width, height];
@@ -42,6 +46,9 @@ Deno.test("readHeader() reads format and size of PNG, JPEG and GIF", () => {
   assert.deepEqual(size(jpeg), ["JPEG", 16, 24]);
   assert.deepEqual(size(progressive), ["JPEG", 16, 24]);
   assert.deepEqual(size(gif), ["GIF", 6, 4]);
+  for (const webp of [lossy, lossless, extended, animated]) {
+    assert.deepEqual(size(webp), ["WebP", 21, 17]);
+  }
 });
 
 Deno.test("readOrientation() reads the EXIF orientation in both byte orders", () => {
@@ -56,10 +63,12 @@ Deno.test("readOrientation() reads the EXIF orientation in both byte orders", ()
 });
 
 Deno.test("readHeader() asks for more only when the given beginning is not the whole file", () => {
-  for (const file of [plain(3, 3, [0, 0, 0]), withOrientation(6, true), gif]) {
-    let needed = 8;
+  for (
+    const file of [plain(3, 3, [0, 0, 0]), withOrientation(6, true), gif, lossy, lossless, extended]
+  ) {
+    let needed = 12;
     for (; readHeader(file.subarray(0, needed), false) === undefined; needed++);
-    assert.ok(needed > 8 && needed < 800, `${needed} bytes`);
+    assert.ok(needed > 12 && needed < 800, `${needed} bytes`);
     reason(file.subarray(0, needed - 1), /file ends before its size is stated/);
   }
 });

@@ -67,6 +67,18 @@ Deno.test("resizeBicubic() keeps constant pictures and the identity exactly", ()
   assert.throws(() => resizeBicubic(grey, 0, 5), HatchlingError);
 });
 
+Deno.test("resizeBicubic() resizes every plane of a picture by itself", () => {
+  const rng = new Rng(8);
+  const planes = [0, 1, 2].map(() => paint(13, 9, () => rng.int(256)));
+  const data = new Uint8Array(planes.flatMap((plane) => [...plane.data]));
+  for (const [w, h] of [[5, 4], [13, 4], [20, 9]]) {
+    const got = resizeBicubic({ width: 13, height: 9, channels: 8, data }, w, h);
+    assert.equal(got.channels, 8);
+    const expected = planes.flatMap((plane) => [...resizeBicubic(plane, w, h).data]);
+    assert.deepEqual([...got.data], expected);
+  }
+});
+
 Deno.test("bicubicWeights() stays inside the input and sums to one", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 300 }), (nIn, nOut) => {

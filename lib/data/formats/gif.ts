@@ -9,7 +9,7 @@
 import { HatchlingError } from "../../errors.ts";
 import { type Size, viewOf } from "./bytes.ts";
 
-const EXTENSION = 0x21, IMAGE = 0x2c;
+const EXTENSION = 0x21, IMAGE = 0x2c, TRAILER = 0x3b;
 
 /** Bytes of a colour table by its packed field; 0 when there is none. */
 function tableBytes(packed: number): number {
@@ -37,7 +37,7 @@ export function gifSize(bytes: Uint8Array): Size | undefined {
   if (bytes[at] !== IMAGE) {
     throw new HatchlingError(
       `damaged GIF: expected its first frame at byte ${at} but found 0x${bytes[at].toString(16)}` +
-        (bytes[at] === 0x3b ? ", the end of the file" : ""),
+        (bytes[at] === TRAILER ? ", the end of the file" : ""),
     );
   }
   if (at + 9 > bytes.length) return;
@@ -46,4 +46,15 @@ export function gifSize(bytes: Uint8Array): Size | undefined {
     throw new HatchlingError(`damaged GIF: the size of its first frame is ${width} × ${height}`);
   }
   return { width: Math.max(screen.width, x + width), height: Math.max(screen.height, y + height) };
+}
+
+/**
+ * What is wrong with a GIF that could not be decoded, in words.
+ *
+ * @param file A file that {@linkcode gifSize} has accepted.
+ */
+export function gifFault(file: Uint8Array): string {
+  return file.at(-1) === TRAILER
+    ? "the data of its first frame are damaged"
+    : "the data of its first frame are damaged or end too soon: it has no end marker";
 }

@@ -101,27 +101,68 @@ function transformOf(ids: string, jfif: boolean, stated: number | undefined): nu
   return stated === AS_STORED || (stated === undefined && ids === "RGB") ? AS_STORED : YCBCR;
 }
 
-/**
- * The file with an Adobe segment about its colours where decoders would disagree about them; an ordinary
- * file stays as it is.
- *
- * @param file A file that {@linkcode jpegSize} has accepted.
- */
-export function withColours(file: Uint8Array): Uint8Array {
-  let jfif = false, stated: number | undefined, ids = "", scan = file.length;
+/** What the segments up to the first scan say of the frame. */
+interface Frame {
+  components: { id: string; across: number; down: number }[];
+  jfif: boolean;
+  /** Transform by the last Adobe segment. */
+  stated?: number;
+  /** Where the first scan starts. */
+  scan: number;
+  /** Markers that were met. */
+  markers: Set<number>;
+}
+
+function readFrame(file: Uint8Array): Frame {
+  const frame: Frame = { components: [], jfif: false, scan: file.length, markers: new Set() };
   for (const { marker, from, to } of segments(file)) {
-    if (marker === 0xe0 && ascii(file, from, 5) === "JFIF\0") jfif = true;
+    frame.markers.add(marker);
+    if (marker === 0xe0 && ascii(file, from, 5) === "JFIF\0") frame.jfif = true;
     if (marker === 0xee && ascii(file, from, 5) === "Adobe" && to - from >= 12) {
-      stated = file[from + 11];
+      frame.stated = file[from + 11];
     }
     if (isFrame(marker)) {
-      const components = { length: file[from + 5] };
-      ids = Array.from(components, (_, c) => ascii(file, from + 6 + 3 * c, 1)).join("");
+      frame.components = Array.from({ length: file[from + 5] }, (_, c) => {
+        const at = from + 6 + 3 * c;
+        return { id: ascii(file, at, 1), across: file[at + 1] >> 4, down: file[at + 1] & 15 };
+      });
     }
-    if (marker === SOS) scan = from - 4;
+    if (marker === SOS) frame.scan = from - 4;
   }
-  if (ids.length < 3) return file;
-  const transform = transformOf(ids, jfif, stated);
+  return frame;
+}
+
+/** Fewest bits that the frame can take: one for the DC coefficient of every 8 × 8 block. */
+function fewestBits({ components }: Frame, { width, height }: Size): number {
+  const most = (of: "across" | "down") => Math.max(1, ...components.map((c) => c[of]));
+  const across = most("across"), down = most("down");
+  return components.reduce((sum, c) => {
+    const columns = Math.ceil(width * c.across / across / 8);
+    return sum + columns * Math.ceil(height * c.down / down / 8);
+  }, 0);
+}
+
+/**
+ * The file as the decoder should get it: with an Adobe segment about its colours where decoders would
+ * disagree about them. An ordinary file stays as it is.
+ *
+ * @param file A file that {@linkcode jpegSize} has accepted.
+ * @param size What it said.
+ * @throws {HatchlingError} when so few data cannot hold a picture of this size: decoding would take long
+ * and give gray.
+ */
+export function prepareJpeg(file: Uint8Array, size: Size): Uint8Array {
+  const frame = readFrame(file), { stated, scan } = frame;
+  const bits = 8 * (file.length - scan);
+  if (scan < file.length && bits < fewestBits(frame, size)) {
+    throw new HatchlingError(
+      `damaged JPEG: its header states ${size.width} × ${size.height} pixels, more than the ` +
+        `${file.length - scan} bytes of data that follow can hold`,
+    );
+  }
+  if (frame.components.length < 3) return file;
+  const ids = frame.components.map(({ id }) => id).join("");
+  const transform = transformOf(ids, frame.jfif, stated);
   if (transform === (stated ?? (ids.length === 3 ? YCBCR : undefined))) return file;
   // Right before the first scan: the last such segment counts.
   const name = new TextEncoder().encode("Adobe");
@@ -131,4 +172,20 @@ export function withColours(file: Uint8Array): Uint8Array {
   out.set(segment, scan);
   out.set(file.subarray(scan), scan + segment.length);
   return out;
+}
+
+/**
+ * What is wrong with a JPEG that could not be decoded, in words.
+ *
+ * @param file A file that {@linkcode jpegSize} has accepted.
+ */
+export function jpegFault(file: Uint8Array): string {
+  const { markers, scan } = readFrame(file);
+  if (scan === file.length) return "it ends before its picture data: the file was cut off";
+  if (!markers.has(0xdb)) return "it has no quantisation tables";
+  let end = file.length;
+  while (end > scan && (file[end - 2] !== 0xff || file[end - 1] !== EOI)) end--;
+  if (end === scan) return "it has no end marker: the file was cut off";
+  if (!markers.has(0xc4)) return "it has no Huffman tables";
+  return "its compressed data are damaged, or of a kind that is not decoded";
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { crc32 } from "node:zlib";
 import { HatchlingError } from "../../errors.ts";
 import { ascii, type Size, viewOf } from "./bytes.ts";
 
@@ -31,7 +32,8 @@ export function pngSize(bytes: Uint8Array): Size | undefined {
   const type = ascii(bytes, 12, 4);
   if (type !== "IHDR" || view.getUint32(8) !== 13) {
     throw new HatchlingError(
-      `damaged PNG: expected its header chunk IHDR first but found ${JSON.stringify(type)}`,
+      `damaged PNG: expected its header chunk IHDR of 13 bytes first but found ` +
+        `${JSON.stringify(type)} of ${view.getUint32(8)}`,
     );
   }
   const [depth, colour, compression, filter, interlace] = bytes.subarray(24, 29);
@@ -44,19 +46,54 @@ export function pngSize(bytes: Uint8Array): Size | undefined {
   return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
+interface Chunk {
+  at: number;
+  type: string;
+  data: Uint8Array;
+  /** Whether the file holds all of it. */
+  whole: boolean;
+}
+
+/** Chunks up to IEND, or to where the file ends. */
+function* chunks(file: Uint8Array): Generator<Chunk> {
+  const view = viewOf(file);
+  for (let at = 8; at + 8 <= file.length;) {
+    const end = at + 12 + view.getUint32(at), type = ascii(file, at + 4, 4);
+    yield { at, type, data: file.subarray(at + 8, end - 4), whole: end <= file.length };
+    if (type === "IEND") return;
+    at = end;
+  }
+}
+
 /**
  * EXIF block of a whole PNG: its last eXIf chunk, as Pillow takes it; it may come after the picture.
  *
  * @param file A file that {@linkcode pngSize} has accepted.
  */
 export function pngExif(file: Uint8Array): Uint8Array | undefined {
-  const view = viewOf(file);
   let found: Uint8Array | undefined;
-  for (let at = 8; at + 12 <= file.length;) {
-    const length = view.getUint32(at), type = ascii(file, at + 4, 4), from = at + 8;
-    if (type === "IEND") break;
-    if (type === "eXIf") found = file.subarray(from, from + length);
-    at = from + length + 4;
-  }
+  for (const { type, data } of chunks(file)) if (type === "eXIf") found = data;
   return found;
+}
+
+/**
+ * What is wrong with a PNG that could not be decoded, in words.
+ *
+ * @param file A file that {@linkcode pngSize} has accepted.
+ */
+export function pngFault(file: Uint8Array): string {
+  const view = viewOf(file), types = new Set<string>();
+  for (const { at, type, data, whole } of chunks(file)) {
+    const where = `its ${JSON.stringify(type).slice(1, -1)} chunk at byte ${at}`;
+    if (!whole) return `${where} runs past the end: the file was cut off, or a length is wrong`;
+    if (
+      crc32(file.subarray(at + 4, at + 8 + data.length)) !== view.getUint32(at + 8 + data.length)
+    ) {
+      return `the checksum of ${where} is wrong`;
+    }
+    types.add(type);
+  }
+  if (!types.has("IDAT")) return "it holds no picture data (no IDAT chunk)";
+  if (file[25] === 3 && !types.has("PLTE")) return "it has no palette (no PLTE chunk)";
+  return "its compressed data are damaged or too few";
 }

@@ -81,6 +81,7 @@ export function webpSize(bytes: Uint8Array): Size | undefined {
 /** The file up to where it says it ends: what follows is none of its business. */
 function contents(file: Uint8Array): Uint8Array {
   const end = 8 + viewOf(file).getUint32(4, true);
+  if (end < RIFF_HEADER + 8) throw damaged(`it states a length of ${end} bytes`);
   if (end > file.length) {
     throw damaged(`it states ${end} bytes but ends after ${file.length}: it was cut off`);
   }
