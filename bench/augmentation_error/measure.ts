@@ -8,7 +8,7 @@ import { packPictures, planesOf } from "../../lib/data/image.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { Rng } from "../../lib/rng.ts";
 import { exact, exactNormalize, type Levels } from "../../tests/augmentation/exact.ts";
-import type { ErrorCase } from "./cases.ts";
+import type { ErrorCase, Limit } from "./cases.ts";
 import { KINDS, picture } from "./pictures.ts";
 
 /** A picture, and what is done to it. */
@@ -122,7 +122,12 @@ export async function measure(
   return row;
 }
 
-/** Whether a row is within the limits of its case. */
-export function within(row: ErrorRow, { limit }: ErrorCase): boolean {
+/** The limit of a case on an adapter. */
+export function limitOf({ limit, fused = limit }: ErrorCase, gpu: Gpu): Limit {
+  return gpu.info.isFallbackAdapter ? limit : fused;
+}
+
+/** Whether a row is within a limit; NaN is not. */
+export function within(row: ErrorRow, limit: Limit): boolean {
   return row.max <= limit.max && row.share <= limit.share;
 }
