@@ -14,7 +14,8 @@ import { STEPS } from "./cases.ts";
 import type { Contender } from "./contender.ts";
 import { measureLimits } from "./limits.ts";
 import { openOurs } from "./ours.ts";
-import { openPeers } from "./peers/mod.ts";
+import { openPeers, tryOpen } from "./peers/mod.ts";
+import { openTorchvision } from "./peers/torchvision.ts";
 import { hostCost, profileStep, profileText } from "./profile.ts";
 import { digits, sectionText } from "./report.ts";
 import { benchScale, scaleText } from "./scale.ts";
@@ -126,9 +127,12 @@ async function main(): Promise<void> {
   if (wants("rows")) await section("rows", rowCases());
   if (wants("loss")) await section("loss", lossCases());
   if (wants("augmentation")) {
-    const rows = await benchAugmentation(gpu, repeats);
+    const peer = options.peers ? await tryOpen("torchvision", openTorchvision, note) : undefined;
+    if (peer) say(`torchvision ${peer.version}, ${peer.cores} cores`);
+    const rows = await benchAugmentation(gpu, repeats, peer);
     say(augmentationText(rows));
-    figures.augmentation = rows;
+    figures.augmentation = { torchvision: peer?.version, rows };
+    await peer?.close();
   }
   if (wants("step")) {
     await section("step", stepCases(options.sizes));

@@ -15,11 +15,21 @@ const PEERS = { "jax-js": openJax, tfjs: openTfjs, "torch-cpu": openTorch };
 export async function openPeers(note: (line: string) => void): Promise<Contender[]> {
   const peers: Contender[] = [];
   for (const [name, open] of Object.entries(PEERS)) {
-    try {
-      peers.push(await open());
-    } catch (error) {
-      note(`without ${name}: ${firstLine(error)}`);
-    }
+    const peer = await tryOpen(name, open, note);
+    if (peer) peers.push(peer);
   }
   return peers;
+}
+
+/** Starts one peer, or says in one line why it is left out. */
+export async function tryOpen<T>(
+  name: string,
+  open: () => Promise<T>,
+  note: (line: string) => void,
+): Promise<T | undefined> {
+  try {
+    return await open();
+  } catch (error) {
+    note(`without ${name}: ${firstLine(error)}`);
+  }
 }

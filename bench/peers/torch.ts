@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
 import { initialize } from "../../lib/model/mod.ts";
 import { isDecayed } from "../../lib/optim/mod.ts";
 import type { Contender, Subject } from "../contender.ts";
@@ -17,67 +16,23 @@ import {
   type StepJob,
 } from "../jobs.ts";
 import { modelOf } from "../model.ts";
+import { startPython } from "./python.ts";
 
-const SCRIPT = fileURLToPath(new URL("torch_server.py", import.meta.url));
-
-/** Pythons that may have PyTorch: one of the user's choice, then Debian's. */
-const PYTHONS = ["python3", "/usr/bin/python3"];
-
-/** What the environment may say that slows PyTorch down, or makes it eat a core while it waits. */
-const ENVIRONMENT = { OMP_WAIT_POLICY: "PASSIVE" };
-const UNSET = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
+/** What torch_server.py says first. */
+interface Hello {
+  version: string;
+  threads: number;
+}
 
 /** Below this many GFLOP/s a core, the BLAS is one without vector instructions. */
 const SLOWEST = 20;
 
-/** Talks to torch_server.py in lines of JSON. */
-class Server {
-  readonly #child: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #output: ReadableStreamDefaultReader<string>;
-  #rest = "";
-
-  constructor(python: string) {
-    const kept = Object.entries(Deno.env.toObject()).filter(([name]) => !UNSET.includes(name));
-    this.#child = new Deno.Command(python, {
-      args: [SCRIPT],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-      clearEnv: true,
-      env: { ...Object.fromEntries(kept), ...ENVIRONMENT },
-    }).spawn();
-    this.#input = this.#child.stdin.getWriter();
-    this.#output = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  async answer<T>(): Promise<T> {
-    while (!this.#rest.includes("\n")) {
-      const { value, done } = await this.#output.read();
-      if (done) throw new Error("its process ended");
-      this.#rest += value;
-    }
-    const end = this.#rest.indexOf("\n");
-    const line = this.#rest.slice(0, end);
-    this.#rest = this.#rest.slice(end + 1);
-    return JSON.parse(line);
-  }
-
-  async ask<T>(request: unknown): Promise<T> {
-    await this.#input.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
-    return this.answer();
-  }
-
-  async close(): Promise<void> {
-    await this.#input.close().catch(() => {});
-    await this.#output.cancel();
-    await this.#child.status;
-  }
-}
-
 /** Starts it; fails where no Python has PyTorch. */
 export async function openTorch(): Promise<Contender> {
-  const { server, hello } = await firstServer();
+  const { server, hello } = await startPython<Hello>(
+    "torch_server.py",
+    "no Python has PyTorch: apt-get install python3-torch python3-numpy libopenblas0-pthread",
+  );
   let tempFile: string | undefined;
   const clean = () => {
     if (tempFile) Deno.removeSync(tempFile);
@@ -112,20 +67,6 @@ export async function openTorch(): Promise<Contender> {
     prepare: subjectOf,
     close: () => void server.close(),
   };
-}
-
-async function firstServer() {
-  for (const python of PYTHONS) {
-    try {
-      const server = new Server(python);
-      return { server, hello: await server.answer<{ version: string; threads: number }>() };
-    } catch {
-      continue; // no such program, or one without PyTorch
-    }
-  }
-  throw new Error(
-    "no Python has PyTorch: apt-get install python3-torch python3-numpy libopenblas0-pthread",
-  );
 }
 
 /** The step with its weights in a file, f32 one after the other. */
