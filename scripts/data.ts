@@ -1,0 +1,50 @@
+/**
+ * `deno task data check DIR`, `deno task data stats [DIR]`, `deno task data preview [CONFIG]`: what to know of
+ * pictures before training on them.
+ *
+ * Exit status: 0 when all is well; 1 when something is damaged or nothing can be used; 2 for wrong arguments.
+ *
+ * @module
+ */
+import { HatchlingError } from "../lib/errors.ts";
+import { adviceFor } from "./data/advice.ts";
+import { ArgumentError, type CheckArguments, readArguments } from "./data/arguments.ts";
+import { check } from "./data/check.ts";
+import { reportOf } from "./data/report.ts";
+import { stats } from "./data/stats.ts";
+import { Progress } from "./train/progress.ts";
+
+async function checkCommand({ folder, deep, json, config }: CheckArguments): Promise<number> {
+  const options = {
+    deep,
+    workers: config.data.num_workers,
+    maxPixels: config.data.max_pixels,
+    channels: config.model.in_chans,
+  };
+  const found = await check(folder, options, new Progress());
+  const advice = adviceFor(found, config, Deno.systemMemoryInfo().total);
+  const sound = found.pictures > 0 && found.damaged.length === 0;
+  console.log(
+    json ? JSON.stringify({ sound, ...found, advice }, null, 2) : reportOf(found, advice),
+  );
+  return sound ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  const args = await readArguments(Deno.args);
+  if (args?.command === "check") return await checkCommand(args);
+  if (args?.command === "stats") await stats(args);
+  if (args?.command === "preview") {
+    const { preview } = await import("./data/preview.ts"); // needs a GPU, the others do not
+    await preview(args);
+  }
+  return 0;
+}
+
+try {
+  Deno.exit(await main());
+} catch (error) {
+  if (!(error instanceof HatchlingError)) throw error;
+  if (error.message) console.error(`error: ${error.message}`);
+  Deno.exit(error instanceof ArgumentError ? 2 : 1);
+}

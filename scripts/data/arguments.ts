@@ -1,0 +1,122 @@
+/**
+ * The command line of `deno task data`.
+ *
+ * @module
+ */
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { type Config, type Override, parseConfig, parseOverrides } from "../../lib/config.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { readFile } from "../../lib/io/files.ts";
+
+/** `data check`. */
+export interface CheckArguments {
+  command: "check";
+  folder: string;
+  deep: boolean;
+  json: boolean;
+  config: Config;
+}
+
+/** `data stats`. */
+export interface StatsArguments {
+  command: "stats";
+  json: boolean;
+  maxImages?: number;
+  config: Config;
+}
+
+/** `data preview`. */
+export interface PreviewArguments {
+  command: "preview";
+  /** Path of the YAML file, when there is one. */
+  file?: string;
+  out: string;
+  images: number;
+  epochs: number;
+  config: Config;
+}
+
+/** What was asked for. */
+export type Arguments = CheckArguments | StatsArguments | PreviewArguments;
+
+/** Something is wrong with the command line, not with the data. */
+export class ArgumentError extends HatchlingError {}
+
+const KEYS =
+  "\nAny key of the configuration: --data.batch_size 32, --augmentation.global_crop_size 96 " +
+  "(docs/configuration.md)";
+
+/**
+ * Reads the arguments and the configuration that they name.
+ *
+ * @returns Undefined when only help was asked for, which is on the screen by then.
+ * @throws {ArgumentError} for arguments and configurations that are wrong. What commander has said about it
+ * already is an empty message.
+ */
+export async function readArguments(args: readonly string[]): Promise<Arguments | undefined> {
+  const { overrides, rest } = parseOverrides(args);
+  let asked: Partial<Arguments> = {}, file: string | undefined;
+  const given: Override[] = [];
+  const program = new Command("data").description("Looks at pictures before training.")
+    .exitOverride().showHelpAfterError("(--help shows what there is)");
+  const command = (name: string, about: string) =>
+    program.command(name).description(about).addHelpText("after", KEYS);
+  command(
+    "check",
+    "Decodes every picture of a folder and tells what it holds.\nExit status: 0 all is " +
+      "sound, 1 something is damaged or nothing can be used, 2 wrong arguments.",
+  )
+    .argument("<dir>", "folder of pictures, searched with its sub-folders")
+    .option("--deep", "also find files with other bytes but the same pixels")
+    .option("--json", "print one object with everything, lists in full")
+    .option("--config <file>", "the configuration that advice refers to (default: all defaults)")
+    .action((folder, { config, ...options }) => {
+      file = config;
+      asked = { command: "check", folder, deep: false, json: false, ...options };
+    });
+  command("stats", "Mean and standard deviation per channel, as lines for the configuration.")
+    .argument("[dir]", "folder of pictures (default: what the configuration names)")
+    .option("--channels <n>", "1 gray, 3 colour, 4 colour and alpha: model.in_chans", positive)
+    .option("--max-images <n>", "take only so many pictures, evenly spread", positive)
+    .option("--json", "print one object")
+    .option("--config <file>", "YAML file (default: all defaults)")
+    .action((folder, { config, channels, ...options }) => {
+      file = config;
+      if (folder !== undefined) given.push({ key: "data.path", value: folder });
+      if (channels !== undefined) given.push({ key: "model.in_chans", value: String(channels) });
+      asked = { command: "stats", json: false, ...options };
+    });
+  command(
+    "preview",
+    "Writes a page that shows pictures and all of their views, as training sees them.",
+  )
+    .argument("[config]", "YAML file, configs/small.yaml for instance (default: all defaults)")
+    .option("--out <file>", "the page", "preview.html")
+    .option("--images <n>", "pictures, evenly spread over the data set", positive, 8)
+    .option("--epochs <n>", "epochs of each", positive, 2)
+    .action((config, options) => {
+      file = config;
+      asked = { command: "preview", file, ...options };
+    });
+  try {
+    program.parse(rest, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return;
+    throw new ArgumentError("");
+  }
+  try {
+    const yaml = file === undefined ? "{}" : new TextDecoder().decode(await readFile(file));
+    const all = [...given, ...overrides];
+    return { ...asked, config: parseConfig(yaml, { file, overrides: all }) } as Arguments;
+  } catch (error) {
+    if (error instanceof HatchlingError) throw new ArgumentError(error.message);
+    throw error;
+  }
+}
+
+function positive(text: string): number {
+  const n = Number(text);
+  if (Number.isInteger(n) && n >= 1) return n;
+  throw new InvalidArgumentError("Expected a whole number from 1 on.");
+}

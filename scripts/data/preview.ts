@@ -1,0 +1,103 @@
+/**
+ * `deno task data preview`: a page that shows pictures and all of their views.
+ *
+ * @module
+ */
+import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import type { Dataset } from "../../lib/data/dataset.ts";
+import type { Picture } from "../../lib/data/image.ts";
+import { fitWithin, resizeBicubic } from "../../lib/data/resample.ts";
+import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { writeFileAtomic } from "../../lib/io/atomic.ts";
+import { Progress } from "../train/progress.ts";
+import { augmentationOf } from "../train/settings.ts";
+import type { PreviewArguments } from "./arguments.ts";
+import { openConfigured, soundPicture, spreadIndices } from "./open.ts";
+import { pageOf, type ShownPicture } from "./page.ts";
+import { dataUris } from "./png.ts";
+import { renderEpochs } from "./render.ts";
+import { bytes, count, many } from "./words.ts";
+
+/** An original is embedded with at most this many pixels: it is shown small. */
+const SHOWN_PIXELS = 480 * 480;
+
+/** Writes the page, and says where it is. */
+export async function preview(args: PreviewArguments): Promise<void> {
+  const { config, out } = args, progress = new Progress();
+  const options = augmentationOf(config);
+  const dataset = await openConfigured(config, progress);
+  let gpu: Gpu | undefined;
+  try {
+    const indices = await soundIndices(dataset, args.images, options.channels);
+    await ensureAdapter();
+    gpu = await openGpu({ limits: config.device.limits });
+    const pictures: ShownPicture[] = [];
+    const { seed } = config.training, { epochs } = args;
+    for (const [i, picture] of indices) {
+      progress.show(`making views of picture ${pictures.length + 1} of ${indices.size}`);
+      const address = { seed, image: i, epochs };
+      pictures.push({
+        id: dataset.id(i),
+        index: i,
+        width: picture.width,
+        height: picture.height,
+        original: dataUris(shownSize(picture)),
+        epochs: (await renderEpochs(gpu, options, picture, address)).map((views) =>
+          views.map(({ parameters, picture }) => ({ parameters, images: dataUris(picture) }))
+        ),
+      });
+    }
+    progress.end();
+    const page = pageOf({
+      dataset: dataset.name,
+      length: dataset.length,
+      config: args.file ?? "defaults",
+      seed,
+      adapter: gpu.info.description,
+      options,
+      pictures,
+    });
+    const file = new TextEncoder().encode(page);
+    await writeFileAtomic(out, file);
+    const views = options.nGlobalCrops + options.numLocalViews;
+    console.log(
+      `${out}: ${many(pictures.length, "picture")}, ${many(epochs, "epoch")}, ${
+        count(views)
+      } views of ` +
+        `each (${bytes(file.length)})`,
+    );
+  } finally {
+    dataset.close?.();
+    gpu?.destroy();
+  }
+}
+
+/** Pictures evenly spread over a data set; where one is damaged, the next sound one that is not there yet. */
+async function soundIndices(
+  dataset: Dataset,
+  images: number,
+  channels: number,
+): Promise<Map<number, Picture>> {
+  const found = new Map<number, Picture>();
+  for (const first of spreadIndices(dataset.length, images)) {
+    for (let tried = 0; tried < dataset.length; tried++) {
+      const i = (first + tried) % dataset.length;
+      if (found.has(i)) continue;
+      const picture = await soundPicture(dataset, i, channels);
+      if (!picture) continue;
+      found.set(i, picture);
+      break;
+    }
+  }
+  if (found.size > 0) return new Map([...found].sort(([a], [b]) => a - b));
+  throw new HatchlingError(
+    `Expected at least one sound picture in ${dataset.name} but all ${dataset.length} are damaged: ` +
+      `"deno task data check" tells why`,
+  );
+}
+
+function shownSize(picture: Picture): Picture {
+  const { width, height } = fitWithin(picture.width, picture.height, SHOWN_PIXELS);
+  return resizeBicubic(picture, width, height);
+}

@@ -1,0 +1,42 @@
+/**
+ * Numbers as people read them.
+ *
+ * @module
+ */
+
+/** "1,234". */
+export function count(n: number): string {
+  return n.toLocaleString("en", { maximumFractionDigits: 0 });
+}
+
+/** "1 picture", "2 pictures". */
+export function many(n: number, one: string, more = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : more}`;
+}
+
+/** "1.5 GiB". */
+export function bytes(n: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  for (; n >= 1024 && unit < units.length - 1; unit++) n /= 1024;
+  return `${unit === 0 ? n : n.toFixed(1)} ${units[unit]}`;
+}
+
+/** "12 %"; small shares do not become 0. */
+export function percent(share: number): string {
+  const value = 100 * share;
+  return `${value >= 10 ? value.toFixed(0) : short(value, 2)} %`;
+}
+
+/** A number without more digits than it needs. */
+export function short(x: number, digits = 3): string {
+  return String(Number(x.toPrecision(digits)));
+}
+
+/** Control characters of file names shown, so that none of them reaches the terminal. */
+export function shown(name: string): string {
+  // deno-lint-ignore no-control-regex
+  return name.replace(/[\x00-\x1f\x7f-\x9f]/g, (c) => {
+    return `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
