@@ -36,7 +36,7 @@ export interface Chunk {
 const CHUNK = 256;
 
 /** Workers: at first, and at most. Another one is started whenever a chunk took longer than `SLOW` ms. */
-const FIRST = 2, MOST = 16, SLOW = 250;
+const FIRST = 2, MOST = 16, SLOW = 25;
 
 /** Looks at the files of a chunk, in their order. */
 export function lookAt({ questions, what }: Chunk): Found[] {
@@ -68,14 +68,18 @@ export async function lookAtAll(
   const results = new Array<Found>(n);
   let next = 0, done = 0;
   const work = async () => {
-    const worker = open();
+    let worker = open();
     try {
       while (next < n) {
         const from = next, began = performance.now();
         next += CHUNK;
         const chunk: Chunk = { questions: questions.slice(from, next), what };
-        // Where workers are forbidden or die, the same is done here.
-        const found = await ask(worker, chunk) ?? lookAt(chunk);
+        let found = await ask(worker, chunk);
+        if (!found) { // workers are forbidden here, or one has died: the same on this thread
+          worker?.terminate();
+          worker = undefined;
+          found = lookAt(chunk);
+        }
         found.forEach((one, i) => results[from + i] = one);
         done += found.length;
         onProgress?.(done, n, what === "headers" ? "reading headers" : "comparing contents");

@@ -183,3 +183,17 @@ indexTest(
     assert.deepEqual(calls.at(-1), [n, n, "reading headers"]);
   },
 );
+
+indexTest("listPictures() does without workers where they may not start", async (folder) => {
+  const n = 1100; // several chunks for each
+  for (let i = 0; i < n; i++) await put(folder, `${i}.png`, plain(1, 1, [1, 1, 1]));
+  const files = new URL("../../lib/data/files.ts", import.meta.url).href;
+  const code = `import { listPictures } from ${JSON.stringify(files)};
+    console.log((await listPictures(${JSON.stringify(folder)})).files.length);`;
+  const script = await put(folder, "list.ts", new TextEncoder().encode(code));
+  const args = ["run", "--no-prompt", "--no-check", "--no-lock", `--allow-read=${folder}`, script];
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  const said = new TextDecoder().decode(stderr);
+  assert.match(said, /in worker.*read access/, "the workers did start");
+  assert.equal(new TextDecoder().decode(stdout).trim(), `${n}`, said);
+}, ["run"]);
