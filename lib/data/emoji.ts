@@ -10,9 +10,10 @@
 
 import { join } from "node:path";
 import { HatchlingError } from "../errors.ts";
-import { type Dataset, labelsOf } from "./dataset.ts";
+import { type Dataset, labelsOf, type Progress } from "./dataset.ts";
+import type { DecodeChannels } from "./decode.ts";
 import { Decoder } from "./decoder.ts";
-import type { Picture } from "./image.ts";
+import { type Picture, planesOf } from "./image.ts";
 import { npmPackageDir } from "./npm_package.ts";
 import { fitWithin, resizeBicubic } from "./resample.ts";
 
@@ -42,13 +43,17 @@ export interface EmojiOptions {
   maxPixels?: number;
   /** Decoding workers, at least 1; there are two sheets to decode. Default 2. */
   numWorkers?: number;
+  /**
+   * Channels of the pictures: 3 colour on white, 1 gray, 4 colour and alpha as in the sheets. Default 3.
+   */
+  channels?: DecodeChannels;
   /** Called after each sheet, with the number done and of all. */
-  onProgress?: (done: number, total: number) => void;
+  onProgress?: Progress;
 }
 
 /**
- * Opens the emoji; 25 MB are downloaded on first use. All pictures are in memory (31 MB): Google's, then
- * Twitter's, each in the order of the package's list, skin tones after their base emoji.
+ * Opens the emoji; 25 MB are downloaded on first use. All pictures are in memory (31 MB, with alpha 62):
+ * Google's, then Twitter's, each in the order of the package's list, skin tones after their base emoji.
  *
  * Ids are vendor and code points ("google/1f600"). Labels: `category` (10), `subcategory` (99), `identity`
  * (3,786; the same emoji of both vendors), `vendor` (2).
@@ -64,13 +69,13 @@ export interface EmojiOptions {
  * ```
  */
 export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
-  const { maxPixels = Infinity, numWorkers = 2, onProgress } = options;
-  using decoder = new Decoder({ workers: numWorkers });
+  const { maxPixels = Infinity, channels = 3, numWorkers = 2, onProgress } = options;
+  using decoder = new Decoder({ workers: numWorkers, channels });
   const folder = await npmPackageDir("emoji-datasource", VERSION);
   const list: BaseEmoji[] = JSON.parse(await Deno.readTextFile(join(folder, "emoji.json")));
   const sheets = await decoder.decodeAll(
     VENDORS.map((vendor) => join(folder, "img", vendor, "sheets", "32.png")),
-    onProgress,
+    (done, total) => onProgress?.(done, total, "decoding sheets of emoji"),
   );
   const size = fitWithin(CELL, CELL, maxPixels);
   const pictures: Picture[] = [], ids: string[] = [];
@@ -97,6 +102,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
     name: `emoji-datasource ${VERSION} (${VENDORS.join(", ")})`,
     length: pictures.length,
     largestPixels: size.width * size.height,
+    channels,
     picture: (i) => pictures[i],
     id: (i) => ids[i],
     labels: {
@@ -117,10 +123,12 @@ function cut(sheet: Picture, { sheet_x, sheet_y }: Emoji): Picture {
         `${sheet.width} × ${sheet.height} pixels`,
     );
   }
-  const data = new Uint8Array(4 * CELL * CELL);
-  for (let y = 0; y < CELL; y++) {
-    const from = 4 * ((top + y) * sheet.width + left);
-    data.set(sheet.data.subarray(from, from + 4 * CELL), 4 * CELL * y);
+  const planes = planesOf(sheet.channels ?? 3);
+  const data = new Uint8Array(4 * CELL * CELL * planes);
+  for (let row = 0; row < planes * CELL; row++) {
+    const plane = Math.floor(row / CELL), y = top + row % CELL;
+    const from = 4 * ((plane * sheet.height + y) * sheet.width + left);
+    data.set(sheet.data.subarray(from, from + 4 * CELL), 4 * CELL * row);
   }
-  return { width: CELL, height: CELL, data };
+  return { width: CELL, height: CELL, channels: sheet.channels, data };
 }

@@ -5,7 +5,13 @@
  */
 
 import { HatchlingError } from "../errors.ts";
-import { DamagedPictureError, type Dataset, type Labels, labelsOf } from "./dataset.ts";
+import {
+  DamagedPictureError,
+  type Dataset,
+  type Labels,
+  labelsOf,
+  type SkippedFile,
+} from "./dataset.ts";
 import { compositeOnWhite, type Picture, planesOf, splitAlpha, withChannels } from "./image.ts";
 import { fitWithin, resizeBicubic } from "./resample.ts";
 
@@ -91,14 +97,14 @@ export function functionDataset(options: FunctionDatasetOptions): Dataset {
     if (Number.isInteger(i) && i >= 0 && i < length) return i;
     throw new HatchlingError(`Expected a picture index in [0, ${length}), found ${i}`);
   };
-  const damaged = new Set<number>();
+  const damaged = new Set<number>(), skipped: SkippedFile[] = [];
   const make = async (i: number) => {
     try {
       return await options.picture(checked(i));
     } catch (error) {
       if (error instanceof DamagedPictureError && !damaged.has(i)) {
         damaged.add(i);
-        dataset.skipped.push({ file: dataset.id(i), reason: error.message });
+        skipped.push({ file: dataset.id(i), reason: error.message });
       }
       throw error;
     }
@@ -118,14 +124,12 @@ export function functionDataset(options: FunctionDatasetOptions): Dataset {
       }
     },
     id: (i) => options.id ? options.id(checked(i)) : String(checked(i)),
-    skipped: [],
+    skipped,
   };
   if (options.labels) {
     dataset.labels = Object.fromEntries(
       Object.entries(options.labels).map(([kind, given]) => {
-        const labels = Array.isArray(given) ? labelsOf(given) : given as Labels;
-        requireLabels(`labels "${kind}" of ${name}`, labels, length);
-        return [kind, labels];
+        return [kind, asLabels(`labels "${kind}" of ${name}`, given, length)];
       }),
     );
   }
@@ -205,8 +209,10 @@ function requireCount(what: string, value: unknown): asserts value is number {
   );
 }
 
-/** Throws unless there is a class for every picture, and a name for every class. */
-function requireLabels(what: string, labels: Labels, length: number): void {
+/** Labels with a class for every picture, and a name for every class. */
+function asLabels(what: string, given: readonly string[] | Labels, length: number): Labels {
+  const isNames = Array.isArray(given) && given.every((name) => typeof name === "string");
+  const labels = isNames ? labelsOf(given) : given as Labels;
   const { values, names } = labels ?? {};
   if (!(values instanceof Int32Array) || !Array.isArray(names)) {
     throw new HatchlingError(
@@ -227,6 +233,7 @@ function requireLabels(what: string, labels: Labels, length: number): void {
         `${wrong} has ${values[wrong]}`,
     );
   }
+  return labels;
 }
 
 /** A value, or of an object only what it is. */
