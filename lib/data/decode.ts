@@ -115,17 +115,22 @@ async function decodeAs(header: Header, file: Uint8Array): Promise<Picture> {
 
 /** Gray (format 0), RGB (1) or CMYK (2) to RGBA; naive CMYK, as no colour profile is read. */
 function fromJpeg({ width, height, format, buffer }: Frame & { format: number }): Picture {
-  const data = new Uint8Array(4 * width * height).fill(255);
-  const channels = [1, 3, 4][format];
-  for (let i = 0, from = 0; i < data.length; i += 4, from += channels) {
-    if (format === 2) {
-      const light = 255 - buffer[from + 3];
-      for (let c = 0; c < 3; c++) data[i + c] = Math.round((255 - buffer[from + c]) * light / 255);
-    } else {
-      for (let c = 0; c < 3; c++) data[i + c] = buffer[from + (format === 0 ? 0 : c)];
+  const pixels = new Int32Array(width * height); // red in the lowest byte
+  const opaque = 0xff000000;
+  if (format === 0) {
+    for (let i = 0; i < pixels.length; i++) pixels[i] = buffer[i] * 0x010101 | opaque;
+  } else if (format === 1) {
+    for (let i = 0, at = 0; i < pixels.length; i++, at += 3) {
+      pixels[i] = buffer[at] | buffer[at + 1] << 8 | buffer[at + 2] << 16 | opaque;
+    }
+  } else {
+    for (let i = 0, at = 0; i < pixels.length; i++, at += 4) {
+      const light = 255 - buffer[at + 3];
+      const lit = (c: number) => Math.round((255 - buffer[at + c]) * light / 255);
+      pixels[i] = lit(0) | lit(1) << 8 | lit(2) << 16 | opaque;
     }
   }
-  return { width, height, data };
+  return { width, height, data: new Uint8Array(pixels.buffer) };
 }
 
 /** A frame may cover a part of the canvas; the rest is transparent. */

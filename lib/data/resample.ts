@@ -65,37 +65,66 @@ export function bicubicWeights(nIn: number, nOut: number): AxisWeights {
   return { start, count, weights, taps };
 }
 
+/** Half of the divisor: rounds. */
+const HALF = 1 << (PRECISION - 1);
+
 function clip8(sum: number): number {
-  const v = (sum + (1 << (PRECISION - 1))) >> PRECISION;
+  const v = sum >> PRECISION;
   return v < 0 ? 0 : v > 255 ? 255 : v;
 }
 
+/** Sums of red, green and blue to a pixel with alpha 255. */
+function pixel(red: number, green: number, blue: number): number {
+  return clip8(red) | clip8(green) << 8 | clip8(blue) << 16 | 0xff000000;
+}
+
 /**
- * Resamples along one axis of RGBA8 seen as [outer, n, inner] pixels; alpha becomes 255.
- * Columns: outer = height, inner = 1. Rows: outer = 1, inner = width.
+ * Resamples along one axis of pixels `[outer, n, inner]`; alpha becomes 255. Columns: inner = 1, outer =
+ * rows. Rows: outer = planes, inner = width. Two outputs at a time share their weights.
  */
-function resizeAxis(data: Uint8Array, outer: number, nIn: number, inner: number, nOut: number) {
+function resizeAxis(from: Int32Array, outer: number, nIn: number, inner: number, nOut: number) {
   const { start, count, weights, taps } = bicubicWeights(nIn, nOut);
-  const out = new Uint8Array(outer * nOut * inner * 4);
-  for (let p = 0, to = 0; p < outer; p++) {
+  const out = new Int32Array(outer * nOut * inner);
+  const pair = (o: number, at1: number, at2: number, to1: number, to2: number) => {
+    let r1 = HALF, g1 = HALF, b1 = HALF, r2 = HALF, g2 = HALF, b2 = HALF;
+    for (let k = o * taps, end = k + count[o]; k < end; k++, at1 += inner, at2 += inner) {
+      const w = weights[k], p1 = from[at1], p2 = from[at2];
+      r1 = (r1 + Math.imul(w, p1 & 255)) | 0;
+      g1 = (g1 + Math.imul(w, (p1 >> 8) & 255)) | 0;
+      b1 = (b1 + Math.imul(w, (p1 >> 16) & 255)) | 0;
+      r2 = (r2 + Math.imul(w, p2 & 255)) | 0;
+      g2 = (g2 + Math.imul(w, (p2 >> 8) & 255)) | 0;
+      b2 = (b2 + Math.imul(w, (p2 >> 16) & 255)) | 0;
+    }
+    out[to1] = pixel(r1, g1, b1);
+    out[to2] = pixel(r2, g2, b2);
+  };
+  // An odd number of lines: the last one twice.
+  if (inner === 1) {
+    for (let p = 0; p < outer; p += 2) {
+      const q = Math.min(p + 1, outer - 1);
+      for (let o = 0; o < nOut; o++) {
+        pair(o, p * nIn + start[o], q * nIn + start[o], p * nOut + o, q * nOut + o);
+      }
+    }
+    return out;
+  }
+  for (let p = 0; p < outer; p++) {
     for (let o = 0; o < nOut; o++) {
-      const first = (p * nIn + start[o]) * inner * 4, n = count[o], row = o * taps;
-      for (let q = 0; q < inner; q++, to += 4) {
-        let r = 0, g = 0, b = 0;
-        for (let k = 0, from = first + q * 4; k < n; k++, from += inner * 4) {
-          const w = weights[row + k];
-          r = (r + Math.imul(w, data[from])) | 0;
-          g = (g + Math.imul(w, data[from + 1])) | 0;
-          b = (b + Math.imul(w, data[from + 2])) | 0;
-        }
-        out[to] = clip8(r);
-        out[to + 1] = clip8(g);
-        out[to + 2] = clip8(b);
-        out[to + 3] = 255;
+      const at = (p * nIn + start[o]) * inner, to = (p * nOut + o) * inner;
+      for (let x = 0; x < inner; x += 2) {
+        const y = Math.min(x + 1, inner - 1);
+        pair(o, at + x, at + y, to + x, to + y);
       }
     }
   }
   return out;
+}
+
+/** RGBA8 as one number a pixel with red in the lowest byte. */
+function words(data: Uint8Array): Int32Array {
+  const { buffer, byteOffset, length } = data.byteOffset % 4 === 0 ? data : data.slice();
+  return new Int32Array(buffer, byteOffset, length / 4);
 }
 
 /**
@@ -123,13 +152,16 @@ export function resizeBicubic(picture: Picture, width: number, height: number): 
       );
     }
   }
+  if (width === picture.width && height === picture.height) return picture;
   const planes = planesOf(picture.channels ?? 3);
-  let data = picture.data;
-  // Planes follow one another: to the columns they are more rows.
-  const rows = planes * picture.height;
-  if (width !== picture.width) data = resizeAxis(data, rows, picture.width, 1, width);
-  if (height !== picture.height) data = resizeAxis(data, planes, picture.height, width, height);
-  return data === picture.data ? picture : { ...picture, width, height, data };
+  let pixels = words(picture.data);
+  if (width !== picture.width) { // planes follow one another: to the columns they are more rows
+    pixels = resizeAxis(pixels, planes * picture.height, picture.width, 1, width);
+  }
+  if (height !== picture.height) {
+    pixels = resizeAxis(pixels, planes, picture.height, width, height);
+  }
+  return { ...picture, width, height, data: new Uint8Array(pixels.buffer) };
 }
 
 /**

@@ -76,6 +76,8 @@ Deno.test("resizeBicubic() resizes every plane of a picture by itself", () => {
     assert.equal(got.channels, 8);
     const expected = planes.flatMap((plane) => [...resizeBicubic(plane, w, h).data]);
     assert.deepEqual([...got.data], expected);
+    const odd = new Uint8Array([0, ...data]).subarray(1); // not at a multiple of four bytes
+    assert.deepEqual(resizeBicubic({ width: 13, height: 9, channels: 8, data: odd }, w, h), got);
   }
 });
 
