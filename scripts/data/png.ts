@@ -3,8 +3,12 @@
  *
  * @module
  */
-import { encode } from "fast-png";
+import { Buffer } from "node:buffer";
+import { PNG } from "pngjs";
 import { type Picture, planesOf } from "../../lib/data/image.ts";
+
+/** Colour types of PNG. */
+const GRAY = 0, RGB = 2;
 
 /**
  * PNG data URIs of a picture, one per plane of three channels: a plane of one channel is gray, of two red and
@@ -12,12 +16,14 @@ import { type Picture, planesOf } from "../../lib/data/image.ts";
  */
 export function dataUris({ width, height, channels = 3, data }: Picture): string[] {
   return Array.from({ length: planesOf(channels) }, (_, plane) => {
-    const kept = channels - 3 * plane === 1 ? 1 : 3;
-    const levels = new Uint8Array(kept * width * height);
-    for (let i = 0, from = 4 * width * height * plane; i < levels.length; i += kept, from += 4) {
-      for (let c = 0; c < kept; c++) levels[i + c] = data[from + c];
-    }
-    const png = encode({ width, height, data: levels, channels: kept, depth: 8 });
-    return `data:image/png;base64,${png.toBase64()}`;
+    const pixels = 4 * width * height;
+    const rgba = data.slice(plane * pixels, (plane + 1) * pixels);
+    const gray = channels - 3 * plane === 1;
+    if (gray) { for (let i = 0; i < pixels; i += 4) rgba.fill(rgba[i], i, i + 3); }
+    const bytes: Uint8Array = PNG.sync.write(
+      { width, height, data: Buffer.from(rgba.buffer) },
+      { colorType: gray ? GRAY : RGB },
+    );
+    return `data:image/png;base64,${bytes.toBase64()}`;
   });
 }
