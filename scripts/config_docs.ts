@@ -17,22 +17,58 @@ export function configurationGuide(): string {
       sections().map(({ name }) => `[${name}](#${name})`).join(", ")
     }. A section or key that is left out takes the default given here: that of facebookresearch/dino's \`main_dino.py\` (ViT), where it has one. \`{}\` is a whole configuration; see \`configs/\` for others.`,
     "Any key can be set on the command line too, and wins over the file:",
-    "```sh\ndeno task train configs/small.yaml --optimizer.lr 1e-3 --optimizer.betas='[0.9, 0.99]'\n```",
+    "```sh\ndeno task train configs/small.yaml --optimizer.lr 1e-3 --optimizer.betas='[0.9, 0.99]' \\\n  --augmentation.local.hue 0.05 --augmentation.global_2='{hue: 0.1, grayscale_prob: 0}'\n```",
     "Values are read as YAML, except that a key which takes a text takes it as typed (`null` is none where null is accepted). Of two values for one key the later wins.",
     "Reading is strict. A run does not start with an unknown key, a key given twice, a value of another type, one outside its limits, or keys that contradict each other. Everything wrong is listed at once, each with its place:",
     '```text\nconfigs/my.yaml:7:3: loss.teacher_tmp: unknown key - did you mean "teacher_temp"?\nconfigs/my.yaml:9:17: optimizer.lr: expected a number > 0 but found "fast"\n--model.heads: model.dim: expected a multiple of model.heads (5) but found 96\n```',
     "Only when the YAML itself cannot be read, its syntax errors come first, alone or beside the command line's.",
     ...sections().map(sectionGuide),
     "## Rules between keys",
-    RULES.map((rule) => `- ${rule.text}`).join("\n"),
+    [...new Set(RULES.map((rule) => `- ${rule.text}`))].join("\n"),
   ].join("\n\n") + "\n";
 }
 
-function sectionGuide({ name, description, keys }: Section): string {
-  const lines = keys.map((key) =>
-    `- **\`${key.path}\`** (${accepts(key.json)}; default ${fallback(key)}): ${key.description}`
-  );
-  return `## ${name}\n\n${description}\n\n${lines.join("\n")}`;
+function sectionGuide({ name, description, keys, tables }: Section): string {
+  const parts = [
+    `## ${name}`,
+    description,
+    bullets(keys.map((key) => [key.path, key.json, fallback(key), key.description])),
+  ];
+  for (const same of alike(tables)) {
+    parts.push(
+      `### ${same.map((table) => table.path).join(", ")}`,
+      bullets(same.map((table) => [table.path, table.description])),
+      "What is left out, or null, is taken from a shared key of the section or is the number given here" +
+        (same.length > 1 ? `; where they differ, in the order of these tables.` : "."),
+      bullets(same[0].keys.map((key) => [
+        key.name,
+        key.json,
+        fallbacks(same, key.name),
+        key.description,
+      ])),
+    );
+  }
+  return parts.join("\n\n");
+}
+
+/** A list of names with their descriptions; of keys with what they accept and their default too. */
+function bullets(items: ([string, string] | [string, Json, string, string])[]): string {
+  return items.map((item) =>
+    item.length === 2
+      ? `- **\`${item[0]}\`**: ${item[1]}`
+      : `- **\`${item[0]}\`** (${accepts(item[1])}; default ${item[2]}): ${item[3]}`
+  ).join("\n");
+}
+
+/** Tables that share an interface, together. */
+const alike = (
+  tables: Section[],
+): Section[][] => [...Map.groupBy(tables, (table) => table.interface).values()];
+
+/** The defaults of one key in tables that are alike. */
+function fallbacks(tables: Section[], name: string): string {
+  const each = tables.map(({ keys }) => fallback(keys.find((key) => key.name === name)!));
+  return new Set(each).size === 1 ? each[0] : each.join(" / ");
 }
 
 const fallback = (key: Key) => key.derived ?? `\`${value(key.default)}\``;
@@ -42,32 +78,50 @@ export function configTypes(): string {
   const parts = [
     "// Written by `deno task docs:config` from schema*.ts: edit those.\n",
     "/**\n * The configuration as plain objects. Names are those of the YAML file.\n *\n * @module\n */\n",
-    ...sections().map((section) =>
-      interfaceOf(
-        typeName(section.name),
-        `Section \`${section.name}\`: ${section.description}`,
-        section.keys.map((key) => ({
-          name: key.name,
-          type: key.resolved ?? typeOf(key.json),
-          doc: `${key.description} Default: ${fallback(key)}.`,
-        })),
-      )
-    ),
+    ...sections().flatMap((section) => [
+      ...alike(section.tables).map((same) =>
+        interfaceOf(
+          same[0].interface,
+          `Tables ${same.map((table) => `\`${table.path}\``).join(", ")}.`,
+          same[0].keys.map((key) => member(key, fallbacks(same, key.name))),
+        )
+      ),
+      interfaceOf(section.interface, `Section \`${section.name}\`: ${section.description}`, [
+        ...section.keys.map((key) => member(key, fallback(key))),
+        ...section.tables.map(memberOf),
+      ]),
+    ]),
     interfaceOf(
       "Config",
       "A whole configuration, every key present.",
-      sections().map(({ name, description }) => ({ name, type: typeName(name), doc: description })),
+      sections().map(memberOf),
     ),
   ];
   return parts.join("\n");
 }
 
-const typeName = (section: string) => `${section[0].toUpperCase()}${section.slice(1)}Config`;
+interface Member {
+  name: string;
+  type: string;
+  doc: string;
+}
+
+const member = (key: Key, standard: string): Member => ({
+  name: key.name,
+  type: key.resolved ?? typeOf(key.json),
+  doc: `${key.description} Default: ${standard}.`,
+});
+
+const memberOf = (section: Section): Member => ({
+  name: section.name,
+  type: section.interface,
+  doc: section.description,
+});
 
 function interfaceOf(
   name: string,
   doc: string,
-  members: { name: string; type: string; doc: string }[],
+  members: Member[],
 ): string {
   const lines = members.map((one) =>
     `${comment(one.doc, "  ")}  readonly ${one.name}: ${one.type};\n`

@@ -26,6 +26,7 @@ export interface Json {
 
 /** One key of the configuration. */
 export interface Key extends KeyMeta {
+  /** Path of the section or table that it stands in. */
   section: string;
   name: string;
   /** `section.name`. */
@@ -38,34 +39,90 @@ export interface Key extends KeyMeta {
   schema: z.ZodType;
 }
 
-/** One section of the configuration. */
+/** One section of the configuration, or a table inside one. */
 export interface Section {
+  /** Path of the section that it stands in; "" at the top. */
+  section: string;
   name: string;
+  /** `section.name`; the name alone at the top. */
+  path: string;
   description: string;
+  /** Name of the TypeScript interface. Tables of one name have the same keys. */
+  interface: string;
   keys: Key[];
+  /** The tables inside it. */
+  tables: Section[];
 }
 
 let known: Section[] | undefined;
+let byPath: { keys: Map<string, Key>; sections: Map<string, Section> } | undefined;
 
-/** Every section with its keys, in the order of the schema. */
+/** The sections at the top with their keys and tables, in the order of the schema. */
 export function sections(): Section[] {
-  return known ??= Object.entries(configSchema.shape).map(([section, schema]) => {
-    const tree = z.toJSONSchema(schema, { io: "input" });
-    const keys = Object.entries(tree.properties!).map(([name, value]) => ({
-      ...(value as Omit<Key, "json">),
-      section,
-      name,
-      path: `${section}.${name}`,
-      json: value as Json,
-      schema: (schema.shape as Record<string, z.ZodType>)[name],
-    }));
-    return { name: section, description: tree.description!, keys };
-  });
+  return known ??= Object.entries(configSchema.shape).map(([name, schema]) =>
+    sectionOf("", name, schema)
+  );
+}
+
+function sectionOf(section: string, name: string, schema: z.ZodObject): Section {
+  const path = section ? `${section}.${name}` : name;
+  const tree = z.toJSONSchema(schema, { io: "input" });
+  const keys: Key[] = [];
+  const tables: Section[] = [];
+  for (const [inner, value] of Object.entries(tree.properties!)) {
+    const type = schema.shape[inner];
+    if (type instanceof z.ZodObject) tables.push(sectionOf(path, inner, type));
+    else {
+      keys.push({
+        ...(value as Omit<Key, "json">),
+        section: path,
+        name: inner,
+        path: `${path}.${inner}`,
+        json: value as Json,
+        schema: type as z.ZodType,
+      });
+    }
+  }
+  const title = `${name[0].toUpperCase()}${name.slice(1)}Config`;
+  const own = (tree as { interface?: string }).interface ?? title;
+  return { section, name, path, description: tree.description!, interface: own, keys, tables };
+}
+
+/** Every section and table: each section before its tables. */
+export function allSections(): Section[] {
+  return [...paths().sections.values()];
+}
+
+/** Every key, those of tables too. */
+export function allKeys(): Key[] {
+  return [...paths().keys.values()];
 }
 
 /** The key `section.name`, or undefined. */
 export function findKey(path: string): Key | undefined {
-  return sections().flatMap((section) => section.keys).find((key) => key.path === path);
+  return paths().keys.get(path);
+}
+
+/** The section or table of a path, or undefined. */
+export function findSection(path: string): Section | undefined {
+  return paths().sections.get(path);
+}
+
+function paths(): NonNullable<typeof byPath> {
+  if (byPath) return byPath;
+  const all = sections().flatMap((section) => [section, ...section.tables]);
+  return byPath = {
+    sections: new Map(all.map((section) => [section.path, section])),
+    keys: new Map(all.flatMap(({ keys }) => keys.map((key) => [key.path, key]))),
+  };
+}
+
+/** The value that a configuration holds at a path. */
+export function valueAt(config: object, path: string): unknown {
+  return path.split(".").reduce(
+    (value, name) => (value as Record<string, unknown>)[name],
+    config as unknown,
+  );
 }
 
 /** In words, what a type accepts: "a number > 0", `an integer ≥ 1 or null`, `"a" or "b"`. */
@@ -76,7 +133,11 @@ export function accepts(json: Json): string {
 }
 
 function choicesOf(json: Json): string[] {
-  if (json.anyOf) return json.anyOf.flatMap(choicesOf);
+  if (json.anyOf) {
+    // A list comes last: of "a list, each a number or null" nobody knows what may be null.
+    const isList = (one: Json) => one.type === "array" ? 1 : 0;
+    return json.anyOf.toSorted((a, b) => isList(a) - isList(b)).flatMap(choicesOf);
+  }
   if ("const" in json) return [String(json.const)];
   if (json.enum) return json.enum.map((one) => `"${one}"`);
   switch (json.type) {

@@ -4,13 +4,14 @@
  * @module
  */
 
-import { sections } from "./describe.ts";
+import { type Section, sections, valueAt } from "./describe.ts";
 import { asYaml } from "./overrides.ts";
 import type { Config } from "./types.ts";
 
 /**
- * Writes a configuration as YAML with every key, a comment above each section. Read again by
- * `parseConfig()` it gives the same configuration.
+ * Writes a configuration as YAML with every key, a comment above each section. Only what a table has
+ * in common with the shared key that it would take anyway is left out, so that a change of the
+ * shared key still reaches the table. Read again by `parseConfig()` it gives the same configuration.
  *
  * @param config A configuration.
  * @returns YAML that ends with a newline.
@@ -24,11 +25,19 @@ import type { Config } from "./types.ts";
  * ```
  */
 export function stringifyConfig(config: Config): string {
-  const values = config as unknown as Record<string, Record<string, unknown>>;
-  return sections().map(({ name, description, keys }) => {
-    const lines = keys.map((key) => `  ${key.name}: ${value(values[name][key.name])}\n`);
-    return `# ${description}\n${name}:\n${lines.join("")}`;
-  }).join("\n");
+  return sections().map((section) => mapping(config, section, "")).join("\n");
+}
+
+function mapping(config: Config, { name, description, keys, tables }: Section, indent: string) {
+  const written = keys.filter(({ path, inherits }) =>
+    typeof inherits !== "string" || !Object.is(valueAt(config, path), valueAt(config, inherits))
+  );
+  const lines = written.map((key) =>
+    `${indent}  ${key.name}: ${value(valueAt(config, key.path))}\n`
+  );
+  const inner = tables.map((table): string => mapping(config, table, `${indent}  `));
+  const body = [...lines, ...inner].join("");
+  return `${indent}# ${description}\n${indent}${name}:${body ? `\n${body}` : " {}\n"}`;
 }
 
 /** One value on one line, in YAML's flow style. */

@@ -14,6 +14,8 @@ export interface KeyMeta {
   derived?: string;
   /** TypeScript type of the resolved value where it isn't that of the input. */
   resolved?: string;
+  /** What a null stands for: the value of the key at this path, or this number. */
+  inherits?: string | number;
 }
 
 /** A key: what it accepts, what stands for it when it is left out, and its documentation. */
@@ -44,3 +46,5 @@ export const area = z.number().gt(0).max(1);
 export const belowOne = z.number().min(0).lt(1);
 /** A text that is not empty. */
 export const text = z.string().min(1);
+/** A number from 0 to `most`. */
+export const upTo = (most: number): z.ZodNumber => z.number().min(0).max(most);

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { findKey, wantsText } from "./describe.ts";
-import { type Entries, plain, readYaml, type Report } from "./source.ts";
+import { findKey, findSection, wantsText } from "./describe.ts";
+import { type Entries, plain, readMapping, readYaml, type Report } from "./source.ts";
 import { hintForKey } from "./suggest.ts";
 
 /** A value of the command line, as it was typed. */
 export interface Override {
-  /** `section.key`. */
+  /** `section.key`, or the `section.table` whose keys the value maps. */
   readonly key: string;
   /** Its text, read as YAML unless the key takes a text; undefined where none followed. */
   readonly value?: string;
@@ -70,13 +70,21 @@ export function readOverrides(
 ): void {
   for (const { key, value: text } of overrides) {
     const where = `--${key}`;
-    const known = findKey(key);
-    if (!known) {
-      const [section, ...name] = key.split(".");
-      const hint = hintForKey(section, name.join("."), "--");
+    const [known, table] = [findKey(key), findSection(key)];
+    if (!known && !table) {
+      const dot = key.lastIndexOf(".");
+      const hint = hintForKey(key.slice(0, dot), key.slice(dot + 1), "--");
       report(where, key, `unknown key - ${hint.text}`, hint.keys);
     } else if (text === undefined) {
-      report(where, key, `expected a value behind it: ${where} VALUE`);
+      report(
+        where,
+        key,
+        `expected a value behind it: ${where} ${table ? "'{KEY: VALUE}'" : "VALUE"}`,
+      );
+    } else if (!known) {
+      const { doc, errors } = readYaml(text);
+      if (errors.length) report(where, key, errors[0].message);
+      else readMapping(table!, doc.contents, { doc, at: () => where, entries, report });
     } else {
       entries.set(key, {
         value: wantsText(known.json) ? asText(text) : asYaml(text),

@@ -5,12 +5,14 @@
  */
 
 import { HatchlingError } from "../errors.ts";
-import { accepts, itemOf, type Key, sections, show } from "./describe.ts";
+import { accepts, itemOf, type Key, type Section, sections, show, valueAt } from "./describe.ts";
 import { type Override, readOverrides } from "./overrides.ts";
 import { backboneShape, RULES } from "./rules.ts";
+import { datasetOf, normalizationOf } from "./rules_views.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
+import type { ViewTable } from "./schema_views.ts";
 import { type Entries, type Entry, readSource, type Report } from "./source.ts";
-import type { Config } from "./types.ts";
+import type { AugmentationConfig, Config } from "./types.ts";
 
 /** What {@linkcode parseConfig} may be told besides the text. */
 export interface ParseConfigOptions {
@@ -49,31 +51,44 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
   readSource(text, options.file ?? "config", file, report);
   readOverrides(options.overrides ?? [], line, report);
 
-  const parsed: Record<string, Record<string, unknown>> = {};
-  for (const section of sections()) {
-    parsed[section.name] = {};
-    for (const key of section.keys) {
-      // The file's value must be right even where the command line's takes its place.
-      parsed[section.name][key.name] = key.schema.parse(undefined);
-      for (const entry of [file, line].flatMap((entries) => entries.get(key.path) ?? [])) {
-        const result = key.schema.safeParse(entry.value);
-        if (result.success) parsed[section.name][key.name] = result.data;
-        else reportValue(key, entry, result.error.issues.map((issue) => issue.path));
-      }
-    }
-  }
+  const parsed = Object.fromEntries(sections().map((one) => [one.name, valuesOf(one)]));
   const config = parsed as unknown as ParsedConfig;
   for (const { keys, check } of RULES) {
     if (wrong.has("")) break; // nothing is known of the file
-    if (keys.some((key) => wrong.has(key) || wrong.has(key.split(".")[0]))) continue;
-    const what = check(config);
-    if (what) report(culprit(keys), keys[0], what);
+    if (keys.some(isWrong)) continue;
+    const broken = check(config);
+    if (!broken) continue;
+    const [what, key] = typeof broken === "string" ? [broken, keys[0]] : [broken.what, broken.key];
+    report(culprit([key, ...keys]), key, what);
   }
 
   if (problems.length) {
     throw new HatchlingError(problems.sort(byPlace).map((problem) => problem.line).join("\n"));
   }
   return resolve(configSchema.parse(parsed));
+
+  function valuesOf({ keys, tables }: Section): Record<string, unknown> {
+    return Object.fromEntries([
+      ...keys.map((key) => [key.name, valueOf(key)]),
+      ...tables.map((table) => [table.name, valuesOf(table)]),
+    ]);
+  }
+
+  /** A key's value. The file's must be right even where the command line's takes its place. */
+  function valueOf(key: Key): unknown {
+    let value: unknown = key.schema.parse(undefined);
+    for (const entry of [file, line].flatMap((entries) => entries.get(key.path) ?? [])) {
+      const result = key.schema.safeParse(entry.value);
+      if (result.success) value = result.data;
+      else reportValue(key, entry, result.error.issues.map((issue) => issue.path));
+    }
+    return value;
+  }
+
+  /** True when the key or one of the sections around it is wrong. */
+  function isWrong(key: string): boolean {
+    return key.split(".").some((_, i, parts) => wrong.has(parts.slice(0, i + 1).join(".")));
+  }
 
   function reportValue(key: Key, entry: Entry, paths: PropertyKey[][]): void {
     // A list that is wrong as a whole says it all: its items need no lines of their own.
@@ -109,18 +124,36 @@ function byPlace(a: { where: string }, b: { where: string }): number {
 
 /** Works out what null stands for. */
 function resolve(parsed: ParsedConfig): Config {
-  const { data, model, evaluation } = parsed;
+  const { data, augmentation, model, evaluation } = parsed;
   const config: Expected = {
     ...parsed,
-    data: { ...data, dataset: data.dataset ?? (data.path === null ? "emoji" : "folder") },
+    data: { ...data, dataset: data.dataset ?? datasetOf(data.path) },
+    augmentation: { ...augmentation, ...normalizationOf(parsed), ...viewsOf(parsed) },
     model: { ...model, ...backboneShape(model) },
     evaluation: { ...evaluation, knn_k: [evaluation.knn_k].flat() as number[] },
   };
   return config;
 }
 
+/** The tables of the views, with what they take from shared keys. */
+function viewsOf(parsed: ParsedConfig): Pick<AugmentationConfig, ViewTable> {
+  const tables = sections().find(({ name }) => name === "augmentation")!.tables;
+  return Object.fromEntries(tables.map(({ name, keys }) => [
+    name,
+    Object.fromEntries(keys.map(({ name, path, inherits }) => [
+      name,
+      valueAt(parsed, path) ??
+        (typeof inherits === "string" ? valueAt(parsed, inherits) : inherits),
+    ])),
+  ])) as unknown as Pick<AugmentationConfig, ViewTable>;
+}
+
+type Numbers<T> = { [K in keyof T]: Exclude<T[K], null> };
 interface Resolved {
-  data: { dataset: "folder" | "emoji" };
+  data: { dataset: Exclude<ParsedConfig["data"]["dataset"], null> };
+  augmentation:
+    & { [T in ViewTable]: Numbers<ParsedConfig["augmentation"][T]> }
+    & Record<"normalize_mean" | "normalize_std", readonly number[]>;
   model: { dim: number; depth: number; heads: number };
   evaluation: { knn_k: readonly number[] };
 }

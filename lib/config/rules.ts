@@ -5,18 +5,10 @@
  * @module
  */
 
+import { atMost, type Rule } from "./rule.ts";
 import type { ParsedConfig } from "./schema.ts";
 import { BACKBONES } from "./schema_model.ts";
-
-/** One rule between keys. */
-export interface Rule {
-  /** The keys it looks at; the first is the one that is said to be wrong. */
-  keys: readonly string[];
-  /** For the documentation. */
-  text: string;
-  /** What is wrong, or undefined. Holds only the rule's own keys for certain. */
-  check(config: ParsedConfig): string | undefined;
-}
+import { VIEW_RULES } from "./rules_views.ts";
 
 type Preset = keyof typeof BACKBONES;
 const SHAPE = ["dim", "depth", "heads"] as const;
@@ -26,43 +18,6 @@ export function backboneShape(model: ParsedConfig["model"]): Record<typeof SHAPE
   const preset = BACKBONES[model.backbone as Preset];
   const pick = (name: typeof SHAPE[number]) => model[name] ?? preset?.[name] ?? NaN;
   return { dim: pick("dim"), depth: pick("depth"), heads: pick("heads") };
-}
-
-function ordered(low: string, high: string): Rule {
-  const value = (config: ParsedConfig, name: string) =>
-    (config.augmentation as unknown as Record<string, number>)[name];
-  return {
-    keys: [`augmentation.${low}`, `augmentation.${high}`],
-    text: `\`augmentation.${low}\` is at most \`augmentation.${high}\`.`,
-    check: (config) =>
-      value(config, low) <= value(config, high) ? undefined : atMost(
-        `augmentation.${high}`,
-        value(config, high),
-        value(config, low),
-      ),
-  };
-}
-
-const atMost = (other: string, limit: number, found: number) =>
-  `expected at most ${other} (${limit}) but found ${found}`;
-
-function wholePatches(name: "global_crop_size" | "local_crop_size"): Rule {
-  const local = name === "local_crop_size";
-  return {
-    keys: [
-      `augmentation.${name}`,
-      "model.patch_size",
-      ...(local ? ["augmentation.num_local_views"] : []),
-    ],
-    text: `\`augmentation.${name}\` is a multiple of \`model.patch_size\`${
-      local ? ", unless there are no local views" : ""
-    }.`,
-    check({ augmentation, model }) {
-      const size = augmentation[name];
-      if (size % model.patch_size === 0 || (local && augmentation.num_local_views === 0)) return;
-      return `expected a multiple of model.patch_size (${model.patch_size}) but found ${size}`;
-    },
-  };
 }
 
 function ofBackbone(name: typeof SHAPE[number]): Rule {
@@ -97,32 +52,7 @@ function epochs(section: "scheduler" | "loss", name: string): Rule {
 
 /** Every rule, in the order of the documentation. */
 export const RULES: readonly Rule[] = [
-  {
-    keys: ["data.dataset", "data.path"],
-    text: "`data.dataset: folder` needs `data.path`; `emoji` takes none.",
-    check({ data }) {
-      if (data.dataset === "folder" && data.path === null) {
-        return "expected data.path, the folder of pictures, beside dataset folder";
-      }
-      if (data.dataset === "emoji" && data.path !== null) {
-        return "expected no data.path beside the built-in emoji set - set data.dataset to folder";
-      }
-    },
-  },
-  {
-    keys: ["augmentation.n_global_crops", "augmentation.num_local_views"],
-    text: "`augmentation.n_global_crops` + `augmentation.num_local_views` is at least 2.",
-    check({ augmentation }) {
-      if (augmentation.n_global_crops + augmentation.num_local_views >= 2) return;
-      return "expected at least 2, as augmentation.num_local_views is 0: a view alone has none to predict";
-    },
-  },
-  ordered("global_crop_scale_min", "global_crop_scale_max"),
-  ordered("local_crop_scale_min", "local_crop_scale_max"),
-  ordered("aspect_ratio_min", "aspect_ratio_max"),
-  ordered("gaussian_blur_sigma_min", "gaussian_blur_sigma_max"),
-  wholePatches("global_crop_size"),
-  wholePatches("local_crop_size"),
+  ...VIEW_RULES,
   ...SHAPE.map(ofBackbone),
   {
     keys: ["model.dim", "model.heads", "model.backbone"],

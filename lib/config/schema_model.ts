@@ -36,7 +36,13 @@ export const model = z.strictObject({
     aka: ["num_heads"],
   }),
   mlp_ratio: key(positive, 4, "Hidden width of a block's MLP over `model.dim`."),
-  in_chans: key(z.literal(3), 3, "Channels of a picture: red, green and blue."),
+  in_chans: key(
+    z.int().min(1).max(1024),
+    3,
+    "Channels of a picture: 3 are red, green and blue, 1 is gray, 4 are red, green, blue and alpha; other numbers " +
+      "are for data sets of your own.",
+    { aka: ["channels", "in_channels"] },
+  ),
   drop_path_rate: key(
     belowOne,
     0.1,

@@ -90,6 +90,32 @@ export const training = z.strictObject({
     1,
     "Epochs at the start during which the head's last layer is not trained.",
   ),
+  gradient_accumulation_steps: key(
+    count,
+    1,
+    "Batches of `data.batch_size` whose gradients make one step: the step of a batch so many times as large " +
+      "(the centre sees all of it), in the memory of one.",
+    { aka: ["accumulate_grad_batches", "grad_accum", "accumulation_steps"] },
+  ),
+  recompute: key(
+    z.boolean(),
+    false,
+    "Keep only the input of every block for the backward pass and make the rest again: the same bits, less " +
+      "memory, more time (activation checkpointing).",
+    { aka: ["activation_checkpointing", "gradient_checkpointing", "checkpointing"] },
+  ),
+  on_non_finite: key(
+    z.enum(["stop", "skip"]),
+    "stop",
+    "After a step with NaN or infinity, which changes nothing: `stop` saves the state from before it and ends " +
+      "the run with a diagnosis; `skip` leaves that batch out and goes on.",
+    { aka: ["skip_nan"] },
+  ),
+  max_skipped_steps: key(
+    zeroOrMore,
+    10,
+    "With `on_non_finite: skip`, the most batches that a run leaves out; then it stops.",
+  ),
 }).meta({ description: "Length of the run, the teacher, and what keeps the first epochs stable." });
 
 /** Section `checkpoint`. */
@@ -102,6 +128,17 @@ export const checkpoint = z.strictObject({
   ),
   save_every_n_iters: key(orNull, null, "Save also after every n-th step; null does not."),
   keep_last_n: key(orNull, 5, "Newest checkpoints kept; null keeps all. DINO has no such limit."),
+  keep_every_n_epochs: key(
+    orNull,
+    null,
+    "Keep the checkpoint of every n-th epoch's end for good; null keeps the newest only.",
+  ),
+  save_best: key(
+    z.boolean(),
+    true,
+    "Keep the best state in best.safetensors, as `evaluation.every_n_epochs` finds it: by k-NN, without labels " +
+      "by view retrieval.",
+  ),
 }).meta({ description: "When checkpoints are written and how many are kept." });
 
 /** Section `logging`. */
@@ -125,6 +162,12 @@ export const evaluation = z.strictObject({
     true,
     "Measure also how often a picture is found from a crop of it. DINO has no such figure.",
   ),
+  every_n_epochs: key(
+    orNull,
+    null,
+    "Evaluate the teacher at the end of every n-th epoch too; null does it at the end of the run only.",
+    { aka: ["eval_freq", "knn_every"] },
+  ),
   max_images: key(orNull, null, "Evaluate on this many pictures at most; null takes all."),
   batch_size: key(count, 128, "Pictures per forward pass of the teacher."),
 }).meta({ description: "How the teacher's features are judged." });
@@ -141,5 +184,10 @@ export const device = z.strictObject({
     true,
     "Time a few kernels on a GPU that is new here, once, and keep the choice in the user's cache folder " +
       "(hatchling/kernels-*.json: delete it to choose anew); false takes fixed ones.",
+  ),
+  watchdog_seconds: key(
+    positive,
+    600,
+    "End the run with a message when the GPU has not answered for so long: it hangs.",
   ),
 }).meta({ description: "The GPU." });

@@ -14,7 +14,7 @@ import {
   type Node,
   parseDocument,
 } from "./deps.ts";
-import { findKey, show } from "./describe.ts";
+import { type Section, sections, show } from "./describe.ts";
 import { hintForKey, hintForSection, nearest, sectionNames } from "./suggest.ts";
 
 /** A value with its place, as `file:line:column` or `--section.key`. */
@@ -91,65 +91,101 @@ export function readSource(text: string, file: string, entries: Entries, report:
     report(at(root), "", `${expected} but found ${found}`);
     return;
   }
-  eachPair(root, "", (given, key, value) => {
-    let name = given;
-    if (!sectionNames().includes(name)) {
-      const hint = hintForSection(name);
-      report(at(key), name, `unknown section - ${hint.text}`, hint.keys);
-      // Its keys are read as if it were the section that must be meant, so that all errors show.
-      const meant = nearest(name, sectionNames());
-      if (!meant || root.has(meant) || !isMap(value)) return;
-      name = meant;
-    }
-    const section = isAlias(value) ? value.resolve(doc) : value;
-    if (!isMap(section)) {
-      const found = describe(plain(value as Node, doc));
-      report(at(empty(value) ? key : value), name, `expected a mapping of keys but found ${found}`);
+  const reading: Reading = { doc, at, entries, report };
+  eachPair(root, "", reading, (name, key, value) => {
+    const section = sections().find((one) => one.name === name);
+    if (section) return readMapping(section, value, reading, key);
+    const hint = hintForSection(name);
+    report(at(key), name, `unknown section - ${hint.text}`, hint.keys);
+    readAsMeant(root, name, sections(), value, reading);
+  });
+}
+
+/** What reading a mapping needs to know. */
+export interface Reading {
+  doc: Document.Parsed;
+  /** Where a node is; of one without a place, where the other is. */
+  at(node: unknown, instead?: unknown): string;
+  entries: Entries;
+  report: Report;
+}
+
+/**
+ * Reads the keys and tables of a section from a node: fills the entries with the known keys, reports
+ * all else. `name` is the node of its name, where an empty value is reported.
+ */
+export function readMapping(
+  section: Section,
+  node: unknown,
+  reading: Reading,
+  name?: unknown,
+): void {
+  const { doc, at, entries, report } = reading;
+  const map = isAlias(node) ? node.resolve(doc) : node;
+  if (!isMap(map)) {
+    const found = describe(plain(node as Node, doc));
+    const where = at(empty(node) ? name : node);
+    report(where, section.path, `expected a mapping of keys but found ${found}`);
+    return;
+  }
+  eachPair(map, `${section.path}.`, reading, (inner, key, value) => {
+    const table = section.tables.find((one) => one.name === inner);
+    if (table) return readMapping(table, value, reading, key);
+    const path = `${section.path}.${inner}`;
+    if (!section.keys.some((one) => one.name === inner)) {
+      const hint = hintForKey(section.path, inner);
+      report(at(key), path, `unknown key - ${hint.text}`, hint.keys);
+      readAsMeant(map, inner, section.tables, value, reading);
       return;
     }
-    eachPair(section, `${name}.`, (inner, innerKey, innerValue) => {
-      const path = `${name}.${inner}`;
-      if (!findKey(path)) {
-        const hint = hintForKey(name, inner);
-        report(at(innerKey), path, `unknown key - ${hint.text}`, hint.keys);
-        return;
-      }
-      const found = plain(innerValue as Node, doc);
-      const where = at(empty(innerValue) ? innerKey : innerValue);
-      if (found === undefined) {
-        const alias = isAlias(innerValue) ? innerValue.source : "";
-        report(where, path, `expected an anchor &${alias} before its alias *${alias}`);
-        return;
-      }
-      const items = isSeq(innerValue) ? innerValue.items.map((item) => at(item)) : [];
-      entries.set(path, { value: found, where, items });
-    });
-  });
-
-  function eachPair(
-    map: { items: { key: unknown; value: unknown }[] },
-    prefix: string,
-    visit: (name: string, key: unknown, value: unknown) => void,
-  ): void {
-    const first = new Map<string, string>();
-    for (const { key, value } of map.items) {
-      if (!isScalar(key)) {
-        report(
-          at(key, map),
-          prefix.slice(0, -1),
-          "expected the name of a key but found a list, mapping or alias",
-        );
-        continue;
-      }
-      const name = String(key.value);
-      const earlier = first.get(name);
-      if (earlier !== undefined) {
-        report(at(key), `${prefix}${name}`, `given twice, first at ${earlier}: keep one`);
-        continue;
-      }
-      first.set(name, at(key).slice(file.length + 1));
-      visit(name, key, value);
+    const found = plain(value as Node, doc);
+    const where = at(empty(value) ? key : value);
+    if (found === undefined) {
+      const alias = isAlias(value) ? value.source : "";
+      report(where, path, `expected an anchor &${alias} before its alias *${alias}`);
+      return;
     }
+    const items = isSeq(value) ? value.items.map((item) => at(item)) : [];
+    entries.set(path, { value: found, where, items });
+  });
+}
+
+/** Reads a misspelt section as the one that must be meant, so that all of its errors show. */
+function readAsMeant(
+  parent: { has(key: unknown): boolean },
+  name: string,
+  among: Section[],
+  value: unknown,
+  reading: Reading,
+): void {
+  const meant = nearest(name, among.map((one) => one.name));
+  if (!meant || parent.has(meant) || !isMap(value)) return;
+  readMapping(among.find((one) => one.name === meant)!, value, reading);
+}
+
+function eachPair(
+  map: { items: { key: unknown; value: unknown }[] },
+  prefix: string,
+  { at, report }: Reading,
+  visit: (name: string, key: unknown, value: unknown) => void,
+): void {
+  const first = new Map<string, string>();
+  for (const { key, value } of map.items) {
+    if (!isScalar(key)) {
+      const what = "expected the name of a key but found a list, mapping or alias";
+      report(at(key, map), prefix.slice(0, -1), what);
+      continue;
+    }
+    const name = String(key.value);
+    const earlier = first.get(name);
+    if (earlier !== undefined) {
+      const place = /\d+:\d+$/.exec(earlier);
+      const where = place ? `, first at ${place[0]}` : "";
+      report(at(key), `${prefix}${name}`, `given twice${where}: keep one`);
+      continue;
+    }
+    first.set(name, at(key));
+    visit(name, key, value);
   }
 }
 

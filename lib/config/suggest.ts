@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Key, sections } from "./describe.ts";
+import { allKeys, allSections, findSection, type Key, type Section, sections } from "./describe.ts";
 
 /**
  * Number of edits (insert, delete, replace, swap two neighbours) that turn one word into another:
@@ -39,67 +39,98 @@ export function nearest(name: string, among: readonly string[]): string | undefi
   return best;
 }
 
+/** A key or a table, as far as suggestions go. */
+export type Named = Pick<Key, "name" | "path" | "section" | "aka">;
+
 /**
- * The existing keys that an unknown `section.name` may mean, likeliest first: the name in another
- * section, the key known elsewhere by that name, a near name in its section, a near name anywhere.
- * `section` is undefined for a name that stands outside of any section.
+ * The existing keys and tables that an unknown `section.name` may mean, likeliest first: the name in
+ * another section, the key known elsewhere by that name, a near name in its section, a near name
+ * anywhere. Of keys that share a name, those of tables stand back. `section` is undefined for a name
+ * that stands outside of any section.
  */
-export function suggestKeys(section: string | undefined, name: string): Key[] {
-  const all = sections();
-  const keys = all.flatMap((one) => one.keys);
-  const home = section === undefined ? undefined : all.find((one) => one.name === section) ??
-    all.find((one) => one.name === nearest(section, all.map((other) => other.name)));
+export function suggestKeys(section: string | undefined, name: string): Named[] {
+  const home = section === undefined ? undefined : nearSection(section);
+  const all: Named[] = [...allKeys(), ...allSections().filter((one) => one.section)];
   const word = name.toLowerCase().replaceAll("-", "_");
-  const inHome = (key: Key) => key.section === home?.name;
-  for (const same of [(key: Key) => key.name === word, (key: Key) => key.aka?.includes(word)]) {
-    const found = keys.filter((key) => same(key));
-    if (found.some(inHome)) return found.filter(inHome);
-    if (found.length) return found;
+  for (const same of [(one: Named) => one.name === word, (one: Named) => one.aka?.includes(word)]) {
+    const found = all.filter((one) => same(one));
+    const inHome = found.filter((one) => one.section === home?.path);
+    if (inHome.length) return inHome;
+    if (found.length) return outermost(found);
   }
-  const near = nearest(name, home?.keys.map((key) => key.name) ?? []);
-  if (near) return home!.keys.filter((key) => key.name === near);
-  const far = nearest(name, keys.map((key) => key.name));
-  return keys.filter((key) => key.name === far);
+  const own = all.filter((one) => one.section === home?.path);
+  const near = nearest(name, own.map((one) => one.name));
+  if (near) return own.filter((one) => one.name === near);
+  const far = nearest(name, all.map((one) => one.name));
+  return outermost(all.filter((one) => one.name === far));
+}
+
+/** The section that a path names or, with letters wrong, means; as much of it as there is. */
+function nearSection(path: string): Section | undefined {
+  let home: Section | undefined;
+  for (const part of path.split(".")) {
+    const among = home ? home.tables : sections();
+    const meant = nearest(part, among.map((one) => one.name));
+    const next = among.find((one) => one.name === part) ?? among.find((one) => one.name === meant);
+    if (!next) break;
+    home = next;
+  }
+  return home;
+}
+
+function outermost(found: Named[]): Named[] {
+  const depth = ({ section }: Named) => section.split(".").length;
+  const least = Math.min(...found.map(depth));
+  return found.filter((one) => depth(one) === least);
 }
 
 /** What may have been meant by an unknown name. */
 export interface Hint {
   /** Stands behind "unknown key - ". */
   text: string;
-  /** The `section.key`s it may stand for: nothing is certain about their values. */
+  /** The keys and tables that it may stand for: nothing is certain about their values. */
   keys: string[];
 }
 
 /** The hint for an unknown key: those that may be meant, or all there are. */
 export function hintForKey(section: string, name: string, prefix = ""): Hint {
-  const found = suggestKeys(section, name);
-  const home = sections().find((one) => one.name === section);
+  const dot = name.lastIndexOf(".");
+  const found = dot < 0
+    ? suggestKeys(section, name)
+    : suggestKeys(`${section}.${name.slice(0, dot)}`, name.slice(dot + 1));
+  const home = findSection(section);
   if (!found.length && home) {
-    const keys = home.keys.map((key) => key.name).join(", ");
+    const keys = [...home.keys, ...home.tables].map((one) => one.name).join(", ");
     return { text: `the keys of ${section} are ${keys}`, keys: [] };
   }
-  const names = found.map((key) =>
-    prefix ? `"${prefix}${key.path}"` : key.section === section ? `"${key.name}"` : `"${key.path}"`
+  return didYouMean(
+    found.map((one) => {
+      if (prefix) return `"${prefix}${one.path}"`;
+      if (dot >= 0) return underItsSection(one);
+      return one.section === section ? `"${one.name}"` : `"${one.path}"`;
+    }),
+    found,
   );
-  return didYouMean(names, found);
 }
 
 /** The hint for an unknown section, which may be a key that lacks its section. */
 export function hintForSection(name: string): Hint {
-  const dot = name.indexOf(".");
+  const dot = name.lastIndexOf(".");
   const near = dot < 0 ? nearest(name, sectionNames()) : undefined;
   if (near) return didYouMean([`"${near}"`], []);
   const found = dot < 0
     ? suggestKeys(undefined, name)
     : suggestKeys(name.slice(0, dot), name.slice(dot + 1));
-  return didYouMean(found.map((key) => `"${key.name}" under "${key.section}:"`), found);
+  return didYouMean(found.map(underItsSection), found);
 }
 
-function didYouMean(names: string[], keys: Key[]): Hint {
+const underItsSection = ({ name, section }: Named) => `"${name}" under "${section}:"`;
+
+function didYouMean(names: string[], found: Named[]): Hint {
   const text = names.length
     ? `did you mean ${names.join(" or ")}?`
     : `the sections are ${sectionNames().join(", ")}`;
-  return { text, keys: keys.map((key) => key.path) };
+  return { text, keys: found.map((one) => one.path) };
 }
 
 /** The names of all sections. */

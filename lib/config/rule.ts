@@ -1,0 +1,24 @@
+/**
+ * What a rule between keys is.
+ *
+ * @module
+ */
+
+import type { ParsedConfig } from "./schema.ts";
+
+/** One rule between keys. */
+export interface Rule {
+  /** The keys it looks at; the first is the one that is said to be wrong. */
+  keys: readonly string[];
+  /** For the documentation. */
+  text: string;
+  /**
+   * What is wrong, with the key of the rule that is wrong where it is not the first; or undefined.
+   * Holds only the rule's own keys for certain.
+   */
+  check(config: ParsedConfig): string | { key: string; what: string } | undefined;
+}
+
+/** "expected at most …". */
+export const atMost = (other: string, limit: number, found: number): string =>
+  `expected at most ${other} (${limit}) but found ${found}`;

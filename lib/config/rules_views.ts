@@ -1,0 +1,146 @@
+/**
+ * Rules of the pictures and their views, and what their nulls stand for.
+ *
+ * @module
+ */
+
+import { valueAt } from "./describe.ts";
+import { atMost, type Rule } from "./rule.ts";
+import type { ParsedConfig } from "./schema.ts";
+import { VIEW_TABLES } from "./schema_views.ts";
+
+/** The data set that `data.path` says by itself. */
+export function datasetOf(path: string | null): NonNullable<ParsedConfig["data"]["dataset"]> {
+  if (path === null) return "emoji";
+  if (/\.(csv|tsv|txt)$/i.test(path)) return "list";
+  return /\.(ts|js|mjs)$/i.test(path) ? "module" : "folder";
+}
+
+/** Mean and standard deviation per channel. */
+export function normalizationOf(
+  { augmentation, model: { in_chans: n } }: ParsedConfig,
+): Record<"normalize_mean" | "normalize_std", readonly number[]> {
+  const [mean, std] = n === 3
+    ? [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
+    : [n === 1 ? [0.449] : Array(n).fill(0.5), n === 1 ? [0.226] : Array(n).fill(0.25)];
+  return {
+    normalize_mean: augmentation.normalize_mean ?? mean,
+    normalize_std: augmentation.normalize_std ?? std,
+  };
+}
+
+/** `low` of a section is at most its `high`. */
+function ordered(low: string, high: string): Rule {
+  const keys = [`augmentation.${low}`, `augmentation.${high}`];
+  return {
+    keys,
+    text: `\`${keys[0]}\` is at most \`${keys[1]}\`.`,
+    check(config) {
+      const [least, most] = keys.map((key) => valueAt(config, key) as number);
+      return least <= most ? undefined : atMost(keys[1], most, least);
+    },
+  };
+}
+
+/** The same inside a table, of which either may be a shared key's. */
+function orderedView(table: string, name: string, shared: string): Rule {
+  const own = ["min", "max"].map((end) => `augmentation.${table}.${name}_${end}`);
+  const common = ["min", "max"].map((end) => `augmentation.${shared}_${end}`);
+  return {
+    keys: [...own, ...common],
+    text:
+      `In ${
+        VIEW_TABLES.map((one) => `\`augmentation.${one}\``).join(", ")
+      }, each \`…_min\` is at ` +
+      "most its `…_max`, whether given there or taken from a shared key.",
+    check(config) {
+      const given = own.map((key) => valueAt(config, key) !== null);
+      if (!given.includes(true)) return; // the rule of the shared keys tells
+      const [low, high] = own.map((key, i) => given[i] ? key : common[i]);
+      const [least, most] = [low, high].map((key) => valueAt(config, key) as number);
+      if (least <= most) return;
+      if (given[0]) return atMost(high, most, least);
+      return { key: high, what: `expected at least ${low} (${least}) but found ${most}` };
+    },
+  };
+}
+
+function wholePatches(name: "global_crop_size" | "local_crop_size"): Rule {
+  const local = name === "local_crop_size";
+  return {
+    keys: [
+      `augmentation.${name}`,
+      "model.patch_size",
+      ...(local ? ["augmentation.num_local_views"] : []),
+    ],
+    text: `\`augmentation.${name}\` is a multiple of \`model.patch_size\`${
+      local ? ", unless there are no local views" : ""
+    }.`,
+    check({ augmentation, model }) {
+      const size = augmentation[name];
+      if (size % model.patch_size === 0 || (local && augmentation.num_local_views === 0)) return;
+      return `expected a multiple of model.patch_size (${model.patch_size}) but found ${size}`;
+    },
+  };
+}
+
+function perChannel(name: "normalize_mean" | "normalize_std"): Rule {
+  return {
+    keys: [`augmentation.${name}`, "model.in_chans"],
+    text: `\`augmentation.${name}\` has \`model.in_chans\` numbers.`,
+    check({ augmentation, model: { in_chans: channels } }) {
+      const found = augmentation[name]?.length ?? channels;
+      if (found === channels) return;
+      return `expected ${channels} ${channels > 1 ? "numbers, one per channel" : "number"} ` +
+        `(model.in_chans), but found ${found}`;
+    },
+  };
+}
+
+/** What each data set needs at `data.path`. */
+const NEEDS = {
+  folder: "the folder of pictures",
+  list: "the file that lists the pictures",
+  module: "the module that gives the pictures",
+  cifar10: "the folder of CIFAR-10's binary files",
+  cifar100: "the folder of CIFAR-100's binary files",
+} as const;
+
+/** Rules of the sections `data` and `augmentation`. */
+export const VIEW_RULES: readonly Rule[] = [
+  {
+    keys: ["data.dataset", "data.path"],
+    text: "`data.dataset: emoji` takes no `data.path`, `mnist` may have one, all others need it.",
+    check({ data: { dataset, path } }) {
+      if (dataset !== null && dataset in NEEDS && path === null) {
+        const what = NEEDS[dataset as keyof typeof NEEDS];
+        return `expected data.path, ${what}, beside dataset ${dataset}`;
+      }
+      if (dataset === "emoji" && path !== null) {
+        return "expected no data.path beside the built-in emoji set - set data.dataset to " +
+          datasetOf(path);
+      }
+    },
+  },
+  {
+    keys: ["augmentation.n_global_crops", "augmentation.num_local_views"],
+    text: "`augmentation.n_global_crops` + `augmentation.num_local_views` is at least 2.",
+    check({ augmentation }) {
+      if (augmentation.n_global_crops + augmentation.num_local_views >= 2) return;
+      return "expected at least 2, as augmentation.num_local_views is 0: a view alone has none to predict";
+    },
+  },
+  ordered("global_crop_scale_min", "global_crop_scale_max"),
+  ordered("local_crop_scale_min", "local_crop_scale_max"),
+  ordered("aspect_ratio_min", "aspect_ratio_max"),
+  ordered("gaussian_blur_sigma_min", "gaussian_blur_sigma_max"),
+  ...VIEW_TABLES.flatMap((table) => [
+    orderedView(table, "crop_scale", table === "local" ? "local_crop_scale" : "global_crop_scale"),
+    orderedView(table, "aspect_ratio", "aspect_ratio"),
+    orderedView(table, "gaussian_blur_sigma", "gaussian_blur_sigma"),
+  ]),
+  wholePatches("global_crop_size"),
+  wholePatches("local_crop_size"),
+  perChannel("normalize_mean"),
+  perChannel("normalize_std"),
+];
