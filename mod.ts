@@ -23,7 +23,7 @@
 export * from "./lib/augmentation.ts";
 export * from "./lib/config.ts";
 export { type StepCost, stepCost, type StepShape, type ViewShape } from "./lib/cost.ts";
-export type { Dataset, Labels, SkippedFile } from "./lib/data/dataset.ts";
+export type { Dataset, Labels, Progress, SkippedFile } from "./lib/data/dataset.ts";
 export type { Picture } from "./lib/data/image.ts";
 export * from "./lib/diagnosis.ts";
 export { emaUpdate } from "./lib/ema.ts";
