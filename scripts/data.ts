@@ -13,14 +13,10 @@ import { check } from "./data/check.ts";
 import { reportOf } from "./data/report.ts";
 import { stats } from "./data/stats.ts";
 import { Progress } from "./train/progress.ts";
+import { datasetOptionsOf } from "./train/settings.ts";
 
 async function checkCommand({ folder, deep, json, config }: CheckArguments): Promise<number> {
-  const options = {
-    deep,
-    workers: config.data.num_workers,
-    maxPixels: config.data.max_pixels,
-    channels: config.model.in_chans,
-  };
+  const options = { ...datasetOptionsOf(config), deep };
   const found = await check(folder, options, new Progress());
   const advice = adviceFor(found, config, Deno.systemMemoryInfo().total);
   const sound = found.pictures > 0 && found.damaged.length === 0;

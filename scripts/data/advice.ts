@@ -67,7 +67,7 @@ function dominated({ pictures, folders }: Check): string[] {
 }
 
 function colours({ pictures, gray }: Check, { model: { in_chans } }: Config): string[] {
-  if (gray < pictures || (in_chans as number) === 1) return [];
+  if (gray < pictures || in_chans === 1) return [];
   return ["no picture has any colour: model.in_chans 1 trains on one channel instead of three"];
 }
 

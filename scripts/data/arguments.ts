@@ -6,7 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { type Config, type Override, parseConfig, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { readFile } from "../../lib/io/files.ts";
+import { fileError, readFile } from "../../lib/io/files.ts";
 
 /** `data check`. */
 export interface CheckArguments {
@@ -55,33 +55,33 @@ const KEYS =
  */
 export async function readArguments(args: readonly string[]): Promise<Arguments | undefined> {
   const { overrides, rest } = parseOverrides(args);
-  let asked: Partial<Arguments> = {}, file: string | undefined;
+  let asked: Partial<Arguments> = {}, file: string | undefined, path: string | undefined;
   const given: Override[] = [];
-  const program = new Command("data").description("Looks at pictures before training.")
+  const program = new Command("deno task data").description("Looks at pictures before training.")
     .exitOverride().showHelpAfterError("(--help shows what there is)");
-  const command = (name: string, about: string) =>
-    program.command(name).description(about).addHelpText("after", KEYS);
+  const command = (name: string, summary: string, more = "") =>
+    program.command(name).summary(summary).description(summary + more).addHelpText("after", KEYS);
   command(
     "check",
-    "Decodes every picture of a folder and tells what it holds.\nExit status: 0 all is " +
-      "sound, 1 something is damaged or nothing can be used, 2 wrong arguments.",
+    "Decodes every picture of a folder and tells what it holds.",
+    "\nExit status: 0 all is sound, 1 something is damaged or nothing can be used, 2 wrong arguments.",
   )
     .argument("<dir>", "folder of pictures, searched with its sub-folders")
     .option("--deep", "also find files with other bytes but the same pixels")
     .option("--json", "print one object with everything, lists in full")
     .option("--config <file>", "the configuration that advice refers to (default: all defaults)")
     .action((folder, { config, ...options }) => {
-      file = config;
+      [file, path] = [config, folder];
       asked = { command: "check", folder, deep: false, json: false, ...options };
     });
   command("stats", "Mean and standard deviation per channel, as lines for the configuration.")
-    .argument("[dir]", "folder of pictures (default: what the configuration names)")
+    .argument("[dir]", "folder of pictures, list or module (default: what the configuration names)")
     .option("--channels <n>", "1 gray, 3 colour, 4 colour and alpha: model.in_chans", positive)
     .option("--max-images <n>", "take only so many pictures, evenly spread", positive)
     .option("--json", "print one object")
     .option("--config <file>", "YAML file (default: all defaults)")
     .action((folder, { config, channels, ...options }) => {
-      file = config;
+      [file, path] = [config, folder];
       if (folder !== undefined) given.push({ key: "data.path", value: folder });
       if (channels !== undefined) given.push({ key: "model.in_chans", value: String(channels) });
       asked = { command: "stats", json: false, ...options };
@@ -106,6 +106,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
     throw new ArgumentError("");
   }
   try {
+    if (path !== undefined) await requirePath(path, asked.command === "check");
     const yaml = file === undefined ? "{}" : new TextDecoder().decode(await readFile(file));
     const all = [...given, ...overrides];
     return { ...asked, config: parseConfig(yaml, { file, overrides: all }) } as Arguments;
@@ -113,6 +114,20 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
     if (error instanceof HatchlingError) throw new ArgumentError(error.message);
     throw error;
   }
+}
+
+async function requirePath(path: string, folder: boolean): Promise<void> {
+  try {
+    const { isDirectory } = await Deno.stat(path);
+    if (isDirectory || !folder) return;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw fileError("read", path, error);
+    throw new HatchlingError(`Expected pictures at ${path} but there is nothing: check the path`);
+  }
+  throw new HatchlingError(
+    `Expected a folder of pictures but found the file ${path}: name the folder that holds it (archives ` +
+      `must be unpacked)`,
+  );
 }
 
 function positive(text: string): number {

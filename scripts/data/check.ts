@@ -11,18 +11,19 @@ import { fitWithin } from "../../lib/data/resample.ts";
 import { clock, type Progress } from "../train/progress.ts";
 import type { Examined } from "./examine.ts";
 import { isMisnamed } from "./facts.ts";
+import { opening } from "./open.ts";
 import { type Bin, counted, groupsOf, histogram, type Spread, spread } from "./tally.ts";
 
 /** What to check, and with which settings of a training in mind. */
 export interface CheckOptions {
   /** Also find files with other bytes but the same pixels. */
   deep: boolean;
-  /** Decoding workers. */
-  workers: number;
-  /** `data.max_pixels`. */
-  maxPixels: number;
-  /** `model.in_chans`. */
-  channels: number;
+  /** Decoding workers. Default 2. */
+  numWorkers?: number;
+  /** `data.max_pixels`. Default: none are reduced. */
+  maxPixels?: number;
+  /** `model.in_chans`. Default 3. */
+  channels?: number;
 }
 
 /** What a check finds. All lists are in the order of the files' names. */
@@ -91,10 +92,10 @@ export async function check(
   options: CheckOptions,
   progress: Progress,
 ): Promise<Check> {
+  const { maxPixels = Infinity, channels = 3 } = options;
   const listing = await listPictures(
     folder,
-    (done, total, doing) =>
-      progress.show(total ? `${doing}: ${done} of ${total} files` : `${doing}: ${done}`),
+    (done, total, doing) => progress.show(opening(done, total, doing)),
   );
   const { files, others, linked } = listing;
   const found = new Array<Found | undefined>(files.length);
@@ -139,11 +140,11 @@ export async function check(
     duplicateBytes: [...copies].reduce((sum, i) => sum + files[i].state.size, 0),
     samePixels: samePixels && idsOf(samePixels),
     folders: counted(sound.map(({ file: { id } }) => id.includes("/") ? id.split("/", 1)[0] : ".")),
-    reduced: sound.filter(({ width, height }) => width * height > options.maxPixels).length,
-    muchReduced: sound.filter(({ width, height }) => width * height > 4 * options.maxPixels).length,
+    reduced: sound.filter(({ width, height }) => width * height > maxPixels).length,
+    muchReduced: sound.filter(({ width, height }) => width * height > 4 * maxPixels).length,
     decodedBytes: sound.reduce((sum, { width, height }) => {
-      const fit = fitWithin(width, height, options.maxPixels);
-      return sum + 4 * fit.width * fit.height * planesOf(options.channels);
+      const fit = fitWithin(width, height, maxPixels);
+      return sum + 4 * fit.width * fit.height * planesOf(channels);
     }, 0),
   };
 }
@@ -160,7 +161,7 @@ type Found =
 async function examineAll(
   files: readonly PictureFile[],
   found: (Found | undefined)[],
-  { deep, workers }: CheckOptions,
+  { deep, numWorkers: workers = 2 }: CheckOptions,
   progress: Progress,
 ): Promise<SkippedFile[]> {
   const sizes = new Map<number, number>();

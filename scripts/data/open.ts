@@ -5,32 +5,31 @@
  */
 import type { Config } from "../../lib/config.ts";
 import { DamagedPictureError, type Dataset } from "../../lib/data/dataset.ts";
-import { type Picture, withChannels } from "../../lib/data/image.ts";
+import type { Picture } from "../../lib/data/image.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import type { Progress } from "../train/progress.ts";
+import { datasetOptionsOf } from "../train/settings.ts";
 
 /** Opens the data set of a configuration. Nothing is kept in memory: each picture is needed once. */
-export async function openConfigured({ data }: Config, progress: Progress): Promise<Dataset> {
+export async function openConfigured(config: Config, progress: Progress): Promise<Dataset> {
   const dataset = await openDataset({
-    dataset: data.dataset,
-    path: data.path ?? undefined,
-    maxPixels: data.max_pixels,
+    ...datasetOptionsOf(config),
     cacheBytes: 0,
-    numWorkers: data.num_workers,
-    onProgress: (done, total) => progress.show(`opening: ${done} of ${total} files`),
+    onProgress: (done, total, doing) => progress.show(opening(done, total, doing)),
   });
   progress.end();
   return dataset;
 }
 
-/** The picture as the model sees it; undefined when it is damaged. */
-export async function soundPicture(
-  dataset: Dataset,
-  i: number,
-  channels: number,
-): Promise<Picture | undefined> {
+/** A line of progress while a data set is opened. */
+export function opening(done: number, total: number | undefined, doing: string): string {
+  return total ? `${doing}: ${done} of ${total}` : `${doing}: ${done}`;
+}
+
+/** The picture at an index; undefined when it is damaged. */
+export async function soundPicture(dataset: Dataset, i: number): Promise<Picture | undefined> {
   try {
-    return withChannels(await dataset.picture(i), channels);
+    return await dataset.picture(i);
   } catch (error) {
     if (error instanceof DamagedPictureError) return undefined;
     throw error;

@@ -29,7 +29,7 @@ export async function preview(args: PreviewArguments): Promise<void> {
   const dataset = await openConfigured(config, progress);
   let gpu: Gpu | undefined;
   try {
-    const indices = await soundIndices(dataset, args.images, options.channels);
+    const indices = await soundIndices(dataset, args.images);
     await ensureAdapter();
     gpu = await openGpu({ limits: config.device.limits });
     const pictures: ShownPicture[] = [];
@@ -77,14 +77,13 @@ export async function preview(args: PreviewArguments): Promise<void> {
 async function soundIndices(
   dataset: Dataset,
   images: number,
-  channels: number,
 ): Promise<Map<number, Picture>> {
   const found = new Map<number, Picture>();
   for (const first of spreadIndices(dataset.length, images)) {
     for (let tried = 0; tried < dataset.length; tried++) {
       const i = (first + tried) % dataset.length;
       if (found.has(i)) continue;
-      const picture = await soundPicture(dataset, i, channels);
+      const picture = await soundPicture(dataset, i);
       if (!picture) continue;
       found.set(i, picture);
       break;

@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../../lib/errors.ts";
 import { clock, Progress } from "../train/progress.ts";
+import { datasetOptionsOf } from "../train/settings.ts";
 import type { StatsArguments } from "./arguments.ts";
 import { combine, type Moments, momentsOf } from "./moments.ts";
 import { openConfigured, soundPicture, spreadIndices } from "./open.ts";
@@ -53,7 +54,7 @@ async function measure(
   most: number,
   progress: Progress,
 ): Promise<Stats> {
-  const { data, model } = config;
+  const { maxPixels = Infinity, numWorkers: workers = 1 } = datasetOptionsOf(config);
   const dataset = await openConfigured(config, progress);
   const indices = spreadIndices(dataset.length, most), started = performance.now();
   const found = new Array<Moments | undefined>(indices.length);
@@ -61,14 +62,14 @@ async function measure(
   const work = async () => {
     while (next < indices.length) {
       const k = next++;
-      const picture = await soundPicture(dataset, indices[k], model.in_chans);
+      const picture = await soundPicture(dataset, indices[k]);
       if (picture) found[k] = momentsOf(picture);
       const rest = (performance.now() - started) / 1000 * (indices.length / ++done - 1);
       progress.show(`reading: ${done} of ${indices.length} pictures, ETA ${clock(rest)}`);
     }
   };
   try {
-    await Promise.all(Array.from({ length: 2 * data.num_workers }, work));
+    await Promise.all(Array.from({ length: 2 * workers }, work));
   } finally {
     dataset.close?.();
     progress.end();
@@ -85,7 +86,7 @@ async function measure(
     dataset: dataset.name,
     pictures: sound.length,
     damaged: found.length - sound.length,
-    max_pixels: data.max_pixels,
+    max_pixels: maxPixels,
     mean: mean.map((x) => x / 255),
     std: variance.map((x) => Math.sqrt(x) / 255),
   };
