@@ -1,8 +1,8 @@
 /**
  * Hatchling: self-supervised vision (DINO) on any GPU, with Deno's WebGPU and hand-written WGSL.
  *
- * Importing this module touches no GPU and needs no permission but the import itself. Reading folders,
- * files and data sets is not part of it: those modules need permissions and lie in `lib/data` and `lib/io`.
+ * Importing this module touches no GPU and needs no permission but the import itself. Reading folders and
+ * files is not part of it: those modules need permissions and lie in `lib/data` and `lib/io`.
  *
  * @example The loss and its gradient, by itself
  * ```ts
@@ -23,8 +23,21 @@
 export * from "./lib/augmentation.ts";
 export * from "./lib/config.ts";
 export { type StepCost, stepCost, type StepShape, type ViewShape } from "./lib/cost.ts";
-export type { Dataset, Labels, Progress, SkippedFile } from "./lib/data/dataset.ts";
+export {
+  DamagedPictureError,
+  type Dataset,
+  type Labels,
+  type Progress,
+  type SkippedFile,
+} from "./lib/data/dataset.ts";
+export {
+  functionDataset,
+  type FunctionDatasetOptions,
+  type InterleavedPicture,
+} from "./lib/data/function_dataset.ts";
 export type { Picture } from "./lib/data/image.ts";
+export { type Batch, Loader, type LoaderOptions } from "./lib/data/loader.ts";
+export type { DatasetModule, ModuleOptions } from "./lib/data/module_dataset.ts";
 export * from "./lib/diagnosis.ts";
 export { emaUpdate } from "./lib/ema.ts";
 export { DeviceError, HatchlingError } from "./lib/errors.ts";
@@ -67,7 +80,9 @@ export * from "./lib/ops/mod.ts";
 export * from "./lib/optim/mod.ts";
 export { philox, Rng } from "./lib/rng.ts";
 export {
+  type ApplyOutputs,
   LAST_LAYER,
+  type MicroOutputs,
   type StepOutputs,
   type StepValues,
   Trainer,

@@ -5,9 +5,9 @@
  */
 
 import { dirname, isAbsolute, join } from "node:path";
+import { HatchlingError } from "../errors.ts";
 import { readFile } from "../io/files.ts";
 import { type Dataset, labelsOf } from "./dataset.ts";
-import { HatchlingError } from "../errors.ts";
 import { type FilesOptions, openFiles } from "./file_dataset.ts";
 import { type ListRow, readRows } from "./list_rows.ts";
 
@@ -42,10 +42,12 @@ export type ListOptions = Omit<FilesOptions, "labels" | "skipped" | "index">;
  */
 export async function openList(path: string, options: ListOptions = {}): Promise<Dataset> {
   const { rows, kinds } = await readRows(path, await readFile(path));
-  const lines = new Map<string, number>(), ids = new Set<string>();
+  const lines = new Map<string, number[]>(), ids = new Set<string>();
   const entries = rows.map(({ path: written, line }) => {
     const file = isAbsolute(written) ? written : join(dirname(path), written);
-    if (!lines.has(file)) lines.set(file, line);
+    const listed = lines.get(file);
+    if (listed) listed.push(line);
+    else lines.set(file, [line]);
     const id = ids.has(written) ? `${written} (line ${line})` : written;
     ids.add(id);
     return { id, path: file };
@@ -61,8 +63,8 @@ export async function openList(path: string, options: ListOptions = {}): Promise
     index: path,
     ...(labels.length && { labels: Object.fromEntries(labels) }),
   });
-  for (const skipped of dataset.skipped) {
-    skipped.reason += ` (${path}:${lines.get(skipped.file)})`;
+  for (const skipped of dataset.skipped) { // in the order of the rows
+    skipped.reason += ` (${path}:${lines.get(skipped.file)!.shift()})`;
   }
   return dataset;
 }

@@ -92,7 +92,7 @@ async function parseRecords(
   delimiter: string,
   isTxt: boolean,
 ): Promise<Record[]> {
-  const { CsvError, parse } = await import("npm:csv-parse@7.0.3/sync");
+  const { CsvError, parse } = await loadParser();
   try {
     const parsed = parse(text, {
       delimiter,
@@ -111,6 +111,19 @@ async function parseRecords(
     throw new HatchlingError(
       `Expected every row of ${name} to have as many columns as the first, quoted where they hold ` +
         `quotes or line breaks, but ${name}:${lines}: ${error.message}`,
+    );
+  }
+}
+
+/** Only who opens such a list downloads it. */
+async function loadParser() {
+  try {
+    return await import("npm:csv-parse@7.0.3/sync");
+  } catch (cause) {
+    const [reason] = String((cause as Error).message).split("\n");
+    throw new HatchlingError(
+      `The parser npm:csv-parse@7.0.3 cannot be loaded: it needs the network on first use (${reason})`,
+      { cause },
     );
   }
 }
