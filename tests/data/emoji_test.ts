@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import type { Dataset } from "../../lib/data/dataset.ts";
+import { openEmoji } from "../../lib/data/emoji.ts";
+import { compositeOnWhite, withChannels } from "../../lib/data/image.ts";
 import { Loader } from "../../lib/data/loader.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { permissionTest } from "../support/permissions.ts";
@@ -44,5 +46,35 @@ permissionTest(
     data.close?.();
     const small = await openDataset({ dataset: "emoji", maxPixels: 256 });
     assert.deepEqual([(await small.picture(0)).width, small.largestPixels], [16, 256]);
+  },
+);
+
+permissionTest(
+  ["read", "env", "run"],
+  "openEmoji() gives gray, colour, or colour and alpha",
+  async () => {
+    const [gray, colour, alpha] = await Promise.all(
+      ([1, 3, 4] as const).map((channels) => openEmoji({ channels })),
+    );
+    assert.deepEqual([gray.channels, colour.channels, alpha.channels], [1, 3, 4]);
+    let partly = 0;
+    for (let i = 0; i < 7572; i += 97) {
+      const [one, three, four] = await Promise.all([gray, colour, alpha].map((d) => d.picture(i)));
+      assert.deepEqual([one.channels, four.channels, four.data.length], [1, 4, 8192]);
+      assert.deepEqual(one.data, withChannels(three, 1).data);
+      // Colour is what alpha makes of its four channels on white.
+      const rgba = four.data.slice(0, 4096).map((v, k) =>
+        k % 4 === 3 ? four.data[4096 + k - 3] : v
+      );
+      partly += rgba.filter((a, k) => k % 4 === 3 && a > 0 && a < 255).length;
+      compositeOnWhite(rgba);
+      assert.deepEqual(rgba, three.data);
+    }
+    assert.ok(partly > 1000, `${partly} pixels are partly transparent`);
+    await assert.rejects(openDataset({ dataset: "emoji", channels: 5 }), /found 5.*in_chans/);
+    await assert.rejects(
+      openDataset({ dataset: "emoji", path: "x" }),
+      /no data\.path beside .*emoji/,
+    );
   },
 );
