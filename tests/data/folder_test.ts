@@ -138,5 +138,8 @@ filesTest("openDataset() says what to do when there is nothing to open", async (
   await put(folder, "broken.png", text("no"));
   await fails(folder, /found none \(1 unusable, 1 other files\).*\n.*broken\.png: not a PNG/);
   const dataset = "cifar" as "folder";
-  await assert.rejects(openDataset({ dataset }), /data\.dataset to be .*folder.* but found "cifar"/);
+  await assert.rejects(
+    openDataset({ dataset }),
+    /data\.dataset to be .*folder.* but found "cifar"/,
+  );
 });
