@@ -13,7 +13,7 @@ import { VIEW_TABLES } from "./schema_views.ts";
 export function datasetOf(path: string | null): NonNullable<ParsedConfig["data"]["dataset"]> {
   if (path === null) return "emoji";
   if (/\.(csv|tsv|txt)$/i.test(path)) return "list";
-  return /\.(ts|js|mjs)$/i.test(path) ? "module" : "folder";
+  return /\.m?[jt]s$/i.test(path) ? "module" : "folder";
 }
 
 /** Mean and standard deviation per channel. */
@@ -106,6 +106,13 @@ const NEEDS = {
   cifar100: "the folder of CIFAR-100's binary files",
 } as const;
 
+/** Channels that a data set can give; undefined where its files or its module decide. */
+function channelsOf({ dataset, path }: ParsedConfig["data"]): number[] | undefined {
+  const kind = dataset ?? datasetOf(path);
+  if (kind === "module" || (kind === "mnist" && path !== null)) return undefined;
+  return kind === "folder" || kind === "list" || kind === "emoji" ? [1, 3, 4] : [1, 3];
+}
+
 /** Rules of the sections `data` and `augmentation`. */
 export const VIEW_RULES: readonly Rule[] = [
   {
@@ -141,6 +148,21 @@ export const VIEW_RULES: readonly Rule[] = [
   ]),
   wholePatches("global_crop_size"),
   wholePatches("local_crop_size"),
+  {
+    keys: ["model.in_chans", "data.dataset", "data.path"],
+    text:
+      "`model.in_chans` is 1, 3 or 4 for picture files and emoji, 1 or 3 for `mnist`, `cifar10` and " +
+      "`cifar100`, any number for a `module` and for MNIST's format in `data.path`.",
+    check({ model: { in_chans: found }, data }) {
+      const channels = channelsOf(data);
+      if (!channels || channels.includes(found)) return;
+      const list = channels.join(", ").replace(/, (\d)$/, " or $1");
+      return `expected ${list}, which ${
+        data.dataset ?? datasetOf(data.path)
+      } can give, but found ` +
+        `${found} - for other pictures set data.dataset to module`;
+    },
+  },
   perChannel("normalize_mean"),
   perChannel("normalize_std"),
 ];

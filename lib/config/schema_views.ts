@@ -23,7 +23,7 @@ export const data = z.strictObject({
       "`cifar100` (the binary version), a `list` of files (CSV, TSV or one path a line), or a `module` of your own.",
     {
       derived:
-        "`emoji` without `data.path`; with one `list` for .csv, .tsv and .txt, `module` for .ts, .js and .mjs, " +
+        "`emoji` without `data.path`; with one `list` for .csv, .tsv and .txt, `module` for .ts, .js, .mts and .mjs, " +
         "else `folder`",
       resolved: `"folder" | "emoji" | "mnist" | "cifar10" | "cifar100" | "list" | "module"`,
     },
@@ -31,14 +31,15 @@ export const data = z.strictObject({
   split: key(
     z.enum(["all", "train", "val"]),
     "all",
-    "Pictures to use: `all`, or one side of a split: `train` to learn from, `val` what was held back, for tools. " +
-      "A picture's side follows from its contents alone; MNIST and CIFAR have official sides.",
+    "Pictures to use: `all`, or one side: `train` to learn from, `val` what that leaves out, for tools. A " +
+      "picture's side follows from its contents alone, so copies are on one side. MNIST and CIFAR have published " +
+      "sides: their test set is `val`.",
     { aka: ["train_split", "val_split"] },
   ),
   val_fraction: key(
     z.number().gt(0).lt(1),
     0.1,
-    "Share of the pictures on the `val` side of `data.split`. MNIST and CIFAR have official sides instead.",
+    "Share of the pictures on the side `val` of `data.split`; unused with MNIST and CIFAR.",
     { aka: ["val_split", "val_ratio", "validation_split"] },
   ),
   batch_size: key(count, 64, "Pictures per step; each gives all of its views.", {

@@ -18,18 +18,18 @@ export interface DataConfig {
    * Kind of data set: a `folder` of pictures, the built-in `emoji` set, `mnist` (IDX files),
    * `cifar10` or `cifar100` (the binary version), a `list` of files (CSV, TSV or one path a line),
    * or a `module` of your own. Default: `emoji` without `data.path`; with one `list` for .csv, .tsv
-   * and .txt, `module` for .ts, .js and .mjs, else `folder`.
+   * and .txt, `module` for .ts, .js, .mts and .mjs, else `folder`.
    */
   readonly dataset: "folder" | "emoji" | "mnist" | "cifar10" | "cifar100" | "list" | "module";
   /**
-   * Pictures to use: `all`, or one side of a split: `train` to learn from, `val` what was held
-   * back, for tools. A picture's side follows from its contents alone; MNIST and CIFAR have
-   * official sides. Default: `all`.
+   * Pictures to use: `all`, or one side: `train` to learn from, `val` what that leaves out, for
+   * tools. A picture's side follows from its contents alone, so copies are on one side. MNIST and
+   * CIFAR have published sides: their test set is `val`. Default: `all`.
    */
   readonly split: "all" | "train" | "val";
   /**
-   * Share of the pictures on the `val` side of `data.split`. MNIST and CIFAR have official sides
-   * instead. Default: `0.1`.
+   * Share of the pictures on the side `val` of `data.split`; unused with MNIST and CIFAR. Default:
+   * `0.1`.
    */
   readonly val_fraction: number;
   /** Pictures per step; each gives all of its views. Default: `64`. */

@@ -5,6 +5,7 @@
  */
 import type { AugmentationOptions, ViewOptions } from "../../lib/augmentation.ts";
 import type { Config, ViewConfig } from "../../lib/config.ts";
+import type { OpenOptions } from "../../lib/data/open.ts";
 import { settingsFromConfig } from "../../lib/loss/options.ts";
 import { DinoModel } from "../../lib/model/mod.ts";
 import { cosineSchedule, scaledLr, teacherTempSchedule } from "../../lib/optim/mod.ts";
@@ -65,9 +66,19 @@ function viewOf(view: ViewConfig): ViewOptions {
   };
 }
 
-/** Decoding workers to start: as many as are set, but no more than there are processors. */
-export function workersOf({ data }: Config): number {
-  return Math.min(data.num_workers, navigator.hardwareConcurrency);
+/** Options of the data set. No more workers than processors: they would only wait for one another. */
+export function datasetOptionsOf({ data, model, training }: Config): OpenOptions {
+  return {
+    dataset: data.dataset,
+    path: data.path ?? undefined,
+    channels: model.in_chans,
+    split: data.split,
+    valFraction: data.val_fraction,
+    maxPixels: data.max_pixels,
+    cacheBytes: data.cache_bytes,
+    numWorkers: Math.min(data.num_workers, navigator.hardwareConcurrency),
+    seed: training.seed,
+  };
 }
 
 /** Options of the training step. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type Config, configDefaults, parseConfig, stringifyConfig } from "../../lib/config.ts";
 import { allKeys, type Json, type Section, sections, valueAt } from "../../lib/config/describe.ts";
 import { augmentationOptions } from "../../lib/augmentation.ts";
-import { augmentationOf, workersOf } from "../../scripts/train/settings.ts";
+import { augmentationOf, datasetOptionsOf } from "../../scripts/train/settings.ts";
 import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import vitSmall from "../../configs/vit-small.yaml" with { type: "text" };
@@ -131,14 +131,17 @@ Deno.test("parseConfig() works out mean and standard deviation from the channels
     return [mean, std];
   };
   assert.deepEqual(of("model: {in_chans: 1}"), [[0.449], [0.226]]);
-  assert.deepEqual(of("model: {in_chans: 2}"), [[0.5, 0.5], [0.25, 0.25]]);
+  assert.deepEqual(of("data: {path: m.ts}\nmodel: {in_chans: 2}"), [[0.5, 0.5], [0.25, 0.25]]);
   assert.deepEqual(of("model: {in_chans: 1}\naugmentation: {normalize_mean: [0.2]}"), [[0.2], [
     0.226,
   ]]);
   // What the augmentation says by itself.
   for (const channels of [1, 2, 3, 4, 7]) {
     const { normalizeMean, normalizeStd } = augmentationOptions({ channels });
-    assert.deepEqual(of(`model: {in_chans: ${channels}}`), [normalizeMean, normalizeStd]);
+    assert.deepEqual(of(`data: {path: m.ts}\nmodel: {in_chans: ${channels}}`), [
+      normalizeMean,
+      normalizeStd,
+    ]);
   }
 });
 
@@ -214,11 +217,27 @@ Deno.test("augmentationOf() puts each table's numbers where they belong", () => 
   assert.deepEqual([options.views.global1, options.views.global2], [global1, global2]);
 });
 
-Deno.test("workersOf() starts as many as are set, but no more than there are processors", () => {
+Deno.test("datasetOptionsOf() starts no more workers than there are processors", () => {
   const processors = navigator.hardwareConcurrency;
-  assert.equal(workersOf(parseConfig("data: {num_workers: 1}")), 1);
-  assert.equal(workersOf(parseConfig(`data: {num_workers: ${processors}}`)), processors);
-  assert.equal(workersOf(parseConfig(`data: {num_workers: ${processors + 1}}`)), processors);
+  const of = (n: number) => datasetOptionsOf(parseConfig(`data: {num_workers: ${n}}`)).numWorkers;
+  assert.deepEqual([1, processors, processors + 1].map(of), [1, processors, processors]);
+});
+
+Deno.test("datasetOptionsOf() takes what a data set needs from all sections", () => {
+  const text = "data: {dataset: cifar10, path: p, split: val, val_fraction: 0.3, max_pixels: 9, " +
+    "cache_bytes: 8, num_workers: 1}\nmodel: {in_chans: 1}\ntraining: {seed: 7}";
+  assert.deepEqual(datasetOptionsOf(parseConfig(text)), {
+    dataset: "cifar10",
+    path: "p",
+    channels: 1,
+    split: "val",
+    valFraction: 0.3,
+    maxPixels: 9,
+    cacheBytes: 8,
+    numWorkers: 1,
+    seed: 7,
+  });
+  assert.equal(datasetOptionsOf(configDefaults()).path, undefined);
 });
 
 Deno.test("parseConfig() follows anchors and aliases", () => {
@@ -325,7 +344,8 @@ function anyConfig(): fc.Arbitrary<Config> {
       ["crop_scale", "aspect_ratio", "gaussian_blur_sigma"]
         .forEach((name) => order(augmentation[table], name));
     }
-    model.in_chans = 1 + model.in_chans % 8;
+    const channels = 1 + model.in_chans % 8;
+    model.in_chans = data.dataset === "module" ? channels : 1 + 2 * (channels % 2);
     const perChannel = (given: number[] | null) =>
       Array.from({ length: model.in_chans }, (_, c) => given ? given[c % given.length] : 0.5);
     augmentation.normalize_mean = perChannel(augmentation.normalize_mean);

@@ -88,7 +88,24 @@ const CASES: [text: string, error: string][] = [
     "model: {in_chans: 1}\naugmentation: {normalize_std: [0.2, 0.2, 0.2]}",
     "a.yaml:2:31: augmentation.normalize_std: expected 1 number (model.in_chans), but found 3",
   ],
-  ["model: {in_chans: 2}\naugmentation: {normalize_std: [0.2, 0.2], normalize_mean: [0, 0]}", ""],
+  [
+    "data: {path: m.ts}\nmodel: {in_chans: 2}\n" +
+    "augmentation: {normalize_std: [0.2, 0.2], normalize_mean: [0, 0]}",
+    "",
+  ],
+  [
+    "model: {in_chans: 2}",
+    "a.yaml:1:19: model.in_chans: expected 1, 3 or 4, which emoji can give, but found 2 - for other " +
+    "pictures set data.dataset to module",
+  ],
+  [
+    "data: {dataset: mnist}\nmodel: {in_chans: 4}",
+    "a.yaml:2:19: model.in_chans: expected 1 or 3, which mnist can give, but found 4 - for other " +
+    "pictures set data.dataset to module",
+  ],
+  ...["folder, path: x", "list, path: x", "emoji", "module, path: x", "mnist, path: x"].map((
+    set,
+  ): [string, string] => [`data: {dataset: ${set}}\nmodel: {in_chans: 4}`, ""]),
   [
     "augmentation: {global_crop_size: 100}",
     "a.yaml:1:34: augmentation.global_crop_size: expected a multiple of model.patch_size (16) " +
