@@ -11,7 +11,16 @@ import { attention, gelu, layerNorm, matmul, softmax } from "../lib/ops/mod.ts";
 import { AdamW, clipFactors } from "../lib/optim/mod.ts";
 import { Trainer } from "../lib/train_step.ts";
 import { type Contender, emptyWait, queued, SAMPLES, type Subject } from "./contender.ts";
-import { CROP_SCALE, cropShapes, type Job, LOGIT_SCALE, SEED, STEP, type StepJob } from "./jobs.ts";
+import {
+  CROP_SCALE,
+  cropShapes,
+  type Job,
+  LOGIT_SCALE,
+  SEED,
+  STEP,
+  type StepJob,
+  type StepJobShape,
+} from "./jobs.ts";
 import type { Limits } from "./limits.ts";
 import { modelOf } from "./model.ts";
 import { values } from "./values.ts";
@@ -171,8 +180,8 @@ function workOf(gpu: Gpu, job: Exclude<Job, StepJob>): Work {
   }
 }
 
-/** A recorded step, ready to be run, timed or profiled. */
-export async function prepareStep(gpu: Gpu, job: StepJob, waitMs: number) {
+/** A trainer of a step's shape with its first weights, and what sets the values of a step. */
+export function trainerOf(gpu: Gpu, job: StepJobShape) {
   const model = modelOf(job);
   const trainer = new Trainer(gpu, model, {
     loss: {
@@ -185,6 +194,15 @@ export async function prepareStep(gpu: Gpu, job: StepJob, waitMs: number) {
     clip: STEP.clip,
   });
   trainer.load(initialize(model.specs(), 0));
+  const { teacherTemp, momentum, lr, weightDecay } = STEP;
+  const set = (step: number) =>
+    trainer.set({ step, teacherTemp, momentum, lr, weightDecay, freezeLastLayer: false });
+  return { trainer, set };
+}
+
+/** A recorded step, ready to be run, timed or profiled. */
+export async function prepareStep(gpu: Gpu, job: StepJob, waitMs: number) {
+  const { trainer, set } = trainerOf(gpu, job);
   const crops = cropShapes(job).map((shape, i) => {
     const size = shape.reduce((a, b) => a * b, 1);
     return gpu.tensor(values(size, SEED.a + i, CROP_SCALE), shape);
@@ -192,8 +210,7 @@ export async function prepareStep(gpu: Gpu, job: StepJob, waitMs: number) {
   const program = await record(gpu, () => trainer.step(crops));
   let step = 0;
   const once = () => {
-    const { teacherTemp, momentum, lr, weightDecay } = STEP;
-    trainer.set({ step: step++, teacherTemp, momentum, lr, weightDecay, freezeLastLayer: false });
+    set(step++);
     program.run();
   };
   const destroy = () => [program, trainer, ...crops].forEach((x) => x.destroy());

@@ -18,7 +18,7 @@ export function photo(width: number, height: number, seed: number): Picture {
   const rng = new Rng(0x70686f74, seed);
   const field = new Float32Array(width * height);
   for (let cell = COARSEST; cell >= FINEST; cell /= 2) {
-    addNoise(field, width, height, cell, 110 * cell / COARSEST + 4, rng);
+    addNoise(field, width, height, cell, 110 * cell / COARSEST + 16, rng);
   }
   const tints = [0, 1, 2].map(() => {
     const tint = new Float32Array(width * height);
@@ -27,7 +27,7 @@ export function photo(width: number, height: number, seed: number): Picture {
   });
   const data = new Uint8Array(4 * width * height);
   for (let i = 0; i < field.length; i++) {
-    const grain = 4 * (rng.uniform() - 0.5);
+    const grain = 12 * (rng.uniform() - 0.5);
     tints.forEach((tint, c) => data[4 * i + c] = level(118 + field[i] + tint[i] + grain));
     data[4 * i + 3] = 255;
   }

@@ -3,12 +3,17 @@ import assert from "node:assert/strict";
 import { matmulCases, STEPS } from "../bench/cases.ts";
 import type { Contender, Subject } from "../bench/contender.ts";
 import { type Job, SEED } from "../bench/jobs.ts";
+import { decodeRate, nothing, paceOf, training, views } from "../bench/loading/measure.ts";
+import { Loader } from "../lib/data/loader.ts";
 import { openOurs } from "../bench/ours.ts";
+import { photo } from "../bench/photo.ts";
 import { sectionText } from "../bench/report.ts";
 import { scaleSvg } from "../bench/scale_figure.ts";
 import { agree, ratios, runCase } from "../bench/suite.ts";
 import { compare, geometricMean, median } from "../bench/timing.ts";
 import { values } from "../bench/values.ts";
+import jpeg from "./data/fixtures/rgb.jpg" with { type: "bytes" };
+import { indexTest, put } from "./data/support.ts";
 import { gpuTest } from "./support/gpu.ts";
 
 /** A subject that takes `ms` for each run by its own account, and remembers how it was run. */
@@ -138,4 +143,50 @@ gpuTest("every other job of the benchmark runs and leaves nothing behind", async
     }
     subject!.destroy();
   }
+});
+
+Deno.test("photo() gives the same smooth picture for the same seed", () => {
+  const [a, b] = [photo(90, 70, 1), photo(90, 70, 2)];
+  assert.deepEqual(photo(90, 70, 1), a);
+  assert.notDeepEqual(b.data, a.data);
+  const red = Array.from({ length: 90 * 70 }, (_, i) => a.data[4 * i]);
+  const mean = red.reduce((sum, x) => sum + x, 0) / red.length;
+  const spread = Math.sqrt(red.reduce((sum, x) => sum + (x - mean) ** 2, 0) / red.length);
+  const steps = red.slice(1).map((x, i) => Math.abs(x - red[i]));
+  const step = steps.reduce((sum, x) => sum + x, 0) / steps.length;
+  assert.ok(spread > 15 && step < spread / 2, `spread ${spread}, step ${step}`);
+});
+
+indexTest("paceOf() brings files to training steps", async (folder) => {
+  const paths = await Promise.all([0, 1, 2, 3, 4, 5].map((i) => put(folder, `${i}.jpg`, jpeg)));
+  assert.ok(await decodeRate(paths, 2) > 0);
+  const source = { folder, batch: 2, workers: 1 };
+  const seen: number[] = [];
+  const consumer = {
+    ...nothing(),
+    take: ({ step }: { step: number }) => Promise.resolve(void seen.push(step)),
+  };
+  const { rate, stepMs, waiting } = await paceOf(source, true, 3, () => consumer);
+  assert.deepEqual(seen, [0, 1, 2, 3]);
+  assert.ok(Math.abs(rate * stepMs - 2000) < 1e-6 && waiting >= 0 && waiting <= 1);
+});
+
+gpuTest("views() and training() take batches and leave nothing behind", async (gpu) => {
+  const picture = photo(20, 30, 0);
+  const dataset = {
+    name: "one",
+    length: 4,
+    largestPixels: 600,
+    picture: () => picture,
+    id: String,
+  };
+  const loader = new Loader({ ...dataset, skipped: [] }, { batchSize: 4, seed: 0 });
+  const crops = { globalSize: 16, localSize: 8, locals: 2 };
+  for (const make of [views(gpu, crops), training(gpu, STEPS.smoke)]) {
+    const consumer = await make(loader);
+    for (const step of [0, 1]) await consumer.take(await loader.batch(step));
+    await consumer.finish();
+    consumer.destroy();
+  }
+  loader.close();
 });
