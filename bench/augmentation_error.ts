@@ -1,5 +1,5 @@
 /**
- * How exact the augmentation is: `deno task bench:augmentation [--pictures 200] [--seed 0] [--pil]`.
+ * How exact the augmentation is: `deno task bench:augmentation [--pictures 100] [--seed 0] [--pil]`.
  *
  * Every operation runs through the training kernels and through PIL's integer arithmetic, over random pictures
  * of five kinds and random parameters. Differences are in levels of 255. The exit status is 1 when a row
@@ -32,7 +32,7 @@ const whole = (least: number) => (text: string): number => {
 
 const { pictures, seed, pil, python, markdown } = new Command("bench:augmentation")
   .description("Compares every operation of the augmentation with PIL's integer arithmetic.")
-  .option("--pictures <n>", "pictures for each row, of five kinds in turn", whole(1), 200)
+  .option("--pictures <n>", "pictures for each row, of five kinds in turn", whole(1), 100)
   .option("--seed <n>", "seed of pictures and parameters", whole(0), 0)
   .option("--pil", "compare the integer arithmetic with PIL and torchvision themselves")
   .option("--markdown", "print the table as in docs/guides/augmentation.md")

@@ -1,32 +1,51 @@
 /**
- * `deno task figures [--train]`: draws the figures of docs/guides/loss.md.
+ * `deno task figures [--train]`: draws the figures of docs/guides.
  *
- * The figure of collapses comes from docs/guides/loss-collapse.json, which `--train` makes anew: three
- * runs of `deno task train`, some minutes each on two CPU cores.
+ * Those of augmentation.md go through the kernels, on the adapter here. The figure of collapses in loss.md
+ * comes from docs/guides/loss-collapse.json, which `--train` makes anew: three runs of `deno task train`,
+ * some minutes each on two CPU cores.
  *
  * @module
  */
 import { Command } from "commander";
 import { fileURLToPath } from "node:url";
+import { openEmoji } from "../lib/data/emoji.ts";
 import { HatchlingError } from "../lib/errors.ts";
+import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
+import { openGpu } from "../lib/gpu/mod.ts";
+import { augmentationSheets, smallPictures } from "./figures/augmentation.ts";
+import { boxesFigure } from "./figures/boxes.ts";
 import { type CollapseData, collapseFigure, collapseRows } from "./figures/collapse.ts";
 import { trainRuns } from "./figures/runs.ts";
+import { pngOf } from "./figures/sheet.ts";
 import { temperatureFigure } from "./figures/temperature.ts";
 
-const guides = (name: string) =>
-  fileURLToPath(new URL(`../docs/guides/loss-${name}`, import.meta.url));
+const guides = (name: string) => fileURLToPath(new URL(`../docs/guides/${name}`, import.meta.url));
 
 const { train } = new Command("figures")
-  .description("Draws the figures of docs/guides/loss.md.")
-  .option("--train", "make the training runs behind them anew")
+  .description("Draws the figures of docs/guides.")
+  .option("--train", "make the training runs behind the figure of collapses anew")
   .parse(["deno", "figures", ...Deno.args])
   .opts<{ train?: boolean }>();
 
 try {
-  const runs = guides("collapse.json");
+  await ensureAdapter();
+  const gpu = await openGpu();
+  const sheets = await augmentationSheets(gpu);
+  sheets["small"] = await smallPictures(gpu, await openEmoji());
+  gpu.destroy();
+  for (const [name, sheet] of Object.entries(sheets)) {
+    await Deno.writeFile(guides(`augmentation-${name}.png`), pngOf(sheet));
+  }
+
+  const runs = guides("loss-collapse.json");
   if (train) await Deno.writeTextFile(runs, JSON.stringify(await trainRuns()));
   const data: CollapseData = JSON.parse(await Deno.readTextFile(runs));
-  const written = { "temperature.svg": temperatureFigure(), "collapse.svg": collapseFigure(data) };
+  const written = {
+    "augmentation-boxes.svg": boxesFigure(),
+    "loss-temperature.svg": temperatureFigure(),
+    "loss-collapse.svg": collapseFigure(data),
+  };
   for (const [name, svg] of Object.entries(written)) await Deno.writeTextFile(guides(name), svg);
   if (train) {
     const { adapter, command } = data;

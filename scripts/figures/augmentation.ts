@@ -9,6 +9,7 @@ import {
   type AugmentOp,
   sampleView,
 } from "../../lib/augmentation.ts";
+import type { Dataset } from "../../lib/data/dataset.ts";
 import { packPictures, type Picture, withChannels } from "../../lib/data/image.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { scene } from "./scene.ts";
@@ -155,8 +156,13 @@ async function resizedCrop(gpu: Gpu): Promise<Sheet> {
   return row(zoomed, crops.map(([side, size]) => `${side}–${size}`));
 }
 
+/** Noto emoji (Google, Apache-2.0): a fox, a pizza, a bicycle. */
+const EMOJI = ["google/1f98a", "google/1f355", "google/1f6b2"];
+
 /** Local crops of small pictures: DINO's areas, and larger ones. */
-export async function smallPictures(gpu: Gpu, pictures: readonly Picture[]): Promise<Sheet> {
+export async function smallPictures(gpu: Gpu, emoji: Dataset): Promise<Sheet> {
+  const ids = Array.from({ length: emoji.length }, (_, i) => emoji.id(i));
+  const pictures = await Promise.all(EMOJI.map((id) => emoji.picture(ids.indexOf(id))));
   const rows: Sheet[] = [];
   for (const [i, picture] of pictures.entries()) {
     const made: Picture[] = [];

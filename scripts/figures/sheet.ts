@@ -112,5 +112,5 @@ export function pngOf({ width, height, data }: Picture): Uint8Array {
 /** The picture in a PNG file. */
 export function pictureOf(file: Uint8Array): Picture {
   const { width, height, data } = PNG.sync.read(Buffer.from(file));
-  return { width, height, data };
+  return { width, height, data: new Uint8Array(data) };
 }
