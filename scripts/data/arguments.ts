@@ -77,7 +77,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
   command("stats", "Mean and standard deviation per channel, as lines for the configuration.")
     .argument("[dir]", "folder of pictures, list or module (default: what the configuration names)")
     .option("--channels <n>", "1 gray, 3 colour, 4 colour and alpha: model.in_chans", positive)
-    .option("--max-images <n>", "take only so many pictures, evenly spread", positive)
+    .option("--max-images <n>", "take only so many pictures, spread over all", positive)
     .option("--json", "print one object")
     .option("--config <file>", "YAML file (default: all defaults)")
     .action((folder, { config, channels, ...options }) => {
@@ -92,7 +92,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
   )
     .argument("[config]", "YAML file, configs/small.yaml for instance (default: all defaults)")
     .option("--out <file>", "the page", "preview.html")
-    .option("--images <n>", "pictures, evenly spread over the data set", positive, 8)
+    .option("--images <n>", "pictures, spread over the data set", positive, 8)
     .option("--epochs <n>", "epochs of each", positive, 2)
     .action((config, options) => {
       file = config;

@@ -7,6 +7,7 @@ import type { Config } from "../../lib/config.ts";
 import { DamagedPictureError, type Dataset } from "../../lib/data/dataset.ts";
 import type { Picture } from "../../lib/data/image.ts";
 import { openDataset } from "../../lib/data/open.ts";
+import { Rng } from "../../lib/rng.ts";
 import type { Progress } from "../train/progress.ts";
 import { datasetOptionsOf } from "../train/settings.ts";
 
@@ -36,8 +37,15 @@ export async function soundPicture(dataset: Dataset, i: number): Promise<Picture
   }
 }
 
-/** Indices evenly spread over a data set: `n` of them, or all where there are fewer. */
+/**
+ * Indices spread over a data set: one at random in each of `n` equal parts, or all where there are fewer. At
+ * random, as sets are often in an order that repeats; always the same ones.
+ */
 export function spreadIndices(length: number, n: number): number[] {
   n = Math.min(n, length);
-  return Array.from({ length: n }, (_, k) => Math.floor(k * length / n));
+  const rng = new Rng(0);
+  return Array.from({ length: n }, (_, k) => {
+    const from = Math.floor(k * length / n), to = Math.floor((k + 1) * length / n);
+    return from + rng.int(to - from);
+  });
 }

@@ -73,7 +73,7 @@ export async function preview(args: PreviewArguments): Promise<void> {
   }
 }
 
-/** Pictures evenly spread over a data set; where one is damaged, the next sound one that is not there yet. */
+/** Pictures spread over a data set; where one is damaged, the next sound one that is not there yet. */
 async function soundIndices(
   dataset: Dataset,
   images: number,

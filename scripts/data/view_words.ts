@@ -104,15 +104,19 @@ export function settingsTable(options: AugmentationOptions): { head: string[]; r
     b === 0 ? "as it is" : `× ${short(Math.max(0, 1 - b))} to ${short(1 + b)}`;
   const side = (kind: ViewKind) =>
     kind === "local" ? options.localCropSize : options.globalCropSize;
+  const several = channels === 1 || channels === 3;
   const rows = [
     row("size", (_, kind) => `${side(kind)} × ${side(kind)} px`),
     row("area of the crop", ({ cropScale: [a, b] }) => `${percent(a)} to ${percent(b)}`),
     row("width / height", ({ aspectRatio: [a, b] }) => `${short(a)} to ${short(b)}`),
     row("flip", (v) => chance(v.horizontalFlipProb)),
-    row("colour jitter", (v) => chance(v.colorJitterProb, "all of these, in random order")),
+    row(
+      "colour jitter",
+      (v) => chance(v.colorJitterProb, several ? "all of these, in random order" : ""),
+    ),
     row("· brightness", (v) => factor(v.brightness)),
   ];
-  if (channels === 1 || channels === 3) rows.push(row("· contrast", (v) => factor(v.contrast)));
+  if (several) rows.push(row("· contrast", (v) => factor(v.contrast)));
   if (channels === 3) {
     rows.push(
       row("· saturation", (v) => factor(v.saturation)),
