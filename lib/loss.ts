@@ -26,4 +26,5 @@ export type {
   DinoLossResult,
   DinoLossValues,
 } from "./loss/result.ts";
-export { type DinoForwardOptions, DinoLoss } from "./loss/dino_loss.ts";
+export { type DinoForwardOptions, DinoLoss, type DinoLossPart } from "./loss/dino_loss.ts";
+export type { LossSums } from "./loss/sums.ts";

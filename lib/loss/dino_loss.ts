@@ -17,7 +17,7 @@ import {
 } from "./arrays.ts";
 import { defaultChunk, headSource } from "./head.ts";
 import type { LastLayer } from "../model/head.ts";
-import { moveCenter } from "./kernels.ts";
+import { finish, moveCenter } from "./kernels.ts";
 import { koleo, type KoleoResult } from "./koleo.ts";
 import {
   checkCenter,
@@ -39,11 +39,20 @@ import {
 } from "./result.ts";
 import { batchOf, checkBinding, checkLayers } from "./shapes.ts";
 import { LossState } from "./state.ts";
+import { emptySums, type LossSums } from "./sums.ts";
 
 /** Options of one call of the loss. */
 export interface DinoForwardOptions {
   /** Move the centre at the end, as facebookresearch/dino does; true by default. */
   updateCenter?: boolean;
+}
+
+/** Where a part of a batch adds to what is known of the whole. */
+export interface DinoLossPart {
+  /** Sums of the parts so far; they start at zero, but for a batch in one part, which overwrites them. */
+  sums: LossSums;
+  /** Equal parts that the batch comes in. */
+  parts: number;
 }
 
 /**
@@ -177,7 +186,9 @@ export class DinoLoss {
         grad: () => gradStudent,
         backward() {},
       };
-      return { ...this.#run(student.gpu, batch, source, options), gradStudent };
+      const sums = emptySums(student.gpu, this.#sizes);
+      this.#run(student.gpu, batch, source, { sums, parts: 1 });
+      return { ...this.#finish(sums, options), gradStudent };
     });
   }
 
@@ -226,7 +237,7 @@ export class DinoLoss {
     teacherLayer: LastLayer | LastLayerArrays,
     options: DinoForwardOptions = {},
   ): DinoHeadLossResult | Promise<DinoHeadLossArrays> {
-    const { outDim, nCrops, nGlobalCrops, chunkSize } = this.#options;
+    const { outDim } = this.#options;
     if (!(x instanceof Tensor && teacherX instanceof Tensor)) {
       return this.#arrays(() => {
         const columns = checkLayers(outDim, layer, teacherLayer);
@@ -242,27 +253,70 @@ export class DinoLoss {
         };
       });
     }
-    const columns = checkLayers(outDim, layer, teacherLayer);
-    const batch = batchOf(this.#options, columns, x, teacherX);
-    const student = { x, layer: layer as LastLayer };
-    const teacher = { x: teacherX, layer: teacherLayer as LastLayer };
+    const layers = [layer, teacherLayer] as LastLayer[];
+    return x.gpu.scope(() => {
+      const sums = emptySums(x.gpu, this.#sizes);
+      const gradBottleneck = this.forwardPart(x, layers[0], teacherX, layers[1], {
+        sums,
+        parts: 1,
+      });
+      return { ...this.#finish(sums, options), gradBottleneck };
+    });
+  }
+
+  /**
+   * {@linkcode DinoLoss.forwardHead} for one of several equal parts of a batch, in any order: the gradients
+   * are those of the whole batch's loss, so those of the parts are to be added up, and what else is known of
+   * the part is added to the sums. Does not move the centre. With `centering: "sinkhorn_knopp"` every part
+   * finds its own balance.
+   *
+   * @returns [V·B, D], the gradient of the part's bottleneck.
+   * @throws {HatchlingError} When a shape does not fit.
+   */
+  forwardPart(
+    bottleneck: Tensor,
+    lastLayer: LastLayer,
+    teacherBottleneck: Tensor,
+    teacherLastLayer: LastLayer,
+    part: DinoLossPart,
+  ): Tensor {
+    const { outDim, nCrops, nGlobalCrops, chunkSize } = this.#options;
+    const { gpu } = bottleneck;
+    const columns = checkLayers(outDim, lastLayer, teacherLastLayer);
+    const batch = batchOf(this.#options, columns, bottleneck, teacherBottleneck);
+    const student = { x: bottleneck, layer: lastLayer };
+    const teacher = { x: teacherBottleneck, layer: teacherLastLayer };
     const size = chunkSize ??
       defaultChunk(outDim, (nCrops + nGlobalCrops) * batch, columns);
-    return x.gpu.scope(() => {
-      const source = headSource(x.gpu, student, teacher, size, nGlobalCrops <= 2);
-      return { ...this.#run(x.gpu, batch, source, options), gradBottleneck: source.gradInput };
+    return gpu.scope(() => {
+      const source = headSource(gpu, student, teacher, size, nGlobalCrops <= 2);
+      this.#run(gpu, batch, source, part);
+      return source.gradInput;
     });
+  }
+
+  /** What the sums of all parts of a batch say. */
+  finish(sums: LossSums): DinoLossMetrics {
+    const { center } = this.#state;
+    const { pairLoss, batchMean } = sums;
+    const metrics = finish(center.gpu, sums);
+    return { metrics, pairLoss, batchMean, loss: metrics.view([1]), center };
   }
 
   /**
    * The KoLeo regulariser of the student's features, view by view over the global ones, times `koleoWeight`.
    *
    * @param features The student's features of all views [V·B, D], before the head.
+   * @param part Where these are the features of one of several parts of a batch: neighbours are looked for within
+   * each, loss and gradient divided by their number, and the loss is added to the sums.
    * @returns Loss [1] and the gradient of the global views' features [G·B, D]; nothing when the weight is 0.
    */
-  koleo(features: Tensor): KoleoResult | undefined {
-    const { nCrops, nGlobalCrops: groups, koleoWeight: weight } = this.#options;
-    if (!weight) return undefined;
+  koleo(features: Tensor, part?: DinoLossPart): KoleoResult | undefined {
+    const { nCrops, nGlobalCrops: groups, koleoWeight } = this.#options;
+    if (!koleoWeight) return undefined;
+    const parts = part?.parts ?? 1;
+    const to = { out: part?.sums.koleo, accumulate: parts > 1 };
+    const weight = koleoWeight / parts;
     const [rows, dim] = features.shape;
     const batch = rows / nCrops;
     if (features.shape.length !== 2 || !Number.isInteger(batch)) {
@@ -270,7 +324,7 @@ export class DinoLoss {
         `DinoLoss: expected features [${nCrops}·B, D] of all views but found ${features}`,
       );
     }
-    return koleo(features.gpu, features.view([groups * batch, dim]), { groups, weight });
+    return koleo(features.gpu, features.view([groups * batch, dim]), { groups, weight, ...to });
   }
 
   /**
@@ -303,23 +357,27 @@ export class DinoLoss {
     this.#state.destroy();
   }
 
+  /** G, V and K. */
+  get #sizes() {
+    const { outDim, nCrops: views, nGlobalCrops: globals } = this.#options;
+    return { globals, views, outDim };
+  }
+
   /** The passes over the logits, wherever they come from. */
-  #run(
-    gpu: Gpu,
-    batch: number,
-    source: LogitSource,
-    { updateCenter = true }: DinoForwardOptions,
-  ): DinoLossMetrics {
+  #run(gpu: Gpu, batch: number, source: LogitSource, { sums, parts }: DinoLossPart): void {
     this.#state.bind(gpu);
-    const { outDim, nCrops: views, nGlobalCrops: globals, centering } = this.#options;
-    const { center, subtracted, temperatures } = this.#state;
-    const sizes = { batch, globals, views, outDim };
-    const passes = dinoPasses(
+    const { subtracted: center, temperatures } = this.#state;
+    const { centering } = this.#options;
+    dinoPasses(
       gpu,
-      { ...sizes, centering, center: subtracted, temperatures },
+      { ...this.#sizes, batch, centering, center, temperatures, sums, parts },
       source,
     );
-    const result = { ...passes, loss: passes.metrics.view([1]), center };
+  }
+
+  /** The metrics of a batch in one part, and the centre's move. */
+  #finish(sums: LossSums, { updateCenter = true }: DinoForwardOptions): DinoLossMetrics {
+    const result = this.finish(sums);
     if (updateCenter) this.updateCenter(result);
     return result;
   }

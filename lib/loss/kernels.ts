@@ -11,6 +11,7 @@ import studentCode from "../../kernels/dino_student.wgsl" with { type: "text" };
 import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
+import type { LossSums } from "./sums.ts";
 
 const DINO_STATS = defineKernel("dino_stats", statsCode);
 const DINO_STUDENT = defineKernel("dino_student", studentCode);
@@ -83,15 +84,15 @@ export interface StudentPass {
   grad: Tensor;
   /** [G·V, B], receives the cross-entropies. */
   pair: Tensor;
-  /** B, G, V. */
-  sizes: { batch: number; globals: number; views: number };
+  /** B, G, V; and the pictures of the whole batch, where this is a part of it. */
+  sizes: { batch: number; globals: number; views: number; whole: number };
   /** The first chunk overwrites `pair`, further ones add. */
   first: boolean;
 }
 
 /** Cross-entropies and gradient of the student's logits. */
 export function studentPass(gpu: Gpu, pass: StudentPass): void {
-  const { student, grad, sizes: { batch, globals, views }, studentTemp } = pass;
+  const { student, grad, sizes: { batch, globals, views, whole }, studentTemp } = pass;
   const [rows, dim] = grad.shape;
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STUDENT, {
@@ -106,25 +107,36 @@ export function studentPass(gpu: Gpu, pass: StudentPass): void {
       grad,
       pass.pair,
     ],
-    u32: [rows, dim, batch, globals, views, studentTemp.index, pass.teacherTemp, +pass.first],
+    u32: [
+      rows,
+      dim,
+      batch,
+      globals,
+      views,
+      studentTemp.index,
+      pass.teacherTemp,
+      +pass.first,
+      whole,
+    ],
     workgroups,
     flops: (5 + 9 * globals) * grad.size,
   });
 }
 
-/** −p̄ log p̄ [C] of the mean p̄ of the teacher's distributions. */
-export function meanTeacherShare(
+/** The mean of the teacher's distributions [C], or a part's contribution to it: one of `parts`, added. */
+export function meanTeacher(
   gpu: Gpu,
   teacher: Tensor,
   center: Tensor,
   state: Tensor,
   { scalars, index }: Temperature,
-  share: Tensor,
+  out: Tensor,
+  parts: number,
 ): void {
   const [rows, dim] = teacher.shape;
   gpu.dispatch(DINO_MEAN_TEACHER, {
-    tensors: [teacher, center, state, scalars, share],
-    u32: [rows, dim, index],
+    tensors: [teacher, center, state, scalars, out],
+    u32: [rows, dim, index, rows * parts, +(parts > 1)],
     workgroups: grid(dim, 64),
     flops: 5 * teacher.size,
   });
@@ -148,13 +160,16 @@ export function sinkhornCenter(
   });
 }
 
-/** Metrics [4] of means over the batch: pair losses [G, V], entropies [G], entropy of the mean [1]. */
-export function finish(gpu: Gpu, pairLoss: Tensor, entropy: Tensor, meanEntropy: Tensor): Tensor {
+/** Metrics [4] of a batch. */
+export function finish(gpu: Gpu, { pairLoss, entropy, meanTeacher }: LossSums): Tensor {
   const metrics = gpu.empty([4], "metrics");
+  const { constants } = rowLaunch(gpu, 1, meanTeacher.size);
   gpu.dispatch(DINO_FINISH, {
-    tensors: [pairLoss, entropy, meanEntropy, metrics],
-    u32: [...pairLoss.shape],
+    constants,
+    tensors: [pairLoss, entropy, meanTeacher, metrics],
+    u32: [...pairLoss.shape, meanTeacher.size],
     workgroups: [1],
+    flops: 3 * meanTeacher.size,
   });
   return metrics;
 }

@@ -10,8 +10,8 @@ import pairsCode from "../../kernels/koleo_pairs.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
-import { rowSum } from "../ops/reduce.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
+import { sumRows } from "./sums.ts";
 
 const KOLEO_PAIRS = defineKernel("koleo_pairs", pairsCode);
 const KOLEO_NEAREST = defineKernel("koleo_nearest", nearestCode);
@@ -26,6 +26,10 @@ export interface KoleoOptions {
   groups: number;
   /** Factor on loss and gradient, at least 0; DINOv2 uses 0.1. */
   weight: number;
+  /** Receives the loss [1]; a new tensor by default. */
+  out?: Tensor;
+  /** Add the loss to what `out` holds. */
+  accumulate?: boolean;
 }
 
 /** What {@linkcode koleo} returns. */
@@ -92,7 +96,9 @@ export function koleo(gpu: Gpu, features: Tensor, options: KoleoOptions): KoleoR
     workgroups: grid(rows * 64, 64),
     flops: 5 * rows * dim,
   });
-  return { loss: rowSum(gpu, share), gradFeatures: backward(grad) };
+  const { out: loss = gpu.empty([1], "koleo"), accumulate = false } = options;
+  sumRows(gpu, share, { out: loss, accumulate });
+  return { loss, gradFeatures: backward(grad) };
 }
 
 function check(

@@ -4,10 +4,9 @@
  * @module
  */
 import type { Gpu, Tensor } from "../gpu/mod.ts";
-import { columnSum, rowSum } from "../ops/reduce.ts";
+import { columnSum } from "../ops/reduce.ts";
 import {
-  finish,
-  meanTeacherShare,
+  meanTeacher,
   type RowState,
   rowState,
   sinkhornCenter,
@@ -16,6 +15,7 @@ import {
   updateRowState,
 } from "./kernels.ts";
 import type { Centering, TemperatureSource } from "./options.ts";
+import { type LossSums, sumRows } from "./sums.ts";
 
 /** Sinkhorn–Knopp iterations, as in DINOv2. */
 const SINKHORN_ITERATIONS = 3;
@@ -58,16 +58,10 @@ export interface PassOptions {
   center: Tensor;
   /** Both temperatures. */
   temperatures: TemperatureSource;
-}
-
-/** What the passes leave. */
-export interface PassResult {
-  /** [4], as {@linkcode finish} says. */
-  metrics: Tensor;
-  /** [G, V], means over the batch. */
-  pairLoss: Tensor;
-  /** [K], the mean of the teacher's logits over all rows. */
-  batchMean: Tensor;
+  /** Receives what is left of the batch. */
+  sums: LossSums;
+  /** Equal parts that the batch comes in. Of more than one, each is added to the sums. */
+  parts: number;
 }
 
 /** Columns of a [K] tensor. */
@@ -77,15 +71,16 @@ export const part = (t: Tensor, { start, size }: Chunk): Tensor => t.view([size]
  * Once over the chunks for the log-sum-exp of every row, once more, backwards, for loss and gradient (the
  * last chunk is still there). Sinkhorn–Knopp takes the teacher's logits two more times.
  */
-export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource): PassResult {
-  const { batch, globals, views, outDim, centering } = options;
+export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource): void {
+  const { batch, globals, views, outDim, centering, sums, parts } = options;
+  const accumulate = parts > 1;
+  const whole = batch * parts;
   const { scalars, studentTemp, teacherTemp } = options.temperatures;
   const [forStudent, forTeacher]: Temperature[] = [studentTemp, teacherTemp]
     .map((index) => ({ scalars, index }));
   const { chunks } = source;
   const student = rowState(gpu, views * batch, "student");
   let teacher = rowState(gpu, globals * batch, "teacher");
-  const batchMean = gpu.empty([outDim], "batch_mean");
   const sinkhorn = centering === "sinkhorn_knopp";
   const center = sinkhorn ? gpu.empty([outDim], "sinkhorn_center") : options.center;
 
@@ -93,7 +88,8 @@ export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource):
     sinkhornCenter(gpu, t, before.state, forTeacher, part(center, chunk), iteration === 0);
   chunks.forEach((chunk, i) => {
     const t = source.teacher(chunk);
-    columnSum(gpu, t, { out: part(batchMean, chunk), scale: 1 / (globals * batch) });
+    const out = part(sums.batchMean, chunk);
+    columnSum(gpu, t, { out, accumulate, scale: 1 / (globals * whole) });
     if (sinkhorn) sinkhornStep(t, chunk, teacher, 0);
     updateRowState(gpu, t, part(center, chunk), forTeacher, teacher, i === 0);
     updateRowState(gpu, source.student(chunk), undefined, forStudent, student, i === 0);
@@ -109,7 +105,6 @@ export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource):
   }
 
   const pair = gpu.empty([globals * views, batch], "pair");
-  const share = gpu.empty([1, outDim], "mean_teacher");
   chunks.toReversed().forEach((chunk, i) => {
     const t = source.teacher(chunk);
     const logits = source.student(chunk);
@@ -124,14 +119,15 @@ export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource):
       teacherTemp,
       grad,
       pair,
-      sizes: { batch, globals, views },
+      sizes: { batch, globals, views, whole },
       first: i === 0,
     });
-    const out = part(share, chunk);
-    meanTeacherShare(gpu, t, part(center, chunk), teacher.state, forTeacher, out);
+    const out = part(sums.meanTeacher, chunk);
+    meanTeacher(gpu, t, part(center, chunk), teacher.state, forTeacher, out, parts);
     source.backward(chunk, grad);
   });
-  const pairLoss = rowSum(gpu, pair, { scale: 1 / batch }).view([globals, views]);
-  const entropy = rowSum(gpu, teacher.entropy.view([globals, batch]), { scale: 1 / batch });
-  return { metrics: finish(gpu, pairLoss, entropy, rowSum(gpu, share)), pairLoss, batchMean };
+  const scale = 1 / whole;
+  sumRows(gpu, pair, { out: sums.pairLoss, scale, accumulate });
+  const entropy = teacher.entropy.view([globals, batch]);
+  sumRows(gpu, entropy, { out: sums.entropy, scale, accumulate });
 }

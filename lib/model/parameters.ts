@@ -172,7 +172,16 @@ export class Parameters {
 
   /** Declares all gradients empty: the next backward pass overwrites them. */
   zeroGrad(): void {
-    for (const parameter of this.#byName.values()) parameter.filled = false;
+    this.#fill(false);
+  }
+
+  /** Declares that all gradients hold something: the next backward pass adds to them. */
+  keepGrad(): void {
+    this.#fill(true);
+  }
+
+  #fill(filled: boolean): void {
+    for (const parameter of this.#byName.values()) parameter.filled = filled;
   }
 
   /**

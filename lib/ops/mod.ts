@@ -19,6 +19,7 @@ export { patchEmbed, type PatchEmbedWeights, patchify } from "./patch_embed.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./pos_embed.ts";
 export { columnSum, type ColumnSumOptions, rowSum, type RowSumOptions } from "./reduce.ts";
 export {
+  type BatchPart,
   dropPathFactors,
   type DropPathSource,
   gatherClass,

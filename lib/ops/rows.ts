@@ -66,11 +66,23 @@ export interface DropPathSource {
   scalars: Tensor;
   /** Index in it of the step number. */
   stepIndex: number;
+  /** Which part of a batch this is; by default all of it. */
+  part?: BatchPart;
+}
+
+/** One of several equal parts of a batch. */
+export interface BatchPart {
+  /** Pictures of the part. */
+  batch: number;
+  /** Number of parts. */
+  parts: number;
+  /** Index, among the step scalars, of this part's number from 0. */
+  index: number;
 }
 
 /**
- * Drop path factors [n]: 0 with probability `rate`, else 1 / (1 − rate), a function of (seed, step, stream,
- * element) alone (Huang et al. 2016).
+ * Drop path factors [n], view-major: 0 with probability `rate`, else 1 / (1 − rate), a function of (seed, step,
+ * stream, view, picture of the whole batch) alone (Huang et al. 2016).
  *
  * @throws {HatchlingError} When the rate is not in [0, 1).
  */
@@ -85,9 +97,11 @@ export function dropPathFactors(
     throw new HatchlingError(`Expected a drop path rate in [0, 1) but found ${rate}`);
   }
   const out = gpu.empty([n], "drop_path");
+  const { seed, scalars, stepIndex, part = { batch: n, parts: 1, index: stepIndex } } = source;
+  const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];
   gpu.dispatch(DROP_PATH, {
-    tensors: [source.scalars, out],
-    u32: [n, stream, source.seed >>> 0, Math.floor(source.seed / 2 ** 32) >>> 0, source.stepIndex],
+    tensors: [scalars, out],
+    u32: [n, stream, ...key, stepIndex, part.batch, part.parts, part.index],
     f32: [rate],
     workgroups: grid(n, 64),
   });

@@ -77,8 +77,11 @@ export function clipFactors(gpu: Gpu, params: Parameters, clip: number): ClipRes
 }
 
 /**
- * Sets the non-finite flag at the first of `values` that is not finite: flag[0] = 1 + step, flag[1] = 1 +
- * `first` + its index. Does nothing when the flag is already set.
+ * Sets the non-finite flag [3], u32, at the first of `values` that is not finite: flag[0] = 1 + step, flag[1] =
+ * 1 + `first` + its index, flag[2] = the first element of `part`. Does nothing when the flag is already set.
+ *
+ * @param count How many of the values to look at.
+ * @param part Another such flag, of the parts of a step: the first of them, from 1, or 0.
  */
 export function flagNonFinite(
   gpu: Gpu,
@@ -88,9 +91,10 @@ export function flagNonFinite(
   stepIndex: number,
   flag: Tensor,
   count: number = values.size,
+  part: Tensor = gpu.dummy(),
 ): void {
   gpu.dispatch(FLAG, {
-    tensors: [values, scalars, flag],
+    tensors: [values, scalars, part, flag],
     u32: [count, first, stepIndex],
     workgroups: [1],
   });
