@@ -8,146 +8,186 @@
 import { join } from "node:path";
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
 import { stringifyConfig } from "../lib/config.ts";
-import { HatchlingError } from "../lib/errors.ts";
-import { openGpu, record } from "../lib/gpu/mod.ts";
+import { DeviceError, HatchlingError } from "../lib/errors.ts";
+import { type Gpu, openGpu } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
-import { initialize } from "../lib/model/mod.ts";
 import { Trainer } from "../lib/train_step.ts";
-import { readArguments } from "./train/arguments.ts";
-import { restoreTrainer, saveTrainer, saveWeights } from "./train/checkpoints.ts";
+import { type Arguments, readArguments } from "./train/arguments.ts";
+import { type RunExtra, saveWeights } from "./train/checkpoints.ts";
 import { Feed } from "./train/feed.ts";
-import { judge } from "./train/judge.ts";
+import { Guard } from "./train/guard.ts";
+import { judge, judgeTeacher } from "./train/judge.ts";
 import { chooseKernels } from "./train/kernels.ts";
 import { look } from "./train/look.ts";
-import { openPictures } from "./train/pictures.ts";
+import { heal } from "./train/heal.ts";
+import { examine } from "./train/non_finite.ts";
+import { openPictures, type Pictures } from "./train/pictures.ts";
 import { clock, Progress } from "./train/progress.ts";
-import { checkSameConfig, openRunFolder } from "./train/run_folder.ts";
+import {
+  checkSameConfig,
+  newestCheckpoint,
+  openRunFolder,
+  type RunFolder,
+} from "./train/run_folder.ts";
 import { costText, diagnosisSettingsOf, RunLog } from "./train/run_log.ts";
+import { codeVersion, recordPart } from "./train/run_record.ts";
+import { Saver } from "./train/saver.ts";
 import { modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
-import { stopAt } from "./train/stop.ts";
+import { startState } from "./train/start.ts";
+import { Stepper } from "./train/stepper.ts";
 
 /** Longest time in milliseconds that steps are queued without looking at their results. */
 const PATIENCE = 1000;
 
+/** What outlives a device. */
+interface Run {
+  args: Arguments;
+  folder: RunFolder;
+  guard: Guard;
+  progress: Progress;
+  pictures: Pictures;
+}
+
 async function main(): Promise<number> {
-  // Arguments and configuration.
+  // Arguments and configuration; the folder of the run.
   const args = await readArguments(Deno.args);
   const { config } = args;
-  const { data, training, logging, checkpoint: saving } = config;
-  const run = await openRunFolder(args.file, args);
-  if (run.checkpoint) checkSameConfig(config, run.checkpoint.state.config);
+  const folder = await openRunFolder(args.file, args);
+  if (folder.checkpoint) checkSameConfig(config, folder.checkpoint.state.config, args.extend);
   const yaml = new TextEncoder().encode(stringifyConfig(config));
-  await writeFileAtomic(join(run.path, "config.yaml"), yaml);
+  await writeFileAtomic(join(folder.path, "config.yaml"), yaml);
   const progress = new Progress();
 
-  // Device.
+  // A device, the watch over it, and pictures.
   await ensureAdapter();
-  const gpu = await openGpu({ limits: config.device.limits });
-  const { checkpoint } = run;
-  const measure = config.device.tune;
-  const kernels = await chooseKernels(gpu, run.path, { checkpoint, measure, progress });
+  const guard = await Guard.start(config.device.watchdog_seconds, folder.path);
+  const pictures = await openPictures(config, folder.path, progress);
 
-  // Data.
-  const { dataset, loader, nameSkipped } = await openPictures(config, run.path, progress);
+  // The run. Trouble with the device costs it the steps since the last checkpoint, and happens once in a place.
+  for (let trouble = -1;;) {
+    const gpu = await openGpu({ limits: config.device.limits });
+    try {
+      return await train(gpu, { args, folder, guard, progress, pictures });
+    } catch (error) {
+      if (!(error instanceof DeviceError)) throw error;
+      guard.rest();
+      progress.end();
+      folder.checkpoint = await newestCheckpoint(folder.path);
+      const step = folder.checkpoint?.step ?? 0;
+      if (step <= trouble) throw error;
+      trouble = step;
+      console.error(`error: ${error.message}\nGoing on after step ${step} with a new device.`);
+    } finally {
+      gpu.destroy();
+    }
+  }
+}
+
+async function train(gpu: Gpu, { args, folder, guard, progress, pictures }: Run): Promise<number> {
+  const { config } = args;
+  const { data, training, logging, evaluation } = config;
+  const { dataset, fingerprint, loader, nameSkipped } = pictures;
   const { stepsPerEpoch } = loader;
   const total = Math.min(training.num_epochs * stepsPerEpoch, training.max_steps ?? Infinity);
+  const { path, checkpoint } = folder;
+  const kernels = await chooseKernels(gpu, path, {
+    checkpoint,
+    measure: config.device.tune,
+    progress,
+  });
 
   // Model, and everything else that training changes.
   const model = modelOf(config);
   const trainer = new Trainer(gpu, model, trainerOptionsOf(config));
-  trainer.load(initialize(model.specs(), training.seed));
-  let step = 0;
-  if (run.checkpoint) {
-    restoreTrainer(trainer, run.checkpoint.state);
-    step = run.checkpoint.state.step;
-    console.error(`resuming ${run.path} after step ${step}`);
-  }
+  const extra: RunExtra = {
+    kernels,
+    code: await codeVersion(),
+    data: fingerprint,
+    skippedSteps: [],
+  };
+  let step = await startState(trainer, model, { checkpoint, args, extra });
   const valuesOf = scheduleOf(config, stepsPerEpoch);
+  await recordPart(path, { step, gpu, code: extra.code, dataset, fingerprint });
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
-  const feed = new Feed(gpu, loader, config);
+  const feed = new Feed(gpu, pictures, config);
   progress.show("recording the training step and compiling its kernels", true);
-  const program = await record(gpu, () => trainer.step(feed.views()));
+  const stepper = await Stepper.record(gpu, trainer, feed);
   progress.end();
-  const parameters = trainer.student.all.reduce((sum, p) => sum + p.data.size, 0);
-  console.error(
-    `model: ${(parameters / 1e6).toFixed(2)} M parameters; a step: ${program.length} dispatches, ` +
-      `${(program.flops / 1e9).toFixed(1)} GFLOP, ${
-        (gpu.memory.liveBytes / 2 ** 20).toFixed(0)
-      } MiB on the GPU`,
-  );
+  console.error(stepper.describe());
 
   // The loop.
-  let signal: "SIGINT" | "SIGTERM" | undefined;
-  let trained = false; // and all is saved: a signal then ends the evaluation at once
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(name, () => {
-      if (signal || trained) Deno.exit(name === "SIGINT" ? 130 : 143);
-      signal = name;
-      progress.show("stopping after this step; once more stops at once", true);
-    });
-  }
-  const log = await RunLog.open(run.path, step, diagnosisSettingsOf(config, total), progress);
-  const save = (step: number) =>
-    saveTrainer(run.path, trainer, {
-      step,
-      epoch: Math.floor(step / stepsPerEpoch),
-      config,
-      kernels,
-    });
+  const settings = diagnosisSettingsOf(config, total);
+  let log = await RunLog.open(path, step, settings, progress);
+  const saver = new Saver(path, trainer, {
+    config,
+    stepsPerEpoch,
+    extra,
+    progress,
+    last: checkpoint ? step : -1,
+  });
+  const goOn = () => {
+    guard.beat();
+    return !guard.stop;
+  };
   const started = { step, time: performance.now() };
-  let synced = performance.now();
+  let synced = { step, time: performance.now() };
   let spreadTime = 0;
-  let saved = run.checkpoint ? step : -1;
-  while (step < total && !signal) {
-    await feed.step(step);
-    nameSkipped();
-    const values = valuesOf(step);
-    trainer.set(values);
-    if (step > started.step) program.run();
-    else {
-      await program.runFirst((done, kernels) =>
-        progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
-      );
-      progress.end();
+  while (step < total && !guard.stop) {
+    if (extra.skippedSteps.includes(step)) {
+      step++;
+      continue;
     }
-    step++;
+    const values = valuesOf(step);
+    const whole = await stepper.run(values, goOn, progress);
+    if (whole) step++; // otherwise asked to stop: the step has changed nothing
+    nameSkipped();
 
-    const epochEnds = step % stepsPerEpoch === 0;
-    const saves = (saving.save_every_n_iters && step % saving.save_every_n_iters === 0) ||
-      (epochEnds && saving.save_every_n_epochs &&
-        step / stepsPerEpoch % saving.save_every_n_epochs === 0);
+    const epoch = step % stepsPerEpoch === 0 ? step / stepsPerEpoch : undefined;
+    const judges = epoch !== undefined && step < total && evaluation.every_n_epochs !== null &&
+      epoch % evaluation.every_n_epochs === 0;
+    const saves = saver.due(step);
     const logs = step % logging.log_every_n_iters === 0 || step === total;
-    if (!logs && !saves && !signal && performance.now() - synced < PATIENCE) continue;
+    const due = logs || saves || judges || guard.stop;
+    if (step === synced.step || !due && performance.now() - synced.time < PATIENCE) continue;
 
     // Everything the host wants to know, in one read.
-    const { figures, spread, nonFinite, ...took } = await look(
-      gpu,
-      trainer,
-      program.outputs,
-      logs,
-    );
+    const { figures, spread, nonFinite, ...took } = await look(gpu, trainer, stepper.outputs, logs);
+    guard.beat();
     spreadTime += took.spreadTime;
+    const now = performance.now();
+    stepper.tookSeconds((now - synced.time) / 1000 / (step - synced.step));
+    synced = { step, time: now };
     if (nonFinite) {
-      await stopAt(gpu, nonFinite.step, nonFinite.what, {
-        folder: run.path,
+      const bad = await examine(gpu, nonFinite.step, nonFinite.what, {
+        folder: path,
         model,
         trainer,
-        frozenSteps: training.freeze_last_layer * stepsPerEpoch,
-        lr: valuesOf(nonFinite.step).lr,
-        log,
-        save,
-        cropsOf: async (step) => {
-          await feed.step(step);
-          return gpu.scope(() => feed.views());
-        },
+        outputs: stepper.outputs,
+        feed,
         seed: training.seed,
+        progress,
       });
+      step = await heal(bad, {
+        trainer,
+        saver,
+        log,
+        folder: path,
+        config,
+        lr: valuesOf(bad.step).lr,
+        extra,
+        stepsPerEpoch,
+        progress,
+      });
+      log.close();
+      log = await RunLog.open(path, step, settings, progress);
+      synced = { step, time: performance.now() };
+      continue;
     }
-    synced = performance.now();
-    const seconds = (synced - started.time) / 1000;
+    if (!whole) continue;
+    const seconds = (now - started.time) / 1000;
     const done = step - started.step;
-    const imagesPerSecond = done * data.batch_size / seconds;
+    const imagesPerSecond = done * data.batch_size * feed.micros / seconds;
     const { loss, loss_over_ln_k: share, teacher_entropy: entropy } = figures;
     progress.show(
       `step ${step}/${total} epoch ${(step / stepsPerEpoch).toFixed(2)}  ` +
@@ -170,43 +210,39 @@ async function main(): Promise<number> {
         ...spread,
       });
     }
-    if (saves) {
-      await save(step);
-      saved = step;
+    if (judges) {
+      guard.rest();
+      const judged = { config, dataset, model, teacher: trainer.teacher, folder: path, progress };
+      await judgeTeacher(gpu, judged, { step, extra, saver, stopped: () => !!guard.stop });
     }
+    if (saves) await saver.save(step);
   }
+  guard.rest();
   progress.end();
   log.close();
   console.error(costText(spreadTime + log.time, (performance.now() - started.time) / 1000));
-  loader.close();
-  if (saved !== step) await save(step);
-  if (signal) {
+  await saver.finish(step);
+  if (guard.stop) {
+    const { why, code } = guard.stop;
     console.error(
-      `stopped by ${signal} after step ${step}; go on with --resume${
-        args.out ? ` --out ${run.path}` : ""
+      `stopped by ${why} after step ${step}; go on with --resume${
+        args.out ? ` --out ${path}` : ""
       }`,
     );
-    return signal === "SIGINT" ? 130 : 143;
+    return code;
   }
-  await saveWeights(join(run.path, "teacher.safetensors"), trainer.teacher);
-  await saveWeights(join(run.path, "student.safetensors"), trainer.student);
-  trained = true;
+  await saveWeights(join(path, "teacher.safetensors"), trainer.teacher);
+  await saveWeights(join(path, "student.safetensors"), trainer.student);
+  guard.saved();
 
   // What it learned, beside the same model before training and the pixels themselves.
-  program.destroy();
+  stepper.destroy();
   feed.destroy();
-  await judge(gpu, {
-    config,
-    dataset,
-    model,
-    teacher: trainer.teacher,
-    folder: run.path,
-    progress,
-  });
+  await judge(gpu, { config, dataset, model, teacher: trainer.teacher, folder: path, progress });
   nameSkipped();
-  console.log(`\nrun folder: ${run.path}`);
+  console.log(`\nrun folder: ${path}`);
+  loader.close();
   dataset.close?.();
-  gpu.destroy();
   return 0;
 }
 

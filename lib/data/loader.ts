@@ -109,12 +109,13 @@ export class Loader {
       const times = accumulation > 1
         ? ` × ${accumulation} (training.gradient_accumulation_steps)`
         : "";
+      const fits = Math.floor(dataset.length / accumulation);
+      const lower = fits > 0
+        ? `data.batch_size to ${fits} or less`
+        : `training.gradient_accumulation_steps to ${dataset.length} or less`;
       throw new HatchlingError(
         `Expected at least one batch of ${batchSize}${times} pictures but ${dataset.name} has only ` +
-          `${dataset.length}: lower data.batch_size to ${
-            Math.floor(dataset.length / accumulation)
-          } or ` +
-          "less, or add pictures",
+          `${dataset.length}: lower ${lower}, or add pictures`,
       );
     }
     if (!Number.isInteger(prefetch) || prefetch < 0) {

@@ -5,6 +5,7 @@
  */
 import { Command } from "commander";
 import { type Config, parseConfig, parseOverrides } from "../../lib/config.ts";
+import { HatchlingError } from "../../lib/errors.ts";
 import { readFile } from "../../lib/io/files.ts";
 
 /** What was asked for. */
@@ -15,6 +16,12 @@ export interface Arguments {
   out?: string;
   /** Go on with a run. */
   resume?: boolean;
+  /** Go on with more epochs than the run started with. */
+  extend?: boolean;
+  /** Delete the run that the folder holds. */
+  overwrite?: boolean;
+  /** Weights to start from: a safetensors file, or the folder of a run. */
+  weights?: string;
   /** The file's configuration with the overrides of the command line. */
   config: Config;
 }
@@ -31,12 +38,32 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
     .argument("<config>", "YAML file, configs/small.yaml for instance")
     .option("--out <dir>", "folder of the run (default: runs/<config>-<time>)")
     .option("--resume", "go on with the newest run of this config, or the one in --out")
+    .option("--extend", "with --resume: allow more training.num_epochs than before")
+    .option("--overwrite", "delete the run that --out holds and start anew")
+    .option(
+      "--weights <file>",
+      "start anew from these weights (a safetensors file, or a run's folder)",
+    )
     .addHelpText(
       "after",
       "\nAny key of the configuration: --optimizer.lr 1e-3, --data.path DIR (docs/configuration.md)",
     )
     .parse(rest, { from: "user" });
   const [file] = command.args;
+  const options = command.opts<Omit<Arguments, "file" | "config">>();
+  refuseBoth(options, "resume", "overwrite");
+  refuseBoth(options, "resume", "weights");
+  if (options.extend && !options.resume) {
+    throw new HatchlingError(
+      "Expected --resume beside --extend: a new run sets training.num_epochs",
+    );
+  }
   const config = parseConfig(new TextDecoder().decode(await readFile(file)), { file, overrides });
-  return { file, ...command.opts<{ out?: string; resume?: boolean }>(), config };
+  return { file, ...options, config };
+}
+
+function refuseBoth<T extends object>(options: T, one: keyof T & string, other: keyof T & string) {
+  if (options[one] && options[other]) {
+    throw new HatchlingError(`Expected --${one} or --${other} but found both: choose one`);
+  }
 }

@@ -3,23 +3,38 @@
  *
  * @module
  */
-import { MultiCrop } from "../../lib/augmentation.ts";
+import { type AugmentOp, MultiCrop } from "../../lib/augmentation.ts";
 import type { Config } from "../../lib/config.ts";
+import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Loader } from "../../lib/data/loader.ts";
 import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
+import type { Pictures } from "./pictures.ts";
 import { augmentationOf } from "./settings.ts";
 
 /** Times of the loader since they were last asked for, per step. */
 export interface LoaderTimes {
   /** Milliseconds that a step waited for its pictures. */
   data_wait_ms: number;
-  /** Milliseconds from the beginning of a batch until it was complete, mostly in the background. */
+  /** Milliseconds from the beginning of a step's batches until it was complete, mostly in the background. */
   data_build_ms: number;
 }
 
-/** The pictures of the next step on the GPU, and the recordable making of their views. */
+/** A picture of a step, and what is done to it. */
+export interface FedPicture {
+  /** Its index in the data set. */
+  image: number;
+  /** Its name. */
+  id: string;
+  /** The operations of every view, globals first. */
+  views: readonly AugmentOp[][];
+}
+
+/** The pictures of the next micro-batch on the GPU, and the recordable making of their views. */
 export class Feed {
+  /** Micro-batches of a step. */
+  readonly micros: number;
   readonly #loader: Loader;
+  readonly #dataset: Dataset;
   readonly #seed: number;
   readonly #pixels: Tensor;
   readonly #table: Tensor;
@@ -29,21 +44,23 @@ export class Feed {
   #built = 0;
 
   /** Allocates room for the largest batch. */
-  constructor(gpu: Gpu, loader: Loader, config: Config) {
+  constructor(gpu: Gpu, { loader, dataset }: Pick<Pictures, "loader" | "dataset">, config: Config) {
+    this.micros = config.training.gradient_accumulation_steps;
     this.#loader = loader;
+    this.#dataset = dataset;
     this.#seed = config.training.seed;
     this.#pixels = gpu.persistent([loader.capacityPixels], "pixels");
     this.#table = gpu.persistent([loader.batchSize, 4], "table");
     this.#crops = new MultiCrop(gpu, augmentationOf(config), loader.batchSize);
   }
 
-  /** Uploads pictures and crop parameters of a step, from 0. */
-  async step(step: number): Promise<void> {
+  /** Uploads pictures and crop parameters of micro-batch m of a step, both from 0. */
+  async micro(step: number, m: number): Promise<void> {
     const start = performance.now();
-    const batch = await this.#loader.batch(step);
+    const batch = await this.#loader.batch(step * this.micros + m);
     this.#waited += performance.now() - start;
     this.#built += batch.buildTime;
-    this.#steps++;
+    if (m === 0) this.#steps++;
     const { epoch, indices, table, pixels, usedPixels } = batch;
     this.#pixels.view([usedPixels]).write(pixels.subarray(0, usedPixels));
     this.#table.write(table);
@@ -54,6 +71,20 @@ export class Feed {
   /** The views of the step that was fed last. Recordable. */
   views(): Tensor[] {
     return this.#crops.forward(this.#pixels, this.#table);
+  }
+
+  /** What a step is made of. */
+  async describe(step: number): Promise<FedPicture[]> {
+    const pictures: FedPicture[] = [];
+    for (let m = 0; m < this.micros; m++) {
+      const { epoch, indices, table } = await this.#loader.batch(step * this.micros + m);
+      indices.forEach((image, b) => {
+        const [width, height] = [table[4 * b + 1], table[4 * b + 2]];
+        const views = this.#crops.describe({ seed: this.#seed, epoch, image, width, height });
+        pictures.push({ image, id: this.#dataset.id(image), views: views.map(({ ops }) => ops) });
+      });
+    }
+    return pictures;
   }
 
   /** Times per step since the last call. */

@@ -7,11 +7,14 @@ import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
-import { evaluate, figureTable } from "../../lib/eval/evaluate.ts";
+import { evaluate, type Figure, figureTable } from "../../lib/eval/evaluate.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
+import { fileError } from "../../lib/io/files.ts";
 import { type DinoModel, initialize, Parameters } from "../../lib/model/mod.ts";
+import type { RunExtra } from "./checkpoints.ts";
 import type { Progress } from "./progress.ts";
+import type { Saver } from "./saver.ts";
 
 /** What is judged. */
 export interface Judged {
@@ -32,14 +35,86 @@ export interface Judged {
 /** Evaluates the teacher, writes evaluation.json and prints the figures as a table. */
 export async function judge(gpu: Gpu, judged: Judged): Promise<void> {
   const { config, dataset, model, teacher, folder, progress } = judged;
-  const { augmentation, evaluation, training } = config;
   const initial = new Parameters(gpu, model.specs());
-  initial.load(initialize(model.specs(), training.seed));
+  initial.load(initialize(model.specs(), config.training.seed));
   const figures = await evaluate(gpu, dataset, [
     vitEncoder(gpu, "teacher", model.vit, teacher),
     vitEncoder(gpu, "random init", model.vit, initial),
     pixelEncoder(config.model.in_chans),
-  ], {
+  ], optionsOf(judged));
+  progress.end();
+  initial.destroy();
+  const text = JSON.stringify(figures, null, 2) + "\n";
+  await writeFileAtomic(join(folder, "evaluation.json"), new TextEncoder().encode(text));
+  console.log(figureTable(figures));
+}
+
+/** What an evaluation during training may do besides. */
+export interface Midway {
+  /** Steps done. */
+  step: number;
+  /** The best so far, which it replaces when it is better. */
+  extra: RunExtra;
+  /** Saves the best. */
+  saver: Saver;
+  /** Whether the run is to stop: the evaluation is then given up. */
+  stopped: () => boolean;
+}
+
+/** Asked to stop while it evaluates. */
+class Stopped extends Error {}
+
+/**
+ * Evaluates the teacher while it trains: a line of evaluations.jsonl, and best.safetensors when its k-NN, or
+ * without labels its view retrieval, is the best so far.
+ */
+export async function judgeTeacher(
+  gpu: Gpu,
+  judged: Judged,
+  { step, extra, saver, stopped }: Midway,
+): Promise<void> {
+  const { config, dataset, model, teacher, folder, progress } = judged;
+  const options = optionsOf(judged);
+  let figures: Figure[];
+  try {
+    figures = await evaluate(gpu, dataset, [vitEncoder(gpu, "teacher", model.vit, teacher)], {
+      ...options,
+      onProgress: (done) => {
+        if (stopped()) throw new Stopped();
+        options.onProgress(done);
+      },
+    });
+  } catch (error) {
+    if (error instanceof Stopped) return;
+    throw error;
+  }
+  const found = figures.map(({ metric, percent }) => ({ metric, percent }));
+  const path = join(folder, "evaluations.jsonl");
+  try {
+    await Deno.writeTextFile(path, JSON.stringify({ step, figures: found }) + "\n", {
+      append: true,
+    });
+  } catch (error) {
+    progress.say(`warning: ${fileError("write", path, error).message}`);
+  }
+  const score = found.find(({ metric }) => metric.includes("k-NN")) ?? found[0];
+  if (!score) return;
+  progress.say(
+    `step ${step}: ${
+      found.map(({ metric, percent }) => `${metric} ${percent.toFixed(1)} %`).join(", ")
+    }`,
+  );
+  if (extra.best && extra.best.metric === score.metric && extra.best.percent >= score.percent) {
+    return;
+  }
+  extra.best = { ...score, step };
+  if (config.checkpoint.save_best) await saver.best(step);
+}
+
+function optionsOf({ config, dataset, progress }: Judged) {
+  const { augmentation, evaluation, training } = config;
+  const of = evaluation.max_images ?? dataset.length;
+  return {
     batchSize: evaluation.batch_size,
     seed: training.seed,
     views: evaluation.view_retrieval,
@@ -48,12 +123,6 @@ export async function judge(gpu: Gpu, judged: Judged): Promise<void> {
     knnK: evaluation.knn_k,
     knnTemperature: evaluation.knn_temperature,
     maxImages: evaluation.max_images,
-    onProgress: (done) =>
-      progress.show(`evaluating: ${done} of ${evaluation.max_images ?? dataset.length} pictures`),
-  });
-  progress.end();
-  initial.destroy();
-  const text = JSON.stringify(figures, null, 2) + "\n";
-  await writeFileAtomic(join(folder, "evaluation.json"), new TextEncoder().encode(text));
-  console.log(figureTable(figures));
+    onProgress: (done: number) => progress.show(`evaluating: ${done} of ${of} pictures`),
+  };
 }

@@ -6,10 +6,12 @@
 import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import type { Dataset, SkippedFile } from "../../lib/data/dataset.ts";
+import { datasetFingerprint } from "../../lib/data/fingerprint.ts";
 import { Loader } from "../../lib/data/loader.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { fileError } from "../../lib/io/files.ts";
 import type { Progress } from "./progress.ts";
+import { datasetOptionsOf } from "./settings.ts";
 
 /** Skipped files that are named one by one; skipped.jsonl holds all. */
 const NAMED = 10;
@@ -18,6 +20,8 @@ const NAMED = 10;
 export interface Pictures {
   /** The pictures. */
   dataset: Dataset;
+  /** Tells whether they are those of before. */
+  fingerprint: string;
   /** Their batches. */
   loader: Loader;
   /** Lists the files that turned out to be damaged since the last call. */
@@ -29,19 +33,22 @@ export interface Pictures {
  * skipped.jsonl of the run's folder: `{"file": …, "reason": …}` per line.
  */
 export async function openPictures(
-  { data, training }: Config,
+  config: Config,
   folder: string,
   progress: Progress,
 ): Promise<Pictures> {
+  const { data, training } = config;
   const dataset = await openDataset({
-    dataset: data.dataset,
-    path: data.path ?? undefined,
-    maxPixels: data.max_pixels,
-    cacheBytes: data.cache_bytes,
-    numWorkers: data.num_workers,
-    onProgress: (done, total) => progress.show(`decoding ${done} of ${total} pictures`),
+    ...datasetOptionsOf(config),
+    onProgress: (done, total, doing) =>
+      progress.show(total ? `${doing}: ${done} of ${total}` : `${doing}: ${done}`),
   });
-  const loader = new Loader(dataset, { batchSize: data.batch_size, seed: training.seed });
+  const fingerprint = await datasetFingerprint(dataset);
+  const loader = new Loader(dataset, {
+    batchSize: data.batch_size,
+    accumulation: training.gradient_accumulation_steps,
+    seed: training.seed,
+  });
   progress.end();
   const { length, name, skipped } = dataset;
   console.error(
@@ -72,5 +79,5 @@ export async function openPictures(
     named = skipped.length;
   };
   nameSkipped();
-  return { dataset, loader, nameSkipped };
+  return { dataset, fingerprint, loader, nameSkipped };
 }

@@ -11,13 +11,17 @@ import {
   type LatestCheckpoint,
   latestCheckpoint,
   listCheckpoints,
+  removeTemporaries,
 } from "../../lib/io/checkpoint.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
+import { lockFolder } from "./run_lock.ts";
 
 /** Keys that may differ when a run goes on: they change neither weights nor data. */
 const FREE = [
   "training.max_steps",
+  "training.on_non_finite",
+  "training.max_skipped_steps",
   "checkpoint.",
   "logging.",
   "evaluation.",
@@ -25,6 +29,10 @@ const FREE = [
   "data.cache_bytes",
   "device.",
 ];
+
+/** Files that a run writes beside its checkpoints; any of them says that a folder holds a run. */
+const OWN =
+  /^(run\.json|metrics\.jsonl|skipped\.jsonl|(teacher|student|best)\.safetensors|evaluation\.json)$/;
 
 /** A run's folder, with the checkpoint to go on from. */
 export interface RunFolder {
@@ -34,42 +42,87 @@ export interface RunFolder {
   checkpoint?: LatestCheckpoint;
 }
 
+/** What the command line says of the folder. */
+export interface FolderOptions {
+  /** Its path. */
+  out?: string;
+  /** Go on with the run in it. */
+  resume?: boolean;
+  /** Delete the run in it. */
+  overwrite?: boolean;
+}
+
 /**
- * Finds the folder: `out`, or runs/<config>-<time>; with `resume` the newest run of that config that has a
- * checkpoint.
+ * Finds the folder and takes it for this process: `out`, or runs/<config>-<time>; with `resume` the newest run
+ * of that config.
  *
- * @throws {HatchlingError} When there is nothing to resume, or a new run would mix with an old one.
+ * @throws {HatchlingError} When there is nothing to resume, another process has the folder, or a new run would
+ * mix with an old one.
  */
 export async function openRunFolder(
   configPath: string,
-  { out, resume }: { out?: string; resume?: boolean },
+  { out, resume, overwrite }: FolderOptions,
 ): Promise<RunFolder> {
   const name = basename(configPath).replace(/\.ya?ml$/i, "");
   if (resume) {
     const path = out ?? await newestRun(name);
-    const checkpoint = await latestCheckpoint(path);
-    if (!checkpoint) {
+    if (!(await ownFiles(path)).length) {
       throw new HatchlingError(
-        `Expected a checkpoint to resume from but ${path} has none: leave out --resume to start anew`,
+        `Expected a run to go on with but found none in ${path}: leave out --resume to start anew`,
       );
     }
-    for (const message of checkpoint.skipped) console.error(`warning: ${message}`);
-    return { path, checkpoint };
+    await lockFolder(path);
+    await removeTemporaries(path);
+    return { path, checkpoint: await newestCheckpoint(path) };
   }
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   const path = out ?? join("runs", `${name}-${time}`);
-  if ((await listCheckpoints(path)).length) {
-    throw new HatchlingError(
-      `Expected a folder without a run but ${path} holds checkpoints: add --resume to go on, or choose another --out`,
-    );
-  }
   await Deno.mkdir(path, { recursive: true }).catch((error) => {
     throw fileError("create", path, error);
   });
+  await lockFolder(path);
+  const files = await ownFiles(path);
+  if (files.length && !overwrite) {
+    throw new HatchlingError(
+      `Expected a folder without a run but ${path} holds ${
+        files[0]
+      }: add --resume to go on, --overwrite to ` +
+        "delete that run, or choose another --out",
+    );
+  }
+  for (const file of files) {
+    await Deno.remove(join(path, file)).catch((error) => {
+      throw fileError("delete", join(path, file), error);
+    });
+  }
   return { path };
 }
 
-/** The newest run of a config that has a checkpoint. */
+/** The newest sound checkpoint; undefined for a run that was stopped before its first. */
+export async function newestCheckpoint(path: string): Promise<LatestCheckpoint | undefined> {
+  const checkpoint = await latestCheckpoint(path);
+  for (const message of checkpoint?.skipped ?? []) {
+    console.error(`warning: ${message}; the one before it is used`);
+  }
+  if (!checkpoint) {
+    console.error(`note: ${path} holds no checkpoint yet: the run starts from its beginning`);
+  }
+  return checkpoint ?? undefined;
+}
+
+/** Names of the files in a folder that a run wrote. */
+async function ownFiles(path: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(path)) if (OWN.test(name)) names.push(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw fileError("list", path, error);
+  }
+  const checkpoints = await listCheckpoints(path);
+  return [...checkpoints.map((file) => basename(file.path)), ...names.sort()];
+}
+
+/** The newest run of a config. */
 async function newestRun(name: string): Promise<string> {
   const runs: string[] = [];
   try {
@@ -83,10 +136,10 @@ async function newestRun(name: string): Promise<string> {
     if (!(error instanceof Deno.errors.NotFound)) throw fileError("list", "runs", error);
   }
   for (const run of runs.sort().reverse()) {
-    if ((await listCheckpoints(join("runs", run))).length) return join("runs", run);
+    if ((await ownFiles(join("runs", run))).length) return join("runs", run);
   }
   throw new HatchlingError(
-    `Expected a run of ${name} to resume but found none with a checkpoint in runs/: leave out --resume to start anew, or name its folder with --out`,
+    `Expected a run of ${name} to resume but found none in runs/: leave out --resume to start anew, or name its folder with --out`,
   );
 }
 
@@ -126,20 +179,25 @@ export async function openMetrics(folder: string, step: number): Promise<Metrics
 /**
  * Refuses to go on under another configuration.
  *
+ * @param extend Allows more epochs: the schedules then stretch over all of them.
  * @throws {HatchlingError} Listing every key that changed what is trained.
  */
-export function checkSameConfig(config: Config, before: unknown): void {
+export function checkSameConfig(config: Config, before: unknown, extend = false): void {
   const [now, then] = [flatten(config), flatten(before)];
+  const longer = (key: string) =>
+    extend && key === "training.num_epochs" && Number(now.get(key)) > Number(then.get(key));
   const changed = [...new Set([...now.keys(), ...then.keys()])].filter((key) =>
-    now.get(key) !== then.get(key) && !FREE.some((free) => key.startsWith(free))
+    now.get(key) !== then.get(key) && !FREE.some((free) => key.startsWith(free)) && !longer(key)
   );
-  if (changed.length) {
-    throw new HatchlingError(
-      "Expected the configuration that the run started with but found\n" +
-        changed.map((key) => `  ${key}: ${now.get(key)} instead of ${then.get(key)}`).join("\n") +
-        "\nUndo the change, or leave out --resume to start a new run",
-    );
-  }
+  if (!changed.length) return;
+  const value = (found?: string) => found ?? "nothing";
+  throw new HatchlingError(
+    "Expected the configuration that the run started with but found\n" +
+      changed.map((key) => `  ${key}: ${value(now.get(key))} instead of ${value(then.get(key))}`)
+        .join("\n") +
+      "\nUndo the change, or leave out --resume to start a new run" +
+      (changed.includes("training.num_epochs") ? "; --extend allows more epochs" : ""),
+  );
 }
 
 function flatten(

@@ -1,100 +1,21 @@
 /** Runs of scripts/train.ts as users start it: what it leaves behind, and how it ends. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { parseConfig, parseOverrides } from "../../lib/config.ts";
 import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { parseSafetensors } from "../../lib/io/safetensors.ts";
 import { modelOf } from "../../scripts/train/settings.ts";
-import gray from "../data/fixtures/gray.jpg" with { type: "bytes" };
 import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
-import { plain, png, put } from "../data/support.ts";
-import { lacksAdapter } from "../support/gpu.ts";
-import { lacks, testUnless, withFolder } from "../support/permissions.ts";
-
-const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
-
-/** Milliseconds until a run is taken for hanging. */
-const LIMIT = 120_000;
-
-/** The smallest run: a toy model, two batches of four pictures an epoch. */
-const SMALL = {
-  "data.batch_size": 4,
-  "augmentation.num_local_views": 1,
-  "augmentation.global_crop_size": 16,
-  "augmentation.local_crop_size": 8,
-  "model.dim": 16,
-  "model.projection_hidden_dim": 16,
-  "model.projection_bottleneck_dim": 8,
-  "model.projection_output_dim": 16,
-  "training.num_epochs": 4,
-  "evaluation.max_images": 16,
-  "checkpoint.keep_last_n": 2,
-};
-
-const flags = (settings: Record<string, string | number>) =>
-  Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
-
-/** Starts `train configs/tiny.yaml` in `cwd`, or on another file; killed when it hangs. */
-function start(cwd: string, args: string[], config = path("configs/tiny.yaml")) {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", path("scripts/train.ts"), config, ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT);
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  const ended = child.output().then(({ code, stdout, stderr }) => {
-    clearTimeout(timer);
-    return { code, stdout: text(stdout), stderr: text(stderr) };
-  });
-  return { child, ended };
-}
-
-const train = (...args: Parameters<typeof start>) => start(...args).ended;
-
-/** The last line with an error, from its first word on. */
-const errorOf = ({ stderr }: { stderr: string }) => stderr.slice(stderr.lastIndexOf("error: "));
-
-/** Eight sound pictures of mixed sizes in two sub-folders. */
-async function pictures(folder: string): Promise<string> {
-  const sizes = [[20, 20], [3, 40], [64, 9], [1, 1], [33, 17], [50, 50]];
-  for (const [i, [width, height]] of sizes.entries()) {
-    const sample = (x: number, y: number, c: number) =>
-      (x * 7 * (i + 1) + y * 5 * (c + 1) + i) % 256;
-    await put(
-      folder,
-      `pictures/${i % 2 ? "odd" : "even"}/${i}.png`,
-      png({ width, height, sample }),
-    );
-  }
-  await put(folder, "pictures/odd/gray.jpg", gray);
-  await put(folder, "pictures/even/colours.jpg", jpeg);
-  return `${folder}/pictures`;
-}
-
-/** A test with its own folder: pictures in `pictures/`, and room for runs. */
-function runTest(name: string, fn: (folder: string, small: string[]) => Promise<void>): void {
-  testUnless(
-    [lacksAdapter, lacks("run", "read", "write", "env")],
-    name,
-    () =>
-      withFolder(async (folder) => {
-        await fn(folder, flags({ "data.path": await pictures(folder), ...SMALL }));
-      }),
-  );
-}
-
-/** Names the first byte that differs; the diff that assert would print of such files takes minutes. */
-async function assertSameFile(folder: string, ...names: [string, string]): Promise<void> {
-  const [a, b] = await Promise.all(names.map((name) => Deno.readFile(`${folder}/${name}`)));
-  const at = a.length === b.length ? a.findIndex((byte, i) => byte !== b[i]) : 0;
-  assert.equal(at, -1, `${names.join(" and ")} differ at byte ${at}`);
-}
-
-const checkpoint = (run: string, step: number) =>
-  `${run}/checkpoint-${String(step).padStart(8, "0")}.safetensors`;
+import { plain, put } from "../data/support.ts";
+import {
+  assertSameFile,
+  checkpoint,
+  errorOf,
+  flags,
+  path,
+  runTest,
+  start,
+  train,
+} from "../support/runs.ts";
 
 runTest("train gives the same bytes twice, and when stopped and resumed", async (folder, small) => {
   const six = flags({ "training.max_steps": 6 });
@@ -110,7 +31,7 @@ runTest("train gives the same bytes twice, and when stopped and resumed", async 
   await Deno.writeTextFile(`${folder}/${resumed}/metrics.jsonl`, after, { append: true });
   const rest = await train(folder, [...small, ...six, "--resume"]);
   assert.equal(rest.code, 0, rest.stderr);
-  assert.match(rest.stderr, /resuming runs\/tiny-\S+ after step 3/);
+  assert.match(rest.stderr, /resuming after step 3, from runs\/tiny-\S+/);
   const files = ["checkpoint-00000006.safetensors", "teacher.safetensors", "student.safetensors"];
   for (const file of [...files, "evaluation.json", "config.yaml", "kernels.json"]) {
     for (const run of ["again", resumed]) {
@@ -157,7 +78,10 @@ runTest("train gives the same bytes twice, and when stopped and resumed", async 
   // A finished run stays as it is.
   const mixed = await train(folder, [...small, ...six, "--out", "first"]);
   assert.equal(mixed.code, 1);
-  assert.match(errorOf(mixed), /^error: .*first holds checkpoints: add --resume[^\n]*\n$/);
+  assert.match(
+    errorOf(mixed),
+    /^error: .*first holds checkpoint-0+6\.safetensors: add --resume[^\n]*\n$/,
+  );
   const changed = await train(folder, [
     ...small,
     "--optimizer.lr",
@@ -246,7 +170,7 @@ runTest(
     const message = stderr.slice(stderr.lastIndexOf("error: "));
     assert.match(
       message,
-      /^error: Expected finite numbers but found NaN or infinity in the loss at step 1\..*lower optimizer\.lr[^\n]*\n$/,
+      /^error: Expected finite numbers but found NaN or infinity in the loss at step 1; the first was in .*lower optimizer\.lr[^\n]*\n$/,
     );
     const state = await loadCheckpoint(checkpoint(`${folder}/run`, 1));
     assert.deepEqual(state.stepCounts, { cls_token: 1, "head.last_layer.weight_v": 1 });
@@ -268,15 +192,15 @@ runTest("train ends with one clear error where it cannot start", async (folder, 
     ],
     [/^error: Cannot read none\.yaml: it does not exist[^\n]*\n$/, train(folder, [], "none.yaml")],
     [
-      /^error: Expected a run of tiny to resume but found none with a checkpoint in runs\/[^\n]*\n$/,
+      /^error: Expected a run of tiny to resume but found none in runs\/[^\n]*\n$/,
       train(folder, [...small, "--resume"]),
     ],
     [
-      /^error: Expected a checkpoint to resume from but nowhere has none[^\n]*\n$/,
+      /^error: Expected a run to go on with but found none in nowhere[^\n]*\n$/,
       train(folder, [...small, "--resume", "--out", "nowhere"]),
     ],
     [
-      /^error: Expected PNG, JPEG or GIF pictures in "empty" .* check data\.path\n$/,
+      /^error: Expected pictures \(PNG, JPEG, GIF or WebP\) in "empty" .* check data\.path\n$/,
       train(folder, [...small, "--data.path", "empty"]),
     ],
     [

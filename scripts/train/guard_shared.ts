@@ -1,0 +1,27 @@
+/**
+ * What the guard's two threads agree upon.
+ *
+ * @module
+ */
+
+/** Signals that ask a run to stop, with their numbers: it then exits with 128 + number. */
+export const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+/** Stands for a signal where the program that started the run is gone. */
+export const GONE = 100;
+
+/** Signals within so many milliseconds after the first are taken for the same. */
+export const DEBOUNCE = 100;
+
+/** Places in the shared memory. */
+export const CELL = { stop: 0, saved: 1, beat: 2, armed: 3 } as const;
+
+/** What the worker is told at its start. */
+export interface GuardSettings {
+  /** Shared: number of the signal or GONE, 1 once all is saved, beats of the GPU, 1 while they are expected. */
+  cells: Int32Array;
+  /** Longest time without a beat. */
+  watchdogSeconds: number;
+  /** Folder of the run, for messages. */
+  folder: string;
+}

@@ -1,0 +1,73 @@
+/**
+ * Watches over a run from a thread of its own, which still runs when the main thread waits for the GPU: signals,
+ * the end of the program that started the run, and a GPU that no longer answers.
+ *
+ * @module
+ */
+import { CELL, DEBOUNCE, GONE, type GuardSettings, SIGNALS } from "./guard_shared.ts";
+import { ignoresHangup, launchers, lives } from "./launchers.ts";
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<GuardSettings>) => void;
+  postMessage(message: "ready"): void;
+};
+
+/** Ends the whole process; `Deno.exit` would end this worker only. */
+function exitNow(code: number): never {
+  const [library, name] = {
+    windows: ["kernel32.dll", "ExitProcess"],
+    darwin: ["libSystem.dylib", "_exit"],
+  }[Deno.build.os as string] ?? ["libc.so.6", "_exit"];
+  try {
+    const { symbols } = Deno.dlopen(library, { [name]: { parameters: ["i32"], result: "void" } });
+    (symbols[name] as (code: number) => void)(code);
+  } catch {
+    // without --allow-ffi, or another C library: what is left has a code of its own
+  }
+  Deno.kill(Deno.pid, "SIGKILL");
+  throw new Error("unreachable");
+}
+
+const say = (message: string) => console.error(`\n${message}`);
+
+scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
+  let firstAt = -Infinity;
+  const ask = (cause: number, message: string) => {
+    if (Atomics.compareExchange(cells, CELL.stop, 0, cause) === 0) say(message);
+  };
+  for (const [name, number] of Object.entries(SIGNALS)) {
+    if (name === "SIGHUP" && (Deno.build.os === "windows" || ignoresHangup())) continue;
+    if (name === "SIGTERM" && Deno.build.os === "windows") continue;
+    Deno.addSignalListener(name as Deno.Signal, () => {
+      // A terminal and the task runner may both pass on one Ctrl-C.
+      if (performance.now() - firstAt < DEBOUNCE) return;
+      if (Atomics.load(cells, CELL.stop) || Atomics.load(cells, CELL.saved)) exitNow(128 + number);
+      firstAt = performance.now();
+      ask(number, `${name}: stopping and saving; once more stops at once`);
+    });
+  }
+
+  const watched = launchers();
+  let beat = 0, since = performance.now();
+  setInterval(() => {
+    const dead = watched.find((process) => !lives(process));
+    if (dead) {
+      ask(
+        GONE,
+        `${dead.name} (process ${dead.pid}), which started this run, is gone: stopping and saving`,
+      );
+    }
+    const now = Atomics.load(cells, CELL.beat);
+    if (now !== beat || !Atomics.load(cells, CELL.armed)) [beat, since] = [now, performance.now()];
+    const silent = (performance.now() - since) / 1000;
+    if (silent > watchdogSeconds) {
+      say(
+        `error: Expected the GPU to answer within ${watchdogSeconds} s but it has not: it hangs, or a step takes ` +
+          `longer. Lower data.batch_size, or raise device.watchdog_seconds; go on from the last checkpoint ` +
+          `with --resume --out ${folder}`,
+      );
+      exitNow(1);
+    }
+  }, 500);
+  scope.postMessage("ready");
+};

@@ -1,0 +1,90 @@
+/**
+ * Which programs started this one, and whether they still live: npx, for one, passes no signal on, and leaves
+ * a run behind that nobody can see any more.
+ *
+ * @module
+ */
+
+/** A process, told from a later one of the same number by its start. */
+export interface Process {
+  /** Its number. */
+  pid: number;
+  /** Its name. */
+  name: string;
+  /** When it started, in ticks since the machine did. */
+  start: string;
+  /** Number of its parent. */
+  parent: number;
+}
+
+/** Programs that run others in their own name; a shell counts only between two of them. */
+const LAUNCHER = /^(deno|node|npm|npx|pnpm|yarn|bun)/;
+const SHELL = /^(sh|dash|bash|ash|zsh|busybox)$/;
+
+/** Reads /proc; undefined where it does not exist, or the process doesn't. */
+export function processOf(pid: number): Process | undefined {
+  try {
+    const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const end = text.lastIndexOf(")"); // a name may hold anything
+    const fields = text.slice(end + 2).split(" ");
+    if (fields[0] === "Z") return; // dead, but not yet buried
+    const name = text.slice(text.indexOf("(") + 1, end);
+    return { pid, name, parent: Number(fields[1]), start: fields[19] };
+  } catch {
+    return;
+  }
+}
+
+/** Whether a process still lives. Where there is no /proc, whether it is still the parent. */
+export function lives({ pid, start }: Process): boolean {
+  return start ? processOf(pid)?.start === start : Deno.ppid === pid;
+}
+
+/**
+ * The parent, and above it every launcher up to the last one in a row. A run that outlives its terminal on
+ * purpose (nohup, setsid, a service) keeps its shell out of this: only launchers count then.
+ */
+export function launchers(
+  pid: number = Deno.ppid,
+  read: (pid: number) => Process | undefined = processOf,
+  detached: boolean = read(Deno.pid) ? hangsOn() : false,
+): Process[] {
+  const chain: Process[] = [];
+  for (let at = pid; at > 1;) {
+    const process = read(at);
+    if (!process) break;
+    chain.push(process);
+    at = process.parent;
+  }
+  if (!chain.length) return pid > 1 ? [{ pid, name: "the parent", start: "", parent: 0 }] : [];
+  let last = detached ? 0 : 1;
+  for (let i = 0; i < chain.length; i++) {
+    if (LAUNCHER.test(chain[i].name)) last = i + 1;
+    else if (!SHELL.test(chain[i].name)) break;
+  }
+  return chain.slice(0, last);
+}
+
+/** Whether this process is meant to live on when its terminal goes: it ignores SIGHUP, or leads a session. */
+function hangsOn(): boolean {
+  return ignoresHangup() || session() === Deno.pid;
+}
+
+function session(): number | undefined {
+  try {
+    const stat = Deno.readTextFileSync("/proc/self/stat");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
+  } catch {
+    return;
+  }
+}
+
+/** Whether SIGHUP was to be ignored when the program started, as under nohup. */
+export function ignoresHangup(): boolean {
+  try {
+    const status = Deno.readTextFileSync("/proc/self/status");
+    return (BigInt("0x" + /^SigIgn:\s*([0-9a-f]+)/m.exec(status)![1]) & 1n) === 1n;
+  } catch {
+    return false;
+  }
+}

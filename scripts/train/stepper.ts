@@ -1,0 +1,107 @@
+/**
+ * One training step, recorded once: crops, both networks, loss and gradients for every micro-batch, then the update.
+ *
+ * @module
+ */
+import { type Gpu, type Program, record } from "../../lib/gpu/mod.ts";
+import type {
+  ApplyOutputs,
+  MicroOutputs,
+  StepOutputs,
+  StepValues,
+  Trainer,
+} from "../../lib/train_step.ts";
+import type { Feed } from "./feed.ts";
+import type { Progress } from "./progress.ts";
+
+/** Seconds that the host may wait for the GPU before it listens again. */
+const PIECE = 1;
+
+/** Runs steps. Before its update a step changes nothing that counts: it can be left there. */
+export class Stepper {
+  /** What the last step tells. */
+  readonly outputs: StepOutputs;
+  readonly #gpu: Gpu;
+  readonly #trainer: Trainer;
+  readonly #feed: Feed;
+  readonly #micro: Program<MicroOutputs>;
+  readonly #apply: Program<ApplyOutputs>;
+  readonly #micros: number;
+  #pieces = 0; // 0: nothing ran yet
+
+  private constructor(
+    gpu: Gpu,
+    trainer: Trainer,
+    feed: Feed,
+    micro: Program<MicroOutputs>,
+    apply: Program<ApplyOutputs>,
+  ) {
+    this.#gpu = gpu;
+    this.#trainer = trainer;
+    this.#feed = feed;
+    this.#micro = micro;
+    this.#apply = apply;
+    this.#micros = feed.micros;
+    this.outputs = { ...apply.outputs, ...micro.outputs };
+  }
+
+  /** Records a step; nothing runs yet. */
+  static async record(gpu: Gpu, trainer: Trainer, feed: Feed): Promise<Stepper> {
+    const micro = await record(gpu, () => trainer.micro(feed.views()));
+    const apply = await record(gpu, () => trainer.apply());
+    return new Stepper(gpu, trainer, feed, micro, apply);
+  }
+
+  /** Size of the model and cost of a step, in words. */
+  describe(): string {
+    const parameters = this.#trainer.student.all.reduce((sum, p) => sum + p.data.size, 0);
+    const [dispatches, flops] = (["length", "flops"] as const)
+      .map((key) => this.#micros * this.#micro[key] + this.#apply[key]);
+    return `model: ${
+      (parameters / 1e6).toFixed(2)
+    } M parameters; a step: ${dispatches} dispatches, ` +
+      `${(flops / 1e9).toFixed(1)} GFLOP, ` +
+      `${(this.#gpu.memory.liveBytes / 2 ** 20).toFixed(0)} MiB on the GPU`;
+  }
+
+  /**
+   * Runs a step.
+   *
+   * @param values Its schedule's values.
+   * @param goOn Asked between pieces of the work; false leaves the step before its update.
+   * @returns Whether the step was done.
+   */
+  async run(values: StepValues, goOn: () => boolean, progress: Progress): Promise<boolean> {
+    this.#trainer.set(values);
+    for (let m = 0; m < this.#micros; m++) {
+      await this.#feed.micro(values.step, m);
+      this.#trainer.setMicro(m);
+      if (!this.#pieces) await this.#first(this.#micro, progress);
+      else if (this.#pieces === 1) this.#micro.run();
+      else if (!await this.#micro.runPieces(this.#pieces, goOn)) return false;
+      if (!goOn()) return false;
+    }
+    if (!this.#pieces) await this.#first(this.#apply, progress);
+    else this.#apply.run();
+    this.#pieces ||= 1;
+    return true;
+  }
+
+  /** Says how long a step takes, in seconds: slow ones run in pieces. */
+  tookSeconds(seconds: number): void {
+    this.#pieces = Math.max(1, Math.ceil(seconds / this.#micros / PIECE / 2));
+  }
+
+  async #first(program: Program<unknown>, progress: Progress): Promise<void> {
+    await program.runFirst((done, kernels) =>
+      progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
+    );
+    progress.end();
+  }
+
+  /** Frees the programs. */
+  destroy(): void {
+    this.#micro.destroy();
+    this.#apply.destroy();
+  }
+}

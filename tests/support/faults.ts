@@ -1,0 +1,34 @@
+/**
+ * Preloaded into runs under test, to break what a test cannot reach: HATCHLING_TEST_FAULT is `nan:N` (the teacher
+ * temperature of step N is NaN) or `lose:N` (the device is lost before submit N, once).
+ */
+const [kind, number] = (Deno.env.get("HATCHLING_TEST_FAULT") ?? "").split(":");
+const n = Number(number);
+
+if (kind === "nan") {
+  const write = GPUQueue.prototype.writeBuffer;
+  GPUQueue.prototype.writeBuffer = function (buffer, offset, data, from = 0, size) {
+    if (buffer.label === "scalars") {
+      const scalars = new Float32Array(data as ArrayBuffer, from, size! / 4).slice();
+      if (scalars[0] === n) scalars[2] = NaN;
+      return write.call(this, buffer, offset, scalars);
+    }
+    return write.call(this, buffer, offset, data, from, size);
+  };
+}
+
+if (kind === "lose") {
+  let submits = 0;
+  const devices = new WeakMap<GPUQueue, GPUDevice>();
+  const request = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (options) {
+    const device = await request.call(this, options);
+    devices.set(device.queue, device);
+    return device;
+  };
+  const submit = GPUQueue.prototype.submit;
+  GPUQueue.prototype.submit = function (commands) {
+    if (++submits === n) devices.get(this)!.destroy();
+    return submit.call(this, commands);
+  };
+}
