@@ -78,11 +78,11 @@ function copies({ duplicates, samePixels = [], duplicateBytes }: Check): string[
     ...(extra
       ? [
         `${many(extra, "file is an exact copy", "files are exact copies")} of another ` +
-        `(${bytes(duplicateBytes)}): they count as often as they are there; keep one of each`,
+        `(${bytes(duplicateBytes)}): each counts as a picture of its own; keep one`,
       ]
       : []),
     ...(alike
-      ? [`${many(alike, "file shows", "files show")} the very pixels of another: keep one of each`]
+      ? [`${many(alike, "file shows", "files show")} the very pixels of another: keep one`]
       : []),
   ];
 }

@@ -10,7 +10,7 @@ import type { Header } from "../../lib/data/header.ts";
 
 /** Facts of one file. */
 export interface FileFacts {
-  /** How its pixels are stored, such as "colour", "gray, 16-bit" or "palette + alpha". */
+  /** How its pixels are stored, such as "colour", "16-bit gray" or "palette + alpha". */
   kind: string;
   /** Whether it holds more than one frame; the first is read. */
   animated: boolean;
@@ -57,7 +57,7 @@ function pngFacts(file: Uint8Array, view: DataView): FileFacts {
     at += view.getUint32(at) + 12;
   }
   const stored = colour === 3 ? "palette" : colour & 2 ? "colour" : "gray";
-  const kind = `${stored}${transparent ? " + alpha" : ""}${depth === 16 ? ", 16-bit" : ""}`;
+  const kind = `${depth === 16 ? "16-bit " : ""}${stored}${transparent ? " + alpha" : ""}`;
   return { kind, animated };
 }
 

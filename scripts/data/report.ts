@@ -37,8 +37,8 @@ export function reportOf(found: Check, advice: readonly string[]): string {
 function table(found: Check): string[] {
   const { folders } = found;
   const rows: [string, string][] = [
-    ["formats", list(found.formats)],
-    ["stored as", list(found.kinds)],
+    ["formats", list(found.formats, kind)],
+    ["stored as", list(found.kinds, kind)],
     ["width", spreadOf(found.width, "px")],
     ["height", spreadOf(found.height, "px")],
     ["aspect", spreadOf(found.aspect, "(width / height)")],
@@ -46,7 +46,7 @@ function table(found: Check): string[] {
     ["shorter side", found.shorterSides.map((bin) => binOf(bin, found.pictures)).join(", ")],
   ];
   if (folders.length > 1 || folders[0].name !== ".") {
-    rows.push([`${many(folders.length, "folder")}`, list(folders)]);
+    rows.push([`${many(folders.length, "folder")}`, list(folders, folder)]);
   }
   rows.push(["decoded", `${bytes(found.decodedBytes)} in memory`]);
   return rows.map(([name, value]) => `${name.padEnd(14)} ${value}`.trimEnd());
@@ -94,10 +94,14 @@ function listed(title: string, lines: readonly string[]): string[] {
   ];
 }
 
-function list(names: readonly { name: string; count: number }[]): string {
-  const named = names.slice(0, LISTED).map(({ name, count: n }) => `${shown(name)} ${count(n)}`);
+type Counted = { name: string; count: number };
+const kind = ({ name, count: n }: Counted) => `${count(n)} ${name}`;
+const folder = ({ name, count: n }: Counted) => `${shown(name)} (${count(n)})`;
+
+function list(names: readonly Counted[], show: (one: Counted) => string): string {
   const more = names.length - LISTED;
-  return named.join(", ") + (more > 0 ? `, and ${count(more)} more` : "");
+  return names.slice(0, LISTED).map(show).join(", ") +
+    (more > 0 ? `, and ${count(more)} more` : "");
 }
 
 function examples<T>(all: readonly T[], show: (one: T) => string): string {
