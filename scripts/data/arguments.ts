@@ -42,6 +42,9 @@ export type Arguments = CheckArguments | StatsArguments | PreviewArguments;
 /** Something is wrong with the command line, not with the data. */
 export class ArgumentError extends HatchlingError {}
 
+/** Pictures times epochs on a page; with the default views they take less than 200 MB. */
+const MOST_SHOWN = 200;
+
 const KEYS =
   "\nAny key of the configuration: --data.batch_size 32, --augmentation.global_crop_size 96 " +
   "(docs/configuration.md)";
@@ -72,6 +75,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
     .option("--config <file>", "the configuration that advice refers to (default: all defaults)")
     .action((folder, { config, ...options }) => {
       [file, path] = [config, folder];
+      given.push({ key: "data.dataset", value: "folder" }, { key: "data.path", value: folder });
       asked = { command: "check", folder, deep: false, json: false, ...options };
     });
   command("stats", "Mean and standard deviation per channel, as lines for the configuration.")
@@ -104,6 +108,12 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return;
     throw new ArgumentError("");
+  }
+  if (asked.command === "preview" && asked.images! * asked.epochs! > MOST_SHOWN) {
+    throw new ArgumentError(
+      `Expected --images × --epochs of at most ${MOST_SHOWN} but found ${asked.images} × ` +
+        `${asked.epochs}: a browser has to show them all, make several pages with --out`,
+    );
   }
   try {
     if (path !== undefined) await requirePath(path, asked.command === "check");

@@ -71,4 +71,8 @@ testUnless([lacks("read")], "the guide's preview has arguments that are read", a
   assert.ok(asked?.command === "preview");
   assert.deepEqual([asked.images, asked.epochs, asked.out], [4, 3, "views.html"]);
   assert.equal(asked.config.data.path, "photos");
+  await assert.rejects(
+    readArguments([...line.slice(0, 1), "--images", "101"]),
+    /at most 200 .* 101 × 2/,
+  );
 });

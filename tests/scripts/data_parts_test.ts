@@ -224,5 +224,5 @@ Deno.test("views and numbers in words", () => {
   ]);
   assert.equal(bytes(1536 * 1024), "1.5 MiB");
   assert.deepEqual([0, 0.004, 0.05, 0.5].map(percent), ["0 %", "0.4 %", "5 %", "50 %"]);
-  assert.equal(shown("a\x1b[0m\n"), "a\\x1b[0m\\x0a");
+  assert.equal(shown("ä\x1b[0m\n\u202egnp.exe"), "ä\\x1b[0m\\x0a\\u202egnp.exe");
 });
