@@ -207,6 +207,8 @@ async function train(gpu: Gpu, { args, folder, guard, progress, pictures }: Run)
         teacher_temp: values.teacherTemp,
         images_per_second: imagesPerSecond,
         ...feed.times(),
+        gpu_bytes: gpu.memory.liveBytes,
+        process_bytes: Deno.memoryUsage().rss,
         ...spread,
       });
     }

@@ -48,6 +48,10 @@ export interface MetricLine {
   data_wait_ms?: number | null;
   /** Milliseconds from the beginning of a batch until it was complete, mostly in the background. */
   data_build_ms?: number | null;
+  /** Bytes of the buffers alive on the GPU. */
+  gpu_bytes?: number | null;
+  /** Bytes of memory that the process holds. */
+  process_bytes?: number | null;
   /** What held the first NaN or infinity; such a line ends a run. */
   non_finite?: string;
   /** The first tensor of that step's forward pass that held one, in words. */
