@@ -69,7 +69,11 @@ export async function openPictures(
   const nameSkipped = () => {
     if (named === skipped.length) return;
     const fresh = skipped.slice(named);
-    write(fresh, true);
+    try {
+      write(fresh, true);
+    } catch (error) {
+      progress.say(`warning: ${(error as Error).message}; training goes on`);
+    }
     for (const { file, reason } of fresh.slice(0, Math.max(0, NAMED - named))) {
       progress.say(`skipped: ${file}: ${reason}`);
     }

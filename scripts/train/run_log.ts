@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import {
   diagnose,
@@ -10,6 +11,7 @@ import {
   type MetricLine,
   type Verdict,
 } from "../../lib/diagnosis.ts";
+import { fileError } from "../../lib/io/files.ts";
 import type { Progress } from "./progress.ts";
 import { openMetrics } from "./run_folder.ts";
 
@@ -58,6 +60,8 @@ export class RunLog {
   readonly #warned = new Set<Verdict>();
   #diagnosed: { at: number; lines: number };
   #time = 0;
+  #torn = false; // the last line has no end
+  #missed = false;
 
   private constructor(
     folder: string,
@@ -93,10 +97,24 @@ export class RunLog {
     return this.#time;
   }
 
-  /** Writes a line; warns on stderr when the run has come into a trouble that it was not in before. */
+  /**
+   * Writes a line; warns on stderr when the run has come into a trouble that it was not in before. A line that
+   * cannot be written is missed, which is said once.
+   */
   async write(line: MetricLine): Promise<void> {
-    const text = new TextEncoder().encode(JSON.stringify(line) + "\n");
-    for (let at = 0; at < text.length;) at += await this.#file.write(text.subarray(at));
+    const text = new TextEncoder().encode(`${this.#torn ? "\n" : ""}${JSON.stringify(line)}\n`);
+    try {
+      let at = 0;
+      this.#torn = true; // until the whole line is there
+      while (at < text.length) at += await this.#file.write(text.subarray(at));
+      this.#torn = false;
+    } catch (error) {
+      const { message } = fileError("write", join(this.#folder, "metrics.jsonl"), error);
+      if (!this.#missed) {
+        this.#progress.say(`warning: ${message}; training goes on without its metrics`);
+      }
+      this.#missed = true;
+    }
     this.#lines.push(line);
     if (this.#now() - this.#diagnosed.at >= INTERVAL) this.#diagnose();
   }
