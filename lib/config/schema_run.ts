@@ -25,7 +25,8 @@ export const optimizer = z.strictObject({
   lr_scale_by_batch: key(
     z.boolean(),
     true,
-    "Multiply `optimizer.lr` by `data.batch_size` / 256; false takes it as it is.",
+    "Multiply `optimizer.lr` by the pictures of a step / 256 (`data.batch_size`, times " +
+      "`training.gradient_accumulation_steps`); false takes it as it is.",
   ),
   weight_decay: key(nonNegative, 0.04, "Weight decay at the start of its cosine."),
   weight_decay_end: key(

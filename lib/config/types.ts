@@ -263,7 +263,8 @@ export interface OptimizerConfig {
   /** Peak learning rate, per 256 pictures if `lr_scale_by_batch`. Default: `0.0005`. */
   readonly lr: number;
   /**
-   * Multiply `optimizer.lr` by `data.batch_size` / 256; false takes it as it is. Default: `true`.
+   * Multiply `optimizer.lr` by the pictures of a step / 256 (`data.batch_size`, times
+   * `training.gradient_accumulation_steps`); false takes it as it is. Default: `true`.
    */
   readonly lr_scale_by_batch: boolean;
   /** Weight decay at the start of its cosine. Default: `0.04`. */

@@ -25,7 +25,7 @@ export function diagnosisSettingsOf(
 ): DiagnosisSettings {
   return {
     outDim: model.projection_output_dim,
-    batchSize: data.batch_size,
+    batchSize: data.batch_size * training.gradient_accumulation_steps,
     studentTemp: loss.student_temp,
     teacherTemp: loss.teacher_temp,
     centering: loss.centering,

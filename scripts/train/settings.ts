@@ -99,10 +99,11 @@ export function scheduleOf(
   { data, loss, optimizer, scheduler, training }: Config,
   stepsPerEpoch: number,
 ): (step: number) => StepValues {
+  const batch = data.batch_size * training.gradient_accumulation_steps;
   const span = { epochs: training.num_epochs, itersPerEpoch: stepsPerEpoch };
   const lr = cosineSchedule({
     ...span,
-    base: optimizer.lr_scale_by_batch ? scaledLr(optimizer.lr, data.batch_size) : optimizer.lr,
+    base: optimizer.lr_scale_by_batch ? scaledLr(optimizer.lr, batch) : optimizer.lr,
     final: scheduler.min_lr,
     warmupEpochs: scheduler.warmup_epochs,
     warmupStart: scheduler.warmup_start_lr,
