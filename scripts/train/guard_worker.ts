@@ -5,28 +5,13 @@
  * @module
  */
 import { CELL, DEBOUNCE, GONE, type GuardSettings, SIGNALS } from "./guard_shared.ts";
-import { ignoresHangup, launchers, lives } from "./launchers.ts";
+import { launchers, lives } from "./launchers.ts";
+import { exitNow } from "./libc.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<GuardSettings>) => void;
   postMessage(message: "ready"): void;
 };
-
-/** Ends the whole process; `Deno.exit` would end this worker only. */
-function exitNow(code: number): never {
-  const [library, name] = {
-    windows: ["kernel32.dll", "ExitProcess"],
-    darwin: ["libSystem.dylib", "_exit"],
-  }[Deno.build.os as string] ?? ["libc.so.6", "_exit"];
-  try {
-    const { symbols } = Deno.dlopen(library, { [name]: { parameters: ["i32"], result: "void" } });
-    (symbols[name] as (code: number) => void)(code);
-  } catch {
-    // without --allow-ffi, or another C library: what is left has a code of its own
-  }
-  Deno.kill(Deno.pid, "SIGKILL");
-  throw new Error("unreachable");
-}
 
 const say = (message: string) => console.error(`\n${message}`);
 
@@ -36,8 +21,7 @@ scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
     if (Atomics.compareExchange(cells, CELL.stop, 0, cause) === 0) say(message);
   };
   for (const [name, number] of Object.entries(SIGNALS)) {
-    if (name === "SIGHUP" && (Deno.build.os === "windows" || ignoresHangup())) continue;
-    if (name === "SIGTERM" && Deno.build.os === "windows") continue;
+    if (name === "SIGTERM" && Deno.build.os === "windows") continue; // there is no such signal
     Deno.addSignalListener(name as Deno.Signal, () => {
       // A terminal and the task runner may both pass on one Ctrl-C.
       if (performance.now() - firstAt < DEBOUNCE) return;

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { readProc } from "./libc.ts";
+
 /** A process, told from a later one of the same number by its start. */
 export interface Process {
   /** Its number. */
@@ -23,16 +25,13 @@ const SHELL = /^(sh|dash|bash|ash|zsh|busybox)$/;
 
 /** Reads /proc; undefined where it does not exist, or the process doesn't. */
 export function processOf(pid: number): Process | undefined {
-  try {
-    const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    const end = text.lastIndexOf(")"); // a name may hold anything
-    const fields = text.slice(end + 2).split(" ");
-    if (fields[0] === "Z") return; // dead, but not yet buried
-    const name = text.slice(text.indexOf("(") + 1, end);
-    return { pid, name, parent: Number(fields[1]), start: fields[19] };
-  } catch {
-    return;
-  }
+  const text = readProc(`/proc/${pid}/stat`);
+  if (!text) return;
+  const end = text.lastIndexOf(")"); // a name may hold anything
+  const fields = text.slice(end + 2).split(" ");
+  if (fields[0] === "Z") return; // dead, but not yet buried
+  const name = text.slice(text.indexOf("(") + 1, end);
+  return { pid, name, parent: Number(fields[1]), start: fields[19] };
 }
 
 /** Whether a process still lives. Where there is no /proc, whether it is still the parent. */
@@ -42,12 +41,12 @@ export function lives({ pid, start }: Process): boolean {
 
 /**
  * The parent, and above it every launcher up to the last one in a row. A run that outlives its terminal on
- * purpose (nohup, setsid, a service) keeps its shell out of this: only launchers count then.
+ * purpose (setsid, a service) keeps its shell out of this: only launchers count then.
  */
 export function launchers(
   pid: number = Deno.ppid,
   read: (pid: number) => Process | undefined = processOf,
-  detached: boolean = read(Deno.pid) ? hangsOn() : false,
+  detached: boolean = read(Deno.pid) ? leadsSession() : false,
 ): Process[] {
   const chain: Process[] = [];
   for (let at = pid; at > 1;) {
@@ -65,26 +64,8 @@ export function launchers(
   return chain.slice(0, last);
 }
 
-/** Whether this process is meant to live on when its terminal goes: it ignores SIGHUP, or leads a session. */
-function hangsOn(): boolean {
-  return ignoresHangup() || session() === Deno.pid;
-}
-
-function session(): number | undefined {
-  try {
-    const stat = Deno.readTextFileSync("/proc/self/stat");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
-  } catch {
-    return;
-  }
-}
-
-/** Whether SIGHUP was to be ignored when the program started, as under nohup. */
-export function ignoresHangup(): boolean {
-  try {
-    const status = Deno.readTextFileSync("/proc/self/status");
-    return (BigInt("0x" + /^SigIgn:\s*([0-9a-f]+)/m.exec(status)![1]) & 1n) === 1n;
-  } catch {
-    return false;
-  }
+/** Whether this process leads a session: then it is meant to live on when its terminal goes. */
+function leadsSession(): boolean {
+  const stat = readProc("/proc/self/stat");
+  return Number(stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[3]) === Deno.pid;
 }
