@@ -1,6 +1,7 @@
 /** Runs of scripts/train.ts as children, for the tests that look at what they leave behind. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import deno from "../../deno.json" with { type: "json" };
 import gray from "../data/fixtures/gray.jpg" with { type: "bytes" };
 import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { png, put } from "../data/support.ts";
@@ -9,6 +10,9 @@ import { lacks, testUnless, withFolder } from "./permissions.ts";
 
 export const path = (relative: string) =>
   fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+
+/** What the task allows a run, and no more. */
+const PERMISSIONS = deno.tasks.train.split(" ").filter((word) => /^--(allow|deny)-/.test(word));
 
 /** Milliseconds until a run is taken for hanging. */
 const LIMIT = 120_000;
@@ -39,7 +43,15 @@ export function start(
   { fault, runner = [Deno.execPath()] }: { fault?: string; runner?: string[] } = {},
 ) {
   const preload = fault ? [`--preload=${path("tests/support/faults.ts")}`] : [];
-  const command = ["run", "--quiet", "-A", ...preload, path("scripts/train.ts"), config, ...args];
+  const command = [
+    "run",
+    "--quiet",
+    ...PERMISSIONS,
+    ...preload,
+    path("scripts/train.ts"),
+    config,
+    ...args,
+  ];
   const child = new Deno.Command(runner[0], {
     args: [...runner.slice(1), ...command],
     cwd,
