@@ -75,7 +75,12 @@ export {
 } from "./lib/io/safetensors.ts";
 export * from "./lib/loss.ts";
 export * from "./lib/model/mod.ts";
-export { firstNonFinite, type NonFinite, type StepInputs } from "./lib/non_finite.ts";
+export {
+  firstNonFinite,
+  type NonFinite,
+  type StepAddress,
+  type StepInputs,
+} from "./lib/non_finite.ts";
 export * from "./lib/ops/mod.ts";
 export * from "./lib/optim/mod.ts";
 export { philox, Rng } from "./lib/rng.ts";

@@ -6,6 +6,7 @@
 import type { DinoModel } from "./model/mod.ts";
 import { sizeOf } from "./gpu/tensor.ts";
 import { defaultChunk } from "./loss/head.ts";
+import { aligned, spansOf } from "./model/spans.ts";
 
 /** Views of one size. */
 export interface ViewShape {
@@ -17,12 +18,16 @@ export interface ViewShape {
 
 /** What a step is made of. */
 export interface StepShape {
-  /** Pictures per step. */
+  /** Pictures of a step, or of each of its micro-batches. */
   batch: number;
   /** Global views first. */
   views: readonly ViewShape[];
   /** Columns of the last layer made at once; by default as the loss chooses. */
   chunkSize?: number;
+  /** Micro-batches of a step; 1 by default. */
+  accumulation?: number;
+  /** Whether the student's activations are made again in the backward pass; they are not by default. */
+  recompute?: boolean;
 }
 
 /** What {@linkcode stepCost} tells. */
@@ -43,7 +48,8 @@ export interface StepCost {
  *
  * A linear layer takes 2 · in · out FLOPs a token forward and twice as many backward; attention 4 · N² · D a
  * picture forward and 14 · N² · D backward, for its probabilities are made again. The teacher sees the global
- * views and only forward. Of the last block only the class token goes on after attention.
+ * views and only forward. Of the last block only the class token goes on after attention. Recomputing makes all
+ * blocks but the last again, without their last product.
  *
  * @example
  * ```ts
@@ -56,62 +62,118 @@ export interface StepCost {
  * console.log((flops / 1e9).toFixed(0), (stateBytes / 2 ** 20).toFixed(0)); // GFLOP, MiB
  * ```
  */
-export function stepCost(model: DinoModel, { batch, views, chunkSize }: StepShape): StepCost {
+export function stepCost(model: DinoModel, shape: StepShape): StepCost {
+  const { accumulation = 1 } = shape;
+  const parameters = sum(model.specs().map((spec) => sizeOf(spec.shape)));
+  const adding = accumulation > 1 ? parameters : 0;
+  return {
+    parameters,
+    // Norms, AdamW and moving average come once.
+    flops: accumulation * (flopsOf(model, shape) + adding) + 20 * parameters,
+    stateBytes: 4 * 5 * parameters,
+    temporaryBytes: 4 * slots(momentsOf(model, shape)),
+  };
+}
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+/** Crops of one size. */
+interface Group {
+  rows: number;
+  patches: number;
+  tokens: number;
+}
+
+/** Crops by size, rows of both networks' heads, and columns of the last layer that are made at once. */
+function sizesOf(model: DinoModel, { batch, views, chunkSize }: StepShape) {
+  const groups = views.map(({ size, count }): Group => {
+    const patches = (size / model.vit.config.patchSize) ** 2;
+    return { rows: batch * count, patches, tokens: patches + 1 };
+  });
+  const rows = sum(groups.map((group) => group.rows));
+  const teacherRows = groups[0].rows;
+  const { outDim, bottleneckDim } = model.head.config;
+  const usual = defaultChunk(outDim, rows + teacherRows, bottleneckDim);
+  return { groups, rows, teacherRows, chunk: Math.min(outDim, chunkSize ?? usual) };
+}
+
+/** FLOPs of both networks and the loss. */
+function flopsOf(model: DinoModel, shape: StepShape): number {
+  const { groups, rows, teacherRows, chunk } = sizesOf(model, shape);
   const { dim, depth, patchSize, inChans, mlpRatio } = model.vit.config;
   const { hiddenDim, bottleneckDim, layers, outDim } = model.head.config;
-  const parameters = model.specs().reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-
-  // Per picture of one view: [forward, backward] FLOPs, and floats kept for the backward pass.
   const hidden = mlpRatio * dim;
-  const view = (size: number) => {
-    const patches = (size / patchSize) ** 2;
-    const n = patches + 1;
-    const pixels = inChans * patchSize ** 2;
-    const attention = (product: number) => depth * product * n * n * dim;
+  const crop = ({ patches, tokens: n }: Group) => {
+    const attention = (product: number, blocks = depth) => blocks * product * n * n * dim;
     const after = dim * dim + 2 * dim * hidden; // projection and MLP, per token
     const linear = 2 * (depth * 3 * dim * dim * n + ((depth - 1) * n + 1) * after);
-    const embed = 2 * patches * pixels * dim;
+    const embed = 2 * patches * inChans * patchSize ** 2 * dim;
+    const again = 2 * n * (depth - 1) * (4 * dim * dim + dim * hidden) + attention(4, depth - 1);
     return {
       forward: embed + linear + attention(4),
-      backward: embed + 2 * linear + attention(14),
-      // Norms, q, k, v, attention, two sums and the hidden layer before and after GELU.
-      kept: patches * pixels + n * dim + depth * n * 5 * dim +
-        ((depth - 1) * n + 1) * (3 * dim + 2 * hidden),
-      gradient: n * (2 * dim + Math.max(3 * dim, hidden)),
+      backward: embed + 2 * linear + attention(14) + (shape.recompute ? again : 0),
     };
   };
-  const rows = batch * views.reduce((sum, { count }) => sum + count, 0);
-  const teacherRows = batch * views[0].count;
-
   const mlp = layers === 1
     ? dim * bottleneckDim
     : dim * hiddenDim + (layers - 2) * hiddenDim ** 2 + hiddenDim * bottleneckDim;
-  const chunk = Math.min(
-    outDim,
-    chunkSize ?? defaultChunk(outDim, rows + teacherRows, bottleneckDim),
-  );
   const again = chunk < outDim ? 2 : 1; // logits that were not kept are made a second time
   const last = 2 * outDim * bottleneckDim;
+  return sum(groups.map((group, i) => {
+    const { forward, backward } = crop(group);
+    return group.rows * (forward * (i === 0 ? 2 : 1) + backward);
+  })) +
+    teacherRows * (2 * mlp + again * last) + rows * (6 * mlp + (again + 2) * last) +
+    15 * outDim * (rows + teacherRows) + // softmax and its gradient
+    3 * (again + 1) * last; // weight norm
+}
 
-  let flops = teacherRows * (2 * mlp + again * last) + rows * (6 * mlp + (again + 2) * last);
-  let kept = rows * (2 * (layers - 1) * hiddenDim + 3 * bottleneckDim);
-  let gradient = 0;
-  views.forEach(({ size, count }, i) => {
-    const cost = view(size);
-    flops += batch * count * (cost.forward * (i === 0 ? 2 : 1) + cost.backward);
-    kept += batch * count * cost.kept;
-    gradient = Math.max(gradient, batch * count * cost.gradient);
+/** Sizes of what lives at once, at each of some moments of which one needs the most. */
+function momentsOf(model: DinoModel, shape: StepShape): number[][] {
+  const { groups, rows, teacherRows, chunk } = sizesOf(model, shape);
+  const { dim, depth, patchSize, inChans, mlpRatio } = model.vit.config;
+  const { hiddenDim, bottleneckDim, layers, outDim } = model.head.config;
+  const times = (n: number, ...values: number[]) => Array<number[]>(n).fill(values).flat();
+
+  // One matrix of tokens, or one per crop size.
+  const spans = spansOf(groups.map(({ rows: count, tokens }) => ({ count, tokens })));
+  const packs = aligned(spans, dim) ? [groups] : groups.map((group) => [group]);
+  const tokens = packs.map((pack) => sum(pack.map(({ rows, tokens }) => rows * tokens)) * dim);
+  const attention = (size: number) => [size, 3 * size, size]; // norm, q k v, what it gives
+  const mlp = (size: number) => [size, size, ...times(2, size * mlpRatio)]; // sum, norm, around GELU
+  const block = (size: number) => [...attention(size), ...mlp(size), size];
+  const inputs = groups.map(({ rows, patches }) => rows * patches * inChans * patchSize ** 2);
+  const before = [
+    ...inputs,
+    ...tokens,
+    ...tokens.flatMap((size) => times(depth - 1, ...(shape.recompute ? [size] : block(size)))),
+  ];
+  const last = packs.map((pack, i) => {
+    const classes = sum(pack.map(({ rows }) => rows)) * dim;
+    return [...attention(tokens[i]), ...mlp(classes), classes];
   });
-  // Logits, and normalised weights: those of both networks and their gradient for every chunk anew, but one
-  // after the other where there is a single chunk.
-  const weights = (chunk < outDim ? 3 : 1) * bottleneckDim;
-  const lastLayer = chunk * (rows + teacherRows + weights);
-  flops += 20 * parameters; // norms, AdamW, moving average
-  flops += 15 * outDim * (rows + teacherRows); // softmax and its gradient
-  return {
-    parameters,
-    flops,
-    stateBytes: 4 * 5 * parameters,
-    temporaryBytes: 4 * (kept + Math.max(gradient, lastLayer)),
-  };
+  const kept = [...before, ...last.flat()];
+
+  const head = [...times(2 * (layers - 1), rows * hiddenDim), ...times(3, rows * bottleneckDim)];
+  // Normalised weights: those of both networks and their gradient for every chunk anew, but one after the other
+  // where there is a single chunk.
+  const weights = times(chunk < outDim ? 3 : 1, chunk * bottleneckDim);
+  // What is added to a gradient is made beside it, where the adapter's products do not add by themselves.
+  const products = model.specs().filter(({ name }) => !name.startsWith("head.last_layer."));
+  const added = Math.max(...products.map(({ shape }) => sizeOf(shape)));
+  return [
+    [...kept, ...head, chunk * rows, chunk * teacherRows, ...weights],
+    [...kept, ...head, ...times((shape.accumulation ?? 1) > 1 ? 1 : 0, added)],
+    [...kept, 3 * tokens[0], tokens[0]],
+    [...before, ...last.slice(1).flat(), ...(shape.recompute ? block(tokens[0]) : [tokens[0]])],
+  ];
+}
+
+/** What slots take that hold what lives at each of some moments: the largest of each share one, and so on. */
+function slots(moments: readonly (readonly number[])[]): number {
+  const sorted = moments.map((sizes) => sizes.toSorted((a, b) => b - a));
+  const most = Math.max(...sorted.map(({ length }) => length));
+  return sum(
+    Array.from({ length: most }, (_, k) => Math.max(...sorted.map((sizes) => sizes[k] ?? 0))),
+  );
 }

@@ -5,7 +5,7 @@
  */
 import { type Gpu, record, sizeOf, type Tensor } from "./gpu/mod.ts";
 import type { DinoModel, LastLayer, Parameters } from "./model/mod.ts";
-import { weightNormLinear } from "./ops/mod.ts";
+import { type DropPathSource, weightNormLinear } from "./ops/mod.ts";
 
 /** Elements downloaded at once (16 MiB), and what the start of a view is a multiple of. */
 const READ = 2 ** 22, ALIGN = 64;
@@ -20,8 +20,18 @@ export interface StepInputs {
   teacher: Parameters;
   /** Images per crop size [n, C, H, W], view-major; the first tensor holds the global views. */
   crops: readonly Tensor[];
-  /** The step's number and the run's seed, for the same drop path; without it nothing is dropped. */
-  dropPath?: { seed: number; step: number };
+  /** Where the same branches as in the step are to be dropped; without it nothing is. */
+  dropPath?: StepAddress;
+}
+
+/** The drop path of a step, or of a micro-batch of it. */
+export interface StepAddress {
+  /** The run's seed. */
+  seed: number;
+  /** The step's number. */
+  step: number;
+  /** Of a step in micro-batches: pictures of each, which one this is, from 0, and how many there are. */
+  micro?: { batch: number; index: number; of: number };
 }
 
 /** A tensor that holds NaN or infinity. */
@@ -108,12 +118,8 @@ async function* inOrder(gpu: Gpu, { model, student, teacher, crops, dropPath }: 
       const seen: Part[] = [];
       const watch = (name: string, tensor: Tensor, size?: number) =>
         void seen.push(part(`${who}.${name}`, tensor, size));
-      const drop = params === student && dropPath && {
-        seed: dropPath.seed,
-        scalars: gpu.tensor(Float32Array.of(dropPath.step)),
-        stepIndex: 0,
-      };
-      const made = model.bottleneck(gpu, params, views, { watch, dropPath: drop || undefined });
+      const drop = params === student && dropPath ? sourceOf(gpu, dropPath) : undefined;
+      const made = model.bottleneck(gpu, params, views, { watch, dropPath: drop });
       return { seen, x: made.bottleneck, lastLayer: made.lastLayer };
     });
     try {
@@ -125,6 +131,13 @@ async function* inOrder(gpu: Gpu, { model, student, teacher, crops, dropPath }: 
       program.destroy();
     }
   }
+}
+
+/** The same drop path as the step's. */
+function sourceOf(gpu: Gpu, { seed, step, micro }: StepAddress): DropPathSource {
+  const scalars = gpu.tensor(Float32Array.of(step, micro?.index ?? 0));
+  const part = micro && { batch: micro.batch, parts: micro.of, index: 1 };
+  return { seed, scalars, stepIndex: 0, part };
 }
 
 /** Logits of some rows at a time: all of them may be more than can be bound at once. */

@@ -53,6 +53,8 @@ export interface TrainerOptions {
   seed?: number;
   /** Micro-batches that a step's batch comes in; 1 by default. */
   accumulation?: number;
+  /** Make the student's activations again in the backward pass instead of keeping them: less memory, same bits. */
+  recompute?: boolean;
 }
 
 /** What a micro-batch leaves to be read. */
@@ -287,8 +289,9 @@ export class Trainer {
     const teacher = this.#model.bottleneck(gpu, this.teacher, crops.slice(0, 1));
     const batch = crops[0].shape[0] / this.loss.options.nGlobalCrops;
     const part = { batch, parts, index: SCALAR.micro };
-    const dropPath = { seed: this.#options.seed ?? 0, scalars, stepIndex: SCALAR.step, part };
-    const student = this.#model.bottleneck(gpu, this.student, crops, { dropPath });
+    const { seed = 0, recompute } = this.#options;
+    const dropPath = { seed, scalars, stepIndex: SCALAR.step, part };
+    const student = this.#model.bottleneck(gpu, this.student, crops, { dropPath, recompute });
     this.student.zeroGrad();
     if (parts > 1) {
       for (const tensor of [...this.student.grads, this.#sums.all, this.#found]) {

@@ -185,6 +185,24 @@ gpuTest("firstNonFinite() drops the same branches as the step", async (gpu) => {
   state.destroy();
 });
 
+gpuTest("firstNonFinite() drops the same branches as the micro-batch", async (gpu) => {
+  const student = (name: string, values: Float32Array) => {
+    if (/^blocks\.\d\.mlp\.fc2\.bias$/.test(name)) values[5] = HUGE;
+  };
+  // Of the last block on: the number of pictures whose branch is not dropped.
+  const count = async (pictures: number, micro?: { batch: number; index: number; of: number }) => {
+    const state = setUp(gpu, { student }, [[2 * pictures, 3, 8, 8]], K, 0.5);
+    const found = await firstNonFinite(gpu, { ...state, dropPath: { seed: 7, step: 1, micro } });
+    state.destroy();
+    assert.equal(found!.name, "student.block.1");
+    return found!.count / 5;
+  };
+  const parts: number[] = [];
+  for (const index of [0, 1, 2]) parts.push(await count(4, { batch: 4, index, of: 3 }));
+  assert.equal(parts.reduce((a, b) => a + b), await count(12));
+  assert.ok(new Set(parts).size > 1, `samples: ${parts}`);
+});
+
 gpuTest("firstNonFinite() leaves the gradient to the flag that named it", async (gpu) => {
   const { model, destroy } = setUp(gpu, {});
   const trainer = new Trainer(gpu, model, { loss: { nCrops: 3, studentTemp: 1e-4 }, clip: 1 });

@@ -6,7 +6,7 @@
 import type { Gpu, Tensor } from "../gpu/mod.ts";
 import { attention, type AttentionResult } from "../ops/attention.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
-import { linear } from "../ops/linear.ts";
+import { linear, linearBackward } from "../ops/linear.ts";
 import { gatherClass, scaleSamples, scatterClass } from "../ops/rows.ts";
 import type { Parameters } from "./parameters.ts";
 import { classSpans, rowsIn, rowsOf, type Span } from "./spans.ts";
@@ -28,6 +28,11 @@ export interface BlockOptions {
    * them alone. In a last block this saves three quarters of the work and changes nothing else.
    */
   classOnly?: boolean;
+  /**
+   * Keep x alone for the backward pass, which makes the rest again, but for the last product: the same gradients,
+   * bit by bit, for two thirds of the forward pass more (Chen et al. 2016, arXiv:1604.06174).
+   */
+  recompute?: boolean;
 }
 
 /** What {@linkcode block} returns. */
@@ -51,7 +56,7 @@ export function block(
   params: Parameters,
   prefix: string,
   heads: number,
-  { keep, classOnly }: BlockOptions = {},
+  { keep, classOnly, recompute }: BlockOptions = {},
 ): BlockResult {
   const get = (name: string) => params.get(`${prefix}.${name}`);
   const dense = (input: Tensor, name: string, options = {}) =>
@@ -78,18 +83,22 @@ export function block(
   const pick = (t: Tensor) => classOnly ? classTokens(gpu, t, spans) : t;
   const spread = (d: Tensor) => classOnly ? spreadClass(gpu, d, spans) : d;
 
-  const norm1 = norm(x, "norm1");
-  const qkv = dense(norm1.y, "attn.qkv");
-  const attend = attendAll(gpu, qkv.y, spans, heads);
-  const proj = branch(pick(attend.y), "attn.proj", pick(x), "attn");
-  const norm2 = norm(proj.y, "norm2");
-  const fc1 = dense(norm2.y, "mlp.fc1", { gelu: true });
-  const fc2 = branch(fc1.y, "mlp.fc2", proj.y, "mlp");
+  const beforeLast = () => {
+    const norm1 = norm(x, "norm1");
+    const qkv = dense(norm1.y, "attn.qkv");
+    const attend = attendAll(gpu, qkv.y, spans, heads);
+    const proj = branch(pick(attend.y), "attn.proj", pick(x), "attn");
+    const norm2 = norm(proj.y, "norm2");
+    return { norm1, qkv, attend, proj, norm2, fc1: dense(norm2.y, "mlp.fc1", { gelu: true }) };
+  };
+  const first = beforeLast();
   return {
-    y: fc2.y,
-    attention: attend.runs,
+    y: branch(first.fc1.y, "mlp.fc2", first.proj.y, "mlp").y,
+    attention: first.attend.runs,
     backward(dy) {
-      const dHidden = fc2.backward(dBranch(dy, "mlp"), { geluGradOf: fc1.pre })!;
+      const { norm1, qkv, attend, proj, norm2, fc1 } = recompute ? beforeLast() : first;
+      const fc2 = linearBackward(gpu, fc1.y, get("mlp.fc2.weight"), get("mlp.fc2.bias"));
+      const dHidden = fc2(dBranch(dy, "mlp"), { geluGradOf: fc1.pre })!;
       const dMiddle = norm2.backward(fc1.backward(dHidden)!, dy);
       const dAttended = proj.backward(dBranch(dMiddle, "attn"))!;
       return norm1.backward(qkv.backward(attend.backward(spread(dAttended)))!, spread(dMiddle));

@@ -49,7 +49,13 @@ export function rowsOf(packed: Tensor, { count, tokens, row }: Span): Tensor {
  * `dim` columns, and all rows of the widest matrix at once.
  */
 export function canPack(gpu: Gpu, spans: readonly Span[], dim: number, widest: number): boolean {
-  const aligned = (rows: number) => rows * dim * 4 % gpu.alignment === 0;
   return rowsIn(spans) * widest * 4 <= gpu.limits.maxStorageBufferBindingSize &&
-    spans.every(({ row, sample }) => aligned(row) && aligned(sample));
+    aligned(spans, dim, gpu.alignment);
+}
+
+/** Whether spans, and their class tokens, begin at multiples of so many bytes; 256 suit every adapter. */
+export function aligned(spans: readonly Span[], dim: number, bytes = 256): boolean {
+  return spans.every(({ row, sample }) =>
+    [row, sample].every((first) => first * dim * 4 % bytes === 0)
+  );
 }

@@ -76,6 +76,11 @@ export interface ViTForwardOptions {
   dropPath?: DropPathSource;
   /** Also compute the gradient of the images. */
   inputGrad?: boolean;
+  /**
+   * Keep the input of each block alone for the backward pass, which runs the block again; the last one is kept whole,
+   * for it is needed at once. The same gradients, bit by bit.
+   */
+  recompute?: boolean;
 }
 
 /** What {@linkcode VisionTransformer.forward} returns. */
@@ -269,6 +274,7 @@ export class VisionTransformer {
       const run = block(gpu, y, spans, params, `blocks.${i}`, heads, {
         keep,
         classOnly: last && !looked,
+        recompute: options.recompute && !last,
       });
       y = run.y;
       if (looked) show(`block.${i}`, y);

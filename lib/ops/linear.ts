@@ -22,13 +22,19 @@ export interface LinearResult {
   y: Tensor;
   /** Before GELU, where there is one: hand it to the next layer's backward as `geluGradOf`. */
   pre?: Tensor;
-  /**
-   * Fills the gradients of weight and bias; returns that of the input. `dy` is the gradient of the value
-   * *before* GELU. With `geluGradOf` (the pre-activations of the layer below) the input gradient comes
-   * already multiplied by GELU′. `input: false` skips it.
-   */
-  backward(dy: Tensor, options?: { geluGradOf?: Tensor; input?: boolean }): Tensor | undefined;
+  /** As {@linkcode LinearBackward} says. */
+  backward: LinearBackward;
 }
+
+/**
+ * Fills the gradients of weight and bias; returns that of the input. `dy` is the gradient of the value
+ * *before* GELU. With `geluGradOf` (the pre-activations of the layer below) the input gradient comes
+ * already multiplied by GELU′. `input: false` skips it.
+ */
+export type LinearBackward = (
+  dy: Tensor,
+  options?: { geluGradOf?: Tensor; input?: boolean },
+) => Tensor | undefined;
 
 /** y = x · Wᵀ + b, x [R, in], W [out, in], b [out]; dx = dy · W, dW = dyᵀ · x, db = Σ rows of dy. */
 export function linear(
@@ -39,21 +45,33 @@ export function linear(
   options: LinearOptions = {},
 ): LinearResult {
   const { gelu, residual } = options;
-  const rows = x.size / weight.data.shape.slice(1).reduce((a, b) => a * b, 1);
-  const w = weight.data.view([weight.data.shape[0], x.size / rows]);
+  const w = matrixOf(weight);
   const pre = gelu ? gpu.empty([...x.shape.slice(0, -1), w.shape[0]], "pre_gelu") : undefined;
   const y = matmul(gpu, x, w, { transB: true, bias: bias?.data, geluPre: pre, add: residual });
-  return {
-    y,
-    pre,
-    backward(dy, { geluGradOf, input = true } = {}) {
-      const dw = claim(weight);
-      if (dw) {
-        matmul(gpu, dy, x, { transA: true, out: dw.out.view(w.shape), accumulate: dw.accumulate });
-      }
-      const db = bias && claim(bias);
-      if (db) columnSum(gpu, dy, { out: db.out, accumulate: db.accumulate });
-      return input ? matmul(gpu, dy, w, { geluGradOf }) : undefined;
-    },
+  return { y, pre, backward: linearBackward(gpu, x, weight, bias) };
+}
+
+/** The backward pass of {@linkcode linear} alone, for an input whose result is not needed again. */
+export function linearBackward(
+  gpu: Gpu,
+  x: Tensor,
+  weight: Weight,
+  bias?: Weight,
+): LinearBackward {
+  const w = matrixOf(weight);
+  return (dy, { geluGradOf, input = true } = {}) => {
+    const dw = claim(weight);
+    if (dw) {
+      matmul(gpu, dy, x, { transA: true, out: dw.out.view(w.shape), accumulate: dw.accumulate });
+    }
+    const db = bias && claim(bias);
+    if (db) columnSum(gpu, dy, { out: db.out, accumulate: db.accumulate });
+    return input ? matmul(gpu, dy, w, { geluGradOf }) : undefined;
   };
+}
+
+/** A weight as [out, in]. */
+function matrixOf({ data }: Weight): Tensor {
+  const [out] = data.shape;
+  return data.view([out, data.size / out]);
 }

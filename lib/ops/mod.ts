@@ -13,7 +13,7 @@ export { kernelContests } from "./contests.ts";
 export { gelu } from "./gelu.ts";
 export { l2Normalize } from "./l2_normalize.ts";
 export { layerNorm, type LayerNormResult } from "./layer_norm.ts";
-export { linear, type LinearOptions, type LinearResult } from "./linear.ts";
+export { linear, type LinearBackward, type LinearOptions, type LinearResult } from "./linear.ts";
 export { matmul, type MatmulOptions, type MatmulVariant } from "./matmul.ts";
 export { patchEmbed, type PatchEmbedWeights, patchify } from "./patch_embed.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./pos_embed.ts";

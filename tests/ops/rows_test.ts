@@ -86,6 +86,26 @@ gpuTest("dropPathFactors() changes with the step, the stream and the seed", asyn
   assert.equal(new Set(all.map((factors) => factors.join())).size, 4);
 });
 
+gpuTest("dropPathFactors() gives the parts of a batch what the whole has", async (gpu) => {
+  const [views, batch, parts] = [3, 5, 4];
+  const n = views * batch;
+  const [whole, ...some] = await values(gpu, () =>
+    [undefined, 0, 1, 2, 3].map((part) => {
+      const scalars = gpu.tensor(Float32Array.of(9, part ?? 3));
+      const source = { seed: 5, scalars, stepIndex: 0 };
+      if (part === undefined) return dropPathFactors(gpu, n * parts, 0.5, 3, source);
+      return dropPathFactors(gpu, n, 0.5, 3, { ...source, part: { batch, parts, index: 1 } });
+    }));
+  some.forEach((factors, part) => {
+    const expected = Array.from({ length: n }, (_, i) => {
+      const [view, picture] = [Math.floor(i / batch), i % batch];
+      return whole[view * batch * parts + part * batch + picture];
+    });
+    assert.deepEqual([...factors], expected, `part ${part}`);
+  });
+  assert.equal(new Set(some.map((factors) => factors.join())).size, parts);
+});
+
 gpuTest("dropPathFactors() refuses rates outside [0, 1)", (gpu) => {
   const scalars = gpu.persistent([1]);
   for (const rate of [-0.1, 1, NaN]) {
