@@ -184,6 +184,8 @@ for (const value of [NaN, Infinity]) {
       run.step(4);
       assert.deepEqual([...await run.trainer.flag.readU32()], [0, 0, 0]);
       assert.notDeepEqual(await run.state(), before);
+      run.step(5, { at: 0, value });
+      assert.deepEqual([...await run.trainer.flag.readU32()], [6, 1, 1], "micro-batch 0");
       run.destroy();
     },
   );
