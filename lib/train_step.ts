@@ -6,76 +6,34 @@
 import { emaUpdate } from "./ema.ts";
 import { HatchlingError } from "./errors.ts";
 import type { Gpu, Tensor } from "./gpu/mod.ts";
-import { DinoLoss, type DinoLossMetrics, type DinoLossSettings } from "./loss.ts";
+import { DinoLoss } from "./loss.ts";
 import { packedSums } from "./loss/sums.ts";
 import { type DinoModel, Parameters } from "./model/mod.ts";
-import {
-  AdamW,
-  type AdamWOptions,
-  clipFactors,
-  type ClipResult,
-  flagNonFinite,
-} from "./optim/mod.ts";
-import { clearAtFirst } from "./optim/clear.ts";
 import { columnSum } from "./ops/mod.ts";
+import { clearAtFirst } from "./optim/clear.ts";
+import { AdamW, clipFactors, flagNonFinite } from "./optim/mod.ts";
+import {
+  type ApplyOutputs,
+  checkAccumulation,
+  type MicroOutputs,
+  type StepOutputs,
+  type StepValues,
+  type TrainerOptions,
+} from "./train_step/options.ts";
+
+export type {
+  ApplyOutputs,
+  MicroOutputs,
+  StepOutputs,
+  StepValues,
+  TrainerOptions,
+} from "./train_step/options.ts";
 
 /** Group of the optimiser that facebookresearch/dino freezes in the first epochs. */
 export const LAST_LAYER = 1;
 
 /** Indices of the step scalars; AdamW's follow from `adamw`. */
 const SCALAR = { step: 0, studentTemp: 1, teacherTemp: 2, momentum: 3, micro: 5, adamw: 6 };
-
-/** What changes from step to step. */
-export interface StepValues {
-  /** The step's number, from 0. */
-  step: number;
-  /** Teacher temperature. */
-  teacherTemp: number;
-  /** Momentum of the teacher's moving average. */
-  momentum: number;
-  /** Learning rate. */
-  lr: number;
-  /** Weight decay. */
-  weightDecay: number;
-  /** Leave the last layer alone. */
-  freezeLastLayer: boolean;
-}
-
-/** Settings of a {@linkcode Trainer}. */
-export interface TrainerOptions {
-  /** The loss. */
-  loss: Omit<DinoLossSettings, "outDim">;
-  /** The optimiser. */
-  adamw?: Omit<AdamWOptions, "group">;
-  /** Largest gradient norm per parameter tensor; 0 only measures. */
-  clip: number;
-  /** Seed of drop path. */
-  seed?: number;
-  /** Micro-batches that a step's batch comes in; 1 by default. */
-  accumulation?: number;
-  /** Make the student's activations again in the backward pass instead of keeping them: less memory, same bits. */
-  recompute?: boolean;
-}
-
-/** What a micro-batch leaves to be read. */
-export interface MicroOutputs {
-  /** The teacher's features of the micro-batch's global views, [G·B, D]. */
-  teacherFeatures: Tensor;
-}
-
-/** What the end of a step leaves to be read: means over its whole batch. */
-export interface ApplyOutputs extends Omit<DinoLossMetrics, "center"> {
-  /**
-   * [1], KoLeo times its weight, where it is on; the loss does not hold it. Of several micro-batches it is the
-   * mean, with neighbours looked for within each.
-   */
-  koleo?: Tensor;
-  /** Norms of the gradients before clipping, by chunk. */
-  norms: ClipResult[];
-}
-
-/** What a step in one batch leaves to be read. */
-export interface StepOutputs extends ApplyOutputs, MicroOutputs {}
 
 /**
  * The state of a training run (student, teacher, centre, optimiser) and the order of a step: forward both
@@ -344,21 +302,4 @@ export class Trainer {
     for (const part of [this.student, this.teacher, this.adamw, this.loss]) part.destroy();
     for (const t of [this.flag, this.#scalars, this.#sums.all, this.#found]) t.destroy();
   }
-}
-
-/** Micro-batches of a step. */
-function checkAccumulation({ accumulation = 1, loss }: TrainerOptions): number {
-  if (!(Number.isInteger(accumulation) && accumulation >= 1)) {
-    throw new HatchlingError(
-      `Trainer: expected accumulation to be whole and at least 1 but found ${accumulation}: give the number of ` +
-        "micro-batches of a step",
-    );
-  }
-  if (accumulation > 1 && loss.centering === "sinkhorn_knopp") {
-    throw new HatchlingError(
-      `Trainer: expected accumulation 1 with centering sinkhorn_knopp but found ${accumulation}: it needs the ` +
-        "teacher's logits of the whole batch at once; use centering: center, or a batch that fits the memory",
-    );
-  }
-  return accumulation;
 }
