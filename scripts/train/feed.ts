@@ -33,6 +33,8 @@ export interface FedPicture {
 export class Feed {
   /** Micro-batches of a step. */
   readonly micros: number;
+  /** Pictures of a micro-batch. */
+  readonly batchSize: number;
   readonly #loader: Loader;
   readonly #dataset: Dataset;
   readonly #seed: number;
@@ -45,6 +47,7 @@ export class Feed {
 
   /** Allocates room for the largest batch. */
   constructor(gpu: Gpu, { loader, dataset }: Pick<Pictures, "loader" | "dataset">, config: Config) {
+    this.batchSize = loader.batchSize;
     this.micros = config.training.gradient_accumulation_steps;
     this.#loader = loader;
     this.#dataset = dataset;

@@ -92,7 +92,8 @@ async function firstOf(
     for (let m = 0; m < feed.micros; m++) {
       await feed.micro(step, m);
       const crops = gpu.scope(() => feed.views());
-      const dropPath = { seed, step };
+      const micro = { batch: feed.batchSize, index: m, of: feed.micros };
+      const dropPath = { seed, step, micro };
       const found = await firstNonFinite(gpu, { model, student, teacher, crops, dropPath });
       for (const tensor of crops) tensor.destroy();
       if (found) return found;

@@ -90,6 +90,7 @@ export function trainerOptionsOf(
     adamw: { betas: optimizer.betas, eps: optimizer.eps },
     clip: training.gradient_clip,
     accumulation: training.gradient_accumulation_steps,
+    recompute: training.recompute,
     seed: training.seed,
   };
 }
