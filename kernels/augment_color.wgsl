@@ -43,6 +43,11 @@ fn truncate(color: vec3f) -> vec3f {
   return floor(clamp(color, vec3f(0.0), vec3f(255.0)));
 }
 
+// Bit h: a hue of exactly h / 255 of a turn comes out of PIL's singles just below it, and is truncated to h - 1.
+const LOW_HUES = array<u32, 8>(
+  0xfffffffeu, 0x00000000u, 0x11000000u, 0x00000111u, 0x222aaaaau, 0x23232222u, 0x00022222u, 0x00000000u,
+);
+
 // RGB -> 8-bit HSV -> hue + shift modulo 256 -> RGB. All quotients of PIL's formulas are rational with
 // small denominators, so they are taken exactly: numerators stay below 2^19, and adding a half keeps
 // floor() clear of rounding; constant divisors are cheap as integers.
@@ -54,7 +59,10 @@ fn turn_hue(color: vec3f, shift: u32) -> vec3f {
   if (color.y == top) { sector = 2.0 * span + color.z - color.x; }
   if (color.x == top) { sector = color.y - color.z; }
   if (sector < 0.0) { sector += 6.0 * span; }
-  let h = (u32((255.0 * sector + 0.5) / (6.0 * span)) + shift) & 255u;
+  let turn = u32((255.0 * sector + 0.5) / (6.0 * span));
+  let whole = 255.0 * sector == f32(turn) * 6.0 * span;
+  let low = select(0u, (LOW_HUES[turn >> 5u] >> (turn & 31u)) & 1u, whole);
+  let h = (turn - low + shift) & 255u;
   let s = u32((255.0 * span + 0.5) / top);
   let v = u32(top);
   let i = h * 6u / 255u;

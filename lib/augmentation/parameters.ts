@@ -75,13 +75,14 @@ export function colorMatrix(
  * the edges]`, the weights in units of 2^-24 (they sum to 2^24; PIL truncates the inner one).
  */
 export function boxWeights(sigma: number): [number, number, number] {
-  const variance = Math.fround(sigma) ** 2 / 3;
-  const n = Math.floor((Math.sqrt(12 * variance + 1) - 1) / 2);
-  const radius = Math.fround(
-    n + (2 * n + 1) * (n * (n + 1) - 3 * variance) / (6 * (variance - (n + 1) ** 2)),
-  );
+  const { fround } = Math; // PIL computes in singles, and every rounding counts
+  const variance = fround(fround(fround(sigma) ** 2) / 3);
+  const n = Math.floor((fround(Math.sqrt(12 * variance + 1)) - 1) / 2);
+  const over = fround((2 * n + 1) * fround(n * (n + 1) - fround(3 * variance)));
+  const under = fround(6 * fround(variance - (n + 1) ** 2));
+  const radius = fround(n + fround(over / under));
   const whole = Math.floor(radius);
-  const inside = Math.floor(2 ** 24 / (radius * 2 + 1));
+  const inside = Math.floor(fround(2 ** 24 / fround(2 * radius + 1)));
   return [whole, inside, Math.floor((2 ** 24 - (2 * whole + 1) * inside) / 2)];
 }
 
