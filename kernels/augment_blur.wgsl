@@ -1,6 +1,6 @@
 // Gaussian blur along one axis, as PIL approximates it: three box blurs of fractional radius.
 //
-//   views [N, 32]         vec4f, layout in lib/augmentation/parameters.ts
+//   views [N, 12]         vec4f, layout in lib/augmentation/parameters.ts
 //   image [2, N, P, H, W] u32, RGBA8; the picture goes from half params.half to the other one
 //
 // Launch: grid(N * P * lines, 64); one invocation walks one row (or column). It alone reads and writes that
@@ -25,7 +25,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> views: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> image: array<u32>;
 
-const VIEW = 32u;
+const VIEW = 12u;
 const BLUR = 4u; // radius (whole pixels), weight inside, weight of the two edge pixels, 1 if blurred
 
 fn load(line: u32, position: i32) -> vec3u {

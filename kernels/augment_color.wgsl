@@ -1,6 +1,6 @@
 // Brightness, contrast, saturation, hue and grayscale, in the order that each view lists.
 //
-//   views [N, 32]         vec4f, layout in lib/augmentation/parameters.ts
+//   views [N, 12]         vec4f, layout in lib/augmentation/parameters.ts
 //   image [2, N, P, H, W] u32, RGBA8: P planes of three channels; the first half is changed in place
 //
 // Launch: [N * P, 1, 1]; one workgroup per view and plane. A view without colour operations costs nothing.
@@ -16,10 +16,11 @@ struct Params { area: u32, planes: u32 } // H * W, P
 @group(0) @binding(2) var<storage, read_write> image: array<u32>;
 
 override WG = 64u;
-const VIEW = 32u;
+const VIEW = 12u;
 const HEADER = 5u; // solarize threshold, number of operations, index of contrast (that number: none)
 const FIRST = 6u;
-const OPERATION = 5u; // (kind, slack, shift or factor, 0, 0) and a mat4
+// Operations are (kind, factor or shift, 0, 0). Kind 0 blends with black, 3 with the mean luma: contrast.
+const LUMA = 1.0; // blends with the own luma
 const HUE = 2.0;
 
 var<workgroup> luma_sum: atomic<u32>;
@@ -80,42 +81,51 @@ fn turn_hue(color: vec3f, shift: u32) -> vec3f {
   }
 }
 
-fn change(color: vec3f, slot: u32) -> vec3f {
-  let head = views[slot];
-  if (head.x == HUE) { return turn_hue(color, u32(head.y)); }
-  let m = mat4x4f(views[slot + 1u], views[slot + 2u], views[slot + 3u], views[slot + 4u]);
-  return truncate((m * vec4f(color, f32(luma(color)))).xyz + head.y);
-}
-
 @compute @workgroup_size(WG)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let base = group.x * params.area;
+  let area = params.area;
+  let base = group.x * area;
   let view = group.x / params.planes * VIEW;
   let slots = view + FIRST;
   let header = views[view + HEADER];
   let count = u32(header.y);
   let contrast = u32(header.z);
-  if (count == 0u) { return; }
+  let factor = views[slots + min(contrast, 4u)].y;
 
-  var sum = 0u;
-  for (var i = local; i < params.area; i += WG) {
-    var color = load(base + i);
-    for (var k = 0u; k < contrast; k++) { color = change(color, slots + k * OPERATION); }
-    store(base + i, color);
-    sum += luma(color);
-  }
-  if (contrast == count) { return; }
-
-  atomicAdd(&luma_sum, sum);
-  workgroupBarrier();
-  let mean = f32((atomicLoad(&luma_sum) + params.area / 2u) / params.area);
-  let factor = views[slots + contrast * OPERATION].y;
-  for (var i = local; i < params.area; i += WG) {
-    var color = truncate(mean + factor * (load(base + i) - mean));
-    for (var k = contrast + 1u; k < count; k++) { color = change(color, slots + k * OPERATION); }
-    store(base + i, color);
+  // Twice: the operations before contrast, then contrast and those after it. Pixels are walked once per
+  // operation, and a walk that isn't wanted begins at its end: drivers that run both sides of a branch would
+  // otherwise turn hues for every operation.
+  for (var part = 0u; part < 2u; part++) {
+    if (part == 1u) {
+      let mean = f32((atomicLoad(&luma_sum) + area / 2u) / area);
+      for (var i = select(area, local, contrast < count); i < area; i += WG) {
+        store(base + i, truncate(mean + factor * (load(base + i) - mean)));
+      }
+    }
+    let last = select(contrast, count, part == 1u);
+    for (var k = select(0u, contrast + 1u, part == 1u); k < last; k++) {
+      let slot = slots + k;
+      let head = views[slot];
+      let is_hue = head.x == HUE;
+      for (var i = select(local, area, is_hue); i < area; i += WG) {
+        let color = load(base + i);
+        let low = vec3f(select(0.0, f32(luma(color)), head.x == LUMA));
+        store(base + i, truncate(low + head.y * (color - low)));
+      }
+      for (var i = select(area, local, is_hue); i < area; i += WG) {
+        store(base + i, turn_hue(load(base + i), u32(head.y)));
+      }
+    }
+    if (part == 0u) {
+      var sum = 0u;
+      for (var i = select(area, local, contrast < count); i < area; i += WG) {
+        sum += luma(load(base + i));
+      }
+      atomicAdd(&luma_sum, sum);
+    }
+    workgroupBarrier();
   }
 }

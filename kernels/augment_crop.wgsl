@@ -3,7 +3,7 @@
 //   source [pixels]        u32, RGBA8 with r in the low byte; all pictures of the batch, packed: of a
 //                          picture its P planes of three channels, one after the other
 //   table  [B]             vec4u (offset in pixels, width, height, 0) per picture
-//   views  [N, 32]         vec4f, layout in lib/augmentation/parameters.ts; view n reads picture n mod B
+//   views  [N, 12]         vec4f, layout in lib/augmentation/parameters.ts; view n reads picture n mod B
 //   image  [2, N, P, H, W] u32, RGBA8; the first half is written
 //
 // Launch: [ceil(H*W / 64), N * P, 1]; one invocation per output pixel and plane.
@@ -21,7 +21,7 @@ struct Params { batch: u32, planes: u32, height: u32, width: u32 }
 @group(0) @binding(3) var<storage, read> views: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> image: array<u32>;
 
-const VIEW = 32u;
+const VIEW = 12u;
 
 // Factored forms: no cancellation near the roots at 1 and 2.
 fn cubic(t: f32) -> f32 {

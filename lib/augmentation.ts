@@ -64,7 +64,7 @@ interface Group {
 /**
  * Multi-crop augmentation of batches of one size.
  *
- * Before every step, `update` draws and uploads 512 bytes per view; `forward`, recorded once, makes the
+ * Before every step, `update` draws and uploads 192 bytes per view; `forward`, recorded once, makes the
  * views on the GPU. A view depends on (seed, epoch, image, view) and its picture alone.
  *
  * @example

@@ -6,4 +6,4 @@
  */
 
 export { EigenvalueDecomposition, Matrix } from "npm:ml-matrix@6.15.1";
-export { mat3, mat4, vec2 } from "npm:wgpu-matrix@3.4.2";
+export { mat3, vec2 } from "npm:wgpu-matrix@3.4.2";

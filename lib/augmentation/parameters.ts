@@ -1,5 +1,5 @@
 /**
- * From a list of operations to the numbers that the kernels read: 32 vec4f (512 bytes) per view.
+ * From a list of operations to the numbers that the kernels read: 12 vec4f (192 bytes) per view.
  *
  * | vec4f | contents |
  * | --- | --- |
@@ -7,24 +7,20 @@
  * | 3 | crop box: left, top, width, height |
  * | 4 | blur: radius in whole pixels, weight inside, weight of the two edges (24 bits), 1 if blurred |
  * | 5 | solarize threshold (256: never), number of colour operations, index of contrast (none: that number) |
- * | 6 + 5k | colour operation k: kind (1 matrix, 2 hue, 3 contrast) and slack, shift or factor |
- * | 7 + 5k – 10 + 5k | the matrix, column by column |
+ * | 6 + k | colour operation k: kind (0 blend with black, 1 with the own luma, 2 hue, 3 contrast), factor or shift |
  *
  * @module
  */
 
-import { mat3, mat4, vec2 } from "../deps.ts";
+import { mat3, vec2 } from "../deps.ts";
 import { HatchlingError } from "../errors.ts";
 import type { AugmentOp } from "./ops.ts";
 
 /** Floats per view in the table. */
-export const VIEW_FLOATS = 128;
+export const VIEW_FLOATS = 48;
 
 /** Colour operations that fit in a view: the four of the jitter, and grayscale. */
 export const MAX_COLOR_OPS = 5;
-
-/** A sum of two products may end a few f32 roundings short of a whole level: truncation must not lose it. */
-const SUM_SLACK = 2 ** -14;
 
 /** A picture's size and what to do with it. */
 export interface OpsView {
@@ -57,18 +53,10 @@ const STAGE: Record<AugmentOp["op"], number> = {
 };
 
 /**
- * Colour matrix of brightness, saturation or grayscale, column-major: it maps (r, g, b, luma), in levels
- * and luma already rounded to a whole level as in PIL, to the new (r, g, b), which are then clamped and
- * truncated. So the translation is the share of luma.
+ * What a colour operation does, as kernels/augment_color.wgsl reads it. Blends are `low + factor · (level − low)`
+ * in singles, as in PIL; one matrix for all of them would round differently.
  */
-export function colorMatrix(
-  op: "brightness" | "saturation" | "grayscale",
-  factor = 0,
-): Float32Array {
-  const keep = op === "grayscale" ? 0 : factor;
-  const luma = op === "brightness" ? 0 : 1 - keep;
-  return mat4.setTranslation(mat4.scaling([keep, keep, keep]), [luma, luma, luma]);
-}
+const KIND = { brightness: 0, saturation: 1, grayscale: 1, hue: 2, contrast: 3 };
 
 /**
  * Box blur that stands for a third of a Gaussian's variance: `[whole radius, weight inside, weight of
@@ -102,7 +90,7 @@ export function outputSize(view: OpsView): [number, number] {
  *
  * @param view Source size and operations, in an order that the kernels can follow: crop, colours (up to
  * five, contrast once), blur, solarize, normalise; flips anywhere after the crop.
- * @param table Receives 128 floats.
+ * @param table Receives 48 floats.
  * @param offset Where they start.
  * @param channels Channels of the picture. Default 3: red, green, blue.
  * @throws {HatchlingError} when the operations or their numbers cannot be followed.
@@ -158,20 +146,18 @@ export function packView(
       if (count === MAX_COLOR_OPS) {
         throw refused(ops, `at most ${MAX_COLOR_OPS} colour operations fit`);
       }
-      const at = 24 + 20 * count;
-      if (op.op === "contrast") {
-        if (contrast < count) throw refused(ops, "contrast can stand only once");
-        contrast = count;
-        out.set([3, factorOf(op, ops)], at);
-      } else if (op.op === "hue") {
+      const at = 24 + 4 * count;
+      if (op.op === "hue") {
         if (!(Math.abs(op.factor) <= 0.5)) {
           throw refused(ops, "the factor of hue must be in [-0.5, 0.5]");
         }
-        out.set([2, (Math.trunc(op.factor * 255) + 256) % 256], at);
+        out.set([KIND.hue, (Math.trunc(op.factor * 255) + 256) % 256], at);
       } else {
-        const factor = op.op === "grayscale" ? 0 : factorOf(op, ops);
-        out.set([1, op.op === "saturation" ? SUM_SLACK : 0], at);
-        out.set(colorMatrix(op.op, factor), at + 4);
+        if (op.op === "contrast") {
+          if (contrast < count) throw refused(ops, "contrast can stand only once");
+          contrast = count;
+        }
+        out.set([KIND[op.op], op.op === "grayscale" ? 0 : factorOf(op, ops)], at);
       }
       count++;
     }

@@ -53,7 +53,7 @@ export function normalization(
  * @param gpu The device.
  * @param pixels u32 RGBA8 (r in the low byte) of all pictures, packed in planes of three channels.
  * @param table `[B, 4]` u32: offset in pixels, width, height, 0.
- * @param params `[N, 128]` f32 of `packView`; view n is made from picture n mod B.
+ * @param params `[N, 48]` f32 of `packView`; view n is made from picture n mod B.
  * @param format Size and normalisation of the views.
  * @returns `[N, C, H, W]` f32.
  */
@@ -107,7 +107,7 @@ export function renderViews(
     gpu.dispatch(FINISH, {
       tensors: [params, image, norm, out],
       u32: [area, planes, channels],
-      workgroups: perPixel,
+      workgroups: [Math.ceil(area / 256), count, 1],
     });
     return out;
   });
