@@ -6,7 +6,7 @@
 //   views  [N, 12]         vec4f, layout in lib/augmentation/parameters.ts; view n reads picture n mod B
 //   image  [2, N, P, H, W] u32, RGBA8; the first half is written
 //
-// Launch: [ceil(H*W / 64), N * P, 1]; one invocation per output pixel and plane.
+// Launch: [ceil(W * ceil(H / 4) / 64), N * P, 1]; one invocation per four output rows of a column and plane.
 //
 // PIL resizes columns first, then rows, and rounds to 8 bits after each: here the sum over a source row
 // is rounded before it enters the sum over rows, so no intermediate picture is stored. Taps beyond the
@@ -44,67 +44,89 @@ fn taps(at: u32, w0: f32, w1: f32) -> vec3f {
   return w0 * rgb(source[at]) + w1 * rgb(source[at + 1u]);
 }
 
+// Weights of four neighbouring source rows for one output row.
+fn weights(t: f32, step: f32) -> vec4f {
+  return vec4f(cubic(t), cubic(t + step), cubic(t + 2.0 * step), cubic(t + 3.0 * step));
+}
+
+fn pack(v: vec3f) -> u32 {
+  let c = vec3u(to_byte(v));
+  return c.x | (c.y << 8u) | (c.z << 16u) | 0xff000000u;
+}
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let pixel = group.x * 64u + local;
+  let strip = group.x * 64u + local;
   let n = group.y / params.planes;
-  let area = params.height * params.width;
-  if (pixel >= area) { return; }
+  if (strip >= params.width * ((params.height + 3u) / 4u)) { return; }
+  let column = strip % params.width;
+  let row = strip / params.width * 4u;
+  let last_row = min(row + 3u, params.height - 1u);
 
   // The matrix takes output pixel coordinates to source coordinates; its diagonal is the shrink factor
   // (negative in x when flipped).
   let view = n * VIEW;
   let transform = mat3x3f(views[view].xyz, views[view + 1u].xyz, views[view + 2u].xyz);
   let box = views[view + 3u]; // left, top, width, height
-  let middle = (transform * vec3f(
-    f32(pixel % params.width) + 0.5,
-    f32(pixel / params.width) + 0.5,
-    1.0,
-  )).xy;
-  let stretch = max(abs(vec2f(transform[0].x, transform[1].y)), vec2f(1.0));
+  let top = (transform * vec3f(f32(column) + 0.5, f32(row) + 0.5, 1.0)).xy;
+  let bottom = (transform * vec3f(f32(column) + 0.5, f32(last_row) + 0.5, 1.0)).y;
+  let shrink = transform[1].y;
+  let stretch = max(abs(vec2f(transform[0].x, shrink)), vec2f(1.0));
   let support = 2.0 * stretch;
-  let low = vec2i(max(floor(middle - support + 0.5), box.xy));
-  let high = vec2i(min(floor(middle + support + 0.5), box.xy + box.zw));
+  let low = vec2i(max(floor(top - support + 0.5), box.xy));
+  let high = vec2i(min(floor(vec2f(top.x, bottom) + support + 0.5), box.xy + box.zw));
   let narrow = 1.0 / stretch;
 
   // Four rows and two columns at a time: rows share the weights of their columns, and no invocation takes
-  // more than 65535 turns of a loop, after which Mesa 22's software Vulkan silently leaves it.
+  // more than 65535 turns of a loop, after which Mesa 22's software Vulkan silently leaves it. Weights beyond
+  // an output's support are 0.
   let picture = table[n % params.batch];
   let first = picture.x + (group.y % params.planes) * picture.y * picture.z;
-  var total = vec2f(0.0);
-  var sum = vec3f(0.0);
+  var sum0 = vec4f(0.0);
+  var sum1 = vec4f(0.0);
+  var sum2 = vec4f(0.0);
+  var sum3 = vec4f(0.0);
   for (var y = low.y; y < high.y; y += 4) {
     let rows = high.y - y;
     var at = first + u32(y) * picture.y + u32(low.x);
-    total.x = 0.0;
+    var total = 0.0;
     var r0 = vec3f(0.0);
     var r1 = vec3f(0.0);
     var r2 = vec3f(0.0);
     var r3 = vec3f(0.0);
     for (var x = low.x; x < high.x; x += 2) {
-      let t = (f32(x) - middle.x + 0.5) * narrow.x;
+      let t = (f32(x) - top.x + 0.5) * narrow.x;
       let w0 = cubic(t);
       let w1 = select(0.0, cubic(t + narrow.x), x + 1 < high.x);
-      total.x += w0 + w1;
+      total += w0 + w1;
       r0 += taps(at, w0, w1);
       if (rows > 1) { r1 += taps(at + picture.y, w0, w1); }
       if (rows > 2) { r2 += taps(at + 2u * picture.y, w0, w1); }
       if (rows > 3) { r3 += taps(at + 3u * picture.y, w0, w1); }
       at += 2u;
     }
-    let t = (f32(y) - middle.y + 0.5) * narrow.y;
-    let v0 = cubic(t);
-    let v1 = select(0.0, cubic(t + narrow.y), rows > 1);
-    let v2 = select(0.0, cubic(t + 2.0 * narrow.y), rows > 2);
-    let v3 = select(0.0, cubic(t + 3.0 * narrow.y), rows > 3);
-    total.y += v0 + v1 + v2 + v3;
-    let scale = 1.0 / total.x;
-    sum += v0 * to_byte(r0 * scale) + v1 * to_byte(r1 * scale) + v2 * to_byte(r2 * scale) +
-      v3 * to_byte(r3 * scale);
+    // Columns: red, green, blue, and 1 to sum up the weights; rows past the last one count nothing.
+    let scale = 1.0 / total;
+    let inside = select(vec4f(0.0), vec4f(1.0), vec4i(0, 1, 2, 3) < vec4i(rows));
+    let bytes = mat4x4f(
+      vec4f(to_byte(r0 * scale), 1.0),
+      vec4f(to_byte(r1 * scale), 1.0),
+      vec4f(to_byte(r2 * scale), 1.0),
+      vec4f(to_byte(r3 * scale), 1.0),
+    );
+    let t = (f32(y) - top.y + 0.5) * narrow.y;
+    let step = shrink * narrow.y;
+    sum0 += bytes * (weights(t, narrow.y) * inside);
+    sum1 += bytes * (weights(t - step, narrow.y) * inside);
+    sum2 += bytes * (weights(t - 2.0 * step, narrow.y) * inside);
+    sum3 += bytes * (weights(t - 3.0 * step, narrow.y) * inside);
   }
-  let result = vec3u(to_byte(sum / total.y));
-  image[group.y * area + pixel] = result.x | (result.y << 8u) | (result.z << 16u) | 0xff000000u;
+  let out = group.y * params.height * params.width + row * params.width + column;
+  image[out] = pack(sum0.xyz / sum0.w);
+  if (row + 1u < params.height) { image[out + params.width] = pack(sum1.xyz / sum1.w); }
+  if (row + 2u < params.height) { image[out + 2u * params.width] = pack(sum2.xyz / sum2.w); }
+  if (row + 3u < params.height) { image[out + 3u * params.width] = pack(sum3.xyz / sum3.w); }
 }

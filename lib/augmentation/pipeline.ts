@@ -78,7 +78,6 @@ export function renderViews(
   }
   const area = height * width;
   const count = n * planes;
-  const perPixel = [Math.ceil(area / 64), count, 1] as [number, number, number];
 
   return gpu.scope(() => {
     const image = gpu.empty([2, n, planes, height, width]);
@@ -86,7 +85,7 @@ export function renderViews(
     gpu.dispatch(CROP, {
       tensors: [pixels, table, params, image],
       u32: [batch, planes, height, width],
-      workgroups: perPixel,
+      workgroups: [Math.ceil(width * Math.ceil(height / 4) / 64), count, 1],
     });
     gpu.dispatch(COLOR, {
       constants: { WG: area >= 4096 ? 256 : 64 },
