@@ -16,5 +16,10 @@
 
 export { stringifyConfig } from "./config/emit.ts";
 export { type Override, type ParsedOverrides, parseOverrides } from "./config/overrides.ts";
-export { configDefaults, parseConfig, type ParseConfigOptions } from "./config/parse.ts";
+export {
+  configDefaults,
+  givenValues,
+  parseConfig,
+  type ParseConfigOptions,
+} from "./config/parse.ts";
 export type * from "./config/types.ts";

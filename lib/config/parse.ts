@@ -14,6 +14,9 @@ import type { ViewTable } from "./schema_views.ts";
 import { type Entries, type Entry, readSource, type Report } from "./source.ts";
 import type { AugmentationConfig, Config } from "./types.ts";
 
+/** What `data.batch_size: auto` stands for before it is known what fits: DINO's batch per GPU. */
+const MOST_PICTURES = 64;
+
 /** What {@linkcode parseConfig} may be told besides the text. */
 export interface ParseConfigOptions {
   /** Name of the file in errors; "config" when left out. */
@@ -113,6 +116,28 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
   }
 }
 
+/**
+ * What a text and a command line set by themselves, as they write it; defaults are not among it.
+ *
+ * @param text YAML that {@linkcode parseConfig} reads.
+ * @param options Overrides, which win over the text.
+ * @returns Values by `section.key`.
+ *
+ * @example
+ * ```ts
+ * import { givenValues } from "../config.ts";
+ *
+ * console.assert(givenValues("data: {batch_size: auto}").get("data.batch_size") === "auto");
+ * ```
+ */
+export function givenValues(text: string, options: ParseConfigOptions = {}): Map<string, unknown> {
+  const given: Entries = new Map();
+  const nothing = () => {};
+  readSource(text, options.file ?? "config", given, nothing);
+  readOverrides(options.overrides ?? [], given, nothing);
+  return new Map([...given].map(([key, { value }]) => [key, value]));
+}
+
 /** File order, then the command line's. The sort is stable, so equal places keep theirs. */
 function byPlace(a: { where: string }, b: { where: string }): number {
   const [x, y] = [a, b].map(({ where }) => {
@@ -127,7 +152,11 @@ function resolve(parsed: ParsedConfig): Config {
   const { data, augmentation, model, evaluation } = parsed;
   const config: Expected = {
     ...parsed,
-    data: { ...data, dataset: data.dataset ?? datasetOf(data.path) },
+    data: {
+      ...data,
+      dataset: data.dataset ?? datasetOf(data.path),
+      batch_size: data.batch_size === "auto" ? MOST_PICTURES : data.batch_size,
+    },
     augmentation: { ...augmentation, ...normalizationOf(parsed), ...viewsOf(parsed) },
     model: { ...model, ...backboneShape(model) },
     evaluation: { ...evaluation, knn_k: [evaluation.knn_k].flat() as number[] },
@@ -150,7 +179,7 @@ function viewsOf(parsed: ParsedConfig): Pick<AugmentationConfig, ViewTable> {
 
 type Numbers<T> = { [K in keyof T]: Exclude<T[K], null> };
 interface Resolved {
-  data: { dataset: Exclude<ParsedConfig["data"]["dataset"], null> };
+  data: { dataset: Exclude<ParsedConfig["data"]["dataset"], null>; batch_size: number };
   augmentation:
     & { [T in ViewTable]: Numbers<ParsedConfig["augmentation"][T]> }
     & Record<"normalize_mean" | "normalize_std", readonly number[]>;

@@ -85,7 +85,7 @@ export const RULES: readonly Rule[] = [
     keys: ["loss.koleo_weight", "data.batch_size"],
     text: "`loss.koleo_weight` above 0 needs a `data.batch_size` of 2 or more.",
     check({ loss, data }) {
-      if (loss.koleo_weight === 0 || data.batch_size > 1) return;
+      if (loss.koleo_weight === 0 || data.batch_size === "auto" || data.batch_size > 1) return;
       return "expected 0, as data.batch_size is 1: a picture alone has no neighbour";
     },
   },

@@ -56,6 +56,12 @@ export const scheduler = z.strictObject({
 
 /** Section `training`. */
 export const training = z.strictObject({
+  preset: key(
+    z.enum(["none", "auto"]),
+    "none",
+    "`auto` chooses the settings that depend on the data (K, temperatures, momenta, rates, crops, epochs) from the " +
+      "number and size of the pictures and `--budget`; what the file or the command line sets stays.",
+  ),
   seed: key(zeroOrMore, 0, "The only seed: weights, order of pictures, views and drop path."),
   num_epochs: key(count, 100, "Passes over the pictures; every schedule spans them.", {
     aka: ["epochs"],
@@ -185,6 +191,12 @@ export const device = z.strictObject({
     true,
     "Time a few kernels on a GPU that is new here, once, and keep the choice in the user's cache folder " +
       "(hatchling/kernels-*.json: delete it to choose anew); false takes fixed ones.",
+  ),
+  memory_bytes: key(
+    orNull,
+    null,
+    "Most bytes that a run may take on the GPU; null is 80 % of the free memory where a CPU plays the GPU, and " +
+      "no limit elsewhere, as WebGPU does not tell it.",
   ),
   watchdog_seconds: key(
     positive,

@@ -42,9 +42,12 @@ export const data = z.strictObject({
     "Share of the pictures on the side `val` of `data.split`; unused with MNIST and CIFAR.",
     { aka: ["val_split", "val_ratio", "validation_split"] },
   ),
-  batch_size: key(count, 64, "Pictures per step; each gives all of its views.", {
-    aka: ["batch_size_per_gpu"],
-  }),
+  batch_size: key(
+    z.union([count, z.literal("auto")]),
+    64,
+    "Pictures per step; each gives all of its views. `auto` takes as many as fit into the memory, 64 at most.",
+    { aka: ["batch_size_per_gpu"], resolved: "number" },
+  ),
   num_workers: key(
     count,
     10,

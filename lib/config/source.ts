@@ -93,6 +93,14 @@ export function readSource(text: string, file: string, entries: Entries, report:
   }
   const reading: Reading = { doc, at, entries, report };
   eachPair(root, "", reading, (name, key, value) => {
+    if (name === "preset") { // stands above all sections as well as in its own
+      entries.set("training.preset", {
+        value: plain(value as Node, doc),
+        where: at(value),
+        items: [],
+      });
+      return;
+    }
     const section = sections().find((one) => one.name === name);
     if (section) return readMapping(section, value, reading, key);
     const hint = hintForSection(name);

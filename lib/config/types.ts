@@ -32,7 +32,10 @@ export interface DataConfig {
    * `0.1`.
    */
   readonly val_fraction: number;
-  /** Pictures per step; each gives all of its views. Default: `64`. */
+  /**
+   * Pictures per step; each gives all of its views. `auto` takes as many as fit into the memory, 64
+   * at most. Default: `64`.
+   */
   readonly batch_size: number;
   /**
    * Threads that read and decode pictures, at most: no more are started than there are processors.
@@ -297,6 +300,12 @@ export interface SchedulerConfig {
 
 /** Section `training`: Length of the run, the teacher, and what keeps the first epochs stable. */
 export interface TrainingConfig {
+  /**
+   * `auto` chooses the settings that depend on the data (K, temperatures, momenta, rates, crops,
+   * epochs) from the number and size of the pictures and `--budget`; what the file or the command
+   * line sets stays. Default: `none`.
+   */
+  readonly preset: "none" | "auto";
   /** The only seed: weights, order of pictures, views and drop path. Default: `0`. */
   readonly seed: number;
   /** Passes over the pictures; every schedule spans them. Default: `100`. */
@@ -411,6 +420,11 @@ export interface DeviceConfig {
    * `true`.
    */
   readonly tune: boolean;
+  /**
+   * Most bytes that a run may take on the GPU; null is 80 % of the free memory where a CPU plays
+   * the GPU, and no limit elsewhere, as WebGPU does not tell it. Default: `null`.
+   */
+  readonly memory_bytes: number | null;
   /**
    * End the run with a message when the GPU has not answered for so long: it hangs. Default: `600`.
    */

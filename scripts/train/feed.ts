@@ -8,7 +8,6 @@ import type { Config } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Loader } from "../../lib/data/loader.ts";
 import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
-import type { Pictures } from "./pictures.ts";
 import { augmentationOf } from "./settings.ts";
 
 /** Times of the loader since they were last asked for, per step. */
@@ -29,14 +28,22 @@ export interface FedPicture {
   views: readonly AugmentOp[][];
 }
 
+/** Where pictures come from; the sizes of a batch will do where none is asked for. */
+export interface FeedSource {
+  /** Their batches. */
+  loader: Pick<Loader, "batchSize" | "capacityPixels"> & Partial<Pick<Loader, "batch" | "release">>;
+  /** Their names. */
+  dataset?: Pick<Dataset, "id">;
+}
+
 /** The pictures of the next micro-batch on the GPU, and the recordable making of their views. */
 export class Feed {
   /** Micro-batches of a step. */
   readonly micros: number;
   /** Pictures of a micro-batch. */
   readonly batchSize: number;
-  readonly #loader: Loader;
-  readonly #dataset: Dataset;
+  readonly #loader: FeedSource["loader"];
+  readonly #dataset?: FeedSource["dataset"];
   readonly #seed: number;
   readonly #pixels: Tensor;
   readonly #table: Tensor;
@@ -46,7 +53,7 @@ export class Feed {
   #built = 0;
 
   /** Allocates room for the largest batch. */
-  constructor(gpu: Gpu, { loader, dataset }: Pick<Pictures, "loader" | "dataset">, config: Config) {
+  constructor(gpu: Gpu, { loader, dataset }: FeedSource, config: Config) {
     this.batchSize = loader.batchSize;
     this.micros = config.training.gradient_accumulation_steps;
     this.#loader = loader;
@@ -60,7 +67,7 @@ export class Feed {
   /** Uploads pictures and crop parameters of micro-batch m of a step, both from 0. */
   async micro(step: number, m: number): Promise<void> {
     const start = performance.now();
-    const batch = await this.#loader.batch(step * this.micros + m);
+    const batch = await this.#loader.batch!(step * this.micros + m);
     this.#waited += performance.now() - start;
     this.#built += batch.buildTime;
     if (m === 0) this.#steps++;
@@ -68,7 +75,7 @@ export class Feed {
     this.#pixels.view([usedPixels]).write(pixels.subarray(0, usedPixels));
     this.#table.write(table);
     this.#crops.update({ seed: this.#seed, epoch, indices, table });
-    this.#loader.release(batch);
+    this.#loader.release!(batch);
   }
 
   /** The views of the step that was fed last. Recordable. */
@@ -80,11 +87,11 @@ export class Feed {
   async describe(step: number): Promise<FedPicture[]> {
     const pictures: FedPicture[] = [];
     for (let m = 0; m < this.micros; m++) {
-      const { epoch, indices, table } = await this.#loader.batch(step * this.micros + m);
+      const { epoch, indices, table } = await this.#loader.batch!(step * this.micros + m);
       indices.forEach((image, b) => {
         const [width, height] = [table[4 * b + 1], table[4 * b + 2]];
         const views = this.#crops.describe({ seed: this.#seed, epoch, image, width, height });
-        pictures.push({ image, id: this.#dataset.id(image), views: views.map(({ ops }) => ops) });
+        pictures.push({ image, id: this.#dataset!.id(image), views: views.map(({ ops }) => ops) });
       });
     }
     return pictures;

@@ -52,11 +52,17 @@ export class Stepper {
     return new Stepper(gpu, trainer, feed, micro, apply);
   }
 
+  /** Dispatches and floating-point operations of a step. */
+  get cost(): { dispatches: number; flops: number } {
+    const [dispatches, flops] = (["length", "flops"] as const)
+      .map((key) => this.#micros * this.#micro[key] + this.#apply[key]);
+    return { dispatches, flops };
+  }
+
   /** Size of the model and cost of a step, in words. */
   describe(): string {
     const parameters = this.#trainer.student.all.reduce((sum, p) => sum + p.data.size, 0);
-    const [dispatches, flops] = (["length", "flops"] as const)
-      .map((key) => this.#micros * this.#micro[key] + this.#apply[key]);
+    const { dispatches, flops } = this.cost;
     return `model: ${
       (parameters / 1e6).toFixed(2)
     } M parameters; a step: ${dispatches} dispatches, ` +
