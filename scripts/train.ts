@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
-import { stringifyConfig } from "../lib/config.ts";
+import { type Config, stringifyConfig } from "../lib/config.ts";
 import { DeviceError, HatchlingError } from "../lib/errors.ts";
 import { type Gpu, openGpu } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
@@ -21,7 +21,8 @@ import { chooseKernels } from "./train/kernels.ts";
 import { look } from "./train/look.ts";
 import { heal } from "./train/heal.ts";
 import { examine } from "./train/non_finite.ts";
-import { openPictures, type Pictures } from "./train/pictures.ts";
+import { loaderOf, openPictures, type Pictures } from "./train/pictures.ts";
+import { checkFits } from "./train/plan.ts";
 import { clock, Progress } from "./train/progress.ts";
 import {
   checkSameConfig,
@@ -33,6 +34,7 @@ import { costText, diagnosisSettingsOf, RunLog } from "./train/run_log.ts";
 import { codeVersion, recordPart } from "./train/run_record.ts";
 import { Saver } from "./train/saver.ts";
 import { modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
+import { settle } from "./train/settle.ts";
 import { startState } from "./train/start.ts";
 import { Stepper } from "./train/stepper.ts";
 
@@ -42,6 +44,7 @@ const PATIENCE = 1000;
 /** What outlives a device. */
 interface Run {
   args: Arguments;
+  config: Config;
   folder: RunFolder;
   guard: Guard;
   progress: Progress;
@@ -49,25 +52,27 @@ interface Run {
 }
 
 async function main(): Promise<number> {
-  // Arguments and configuration; the folder of the run.
+  // Arguments; the folder of the run, the watch over it, pictures.
   const args = await readArguments(Deno.args);
-  const { config } = args;
   const folder = await openRunFolder(args.file, args);
-  if (folder.checkpoint) checkSameConfig(config, folder.checkpoint.state.config, args.extend);
-  const yaml = new TextEncoder().encode(stringifyConfig(config));
-  await writeFileAtomic(join(folder.path, "config.yaml"), yaml);
+  const before = folder.checkpoint?.state.config;
   const progress = new Progress();
-
-  // A device, the watch over it, and pictures.
   await ensureAdapter();
-  const guard = await Guard.start(config.device.watchdog_seconds, folder.path);
-  const pictures = await openPictures(config, folder.path, progress);
+  const guard = await Guard.start(args.config.device.watchdog_seconds, folder.path);
+  const pictures = await openPictures(args.config, folder.path, progress);
 
   // The run. Trouble with the device costs it the steps since the last checkpoint, and happens once in a place.
+  let config: Config | undefined;
   for (let trouble = -1;;) {
-    const gpu = await openGpu({ limits: config.device.limits });
+    const gpu = await openGpu({ limits: args.config.device.limits });
     try {
-      return await train(gpu, { args, folder, guard, progress, pictures });
+      if (!config) {
+        config = await settle(args, { gpu, dataset: pictures.dataset, before, progress });
+        if (before) checkSameConfig(config, before, args.extend);
+        const yaml = new TextEncoder().encode(stringifyConfig(config));
+        await writeFileAtomic(join(folder.path, "config.yaml"), yaml);
+      }
+      return await train(gpu, { args, config, folder, guard, progress, pictures });
     } catch (error) {
       if (!(error instanceof DeviceError)) throw error;
       guard.rest();
@@ -83,10 +88,14 @@ async function main(): Promise<number> {
   }
 }
 
-async function train(gpu: Gpu, { args, folder, guard, progress, pictures }: Run): Promise<number> {
-  const { config } = args;
+async function train(
+  gpu: Gpu,
+  { args, config, folder, guard, progress, pictures }: Run,
+): Promise<number> {
   const { data, training, logging, evaluation } = config;
-  const { dataset, fingerprint, loader, nameSkipped } = pictures;
+  const { dataset, fingerprint, nameSkipped } = pictures;
+  await checkFits(gpu, config, dataset);
+  const loader = loaderOf(dataset, config);
   const { stepsPerEpoch } = loader;
   const total = Math.min(training.num_epochs * stepsPerEpoch, training.max_steps ?? Infinity);
   const { path, checkpoint } = folder;
@@ -110,7 +119,7 @@ async function train(gpu: Gpu, { args, folder, guard, progress, pictures }: Run)
   await recordPart(path, { step, gpu, code: extra.code, dataset, fingerprint });
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
-  const feed = new Feed(gpu, pictures, config);
+  const feed = new Feed(gpu, { loader, dataset }, config);
   progress.show("recording the training step and compiling its kernels", true);
   const stepper = await Stepper.record(gpu, trainer, feed);
   progress.end();

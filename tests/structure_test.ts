@@ -22,6 +22,7 @@ const LAYERS: readonly (readonly string[])[] = [
     "lib/loss",
     "lib/model",
     "lib/optim",
+    "lib/preset",
   ],
   ["lib/ops"],
   ["lib/gpu"],

@@ -4,8 +4,9 @@
  * @module
  */
 import { Command } from "commander";
-import { type Config, parseConfig, parseOverrides } from "../../lib/config.ts";
+import { type Config, givenValues, parseConfig, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
+import { parseDuration } from "../../lib/preset.ts";
 import { readFile } from "../../lib/io/files.ts";
 
 /** What was asked for. */
@@ -22,6 +23,10 @@ export interface Arguments {
   overwrite?: boolean;
   /** Weights to start from: a safetensors file, or the folder of a run. */
   weights?: string;
+  /** Time that the run may take, as it was written: it decides the epochs. */
+  budget?: string;
+  /** What the file and the command line set by themselves. */
+  given: Map<string, unknown>;
   /** The file's configuration with the overrides of the command line. */
   config: Config;
 }
@@ -41,6 +46,10 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
     .option("--extend", "with --resume: allow more training.num_epochs than before")
     .option("--overwrite", "delete the run that --out holds and start anew")
     .option(
+      "--budget <time>",
+      "choose training.num_epochs so that the run takes about this long: 45m, 2h",
+    )
+    .option(
       "--weights <file>",
       "start anew from these weights (a safetensors file, or a run's folder)",
     )
@@ -50,7 +59,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
     )
     .parse(rest, { from: "user" });
   const [file] = command.args;
-  const options = command.opts<Omit<Arguments, "file" | "config">>();
+  const options = command.opts<Omit<Arguments, "file" | "config" | "given">>();
   refuseBoth(options, "resume", "overwrite");
   refuseBoth(options, "resume", "weights");
   if (options.extend && !options.resume) {
@@ -58,8 +67,10 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
       "Expected --resume beside --extend: a new run sets training.num_epochs",
     );
   }
-  const config = parseConfig(new TextDecoder().decode(await readFile(file)), { file, overrides });
-  return { file, ...options, config };
+  if (options.budget) parseDuration(options.budget);
+  const text = new TextDecoder().decode(await readFile(file));
+  const config = parseConfig(text, { file, overrides });
+  return { file, ...options, config, given: givenValues(text, { overrides }) };
 }
 
 function refuseBoth<T extends object>(options: T, one: keyof T & string, other: keyof T & string) {

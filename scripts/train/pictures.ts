@@ -16,14 +16,12 @@ import { datasetOptionsOf } from "./settings.ts";
 /** Skipped files that are named one by one; skipped.jsonl holds all. */
 const NAMED = 10;
 
-/** The data set, its batches, and what names the damaged files found since it was last called. */
+/** The data set, and what names the damaged files found since it was last called. */
 export interface Pictures {
   /** The pictures. */
   dataset: Dataset;
   /** Tells whether they are those of before. */
   fingerprint: string;
-  /** Their batches. */
-  loader: Loader;
   /** Lists the files that turned out to be damaged since the last call. */
   nameSkipped: () => void;
 }
@@ -37,22 +35,16 @@ export async function openPictures(
   folder: string,
   progress: Progress,
 ): Promise<Pictures> {
-  const { data, training } = config;
   const dataset = await openDataset({
     ...datasetOptionsOf(config),
     onProgress: (done, total, doing) =>
       progress.show(total ? `${doing}: ${done} of ${total}` : `${doing}: ${done}`),
   });
   const fingerprint = await datasetFingerprint(dataset);
-  const loader = new Loader(dataset, {
-    batchSize: data.batch_size,
-    accumulation: training.gradient_accumulation_steps,
-    seed: training.seed,
-  });
   progress.end();
   const { length, name, skipped } = dataset;
   console.error(
-    `data: ${length} pictures from ${name}, ${loader.stepsPerEpoch} steps an epoch` +
+    `data: ${length} pictures from ${name}` +
       (skipped.length ? `; ${skipped.length} files skipped` : ""),
   );
   const list = join(folder, "skipped.jsonl");
@@ -83,5 +75,14 @@ export async function openPictures(
     named = skipped.length;
   };
   nameSkipped();
-  return { dataset, fingerprint, loader, nameSkipped };
+  return { dataset, fingerprint, nameSkipped };
+}
+
+/** The batches of a data set. */
+export function loaderOf(dataset: Dataset, { data, training }: Config): Loader {
+  return new Loader(dataset, {
+    batchSize: data.batch_size,
+    accumulation: training.gradient_accumulation_steps,
+    seed: training.seed,
+  });
 }

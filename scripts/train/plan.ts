@@ -120,18 +120,6 @@ const EASIER: [string, (config: Config) => Config | undefined][] = [
         : { ...config, training: { ...config.training, recompute: true } },
   ],
   [
-    "half of data.batch_size and twice training.gradient_accumulation_steps",
-    (config) =>
-      config.data.batch_size % 2 ? undefined : {
-        ...config,
-        data: { ...config.data, batch_size: config.data.batch_size / 2 },
-        training: {
-          ...config.training,
-          gradient_accumulation_steps: config.training.gradient_accumulation_steps * 2,
-        },
-      },
-  ],
-  [
     "half of augmentation.num_local_views",
     (config) =>
       config.augmentation.num_local_views < 2 ? undefined : {
@@ -157,17 +145,32 @@ const EASIER: [string, (config: Config) => Config | undefined][] = [
 
 /** What would make a run smaller, each change by itself, the one that saves most first. */
 export async function remedies(gpu: Gpu, config: Config, sizes: PictureSizes): Promise<Remedy[]> {
+  const totalOf = async (config: Config) => {
+    const largestPixels = Math.min(sizes.largestPixels, config.data.max_pixels);
+    try {
+      return (await planStep(gpu, config, { largestPixels })).total;
+    } catch (error) {
+      if (!(error instanceof HatchlingError)) throw error;
+    }
+  };
   const found: Remedy[] = [];
   for (const [change, apply] of EASIER) {
     const easier = apply(config);
-    if (!easier) continue;
-    const largestPixels = Math.min(sizes.largestPixels, easier.data.max_pixels);
-    try {
-      found.push({ change, total: (await planStep(gpu, easier, { largestPixels })).total });
-    } catch (error) {
-      if (!(error instanceof HatchlingError)) throw error;
-      found.push({ change });
-    }
+    if (easier) found.push({ change, total: await totalOf(easier) });
+  }
+  // The same step in smaller batches: halved until it fits.
+  const limit = memoryLimit(gpu, config).bytes;
+  const { data: { batch_size }, training: { gradient_accumulation_steps } } = config;
+  for (let parts = 2; batch_size % parts === 0; parts *= 2) {
+    const [batch, steps] = [batch_size / parts, gradient_accumulation_steps * parts];
+    const training = { ...config.training, gradient_accumulation_steps: steps };
+    const total = await totalOf({ ...withBatch(config, batch), training });
+    if ((total === undefined || total > limit) && batch % 2 === 0) continue;
+    found.push({
+      change: `data.batch_size ${batch} and training.gradient_accumulation_steps ${steps}`,
+      total,
+    });
+    break;
   }
   return found.sort((a, b) => (a.total ?? Infinity) - (b.total ?? Infinity));
 }
