@@ -1,0 +1,129 @@
+/** What a run will need, told before and compared with what it then uses. */
+import assert from "node:assert/strict";
+import { configDefaults, givenValues, parseConfig, parseOverrides } from "../../lib/config.ts";
+import type { Config } from "../../lib/config.ts";
+import { record } from "../../lib/gpu/mod.ts";
+import { DryGpu } from "../../lib/gpu/dry.ts";
+import { Trainer } from "../../lib/train_step.ts";
+import tiny from "../../configs/tiny.yaml" with { type: "text" };
+import { Feed } from "../../scripts/train/feed.ts";
+import { autoBatch, checkFits, planStep, withBatch } from "../../scripts/train/plan.ts";
+import { Progress } from "../../scripts/train/progress.ts";
+import { modelOf, trainerOptionsOf } from "../../scripts/train/settings.ts";
+import { settle } from "../../scripts/train/settle.ts";
+import { Stepper } from "../../scripts/train/stepper.ts";
+import { gpuTest } from "../support/gpu.ts";
+
+const SIZES = { largestPixels: 1024 };
+const quiet = new Progress({ isTerminal: () => false, writeSync: (bytes) => bytes.length });
+const config = (...args: string[]): Config => parseConfig(tiny, parseOverrides(args));
+
+for (
+  const args of [
+    [],
+    ["--training.gradient_accumulation_steps", "3"],
+    ["--training.recompute", "true", "--model.depth", "3"],
+    ["--model.in_chans", "4", "--data.dataset", "module", "--data.path", "x.ts"],
+  ]
+) {
+  gpuTest(
+    `planStep() tells what a step then takes with ${args.join(" ") || "configs/tiny.yaml"}`,
+    async (gpu) => {
+      const of = config(...args);
+      const plan = await planStep(gpu, of, SIZES);
+      const before = gpu.memory.liveBytes;
+      const trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
+      const planes = Math.ceil(of.model.in_chans / 3);
+      const loader = {
+        batchSize: of.data.batch_size,
+        capacityPixels: of.data.batch_size * 1024 * planes,
+      };
+      const feed = new Feed(gpu, { loader }, of);
+      const stepper = await Stepper.record(gpu, trainer, feed);
+      assert.equal(plan.total, gpu.memory.liveBytes - before);
+      assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);
+      assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, stepper.cost);
+      for (const part of [stepper, feed, trainer]) part.destroy();
+    },
+  );
+}
+
+gpuTest("DryGpu records what the real one records, and takes nothing of it", async (gpu) => {
+  const before = gpu.memory.liveBytes;
+  const dry = new DryGpu(gpu);
+  const x = dry.persistent([64], "x");
+  const program = await record(dry, () => ({ y: dry.empty([64]) }));
+  assert.equal(dry.memory.liveBytes, 256);
+  assert.deepEqual([...dry.allocations], [{ label: "x", bytes: 256 }]);
+  program.destroy();
+  x.destroy();
+  assert.deepEqual([dry.memory.liveBytes, dry.allocations.size], [0, 0]);
+  assert.equal(gpu.memory.liveBytes, before);
+});
+
+gpuTest("checkFits() refuses what cannot fit, and says what would", async (gpu) => {
+  const little = config("--device.memory_bytes", "1000000");
+  await assert.rejects(checkFits(gpu, little, SIZES), {
+    name: "HatchlingError",
+    message:
+      /at most \(device\.memory_bytes\) but this one needs .*What would help.*data\.batch_size \d and training\.gradient/s,
+  });
+  const huge = { ...config(), data: { ...config().data, batch_size: 4096 } };
+  await assert.rejects(
+    checkFits(gpu, huge, { largestPixels: 2 ** 16 }),
+    /more than the \d+ that this adapter/,
+  );
+  const { total } = await checkFits(gpu, config(), SIZES);
+  assert.ok(total > 1e6);
+});
+
+gpuTest("autoBatch() takes the largest batch that fits", async (gpu) => {
+  const all = await autoBatch(gpu, config(), SIZES, 1000);
+  assert.equal(all.batchSize, 64);
+  assert.equal((await autoBatch(gpu, config(), SIZES, 5)).batchSize, 5);
+  const { total } = await planStep(gpu, withBatch(config(), 16), SIZES);
+  const limited = config("--device.memory_bytes", String(total));
+  assert.equal((await autoBatch(gpu, limited, SIZES, 1000)).batchSize, 16);
+  await assert.rejects(
+    autoBatch(gpu, config("--device.memory_bytes", "1000"), SIZES, 1000),
+    /at most/,
+  );
+});
+
+const dataset = {
+  name: "greys",
+  length: 2000,
+  largestPixels: 1024,
+  picture: () => ({ width: 32, height: 32, data: new Uint8Array(4096) }),
+  id: String,
+  skipped: [],
+};
+
+gpuTest(
+  "settle() chooses what is free, keeps what is set, and what a checkpoint says",
+  async (gpu) => {
+    const text =
+      "preset: auto\ndata: {batch_size: auto}\naugmentation: {global_crop_size: 32, local_crop_size: 16}\n" +
+      "loss: {teacher_temp: 0.05}\nmodel: {backbone: custom, dim: 32, depth: 1, heads: 2}";
+    const args = { config: parseConfig(text), given: givenValues(text) };
+    const found = await settle(args, { gpu, dataset, progress: quiet });
+    assert.deepEqual([found.data.batch_size, found.loss.teacher_temp], [64, 0.05]);
+    assert.deepEqual([found.model.projection_output_dim, found.augmentation.hue], [1024, 0.05]);
+    assert.deepEqual([found.augmentation.local.hue, found.augmentation.local.crop_scale_max], [
+      0.05,
+      0.6,
+    ]);
+    assert.equal(found.augmentation.global_1.crop_scale_max, 1);
+    const other = { ...dataset, length: 50_000 };
+    const resumed = await settle(args, { gpu, dataset: other, before: found, progress: quiet });
+    assert.deepEqual(resumed, found);
+    assert.deepEqual(
+      await settle({ config: configDefaults(), given: new Map() }, {
+        gpu,
+        dataset,
+        progress: quiet,
+      }),
+      configDefaults(),
+    );
+  },
+);
