@@ -89,5 +89,13 @@ export const RULES: readonly Rule[] = [
       return "expected 0, as data.batch_size is 1: a picture alone has no neighbour";
     },
   },
+  {
+    keys: ["training.gradient_accumulation_steps", "loss.centering"],
+    text: "`loss.centering: sinkhorn_knopp` needs the whole batch at once: one accumulation step.",
+    check({ training, loss }) {
+      if (training.gradient_accumulation_steps === 1 || loss.centering !== "sinkhorn_knopp") return;
+      return "expected 1, as loss.centering is sinkhorn_knopp: it needs the logits of the whole batch at once";
+    },
+  },
   epochs("scheduler", "warmup_epochs"),
 ];

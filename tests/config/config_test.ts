@@ -364,6 +364,7 @@ function anyConfig(): fc.Arbitrary<Config> {
     scheduler.warmup_epochs %= training.num_epochs + 1;
     if (loss.chunk_size) loss.chunk_size = 64 * (1 + loss.chunk_size % 100);
     if (data.batch_size === 1) loss.koleo_weight = 0;
+    if (loss.centering === "sinkhorn_knopp") training.gradient_accumulation_steps = 1;
     if (data.batch_size === "auto") data.batch_size = 64;
     evaluation.knn_k = [evaluation.knn_k].flat();
     return any as unknown as Config;

@@ -154,6 +154,11 @@ const CASES: [text: string, error: string][] = [
     "a.yaml:1:23: loss.koleo_weight: expected 0, as data.batch_size is 1: a picture alone has no " +
     "neighbour",
   ],
+  [
+    "{loss: {centering: sinkhorn_knopp}, training: {gradient_accumulation_steps: 2}}",
+    "a.yaml:1:77: training.gradient_accumulation_steps: expected 1, as loss.centering is sinkhorn_knopp: it " +
+    "needs the logits of the whole batch at once",
+  ],
 ];
 
 for (const [text, error] of CASES) {

@@ -247,6 +247,49 @@ runTest("train leaves out a batch with NaN where it may, and says which", async 
   assert.deepEqual(state.extra!.skippedSteps, [3]);
 });
 
+runTest(
+  "train keeps the best and every n-th checkpoint, and starts from given weights",
+  async (folder, small) => {
+    const args = [
+      ...small,
+      ...flags({
+        "evaluation.every_n_epochs": 1,
+        "checkpoint.keep_last_n": 1,
+        "checkpoint.keep_every_n_epochs": 2,
+      }),
+    ];
+    const run = await train(folder, [...args, "--out", "run"]);
+    assert.equal(run.code, 0, run.stderr);
+    const steps = [...Deno.readDirSync(`${folder}/run`)].flatMap(({ name }) => {
+      const step = /^checkpoint-(\d+)/.exec(name)?.[1];
+      return step ? [Number(step)] : [];
+    });
+    assert.deepEqual(steps.sort((a, b) => a - b), [4, 6]); // two steps an epoch, six in all
+    const lines = (await Deno.readTextFile(`${folder}/run/evaluations.jsonl`)).trim().split("\n");
+    const found = lines.map((line) => JSON.parse(line));
+    assert.deepEqual(found.map(({ step }) => step), [2, 4]);
+    const scores = found.map(({ figures }) =>
+      (figures.find(({ metric }: { metric: string }) => metric.includes("k-NN")) ?? figures[0])
+        .percent
+    );
+    const best = await loadCheckpoint(`${folder}/run/best.safetensors`);
+    assert.equal(best.step, found[scores.indexOf(Math.max(...scores))].step);
+
+    const one = flags({ "training.max_steps": 1, "optimizer.lr": 1e-30, "scheduler.min_lr": 0 });
+    const on = await train(folder, [...small, ...one, "--out", "on", "--weights", "run"]);
+    assert.equal(on.code, 0, on.stderr);
+    assert.match(on.stderr, /starting from \d+ tensors of run\/teacher\.safetensors/);
+    const { student } = await loadCheckpoint(checkpoint(`${folder}/on`, 1));
+    const { teacher } = await loadCheckpoint(checkpoint(`${folder}/run`, 6));
+    assert.deepEqual(
+      student.get("blocks.0.attn.qkv.weight"),
+      teacher.get("blocks.0.attn.qkv.weight"),
+    );
+    const both = await train(folder, [...small, "--weights", "run", "--resume"]);
+    assert.match(errorOf(both), /Expected --resume or --weights but found both/);
+  },
+);
+
 Deno.test("launchers() names the programs that run others in a row, a shell only between two", () => {
   const chain = (...names: string[]) => (pid: number): Process | undefined => {
     const name = names[pid - 100];
