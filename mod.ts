@@ -49,7 +49,22 @@ export {
   pixelEncoder,
   vitEncoder,
 } from "./lib/eval/encode.ts";
-export { evaluate, type EvaluateOptions, type Figure, figureTable } from "./lib/eval/evaluate.ts";
+export {
+  type Agreement,
+  agreement,
+  type Clusters,
+  kMeans,
+  type KMeansOptions,
+} from "./lib/eval/clusters.ts";
+export {
+  evaluate,
+  type EvaluateOptions,
+  type Figure,
+  figuresOf,
+  figureTable,
+} from "./lib/eval/evaluate.ts";
+export { ridgeProbe, type RidgeResult } from "./lib/eval/ridge.ts";
+export { alignment, uniformity } from "./lib/eval/sphere.ts";
 export {
   type FeatureArray,
   type Features,

@@ -6,7 +6,12 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import { Rng } from "../rng.ts";
-import { type EncodeOptions, encodePictures, type Encoder } from "./encode.ts";
+import {
+  type EncodedPictures,
+  type EncodeOptions,
+  encodePictures,
+  type Encoder,
+} from "./encode.ts";
 import type { FeatureArray } from "./features.ts";
 import { nearest } from "./nearest.ts";
 import { voteKnn } from "./knn.ts";
@@ -33,7 +38,7 @@ export interface Figure {
 }
 
 /** Labels that name single pictures or their origin; no classes to be recognised. */
-const NOT_CLASSES = new Set(["identity", "vendor"]);
+export const NOT_CLASSES: ReadonlySet<string> = new Set(["identity", "vendor"]);
 
 /**
  * Evaluates every encoder on the same pictures and views.
@@ -52,16 +57,28 @@ export async function evaluate(
   const asked = all.subarray(0, options.maxImages ?? dataset.length).slice().sort();
   const encoded = await encodePictures(gpu, dataset, asked, encoders, options);
   const figures: Figure[] = [];
-  for (const [e, { indices, whole, views }] of encoded.entries()) {
-    const add = (metric: string, percent: number) =>
-      void figures.push({ metric, encoder: encoders[e].name, percent });
-    if (views && indices.length > 1) {
-      const { r1, r5 } = await viewRetrieval(gpu, views, whole);
-      add("view retrieval R@1", r1);
-      add("view retrieval R@5", r5);
-    }
-    await labelled(gpu, dataset, indices, whole, options, add);
+  for (const [e, features] of encoded.entries()) {
+    figures.push(...await figuresOf(gpu, dataset, features, encoders[e].name, options));
   }
+  return figures;
+}
+
+/** The figures of one encoder's features, as {@linkcode evaluate} gives them. */
+export async function figuresOf(
+  gpu: Gpu,
+  dataset: Dataset,
+  { indices, whole, views }: EncodedPictures,
+  encoder: string,
+  options: Pick<EvaluateOptions, "knnK" | "knnTemperature">,
+): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  const add = (metric: string, percent: number) => void figures.push({ metric, encoder, percent });
+  if (views && indices.length > 1) {
+    const { r1, r5 } = await viewRetrieval(gpu, views, whole);
+    add("view retrieval R@1", r1);
+    add("view retrieval R@5", r5);
+  }
+  await labelled(gpu, dataset, indices, whole, options, add);
   return figures;
 }
 
@@ -70,7 +87,7 @@ async function labelled(
   dataset: Dataset,
   indices: readonly number[],
   features: FeatureArray,
-  { knnK, knnTemperature }: EvaluateOptions,
+  { knnK, knnTemperature }: Pick<EvaluateOptions, "knnK" | "knnTemperature">,
   add: (metric: string, percent: number) => void,
 ): Promise<void> {
   const { labels = {} } = dataset;
