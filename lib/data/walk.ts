@@ -6,6 +6,7 @@
 
 import { extname, sep } from "node:path";
 import type { Progress, SkippedFile } from "./dataset.ts";
+import { CONVERT } from "./formats/foreign.ts";
 
 const PICTURES = new Set(
   [".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp"],
@@ -148,7 +149,7 @@ function list(folder: Folder, result: Walk): { inner: Folder; link: boolean }[] 
       };
       found.push({ inner, link: isSymlink });
     } else if (FOREIGN.has(extension)) {
-      skip(path, `${extension.slice(1)} cannot be decoded: convert it to PNG or JPEG`);
+      skip(path, `${extension.slice(1)} ${CONVERT}`);
     } else if (!isFile && PICTURES.has(extension)) skip(path, NO_FILE);
     else if (isFile && (PICTURES.has(extension) || extension === "")) {
       const id = folder.prefix + name;

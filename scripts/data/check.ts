@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CONVERT } from "../../lib/data/formats/foreign.ts";
 import type { SkippedFile } from "../../lib/data/dataset.ts";
 import { Decoder } from "../../lib/data/decoder.ts";
 import { listPictures, type PictureFile } from "../../lib/data/files.ts";
@@ -79,9 +80,6 @@ export interface Check {
   decodedBytes: number;
 }
 
-/** How a file in a format of others is described. */
-const FOREIGN = /cannot be decoded: convert it to PNG or JPEG$/;
-
 /**
  * Decodes every picture below a folder, at full size, in workers.
  *
@@ -99,8 +97,8 @@ export async function check(
   );
   const { files, others, linked } = listing;
   const found = new Array<Found | undefined>(files.length);
-  const damaged = listing.skipped.filter(({ reason }) => !FOREIGN.test(reason));
-  const foreign = listing.skipped.filter(({ reason }) => FOREIGN.test(reason));
+  const damaged = listing.skipped.filter(({ reason }) => !reason.endsWith(CONVERT));
+  const foreign = listing.skipped.filter(({ reason }) => reason.endsWith(CONVERT));
   const reasons = await examineAll(files, found, options, progress);
   damaged.push(...reasons);
   damaged.sort((a, b) => (a.file < b.file ? -1 : 1));

@@ -9,7 +9,8 @@ import { ascii } from "./bytes.ts";
 /** Bytes in which a file is recognised. */
 const HEAD = 1024;
 
-const CONVERT = "cannot be decoded: convert it to PNG or JPEG";
+/** How the reason ends for a sound picture of a format that is not read. */
+export const CONVERT = "cannot be decoded: convert it to PNG or JPEG";
 const NONE = "is no picture";
 const UNPACK = "must be unpacked";
 
