@@ -11,6 +11,7 @@ import { type DinoModel, initialize } from "../../lib/model/mod.ts";
 import type { Trainer } from "../../lib/train_step.ts";
 import type { Arguments } from "./arguments.ts";
 import { restoreTrainer, type RunExtra } from "./checkpoints.ts";
+import type { CodeVersion } from "./run_record.ts";
 
 /** What decides it. */
 export interface Beginning {
@@ -37,6 +38,7 @@ export async function startState(
     const { state, step, path } = checkpoint;
     const before = state.extra as Partial<RunExtra> | undefined;
     checkSamePictures(before?.data, extra.data);
+    noteOtherCode(before?.code, extra.code);
     restoreTrainer(trainer, state);
     extra.skippedSteps = [...before?.skippedSteps ?? []];
     extra.best = before?.best;
@@ -72,5 +74,17 @@ function checkSamePictures(before: string | undefined, now: string | undefined):
     "Expected the pictures that the run started with but files were added, removed or changed since: every " +
       "picture's place in the order would be another one. Put them back, or start a new run from this one's " +
       "weights with --weights",
+  );
+}
+
+function noteOtherCode(before: CodeVersion | undefined, now: CodeVersion): void {
+  const name = ({ version, commit }: CodeVersion) =>
+    commit ? `${version} (${commit.slice(0, 10)})` : version;
+  if (!before || name(before) === name(now)) return;
+  console.error(
+    `warning: version ${name(before)} wrote the checkpoint and ${
+      name(now)
+    } goes on: the same bits as without ` +
+      "the stop are not to be expected",
   );
 }

@@ -133,6 +133,23 @@ runTest("train ends at once at a second signal", async (folder, small) => {
 });
 
 runTest(
+  "train ends when the GPU does not answer in time, and says how to go on",
+  async (folder, small) => {
+    const endless = flags({
+      "training.num_epochs": 100_000,
+      "training.max_steps": "null",
+      "device.watchdog_seconds": 0.001,
+    });
+    const { code, stderr } = await train(folder, [...small, ...endless, "--out", "run"]);
+    assert.equal(code, 1, stderr);
+    assert.match(
+      stderr,
+      /Expected the GPU to answer within 0\.001 s but it has not.*--resume --out run/,
+    );
+  },
+);
+
+runTest(
   "train takes the checkpoint before a torn one, and refuses another configuration",
   async (folder, small) => {
     const args = [
