@@ -1,6 +1,7 @@
 /**
  * Preloaded into runs under test, to break what a test cannot reach: HATCHLING_TEST_FAULT is `nan:N` (the teacher
- * temperature of step N is NaN) or `lose:N` (the device is lost before submit N, once).
+ * temperature of step N is NaN), `lose:N` (the device is lost before submit N, once) or `hang:N` (submit N never
+ * returns).
  */
 const [kind, number] = (Deno.env.get("HATCHLING_TEST_FAULT") ?? "").split(":");
 const n = Number(number);
@@ -14,6 +15,16 @@ if (kind === "nan") {
       return write.call(this, buffer, offset, scalars);
     }
     return write.call(this, buffer, offset, data, from, size);
+  };
+}
+
+if (kind === "hang") {
+  let submits = 0;
+  const submit = GPUQueue.prototype.submit;
+  GPUQueue.prototype.submit = function (commands) {
+    while (submits + 1 === n);
+    submits++;
+    return submit.call(this, commands);
   };
 }
 
