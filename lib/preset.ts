@@ -1,21 +1,29 @@
 /**
  * Settings that fit the data: `preset: auto`.
  *
- * Every rule is a smooth function through two observations: what was found on 7,572 pictures of 32 pixels with
- * models 64 to 96 wide (configs/small.yaml, configs/emoji.yaml), and DINO's recipe for the 1.28 million pictures of
- * ImageNet with ViT-S (Caron et al. 2021, `main_dino.py`).
+ * Every rule goes through two observations: what was found on 7,572 pictures of 32 pixels with models 64 to 96
+ * wide (configs/small.yaml, configs/emoji.yaml), and DINO's recipe for the 1.28 million pictures of ImageNet with
+ * ViT-S and batches of 1,024 (Caron et al. 2021, section 3.2 and the defaults of `main_dino.py`). Between the two
+ * it is interpolated in the logarithm, and beyond them held.
  *
  * @module
  */
-
 import { HatchlingError } from "./errors.ts";
+import { chooseEpochs } from "./preset/length.ts";
+
+export { durationText, parseDuration } from "./preset/duration.ts";
+export { FEWEST_STEPS, shortRun } from "./preset/length.ts";
 
 /** What the choice depends on. */
 export interface PresetInput {
   /** Number of pictures N. */
   pictures: number;
-  /** Pictures of a step, where it is given. */
+  /** Pixels of the largest picture. Left out, pictures are as large as the global views. */
+  largestPixels?: number;
+  /** Pictures of a batch, where it is given. */
   batchSize?: number;
+  /** Batches of a step; 1 when left out. */
+  accumulation?: number;
   /** Epochs, where they are given. */
   epochs?: number;
   /** Side of a global view in pixels. */
@@ -24,6 +32,8 @@ export interface PresetInput {
   dim: number;
   /** Seconds that the run may take, and seconds of a picture in training: they decide the epochs. */
   budget?: { seconds: number; secondsPerImage: number };
+  /** What the file or the command line set, by key: it stays, and what is chosen beside it agrees with it. */
+  given?: ReadonlyMap<string, unknown>;
 }
 
 /** One setting that was chosen. */
@@ -36,26 +46,21 @@ export interface Choice {
   reason: string;
 }
 
-/** Fewest steps after which features were better than those of an untrained model. */
-export const FEWEST_STEPS = 1000;
-
-/** Share of a budget that is spent on steps; the rest is for evaluation and saving. */
-const SPENT = 0.9;
-
 const clamp = (x: number, low: number, high: number) => Math.min(high, Math.max(low, x));
 const round = (x: number, digits = 2) => Number(x.toPrecision(digits));
 const mix = (a: number, b: number, share: number) => a + (b - a) * share;
 const count = (n: number) => n.toLocaleString("en");
 
 /** Momentum whose average forgets half within so many steps. */
-const momentum = (steps: number) => round(1 - Math.LN2 / steps, 6);
+const momentum = (steps: number) => round(1 - round(Math.LN2 / steps, 3), 12);
 
 /**
- * Chooses settings.
+ * Chooses settings. Keys of `given` are left out.
  *
  * @param input What is known.
  * @returns Keys of the configuration with values and reasons.
- * @throws {HatchlingError} When the budget does not allow one epoch.
+ * @throws {HatchlingError} When the budget does not allow one epoch, or nothing was asked sensibly: no picture, or
+ * a batch larger than all of them.
  *
  * @example
  * ```ts
@@ -67,87 +72,93 @@ const momentum = (steps: number) => round(1 - Math.LN2 / steps, 6);
  * ```
  */
 export function choosePreset(input: PresetInput): Choice[] {
-  const { pictures: n, globalCropSize, dim, budget } = input;
+  const { pictures: n, globalCropSize, dim, accumulation = 1, given = new Map() } = input;
+  if (!(n >= 1)) {
+    throw new HatchlingError(`Expected at least one picture but found ${n}: check data.path`);
+  }
   const choices: Choice[] = [];
-  const choose = (key: string, value: number | boolean, reason: string) =>
-    void choices.push({ key, value, reason });
+  /** Takes what is given, else the choice. */
+  const choose = <T extends number | boolean>(key: string, value: T, reason: string): T => {
+    if (given.has(key)) return given.get(key) as T;
+    choices.push({ key, value, reason });
+    return value;
+  };
+  const few = `${count(n)} pictures`;
 
   // From few pictures, 10⁴, to many, 10⁶; from small ones, 32 px, to ImageNet's, 224 px.
   const many = clamp((Math.log10(n) - 4) / 2, 0, 1);
-  const large = clamp(Math.log2(globalCropSize / 32) / Math.log2(224 / 32), 0, 1);
+  const side = Math.min(globalCropSize, Math.sqrt(input.largestPixels ?? Infinity));
+  const large = clamp(Math.log2(side / 32) / Math.log2(224 / 32), 0, 1);
 
-  const batch = input.batchSize ?? clamp(2 ** Math.floor(Math.log2(Math.max(1, n / 32))), 8, 64);
+  const fitting = Math.max(1, Math.min(clamp(floorPower(n / 32), 8, 64), n / accumulation | 0));
+  const batch = input.batchSize ?? fitting;
   if (input.batchSize === undefined) {
-    choose(
-      "data.batch_size",
-      batch,
-      `at least 32 steps an epoch with ${count(n)} pictures, 64 at most`,
+    choices.push({
+      key: "data.batch_size",
+      value: batch,
+      reason: `at least 32 steps an epoch with ${few}, but 8 to 64`,
+    });
+  }
+  const perStep = batch * accumulation;
+  const stepsPerEpoch = Math.floor(n / perStep);
+  if (stepsPerEpoch < 1) {
+    throw new HatchlingError(
+      `Expected at least ${perStep} pictures, a step, but found ${n}: lower data.batch_size or ` +
+        "training.gradient_accumulation_steps",
     );
   }
-  const stepsPerEpoch = Math.max(1, Math.floor(n / batch));
-
-  let epochs = input.epochs ?? Math.round(60 * (n / 7572) ** 0.1);
-  if (budget) {
-    const perEpoch = budget.secondsPerImage * stepsPerEpoch * batch;
-    const allowed = Math.floor(SPENT * budget.seconds / perEpoch);
-    if (allowed < 1) {
-      throw new HatchlingError(
-        `Expected a budget of at least one epoch, ${Math.ceil(perEpoch / SPENT)} s, but found ` +
-          `${budget.seconds} s: raise --budget, or make model, views or data set smaller`,
-      );
-    }
-    epochs = input.epochs ?? allowed;
-    choose(
-      "training.num_epochs",
-      epochs,
-      `${Math.round(perEpoch)} s an epoch, within ${SPENT * 100} % of the budget`,
-    );
-  } else if (input.epochs === undefined) {
-    choose("training.num_epochs", epochs, `60 · (N / 7,572)^0.1 for N = ${count(n)} pictures`);
-  }
+  const epochs = chooseEpochs({ ...input, stepsPerEpoch, perStep }, choose);
   const steps = epochs * stepsPerEpoch;
 
-  const few = `${count(n)} pictures`;
   choose(
     "model.projection_output_dim",
     clamp(2 ** Math.round(Math.log2(n / 4)), 1024, 65536),
-    `about N / 4 for ${few}`,
+    `K: the power of two next to N / 4 for ${few}, 1,024 to 65,536`,
   );
   choose(
     "model.init_std",
     round(0.4 / Math.sqrt(dim)),
-    `0.4 / √${dim}, DINO's 0.02 at a width of 384`,
+    `0.4 / √${dim}, as DINO's 0.02 is at a width of 384`,
   );
-  const temperature = round(mix(0.03, 0.04, many), 3);
-  const near = many < 1 ? "; 0.04 stays near uniform with few" : "";
-  choose("loss.teacher_temp", temperature, `${few}${near}`);
-  choose("loss.warmup_teacher_temp", temperature, "no warm-up: it is low already");
+
+  const temperature = choose(
+    "loss.teacher_temp",
+    round(mix(0.03, 0.04, many), 3),
+    many === 1 ? `DINO's, for ${few}` : `${few}: with few, 0.04 stays near uniform`,
+  );
+  choose("loss.warmup_teacher_temp", temperature, "as loss.teacher_temp: it is low already");
   choose(
     "loss.center_momentum",
-    round(Math.max(0.9, 0.9 ** (batch / 64)), 4),
-    `batches of ${batch}: the smaller, the slower`,
+    round(Math.max(0.9, 0.9 ** (perStep / 64)), 4),
+    perStep < 64 ? `steps of ${perStep} pictures: as slow as 0.9 with 64` : "DINO's",
   );
-  const first = clamp(0.0048 * steps, 20, 173);
-  choose(
+
+  // A half-life of 2,200 pictures at N = 7,572 (0.98 at 64, 0.99 at 32), of 177,000 on ImageNet (0.996 at 1,024);
+  // 34 steps, 0.98, are the fewest that were tried.
+  const halfLife = clamp(2200 * (n / 7572) ** 0.855 / perStep, 34, Math.max(34, steps / 30));
+  const last = given.get("training.teacher_momentum_final") as number | undefined;
+  const first = choose(
     "training.teacher_momentum",
-    momentum(first),
-    `half is forgotten in ${Math.round(first)} of ${count(steps)} steps`,
+    Math.min(momentum(halfLife), last ?? 1),
+    `half is forgotten in ${count(Math.round(halfLife))} of ${count(steps)} steps`,
   );
   choose(
     "training.teacher_momentum_final",
-    momentum(Math.max(first, 0.2 * steps)),
+    Math.max(first, momentum(Math.max(halfLife, 0.2 * steps))),
     "at the end in a fifth of the run",
   );
-  choose("optimizer.lr_scale_by_batch", false, "the rate below is meant as it is");
   choose(
-    "optimizer.lr",
-    round(2e-3 * batch / 64 * Math.min(1, 96 / dim) ** 2, 3),
-    `2e-3 · ${batch} / 64 · min(1, 96 / ${dim})²`,
+    "training.freeze_last_layer",
+    epochs < 10 ? 0 : 1,
+    epochs < 10 ? `an epoch would be 1 / ${epochs} of the run` : "DINO's: the first epoch",
   );
+
+  chooseRate(choose, given, perStep, dim);
+  const decay = (given.get("optimizer.weight_decay") as number | undefined) ?? 0.04;
   choose(
     "optimizer.weight_decay_end",
-    round(0.04 * 10 ** many),
-    many ? few : `constant, as ${few} are few`,
+    round(decay * 10 ** many),
+    many ? `from ${decay}, for ${few}` : `constant at ${decay}, as ${few} are few`,
   );
   choose(
     "scheduler.warmup_epochs",
@@ -155,62 +166,49 @@ export function choosePreset(input: PresetInput): Choice[] {
     "a tenth of the run, ten epochs at most",
   );
 
-  const views = `global views of ${globalCropSize} px`;
-  choose(
-    "augmentation.local_crop_scale_min",
-    round(mix(0.2, 0.05, large)),
-    `${views}: small pictures hold little`,
+  const views = `views of ${Math.round(side)} px hold ${
+    large < 1 ? "little" : "as much as DINO's"
+  }`;
+  const [min, max] = ["min", "max"].map((end) => `augmentation.local_crop_scale_${end}`);
+  const least = choose(
+    min,
+    Math.min(round(mix(0.2, 0.05, large)), (given.get(max) as number | undefined) ?? 1),
+    views,
   );
-  choose("augmentation.local_crop_scale_max", round(mix(0.6, 0.4, large)), views);
+  choose(max, Math.max(round(mix(0.6, 0.4, large)), least), views);
   choose("augmentation.num_local_views", Math.round(mix(4, 8, large)), views);
   const strength = mix(0.5, 1, large);
-  for (
-    const [key, full] of [["brightness", 0.4], ["contrast", 0.4], ["saturation", 0.2], [
-      "hue",
-      0.1,
-    ]] as const
-  ) {
-    choose(
-      `augmentation.${key}`,
-      round(full * strength),
-      `${Math.round(100 * strength)} % of DINO's, ${views}`,
-    );
+  for (const [name, full] of Object.entries(JITTER)) {
+    const reason = `${Math.round(100 * strength)} % of DINO's: ${views}`;
+    choose(`augmentation.${name}`, round(full * strength), reason);
   }
   return choices;
+}
+
+/** DINO's colour jitter. */
+const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.2, hue: 0.1 };
+
+const floorPower = (x: number) => 2 ** Math.floor(Math.log2(Math.max(1, x)));
+
+/** The peak rate, in the unit that the configuration has or is free to take. */
+function chooseRate(
+  choose: <T extends number | boolean>(key: string, value: T, reason: string) => T,
+  given: ReadonlyMap<string, unknown>,
+  perStep: number,
+  dim: number,
+): void {
+  if (given.has("optimizer.lr")) return; // its unit is then that of the file, too
+  const scales = choose("optimizer.lr_scale_by_batch", false, "optimizer.lr is meant as it is");
+  const rate = Math.min(2e-3, 2e-3 * perStep / 64 * Math.min(1, 96 / dim) ** 2);
+  choose(
+    "optimizer.lr",
+    round(scales ? rate * 256 / perStep : rate, 3),
+    `2e-3 · ${perStep} / 64 · min(1, 96 / ${dim})², 2e-3 at most` +
+      (scales ? ", per 256 pictures" : ""),
+  );
 }
 
 /** Keys that {@linkcode choosePreset} may set. */
 export const PRESET_KEYS: ReadonlySet<string> = new Set(
   choosePreset({ pictures: 1000, globalCropSize: 32, dim: 64 }).map(({ key }) => key),
 );
-
-/**
- * Reads a duration: `90s`, `45m`, `2h`, `1h30m`, `3d`.
- *
- * @returns Seconds.
- * @throws {HatchlingError} When it is none.
- *
- * @example
- * ```ts
- * import { parseDuration } from "./preset.ts";
- *
- * console.assert(parseDuration("1h30m") === 5400);
- * ```
- */
-export function parseDuration(text: string): number {
-  const units = { d: 86400, h: 3600, m: 60, s: 1 };
-  const parts =
-    /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?$/.exec(
-      text.trim(),
-    );
-  const seconds = Object.values(units).reduce(
-    (sum, unit, i) => sum + unit * Number(parts?.[i + 1] ?? 0),
-    0,
-  );
-  if (!(seconds > 0)) {
-    throw new HatchlingError(
-      `Expected a duration such as 90s, 45m, 2h, 1h30m or 3d but found "${text}"`,
-    );
-  }
-  return seconds;
-}
