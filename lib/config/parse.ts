@@ -56,9 +56,11 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
 
   const parsed = Object.fromEntries(sections().map((one) => [one.name, valuesOf(one)]));
   const config = parsed as unknown as ParsedConfig;
-  for (const { keys, check } of RULES) {
+  const isSet = (key: string) => file.has(key) || line.has(key);
+  for (const { keys, chosen, check } of RULES) {
     if (wrong.has("")) break; // nothing is known of the file
     if (keys.some(isWrong)) continue;
+    if (config.training.preset === "auto" && chosen && !chosen.every(isSet)) continue;
     const broken = check(config);
     if (!broken) continue;
     const [what, key] = typeof broken === "string" ? [broken, keys[0]] : [broken.what, broken.key];

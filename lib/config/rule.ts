@@ -12,6 +12,8 @@ export interface Rule {
   keys: readonly string[];
   /** For the documentation. */
   text: string;
+  /** Keys that `preset: auto` chooses to agree with the others where they are not set. */
+  chosen?: readonly string[];
   /**
    * What is wrong, with the key of the rule that is wrong where it is not the first; or undefined.
    * Holds only the rule's own keys for certain.

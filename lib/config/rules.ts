@@ -38,9 +38,10 @@ function ofBackbone(name: typeof SHAPE[number]): Rule {
   };
 }
 
-function epochs(section: "scheduler" | "loss", name: string): Rule {
+function epochs(section: "scheduler" | "loss", name: string, chosen: readonly string[]): Rule {
   return {
     keys: [`${section}.${name}`, "training.num_epochs"],
+    chosen: ["training.num_epochs", ...chosen],
     text: `\`${section}.${name}\` is at most \`training.num_epochs\`.`,
     check(config) {
       const found = (config[section] as unknown as Record<string, number>)[name];
@@ -72,7 +73,7 @@ export const RULES: readonly Rule[] = [
       return `expected an integer when multiplied by model.dim (${dim}) but found ${model.mlp_ratio}`;
     },
   },
-  epochs("loss", "warmup_teacher_temp_epochs"),
+  epochs("loss", "warmup_teacher_temp_epochs", []),
   {
     keys: ["loss.chunk_size"],
     text: "`loss.chunk_size` is a multiple of 64.",
@@ -97,5 +98,5 @@ export const RULES: readonly Rule[] = [
       return "expected 1, as loss.centering is sinkhorn_knopp: it needs the logits of the whole batch at once";
     },
   },
-  epochs("scheduler", "warmup_epochs"),
+  epochs("scheduler", "warmup_epochs", ["scheduler.warmup_epochs"]),
 ];

@@ -34,6 +34,7 @@ function ordered(low: string, high: string): Rule {
   const keys = [`augmentation.${low}`, `augmentation.${high}`];
   return {
     keys,
+    chosen: low === "local_crop_scale_min" ? keys : undefined,
     text: `\`${keys[0]}\` is at most \`${keys[1]}\`.`,
     check(config) {
       const [least, most] = keys.map((key) => valueAt(config, key) as number);
