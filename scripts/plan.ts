@@ -10,9 +10,10 @@ import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
 import { openGpu } from "../lib/gpu/mod.ts";
 import { openDataset } from "../lib/data/open.ts";
 import { readFile } from "../lib/io/files.ts";
-import { autoBatch, bytesText, checkFits, memoryLimit, remedies, withBatch } from "./train/plan.ts";
+import { bytesText, checkFits, memoryLimit, remedies } from "./train/plan.ts";
 import { clock, Progress } from "./train/progress.ts";
 import { datasetOptionsOf } from "./train/settings.ts";
+import { settle } from "./train/settle.ts";
 import { secondsPerStep } from "./train/timing.ts";
 
 async function main(): Promise<void> {
@@ -48,11 +49,12 @@ async function main(): Promise<void> {
     dataset.close?.();
   }
   const sizes = { largestPixels };
-  if (givenValues(text, { overrides }).get("data.batch_size") === "auto") {
-    const { batchSize, why } = await autoBatch(gpu, config, sizes, pictures);
-    config = withBatch(config, batchSize);
-    if (!json) console.log(`data.batch_size ${batchSize}: ${why}`);
-  }
+  const dataset = { length: pictures, largestPixels };
+  config = await settle({ config, given: givenValues(text, { overrides }) }, {
+    gpu,
+    dataset,
+    progress,
+  });
   const plan = await checkFits(gpu, config, sizes);
   const { batch_size: batch } = config.data;
   const { gradient_accumulation_steps: micros, num_epochs: epochs, max_steps } = config.training;

@@ -8,6 +8,7 @@ import type { Config } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
 import { evaluate, type Figure, figureTable } from "../../lib/eval/evaluate.ts";
+import { evaluationOptionsOf, openTest } from "../evaluate/settings.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
@@ -32,6 +33,9 @@ export interface Judged {
   progress: Progress;
 }
 
+/** Test sets, opened once per run. */
+const tests = new WeakMap<Dataset, Promise<Dataset | undefined>>();
+
 /** Evaluates the teacher, writes evaluation.json and prints the figures as a table. */
 export async function judge(gpu: Gpu, judged: Judged): Promise<void> {
   const { config, dataset, model, teacher, folder, progress } = judged;
@@ -41,7 +45,7 @@ export async function judge(gpu: Gpu, judged: Judged): Promise<void> {
     vitEncoder(gpu, "teacher", model.vit, teacher),
     vitEncoder(gpu, "random init", model.vit, initial),
     pixelEncoder(config.model.in_chans),
-  ], optionsOf(judged));
+  ], await optionsOf(judged));
   progress.end();
   initial.destroy();
   const text = JSON.stringify(figures, null, 2) + "\n";
@@ -74,7 +78,7 @@ export async function judgeTeacher(
   { step, extra, saver, stopped }: Midway,
 ): Promise<void> {
   const { config, dataset, model, teacher, folder, progress } = judged;
-  const options = optionsOf(judged);
+  const options = { ...await optionsOf(judged), onNote: () => {} };
   let figures: Figure[];
   try {
     figures = await evaluate(gpu, dataset, [vitEncoder(gpu, "teacher", model.vit, teacher)], {
@@ -88,7 +92,7 @@ export async function judgeTeacher(
     if (error instanceof Stopped) return;
     throw error;
   }
-  const found = figures.map(({ metric, percent }) => ({ metric, percent }));
+  const found = figures.map(({ metric, percent, value }) => ({ metric, percent, value }));
   const path = join(folder, "evaluations.jsonl");
   try {
     await Deno.writeTextFile(path, JSON.stringify({ step, figures: found }) + "\n", {
@@ -97,13 +101,19 @@ export async function judgeTeacher(
   } catch (error) {
     progress.say(`warning: ${fileError("write", path, error).message}`);
   }
-  const score = found.find(({ metric }) => metric.includes("k-NN")) ?? found[0];
-  if (!score) return;
+  const shares = figures.flatMap(({ metric, percent }) => {
+    return percent === undefined ? [] : [{ metric, percent }];
+  });
   progress.say(
     `step ${step}: ${
-      found.map(({ metric, percent }) => `${metric} ${percent.toFixed(1)} %`).join(", ")
+      figures.map(({ metric, percent, value }) =>
+        `${metric} ${percent === undefined ? value!.toFixed(3) : `${percent.toFixed(1)} %`}`
+      ).join(", ")
     }`,
   );
+  const score = shares.find(({ metric }) => metric.includes("k-NN")) ??
+    shares.find(({ metric }) => metric.startsWith("view retrieval"));
+  if (!score) return;
   if (extra.best && extra.best.metric === score.metric && extra.best.percent >= score.percent) {
     return;
   }
@@ -111,18 +121,16 @@ export async function judgeTeacher(
   if (config.checkpoint.save_best) await saver.best(step);
 }
 
-function optionsOf({ config, dataset, progress }: Judged) {
-  const { augmentation, evaluation, training } = config;
-  const of = evaluation.max_images ?? dataset.length;
+async function optionsOf({ config, dataset, progress }: Judged) {
+  if (!tests.has(dataset)) tests.set(dataset, openTest(config));
+  const test = await tests.get(dataset);
+  const options = evaluationOptionsOf(config);
   return {
-    batchSize: evaluation.batch_size,
-    seed: training.seed,
-    views: evaluation.view_retrieval,
-    mean: [...augmentation.normalize_mean],
-    std: [...augmentation.normalize_std],
-    knnK: evaluation.knn_k,
-    knnTemperature: evaluation.knn_temperature,
-    maxImages: evaluation.max_images,
-    onProgress: (done: number) => progress.show(`evaluating: ${done} of ${of} pictures`),
+    ...options,
+    test,
+    probes: config.evaluation.probes,
+    onProgress: (done: number) => progress.show(`evaluating: ${done} pictures`),
+    onMeasure: (what: string) => progress.show(`evaluating: ${what}`),
+    onNote: (text: string) => progress.say(`note: ${text}`),
   };
 }

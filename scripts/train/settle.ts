@@ -9,9 +9,9 @@ import type { Gpu } from "../../lib/gpu/mod.ts";
 import {
   type Choice,
   choosePreset,
-  FEWEST_STEPS,
   parseDuration,
   PRESET_KEYS,
+  shortRun,
 } from "../../lib/preset.ts";
 import type { Arguments } from "./arguments.ts";
 import { autoBatch, withBatch } from "./plan.ts";
@@ -23,7 +23,7 @@ export interface Deciding {
   /** The GPU. */
   gpu: Gpu;
   /** The pictures. */
-  dataset: Dataset;
+  dataset: Pick<Dataset, "length" | "largestPixels">;
   /** Configuration of the checkpoint that the run goes on from: what was decided then stays. */
   before?: unknown;
   /** Where to say what is chosen. */
@@ -39,10 +39,13 @@ export async function settle(
   const free = (key: string) => !given.has(key) || (key === "data.batch_size" && automatic);
   const auto = config.training.preset === "auto";
   if (before) {
-    const keys = [...auto ? [...PRESET_KEYS, "training.num_epochs"] : []].filter(free);
-    if (automatic) keys.push("data.batch_size");
-    if (budget && free("training.num_epochs")) keys.push("training.num_epochs");
-    return keys.reduce((kept, key) => withValue(kept, key, valueOf(before, key)), config);
+    // A budget may have chosen the epochs, and goes on without being named again.
+    const keys = new Set([...auto ? PRESET_KEYS : [], "training.num_epochs"].filter(free));
+    if (automatic) keys.add("data.batch_size");
+    return [...keys].reduce(
+      (kept, key) => withValue(kept, key, valueOf(before, key), given),
+      config,
+    );
   }
   const sizes = { largestPixels: dataset.largestPixels };
   if (automatic) {
@@ -52,44 +55,53 @@ export async function settle(
   }
   if (!auto && !budget) return config;
 
+  // Without the preset, a budget chooses the epochs: all else is as if it were given.
+  const stays = auto ? given : new Map(WARMUPS.map((key) => [key, valueOf(config, key)]));
   const { model, augmentation, training, data } = config;
+  const { gradient_accumulation_steps: accumulation } = training;
   const seconds = budget && parseDuration(budget);
   const choose = (secondsPerImage?: number) =>
     choosePreset({
       pictures: dataset.length,
       batchSize: auto && free("data.batch_size") && !automatic ? undefined : data.batch_size,
       epochs: free("training.num_epochs") ? undefined : training.num_epochs,
+      accumulation,
       globalCropSize: augmentation.global_crop_size,
+      largestPixels: dataset.largestPixels,
       dim: model.dim,
+      given: stays,
       ...seconds && secondsPerImage && { budget: { seconds, secondsPerImage } },
     });
   const wanted = ({ key }: Choice) => auto || key === "training.num_epochs";
+  const apply = (choices: readonly Choice[]) =>
+    choices.reduce(
+      (changed, { key, value }) => withValue(changed, key, value, given),
+      config,
+    );
   let choices = choose().filter(wanted);
+  let step: number | undefined; // seconds of one
   if (seconds) {
     // Views and head are chosen by now, so a step can be measured as it will be.
-    const likely = apply(config, choices, free);
-    const step = await secondsPerStep(gpu, likely, sizes, (what) => progress.show(what, true));
+    const likely = apply(choices);
+    step = await secondsPerStep(gpu, likely, sizes, (what) => progress.show(what, true));
     progress.end();
-    choices = choose(step / likely.data.batch_size).filter(wanted);
+    choices = choose(step / (likely.data.batch_size * accumulation)).filter(wanted);
   }
-  for (const { key, value, reason } of choices) {
-    console.error(free(key) ? `${key} ${value}: ${reason}` : `${key} kept as it is set`);
+  for (const { key, value, reason } of choices) console.error(`${key} ${value}: ${reason}`);
+  for (const key of auto ? PRESET_KEYS : ["training.num_epochs"]) {
+    if (!free(key)) console.error(`${key} ${valueOf(config, key)}: kept, as it is set`);
   }
-  config = apply(config, choices, free);
-  const steps = config.training.num_epochs * Math.floor(dataset.length / config.data.batch_size);
-  if (seconds && steps < FEWEST_STEPS) {
-    console.error(
-      `warning: ${steps} steps are few: below about ${FEWEST_STEPS}, features are seldom better than those of an ` +
-        "untrained model. A longer --budget would help, or a smaller model",
-    );
-  }
-  return config;
+  const settled = apply(choices);
+  const perStep = settled.data.batch_size * accumulation;
+  const perEpoch = Math.floor(dataset.length / perStep);
+  const steps = Math.min(settled.training.num_epochs * perEpoch, training.max_steps ?? Infinity);
+  const warning = shortRun(steps, step ? { steps: perEpoch, secondsPerStep: step } : undefined);
+  if (warning) console.error(`warning: ${warning}`);
+  return settled;
 }
 
-function apply(config: Config, choices: readonly Choice[], free: (key: string) => boolean): Config {
-  return choices.filter(({ key }) => free(key))
-    .reduce((changed, { key, value }) => withValue(changed, key, value), config);
-}
+/** Epochs that a run must at least have. */
+const WARMUPS = ["scheduler.warmup_epochs", "loss.warmup_teacher_temp_epochs"];
 
 function valueOf(config: unknown, key: string): unknown {
   const [section, name] = key.split(".");
@@ -97,7 +109,12 @@ function valueOf(config: unknown, key: string): unknown {
 }
 
 /** A configuration with another value; what the tables of views take from a shared key follows it. */
-function withValue(config: Config, key: string, value: unknown): Config {
+function withValue(
+  config: Config,
+  key: string,
+  value: unknown,
+  given: ReadonlyMap<string, unknown>,
+): Config {
   if (value === undefined) return config;
   const [section, name] = key.split(".") as [keyof Config, string];
   const changed = { ...config[section], [name]: value } as Record<string, unknown>;
@@ -106,6 +123,7 @@ function withValue(config: Config, key: string, value: unknown): Config {
     for (const table of ["global_1", "global_2", "local"]) {
       const inner = name.replace(/^local_crop_scale/, "crop_scale");
       if (inner !== name && table !== "local") continue;
+      if (given.has(`augmentation.${table}.${inner}`)) continue;
       const view = changed[table] as Record<string, unknown>;
       if (inner in view && view[inner] === old) changed[table] = { ...view, [inner]: value };
     }
