@@ -60,11 +60,20 @@ export {
   evaluate,
   type EvaluateOptions,
   type Figure,
-  figuresOf,
   figureTable,
+  type Measured,
+  measureFeatures,
+  type MeasureOptions,
 } from "./lib/eval/evaluate.ts";
-export { ridgeProbe, type RidgeResult } from "./lib/eval/ridge.ts";
+export {
+  linearProbe,
+  type LinearProbeOptions,
+  type LinearProbeResult,
+} from "./lib/eval/linear_probe.ts";
+export { type ProbeResult, ridgeProbe, type RidgeResult } from "./lib/eval/ridge.ts";
+export { encodeSides, type Side, type Sides, type SidesOptions } from "./lib/eval/sides.ts";
 export { alignment, uniformity } from "./lib/eval/sphere.ts";
+export type { LabeledFeatures } from "./lib/eval/standardize.ts";
 export {
   type FeatureArray,
   type Features,
@@ -77,7 +86,7 @@ export {
   type KnnResult,
 } from "./lib/eval/knn.ts";
 export { nearest, type NearestOptions, type Neighbors } from "./lib/eval/nearest.ts";
-export { featureStd, rankMe } from "./lib/eval/rank.ts";
+export { featureStd, rankMe, type RankOptions } from "./lib/eval/rank.ts";
 export { type Recall, retrieval, viewRetrieval } from "./lib/eval/retrieval.ts";
 export * from "./lib/gpu/mod.ts";
 export {

@@ -4,26 +4,36 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { Command } from "commander";
 import { parseOverrides } from "../lib/config.ts";
 import type { Dataset } from "../lib/data/dataset.ts";
 import { openDataset } from "../lib/data/open.ts";
 import { HatchlingError } from "../lib/errors.ts";
-import {
-  type EncodedPictures,
-  encodePictures,
-  pixelEncoder,
-  vitEncoder,
-} from "../lib/eval/encode.ts";
+import { pixelEncoder, vitEncoder } from "../lib/eval/encode.ts";
+import { type Figure, figureTable, measureFeatures } from "../lib/eval/evaluate.ts";
+import { encodeSides } from "../lib/eval/sides.ts";
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
 import { openGpu } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
-import { encodeNpy } from "../lib/io/npy.ts";
-import { Rng } from "../lib/rng.ts";
-import { type Measure, measure, measureTable } from "./evaluate/measures.ts";
-import { loadModel } from "./evaluate/model.ts";
+import { readFile } from "../lib/io/files.ts";
+import { Parameters } from "../lib/model/mod.ts";
+import { checkFeaturesPath, writeFeatures } from "./evaluate/features_file.ts";
+import { loadModel, type ModelRequest } from "./evaluate/model.ts";
+import {
+  evaluationOptionsOf,
+  hasOtherPictures,
+  openTest,
+  withOtherPictures,
+} from "./evaluate/settings.ts";
 import { Progress } from "./train/progress.ts";
 import { datasetOptionsOf } from "./train/settings.ts";
+
+interface Options extends Pick<ModelRequest, "config" | "checkpoint" | "student"> {
+  features?: string;
+  pixels?: boolean;
+  json?: boolean;
+}
 
 async function main(): Promise<void> {
   const { overrides, rest } = parseOverrides([...Deno.args]);
@@ -31,90 +41,105 @@ async function main(): Promise<void> {
     .description("Measures the features of a run, a checkpoint or a file of weights.")
     .argument("<model>", "a run's folder, or a safetensors file")
     .option("--config <file>", "configuration of the model, where it isn't that of the run")
+    .option("--checkpoint <file>", "a checkpoint of the run, not its result")
+    .option("--student", "the student, not the teacher")
     .option(
       "--features <file>",
       "write the features as .npy, with ids and labels beside it as .csv",
     )
     .option("--pixels", "measure raw 16 × 16 pixels beside it")
     .option("--json", "one object instead of a table")
-    .addHelpText("after", "\nAny key of the configuration: --data.path DIR, --evaluation.knn_k 20")
+    .addHelpText(
+      "after",
+      "\nAny key of the configuration: --data.path DIR, --evaluation.test_path DIR, --data.split train",
+    )
     .parse(rest, { from: "user" });
-  const options = command.opts<
-    { config?: string; features?: string; pixels?: boolean; json?: boolean }
-  >();
+  const options = command.opts<Options>();
+  if (options.features) checkFeaturesPath(options.features);
+  const loaded = await loadModel({ path: command.args[0], ...options, overrides });
+  const other = hasOtherPictures(overrides);
+  const config = other ? withOtherPictures(loaded.config, overrides) : loaded.config;
+
   const progress = new Progress();
+  const onProgress = (done: number, total: number, doing: string) =>
+    progress.show(`${doing}: ${done}${total ? ` of ${total}` : ""}`);
   await ensureAdapter();
-  const { gpu, config, model, weights, source } = await loadModel(
-    command.args[0],
-    options.config,
-    overrides,
-    {
-      open: (limits) => openGpu({ limits }),
-    },
-  );
-  const dataset = await openDataset({
-    ...datasetOptionsOf(config),
-    onProgress: (done, total, doing) =>
-      progress.show(`${doing}: ${done}${total ? ` of ${total}` : ""}`),
-  });
-  const { evaluation, training, augmentation } = config;
-  const all = new Rng(training.seed, 0xe7a1).permutation(dataset.length);
-  const asked = all.subarray(0, evaluation.max_images ?? dataset.length).slice().sort();
-  const encoders = [vitEncoder(gpu, "model", model.vit, weights)];
+  const dataset = await openDataset({ ...datasetOptionsOf(config), onProgress });
+  const test = await openTest(config, onProgress);
+  const gpu = await openGpu({ limits: config.device.limits });
+  const weights = new Parameters(gpu, loaded.model.specs());
+  weights.load(loaded.weights);
+  const encoders = [vitEncoder(gpu, loaded.name, loaded.model.vit, weights)];
   if (options.pixels) encoders.push(pixelEncoder(config.model.in_chans));
-  const encoded = await encodePictures(gpu, dataset, asked, encoders, {
-    batchSize: evaluation.batch_size,
-    seed: training.seed,
-    views: evaluation.view_retrieval,
-    mean: augmentation.normalize_mean,
-    std: augmentation.normalize_std,
-    onProgress: (done) => progress.show(`encoding: ${done} of ${asked.length} pictures`),
+
+  const settings = evaluationOptionsOf(config);
+  const start = performance.now();
+  const sides = await encodeSides(gpu, dataset, encoders, {
+    ...settings,
+    test,
+    onProgress: (done) => progress.show(`encoding: ${done} pictures`),
   });
-  if (options.features) await writeFeatures(options.features, dataset, encoded[0]);
-  const found: Record<string, Measure[]> = {};
-  for (const [e, features] of encoded.entries()) {
-    found[encoders[e].name] = await measure(gpu, dataset, features, {
-      knnK: evaluation.knn_k,
-      knnTemperature: evaluation.knn_temperature,
-      seed: training.seed,
-      onProgress: (what) => progress.show(`${encoders[e].name}: ${what}`),
+  const encoded = performance.now();
+  const figures: Figure[] = [], notes = notesOf([dataset, ...test ? [test] : []]);
+  for (const [e, both] of sides.entries()) {
+    const { name } = encoders[e];
+    const measured = await measureFeatures(gpu, both, name, {
+      ...settings,
+      probes: true,
+      onMeasure: (what) => progress.show(`${name}: ${what}`),
+      onNote: (text) => void (notes.includes(text) || notes.push(text)),
     });
+    figures.push(...measured.figures);
+    if (e === 0 && options.features) {
+      const files = await writeFeatures(options.features, both, measured.clusters);
+      notes.push(`features are in ${files.join(", ")}`);
+    }
   }
   progress.end();
-  const pictures = encoded[0].indices.length;
+  const seconds = [(encoded - start) / 1000, (performance.now() - encoded) / 1000];
+  if (loaded.folder !== undefined) {
+    if (other) notes.push("evaluation.json of the run keeps the figures of its own pictures");
+    else await addFigures(join(loaded.folder, "evaluation.json"), figures);
+  }
+
+  const { gallery, test: judged } = sides[0];
+  const pictures = gallery.encoded.indices.length, tested = judged?.encoded.indices.length;
   if (options.json) {
-    console.log(JSON.stringify({ source, data: dataset.name, pictures, measures: found }, null, 2));
+    const from = { weights: loaded.file, data: dataset.name, pictures, test: test?.name, tested };
+    console.log(JSON.stringify({ ...from, figures, notes, seconds }, null, 2));
   } else {
-    console.log(`${source} on ${pictures} pictures of ${dataset.name}\n`);
-    console.log(measureTable(found));
+    const judge = test ? `, judging ${tested} of ${test.name}` : "";
+    console.log(`${loaded.file}\n${pictures} pictures of ${dataset.name}${judge}\n`);
+    console.log(figureTable(figures));
+    for (const note of notes) console.error(`note: ${note}`);
+    const [encoding, measuring] = seconds.map((s) => s.toFixed(1));
+    console.error(`${encoding} s to encode, ${measuring} s to measure`);
   }
-  const { skipped } = dataset;
-  if (skipped.length) {
-    console.error(
-      `${skipped.length} files could not be used, ${skipped[0].file} for one: ${skipped[0].reason}`,
-    );
-  }
-  dataset.close?.();
+  for (const set of [dataset, test]) set?.close?.();
+  gpu.destroy();
 }
 
-/** Features as .npy, and index, id and labels of each row as CSV. */
-async function writeFeatures(path: string, dataset: Dataset, { whole, indices }: EncodedPictures) {
-  if (!path.endsWith(".npy")) {
-    throw new HatchlingError(
-      `Expected a name that ends with .npy after --features but found ${path}`,
-    );
+/** What was left out of the pictures. */
+function notesOf(sets: readonly Dataset[]): string[] {
+  return sets.flatMap(({ name, skipped }) => {
+    if (!skipped.length) return [];
+    const [{ file, reason }] = skipped;
+    return [`${skipped.length} files of ${name} could not be used, ${file} for one: ${reason}`];
+  });
+}
+
+/** Puts figures in the place of those of the same encoders; what else the file holds stays. */
+async function addFigures(path: string, figures: readonly Figure[]): Promise<void> {
+  let before: Figure[] = [];
+  try {
+    before = JSON.parse(new TextDecoder().decode(await readFile(path)));
+  } catch {
+    // Not there yet, or no list of figures any more: this makes one.
   }
-  await writeFileAtomic(path, encodeNpy(whole.data, whole.shape));
-  const quote = (text: string) => /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  const labels = Object.entries(dataset.labels ?? {});
-  const rows = indices.map((i) =>
-    [String(i), dataset.id(i), ...labels.map(([, { values, names }]) => names[values[i]])].map(
-      quote,
-    ).join(",")
-  );
-  const head = ["index", "id", ...labels.map(([kind]) => kind)].map(quote).join(",");
-  const text = [head, ...rows].map((row) => row + "\n").join("");
-  await writeFileAtomic(path.replace(/\.npy$/, ".csv"), new TextEncoder().encode(text));
+  if (!Array.isArray(before)) before = [];
+  const encoders = new Set(figures.map(({ encoder }) => encoder));
+  const all = [...figures, ...before.filter(({ encoder }) => !encoders.has(encoder))];
+  await writeFileAtomic(path, new TextEncoder().encode(JSON.stringify(all, null, 2) + "\n"));
 }
 
 try {

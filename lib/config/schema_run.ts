@@ -13,6 +13,7 @@ import {
   nonNegative,
   orNull,
   positive,
+  text,
   zeroOrMore,
 } from "./kinds.ts";
 
@@ -175,7 +176,28 @@ export const evaluation = z.strictObject({
     "Evaluate the teacher at the end of every n-th epoch too; null does it at the end of the run only.",
     { aka: ["eval_freq", "knn_every"] },
   ),
-  max_images: key(orNull, null, "Evaluate on this many pictures at most; null takes all."),
+  max_images: key(
+    orNull,
+    null,
+    "Evaluate on this many pictures of each set at most; null takes all.",
+  ),
+  test_path: key(
+    text.nullable(),
+    null,
+    "Pictures to judge by those of `data`: a folder, list or module. null judges the validation side where " +
+      "`data.split` is `train`, else every picture by all others.",
+    { aka: ["val_path", "test"] },
+  ),
+  probes: key(
+    z.boolean(),
+    false,
+    "Fit linear probes and make clusters too when a run is judged; `deno task evaluate` always does.",
+  ),
+  linear_epochs: key(
+    zeroOrMore,
+    100,
+    "Epochs of the linear probe by SGD, as in eval_linear.py; 0 leaves it out.",
+  ),
   batch_size: key(count, 128, "Pictures per forward pass of the teacher."),
 }).meta({ description: "How the teacher's features are judged." });
 

@@ -401,8 +401,20 @@ export interface EvaluationConfig {
    * only. Default: `null`.
    */
   readonly every_n_epochs: number | null;
-  /** Evaluate on this many pictures at most; null takes all. Default: `null`. */
+  /** Evaluate on this many pictures of each set at most; null takes all. Default: `null`. */
   readonly max_images: number | null;
+  /**
+   * Pictures to judge by those of `data`: a folder, list or module. null judges the validation side
+   * where `data.split` is `train`, else every picture by all others. Default: `null`.
+   */
+  readonly test_path: string | null;
+  /**
+   * Fit linear probes and make clusters too when a run is judged; `deno task evaluate` always does.
+   * Default: `false`.
+   */
+  readonly probes: boolean;
+  /** Epochs of the linear probe by SGD, as in eval_linear.py; 0 leaves it out. Default: `100`. */
+  readonly linear_epochs: number;
   /** Pictures per forward pass of the teacher. Default: `128`. */
   readonly batch_size: number;
 }

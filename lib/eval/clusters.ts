@@ -4,8 +4,10 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
+import type { Gpu } from "../gpu/mod.ts";
 import { Rng } from "../rng.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
+import { GpuRows } from "./rows.ts";
 
 /** Options of {@linkcode kMeans}. */
 export interface KMeansOptions {
@@ -13,7 +15,7 @@ export interface KMeansOptions {
   seed?: number;
   /** Times that it starts anew; the best result counts. Default 3. */
   restarts?: number;
-  /** Most iterations of a start. Default 50. */
+  /** Most iterations of a start. Default 100. */
   iterations?: number;
 }
 
@@ -26,8 +28,9 @@ export interface Clusters {
 }
 
 /**
- * k-means by Lloyd's iterations from k-means++ centres (Arthur and Vassilvitskii 2007), in float64 on the host.
- * The same seed gives the same clusters.
+ * k-means by Lloyd's iterations from k-means++ centres (Arthur and Vassilvitskii 2007), until no row moves. Dot
+ * products are made on the GPU in float32, centres and inertia on the host in float64. The same seed on the same
+ * adapter gives the same clusters.
  *
  * @param features [n, D].
  * @param k Clusters, from 1 to n.
@@ -35,25 +38,38 @@ export interface Clusters {
  *
  * @example
  * ```ts
+ * import { openGpu } from "../gpu/mod.ts";
  * import { kMeans } from "./clusters.ts";
  *
- * const { labels } = kMeans({ data: Float32Array.of(0, 0.1, 5, 5.1), shape: [4, 1] }, 2);
+ * const gpu = await openGpu();
+ * const { labels } = await kMeans(gpu, { data: Float32Array.of(0, 0.1, 5, 5.1), shape: [4, 1] }, 2);
  * console.assert(labels[0] === labels[1] && labels[2] === labels[3] && labels[0] !== labels[2]);
+ * gpu.destroy();
  * ```
  */
-export function kMeans(features: FeatureArray, k: number, options: KMeansOptions = {}): Clusters {
-  const { seed = 0, restarts = 3, iterations = 50 } = options;
+export async function kMeans(
+  gpu: Gpu,
+  features: FeatureArray,
+  k: number,
+  options: KMeansOptions = {},
+): Promise<Clusters> {
+  const { seed = 0, restarts = 3, iterations = 100 } = options;
   const { rows, dim } = checkRows(features, "features");
   if (!Number.isInteger(k) || k < 1 || k > rows) {
     throw new HatchlingError(`Expected 1 to ${rows} clusters, as many as rows, but found ${k}`);
   }
-  let best: Clusters | undefined;
-  for (let start = 0; start < restarts; start++) {
-    const centers = firstCenters(features.data, rows, dim, k, new Rng(seed, start, 0x6b6d));
-    const found = lloyd(features.data, rows, dim, k, centers, iterations);
-    if (!best || found.inertia < best.inertia) best = found;
+  const onGpu = new GpuRows(gpu, features, k);
+  try {
+    let best: Clusters | undefined;
+    for (let start = 0; start < restarts; start++) {
+      const centers = firstCenters(features.data, rows, dim, k, new Rng(seed, start, 0x6b6d));
+      const found = await lloyd(onGpu, features, centers, iterations);
+      if (!best || found.inertia < best.inertia) best = found;
+    }
+    return best!;
+  } finally {
+    onGpu.destroy();
   }
-  return best!;
 }
 
 function distance(data: Float32Array, row: number, dim: number, centers: Float64Array, c: number) {
@@ -83,40 +99,39 @@ function firstCenters(data: Float32Array, rows: number, dim: number, k: number, 
   return centers;
 }
 
-function lloyd(
-  data: Float32Array,
-  rows: number,
-  dim: number,
-  k: number,
+async function lloyd(
+  onGpu: GpuRows,
+  { data, shape: [rows, dim] }: FeatureArray,
   centers: Float64Array,
   iterations: number,
-): Clusters {
+): Promise<Clusters> {
+  const k = centers.length / dim;
   const labels = new Int32Array(rows).fill(-1);
-  let inertia = Infinity;
   for (let turn = 0; turn < iterations; turn++) {
+    const norms = new Float64Array(k);
+    for (let i = 0; i < centers.length; i++) norms[Math.floor(i / dim)] += centers[i] ** 2;
     const sums = new Float64Array(k * dim), counts = new Int32Array(k);
     let moved = 0;
-    inertia = 0;
-    for (let r = 0; r < rows; r++) {
+    await onGpu.times(Float32Array.from(centers), (row, dots, at) => {
       let [own, least] = [0, Infinity];
       for (let c = 0; c < k; c++) {
-        const d = distance(data, r, dim, centers, c);
+        const d = norms[c] - 2 * dots[at + c]; // but for the row's own norm
         if (d < least) [own, least] = [c, d];
       }
-      if (labels[r] !== own) moved++;
-      labels[r] = own;
-      inertia += least;
+      if (labels[row] !== own) moved++;
+      labels[row] = own;
       counts[own]++;
-      for (let d = 0; d < dim; d++) sums[own * dim + d] += data[r * dim + d];
-    }
+      for (let d = 0; d < dim; d++) sums[own * dim + d] += data[row * dim + d];
+    });
     if (!moved) break;
     // A centre that lost all its rows stays where it is.
     for (let c = 0; c < k; c++) {
-      if (counts[c]) {
-        for (let d = c * dim; d < (c + 1) * dim; d++) centers[d] = sums[d] / counts[c];
-      }
+      if (!counts[c]) continue;
+      for (let d = c * dim; d < (c + 1) * dim; d++) centers[d] = sums[d] / counts[c];
     }
   }
+  let inertia = 0;
+  for (let r = 0; r < rows; r++) inertia += distance(data, r, dim, centers, labels[r]);
   return { labels, inertia };
 }
 

@@ -56,6 +56,8 @@ export interface EncodedPictures {
   whole: FeatureArray;
   /** Of one random view of each, [n, D], L2-normalised. */
   views?: FeatureArray;
+  /** Both as the encoder gave them. */
+  raw: { whole: FeatureArray; views?: FeatureArray };
 }
 
 /** Options of {@linkcode encodePictures}. */
@@ -147,13 +149,24 @@ export async function encodePictures(
       data.set(part, at);
       at += part.length;
     }
-    return { data: l2Normalize(data, dim), shape: [kept.length, dim] };
+    return { data, shape: [kept.length, dim] };
   };
-  return rows.map((row, e) => ({
-    indices: kept,
-    whole: join(row.whole, dims[e]),
-    views: views ? join(row.views, dims[e]) : undefined,
-  }));
+  const normalized = ({ data, shape }: FeatureArray): FeatureArray => ({
+    data: l2Normalize(data, shape[1]),
+    shape,
+  });
+  return rows.map((row, e) => {
+    const raw = {
+      whole: join(row.whole, dims[e]),
+      views: views ? join(row.views, dims[e]) : undefined,
+    };
+    return {
+      indices: kept,
+      whole: normalized(raw.whole),
+      views: raw.views && normalized(raw.views),
+      raw,
+    };
+  });
 }
 
 /** The sound ones of some pictures, in one buffer with their table of offsets and sizes. */

@@ -1,51 +1,77 @@
 /**
- * What the features are worth: view retrieval, k-NN by every label, retrieval across vendors.
+ * What the features are worth: without labels, and by every kind of label.
  *
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu/mod.ts";
-import { Rng } from "../rng.ts";
-import {
-  type EncodedPictures,
-  type EncodeOptions,
-  encodePictures,
-  type Encoder,
-} from "./encode.ts";
+import { agreement, kMeans } from "./clusters.ts";
+import type { Encoder } from "./encode.ts";
 import type { FeatureArray } from "./features.ts";
-import { nearest } from "./nearest.ts";
+import type { Figure } from "./figures.ts";
 import { voteKnn } from "./knn.ts";
-import { retrieval, viewRetrieval } from "./retrieval.ts";
+import { linearProbe } from "./linear_probe.ts";
+import { nearest } from "./nearest.ts";
+import { featureStd, rankMe } from "./rank.ts";
+import { recallOf, retrieval, viewRetrieval } from "./retrieval.ts";
+import { ridgeProbe } from "./ridge.ts";
+import {
+  type Classes,
+  classesOf,
+  encodeSides,
+  type Side,
+  type Sides,
+  type SidesOptions,
+} from "./sides.ts";
+import { alignment, uniformity } from "./sphere.ts";
+import type { LabeledFeatures } from "./standardize.ts";
 
-/** Options of {@linkcode evaluate}. */
-export interface EvaluateOptions extends EncodeOptions {
-  /** Neighbours that vote, one figure for each. */
+export { type Figure, figureTable } from "./figures.ts";
+
+/** What is measured, and how. */
+export interface MeasureOptions {
+  /** Neighbours that vote, one figure for each; where the gallery has fewer, all of it votes. */
   knnK: readonly number[];
   /** Temperature of a vote. */
   knnTemperature: number;
-  /** Evaluate this many pictures at most, drawn by the seed; null takes all. */
-  maxImages: number | null;
+  /** Seed of probes and clusters. */
+  seed: number;
+  /** Also fit linear probes and make clusters, which takes longer. Default false. */
+  probes?: boolean;
+  /** Epochs of the linear probe by SGD; 0 leaves it out. Default 100. */
+  linearEpochs?: number;
+  /** Gets what is left out or measured otherwise, and why. */
+  onNote?: (text: string) => void;
+  /** Gets what comes next, in words. */
+  onMeasure?: (what: string) => void;
 }
 
-/** One figure of one encoder. */
-export interface Figure {
-  /** What was measured, "view retrieval R@1" for instance. */
-  metric: string;
-  /** The encoder's name. */
-  encoder: string;
-  /** In percent. */
-  percent: number;
+/** Options of {@linkcode evaluate}. */
+export interface EvaluateOptions extends SidesOptions, MeasureOptions {}
+
+/** Figures of one encoder, and the clusters that some of them are of. */
+export interface Measured {
+  /** The figures. */
+  figures: Figure[];
+  /** By kind of label the k-means cluster of every row that is judged. */
+  clusters: Map<string, Int32Array>;
 }
 
-/** Labels that name single pictures or their origin; no classes to be recognised. */
-export const NOT_CLASSES: ReadonlySet<string> = new Set(["identity", "vendor"]);
+/** Most classes for which clusters are made: the cost grows with their number. */
+const MOST_CLUSTERS = 1000;
+
+/** Without a test set, the row of so many that the linear probe by SGD isn't shown. */
+const HELD_OUT = 5;
 
 /**
  * Evaluates every encoder on the same pictures and views.
  *
- * View retrieval finds a picture among all from a random view of it, and needs no labels. k-NN classifies
- * every picture by all others (leave-one-out), once per kind of label. With labels `identity` and
- * `vendor`, the first vendor's pictures are looked for among the second's. Damaged pictures are left out.
+ * Without labels: view retrieval, effective rank, spread, uniformity, alignment. By every kind of label: k-NN and
+ * retrieval, with `probes` also linear probes and k-means. With a test set its pictures are judged by those of the
+ * data set, else every picture by all others. With labels `identity` and `vendor`, the first vendor's pictures
+ * are looked for among the second's. Damaged pictures are left out.
+ *
+ * @throws {HatchlingError} When no picture is sound, features are not finite or options out of range.
  */
 export async function evaluate(
   gpu: Gpu,
@@ -53,97 +79,190 @@ export async function evaluate(
   encoders: readonly Encoder[],
   options: EvaluateOptions,
 ): Promise<Figure[]> {
-  const all = new Rng(options.seed, 0xe7a1).permutation(dataset.length);
-  const asked = all.subarray(0, options.maxImages ?? dataset.length).slice().sort();
-  const encoded = await encodePictures(gpu, dataset, asked, encoders, options);
+  const sides = await encodeSides(gpu, dataset, encoders, options);
   const figures: Figure[] = [];
-  for (const [e, features] of encoded.entries()) {
-    figures.push(...await figuresOf(gpu, dataset, features, encoders[e].name, options));
+  for (const [e, both] of sides.entries()) {
+    const quiet = e === 0 ? {} : { onNote: () => {} }; // the same for all encoders
+    const { name } = encoders[e];
+    figures.push(...(await measureFeatures(gpu, both, name, { ...options, ...quiet })).figures);
   }
   return figures;
 }
 
-/** The figures of one encoder's features, as {@linkcode evaluate} gives them. */
-export async function figuresOf(
+/** The figures of one encoder's features: see {@linkcode evaluate}. */
+export async function measureFeatures(
   gpu: Gpu,
-  dataset: Dataset,
-  { indices, whole, views }: EncodedPictures,
+  sides: Sides,
   encoder: string,
-  options: Pick<EvaluateOptions, "knnK" | "knnTemperature">,
-): Promise<Figure[]> {
+  options: MeasureOptions,
+): Promise<Measured> {
+  const { onNote = () => {}, onMeasure = () => {} } = options;
   const figures: Figure[] = [];
-  const add = (metric: string, percent: number) => void figures.push({ metric, encoder, percent });
-  if (views && indices.length > 1) {
-    const { r1, r5 } = await viewRetrieval(gpu, views, whole);
-    add("view retrieval R@1", r1);
-    add("view retrieval R@5", r5);
+  const clusters = new Map<string, Int32Array>();
+  const add: Add = (group, metric, number) =>
+    void figures.push({ group, metric, encoder, ...number });
+  await withoutLabels(gpu, sides.test ?? sides.gallery, options, add);
+  await acrossVendors(gpu, sides, add);
+  const kinds = classesOf(sides, onNote);
+  if (!kinds.length) return { figures, clusters };
+
+  onMeasure("neighbours");
+  const gallery = sides.gallery.encoded.whole;
+  const judged = (sides.test ?? sides.gallery).encoded.whole;
+  const own = sides.test ? undefined : Int32Array.from({ length: judged.shape[0] }, (_, i) => i);
+  const most = gallery.shape[0] - (own ? 1 : 0);
+  const ks = [...new Set(options.knnK.map((k) => Math.min(k, most)))];
+  for (const k of options.knnK.filter((k) => k > most)) {
+    onNote(`k-NN (k ${k}): there are only ${most} others, and all of them vote`);
   }
-  await labelled(gpu, dataset, indices, whole, options, add);
-  return figures;
+  const wanted = Math.min(most, Math.max(5, ...ks));
+  const neighbors = await nearest(gpu, judged, gallery, wanted, { exclude: own });
+  for (const classes of kinds) {
+    const { kind, count } = classes;
+    const temperature = options.knnTemperature;
+    const numClasses = classes.judged.reduce((most, c) => Math.max(most, c + 1), count);
+    for (const k of ks) {
+      const { top1, top5 } = voteKnn(neighbors, classes.gallery, classes.judged, {
+        k,
+        temperature,
+        numClasses,
+      });
+      add(kind, `${kind} k-NN (k ${k})`, { percent: top1 });
+      if (count > 5 && k >= 5) add(kind, `${kind} k-NN top-5 (k ${k})`, { percent: top5 });
+    }
+    const { r1, r5 } = recallOf(neighbors, classes.judged, classes.gallery, own);
+    add(kind, `${kind} retrieval R@1`, { percent: r1 });
+    add(kind, `${kind} retrieval R@5`, { percent: r5 });
+    if (!options.probes) continue;
+    await linearProbes(gpu, sides, classes, options, add);
+    const found = await clustersOf(gpu, judged, classes, options, add);
+    if (found) clusters.set(kind, found);
+  }
+  return { figures, clusters };
 }
 
-async function labelled(
+type Add = (group: string, metric: string, number: { percent: number } | { value: number }) => void;
+
+async function withoutLabels(
   gpu: Gpu,
-  dataset: Dataset,
-  indices: readonly number[],
-  features: FeatureArray,
-  { knnK, knnTemperature }: Pick<EvaluateOptions, "knnK" | "knnTemperature">,
-  add: (metric: string, percent: number) => void,
+  { encoded: { whole, views, raw } }: Side,
+  { onMeasure = () => {} }: MeasureOptions,
+  add: Add,
 ): Promise<void> {
-  const { labels = {} } = dataset;
-  const pick = (values: Int32Array) => Int32Array.from(indices, (i) => values[i]);
-  if (labels.identity && labels.vendor?.names.length === 2) {
-    const vendor = pick(labels.vendor.values);
-    const identity = pick(labels.identity.values);
-    const rowsOf = (v: number) => Array.from(vendor.keys()).filter((i) => vendor[i] === v);
-    const [queries, gallery] = [rowsOf(0), rowsOf(1)];
-    const shared = new Set(gallery.map((i) => identity[i]));
-    if (queries.some((i) => shared.has(identity[i]))) {
-      const ids = (rows: number[]) => rows.map((i) => identity[i]);
-      const { r1, r5 } = await retrieval(
-        gpu,
-        take(features, queries),
-        ids(queries),
-        take(features, gallery),
-        ids(gallery),
-      );
-      const name = labels.vendor.names.join(" → ");
-      add(`${name} R@1`, r1);
-      add(`${name} R@5`, r5);
-    }
+  const [rows, dim] = whole.shape;
+  if (views && rows > 1) {
+    onMeasure("view retrieval");
+    const { r1, r5 } = await viewRetrieval(gpu, views, whole);
+    add("", "view retrieval R@1", { percent: r1 });
+    add("", "view retrieval R@5", { percent: r5 });
   }
-  const kinds = Object.entries(labels).filter(([kind, { names }]) =>
-    !NOT_CLASSES.has(kind) && names.length > 1
+  onMeasure("rank and spread");
+  add("", "effective rank (RankMe)", {
+    value: rankMe(raw.whole.data, rows, dim, { maxRows: Infinity }),
+  });
+  add("", "feature std", { value: featureStd(raw.whole.data, rows, dim, { maxRows: Infinity }) });
+  if (rows > 1) add("", "uniformity", { value: await uniformity(gpu, whole) });
+  if (views) add("", "alignment", { value: alignment(whole, views) });
+}
+
+/** The first vendor's pictures among the second's. */
+async function acrossVendors(gpu: Gpu, sides: Sides, add: Add): Promise<void> {
+  const { vendor } = sides.gallery.dataset.labels ?? {};
+  if (vendor?.names.length !== 2) return;
+  const of = ({ dataset: { labels }, encoded: { indices, whole } }: Side, name: string) => {
+    const v = labels?.vendor?.names.indexOf(name) ?? -1;
+    const rows = [...indices.keys()].filter((r) => labels?.vendor?.values[indices[r]] === v);
+    const { identity } = labels ?? {};
+    const ids = rows.flatMap((r) => identity ? identity.names[identity.values[indices[r]]] : []);
+    return { features: take(whole, rows), ids };
+  };
+  const queries = of(sides.test ?? sides.gallery, vendor.names[0]);
+  const gallery = of(sides.gallery, vendor.names[1]);
+  const numbers = new Map<string, number>();
+  for (const id of gallery.ids) numbers.set(id, numbers.get(id) ?? numbers.size);
+  if (!queries.ids.some((id) => numbers.has(id))) return;
+  const { r1, r5 } = await retrieval(
+    gpu,
+    queries.features,
+    queries.ids.map((id) => numbers.get(id) ?? -1),
+    gallery.features,
+    gallery.ids.map((id) => numbers.get(id)!),
   );
-  const ks = knnK.filter((k) => k < indices.length);
-  if (!kinds.length || !ks.length) return;
-  const exclude = Int32Array.from(indices, (_, i) => i);
-  const neighbors = await nearest(gpu, features, features, Math.max(...ks), { exclude });
-  for (const [kind, { values }] of kinds) {
-    const own = pick(values);
-    for (const k of ks) {
-      const { top1 } = voteKnn(neighbors, own, own, { k, temperature: knnTemperature });
-      add(`${kind} k-NN (k ${k})`, top1);
-    }
+  const name = vendor.names.join(" → ");
+  add("vendor", `${name} R@1`, { percent: r1 });
+  add("vendor", `${name} R@5`, { percent: r5 });
+}
+
+async function linearProbes(
+  gpu: Gpu,
+  sides: Sides,
+  { kind, gallery, judged, count }: Classes,
+  { seed, linearEpochs = 100, onNote = () => {}, onMeasure = () => {} }: MeasureOptions,
+  add: Add,
+): Promise<void> {
+  const train = { features: sides.gallery.encoded.raw.whole, labels: gallery };
+  const test = sides.test && { features: sides.test.encoded.raw.whole, labels: judged };
+  const put = (name: string, { top1, top5 }: { top1: number; top5: number }) => {
+    add(kind, `${kind} linear probe (${name})`, { percent: top1 });
+    if (count > 5) add(kind, `${kind} linear probe top-5 (${name})`, { percent: top5 });
+  };
+  if (gallery.length < 3) {
+    onNote(`${kind}: ${gallery.length} pictures are too few for linear probes`);
+    return;
   }
+  onMeasure(`${kind}: linear probe (ridge)`);
+  put("ridge", await ridgeProbe(gpu, train, test));
+  if (!linearEpochs) return;
+  onMeasure(`${kind}: linear probe (SGD)`);
+  const [shown, held] = test ? [train, test] : holdOut(train);
+  if (!held.labels.length || new Set(Array.from(shown.labels)).size < 2) {
+    onNote(`${kind}: too few pictures for a linear probe by SGD`);
+    return;
+  }
+  put(
+    "SGD",
+    await linearProbe(gpu, shown, held, {
+      epochs: linearEpochs,
+      seed,
+      onProgress: (done, all) => onMeasure(`${kind}: linear probe (SGD), step ${done} of ${all}`),
+    }),
+  );
+}
+
+/** Every fifth row apart. */
+function holdOut({ features, labels }: LabeledFeatures): [LabeledFeatures, LabeledFeatures] {
+  const rows = Array.from({ length: labels.length }, (_, r) => r);
+  const part = (chosen: number[]) => ({
+    features: take(features, chosen),
+    labels: chosen.map((r) => labels[r]),
+  });
+  const held = (r: number) => r % HELD_OUT === HELD_OUT - 1;
+  return [part(rows.filter((r) => !held(r))), part(rows.filter(held))];
+}
+
+async function clustersOf(
+  gpu: Gpu,
+  features: FeatureArray,
+  { kind, judged }: Classes,
+  { seed, onNote = () => {}, onMeasure = () => {} }: MeasureOptions,
+  add: Add,
+): Promise<Int32Array | undefined> {
+  const k = new Set(judged).size;
+  if (k < 2 || k > MOST_CLUSTERS) {
+    onNote(`${kind}: no k-means for ${k} classes, 2 to ${MOST_CLUSTERS} are done`);
+    return;
+  }
+  onMeasure(`${kind}: k-means of ${k} clusters`);
+  const { labels } = await kMeans(gpu, features, k, { seed });
+  const { nmi, ari, purity } = agreement(labels, judged);
+  add(kind, `${kind} k-means NMI`, { value: nmi });
+  add(kind, `${kind} k-means ARI`, { value: ari });
+  add(kind, `${kind} k-means purity`, { percent: 100 * purity });
+  return labels;
 }
 
 function take({ data, shape: [, dim] }: FeatureArray, rows: readonly number[]): FeatureArray {
   const out = new Float32Array(rows.length * dim);
   rows.forEach((row, i) => out.set(data.subarray(row * dim, (row + 1) * dim), i * dim));
   return { data: out, shape: [rows.length, dim] };
-}
-
-/** Figures as a table for a terminal: metrics down, encoders across. */
-export function figureTable(figures: readonly Figure[]): string {
-  const metrics = [...new Set(figures.map((f) => f.metric))];
-  const encoders = [...new Set(figures.map((f) => f.encoder))];
-  const width = Math.max(...metrics.map((m) => m.length)) + 2;
-  const cell = (text: string) => text.padStart(18);
-  const line = (metric: string) =>
-    metric.padEnd(width) + encoders.map((encoder) => {
-      const found = figures.find((f) => f.metric === metric && f.encoder === encoder);
-      return cell(found ? `${found.percent.toFixed(1)} %` : "");
-    }).join("");
-  return ["".padEnd(width) + encoders.map(cell).join(""), ...metrics.map(line)].join("\n");
 }

@@ -6,23 +6,23 @@
  */
 import { EigenvalueDecomposition, Matrix } from "../deps.ts";
 import { HatchlingError } from "../errors.ts";
+import { gramOf } from "./gram.ts";
 
-/** Most rows that are looked at: of more, evenly spread ones from the first. */
-const MAX_ROWS = 256;
+/** Which rows are looked at. */
+export interface RankOptions {
+  /** Most rows, ≥ 1: of more, evenly spread ones from the first. Default 256. */
+  maxRows?: number;
+}
 
 /** Added to every share, as in the paper. */
 const EPS = 1e-7;
-
-/** Elements this small beside the largest count as 0. */
-const TINY = 1e-30;
 
 /**
  * RankMe (Garrido et al. 2023, arXiv:2210.02885, eq. 1): exp(−Σ_k p_k log p_k) with
  * p_k = σ_k / ‖σ‖₁ + 1e-7 over the min(rows, D) singular values σ of the features, neither centred nor
  * normalised. From about 1 (all rows are multiples of one) to min(rows, D).
  *
- * At most 256 rows are used, evenly spread; so compare only values of equal numbers of rows. The σ are
- * the roots of the smaller Gram matrix's eigenvalues, which halves their digits: those below 3e-7 of the
+ * At most `maxRows` rows are used; compare only values of equal numbers of rows. The σ are the roots of the smaller Gram matrix's eigenvalues, which halves their digits: those below 3e-7 of the
  * largest count as 0. The result is right to 1e-6 of itself where no other σ is below 1e-6 of the largest,
  * and to 3e-3 in any case; the 1e-7 above adds as much.
  *
@@ -38,21 +38,32 @@ const TINY = 1e-30;
  * console.log(rankMe([1, 0, 0, 0, 1, 0], 2, 3).toFixed(3)); // at right angles: 2.000
  * ```
  */
-export function rankMe(features: ArrayLike<number>, rows: number, dim: number): number {
-  const sample = take(features, rows, dim);
-  if (!sample) return NaN;
-  const top = sample.reduce((m, row) => Math.max(m, largest(row)), 0);
-  if (top === 0) return 0;
-  for (const row of sample) {
-    divide(row, top);
-    // What is far below rounding: ml-matrix fails (NaN) where products of elements are subnormal.
-    for (let d = 0; d < dim; d++) if (Math.abs(row[d]) < TINY) row[d] = 0;
+export function rankMe(
+  features: ArrayLike<number>,
+  rows: number,
+  dim: number,
+  { maxRows = 256 }: RankOptions = {},
+): number {
+  const at = rowsOf(features, rows, dim, maxRows);
+  if (!at) return NaN;
+  const unit = at.reduce((m, start) => Math.max(m, largest(features, start, dim)), 0);
+  if (unit === 0) return 0;
+  const count = at.length, size = Math.min(count, dim);
+  const flip = count < dim; // XXᵀ has the same eigenvalues as XᵀX, but for zeros
+  let x = features;
+  if (flip || count < rows) {
+    const copy = x = new Float64Array(count * dim);
+    at.forEach((start, r) => {
+      for (let d = 0; d < dim; d++) copy[flip ? d * count + r : r * dim + d] = features[start + d];
+    });
   }
-  const vectors = sample.length <= dim ? sample : columns(sample, dim);
-  const { realEigenvalues } = new EigenvalueDecomposition(gram(vectors), { assumeSymmetric: true });
+  const gram = flip ? gramOf(x, dim, count, unit) : gramOf(x, count, dim, unit);
+  const { realEigenvalues } = new EigenvalueDecomposition(Matrix.from1DArray(size, size, gram), {
+    assumeSymmetric: true,
+  });
   const most = Math.max(...realEigenvalues);
   // What an eigenvalue of 0 comes out as.
-  const noise = 2 * vectors.length * Number.EPSILON * most;
+  const noise = 2 * size * Number.EPSILON * most;
   const sigma = realEigenvalues.map((value) => value > noise ? Math.sqrt(value) : 0);
   const total = sigma.reduce((a, b) => a + b);
   const entropy = sigma.reduce((sum, s) => {
@@ -67,7 +78,7 @@ export function rankMe(features: ArrayLike<number>, rows: number, dim: number): 
  * deviation over the L2-normalised rows (÷ rows, not rows − 1), mean over the dimensions, times √D. 0
  * where all rows have one direction; about 1 where they point anywhere; never above 1.
  *
- * At most 256 rows are used, evenly spread. A row of zeros stays zeros. Right to 1e-12.
+ * At most `maxRows` rows are used. A row of zeros stays zeros. Right to 1e-12.
  *
  * @param features rows · dim values, row-major.
  * @returns NaN where any feature is not finite.
@@ -81,76 +92,55 @@ export function rankMe(features: ArrayLike<number>, rows: number, dim: number): 
  * console.log(featureStd([3, 0, 0, 5, -1, 0, 0, -2], 4, 2)); // everywhere: 1
  * ```
  */
-export function featureStd(features: ArrayLike<number>, rows: number, dim: number): number {
-  const sample = take(features, rows, dim);
-  if (!sample) return NaN;
-  for (const row of sample) {
-    divide(row, largest(row)); // so that squares neither overflow nor vanish
-    divide(row, Math.sqrt(dot(row, row)));
-  }
+export function featureStd(
+  features: ArrayLike<number>,
+  rows: number,
+  dim: number,
+  { maxRows = 256 }: RankOptions = {},
+): number {
+  const at = rowsOf(features, rows, dim, maxRows);
+  if (!at) return NaN;
+  // Factors that make rows unit vectors; in two steps, so that squares neither overflow nor vanish.
+  const units = Float64Array.from(at, (start) => largest(features, start, dim) || 1);
+  const norms = Float64Array.from(at, (start, r) => {
+    let sum = 0;
+    for (let d = 0; d < dim; d++) sum += (features[start + d] / units[r]) ** 2;
+    return Math.sqrt(sum) || 1;
+  });
+  const value = (r: number, d: number) => features[at[r] + d] / units[r] / norms[r];
   let sum = 0;
   for (let d = 0; d < dim; d++) {
     let mean = 0, squares = 0;
-    for (const row of sample) mean += row[d] / sample.length;
-    for (const row of sample) squares += (row[d] - mean) ** 2;
-    sum += Math.sqrt(squares / sample.length);
+    for (let r = 0; r < at.length; r++) mean += value(r, d) / at.length;
+    for (let r = 0; r < at.length; r++) squares += (value(r, d) - mean) ** 2;
+    sum += Math.sqrt(squares / at.length);
   }
   return sum / Math.sqrt(dim);
 }
 
-/** Copies of the rows to look at; undefined where any feature is not finite. */
-function take(
+/** Where the rows to look at begin; undefined where any feature is not finite. */
+function rowsOf(
   features: ArrayLike<number>,
   rows: number,
   dim: number,
-): Float64Array[] | undefined {
+  maxRows: number,
+): Float64Array | undefined {
   const whole = [rows, dim].every((n) => Number.isInteger(n) && n > 0);
   if (!whole || features.length !== rows * dim) {
     throw new HatchlingError(
       `Expected features of [rows ≥ 1, D ≥ 1] but found ${features.length} values for [${rows}, ${dim}]`,
     );
   }
+  if (!(maxRows >= 1)) throw new HatchlingError(`Expected maxRows ≥ 1 but found ${maxRows}`);
   for (let i = 0; i < features.length; i++) {
     if (!Number.isFinite(features[i])) return undefined;
   }
-  const count = Math.min(rows, MAX_ROWS);
-  return Array.from({ length: count }, (_, i) => {
-    const start = Math.floor(i * rows / count) * dim;
-    const row = new Float64Array(dim);
-    for (let d = 0; d < dim; d++) row[d] = features[start + d];
-    return row;
-  });
+  const count = Math.min(rows, Math.floor(maxRows));
+  return Float64Array.from({ length: count }, (_, i) => Math.floor(i * rows / count) * dim);
 }
 
-function largest(row: Float64Array): number {
+function largest(features: ArrayLike<number>, start: number, dim: number): number {
   let top = 0;
-  for (let d = 0; d < row.length; d++) top = Math.max(top, Math.abs(row[d]));
+  for (let d = start; d < start + dim; d++) top = Math.max(top, Math.abs(features[d]));
   return top;
-}
-
-/** In place; by 0 leaves the row as it is. */
-function divide(row: Float64Array, by: number): void {
-  if (by > 0) { for (let d = 0; d < row.length; d++) row[d] /= by; }
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let d = 0; d < a.length; d++) sum += a[d] * b[d];
-  return sum;
-}
-
-function columns(rows: readonly Float64Array[], dim: number): Float64Array[] {
-  return Array.from({ length: dim }, (_, d) => Float64Array.from(rows, (row) => row[d]));
-}
-
-function gram(vectors: readonly Float64Array[]): Matrix {
-  const out = Matrix.zeros(vectors.length, vectors.length);
-  vectors.forEach((a, i) => {
-    for (let j = 0; j <= i; j++) {
-      const value = dot(a, vectors[j]);
-      out.set(i, j, value);
-      out.set(j, i, value);
-    }
-  });
-  return out;
 }

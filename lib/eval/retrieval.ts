@@ -6,7 +6,7 @@
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import type { Features } from "./features.ts";
-import { nearest, type NearestOptions } from "./nearest.ts";
+import { nearest, type NearestOptions, type Neighbors } from "./nearest.ts";
 
 /** Share of queries answered right. */
 export interface Recall {
@@ -49,7 +49,23 @@ export async function retrieval(
     }
   }
   const k = Math.min(5, gallery.shape[0] - (options.exclude ? 1 : 0));
-  const { indices, rows } = await nearest(gpu, queries, gallery, k, options);
+  const neighbors = await nearest(gpu, queries, gallery, k, options);
+  return recallOf(neighbors, queryIds, galleryIds, options.exclude);
+}
+
+/**
+ * As {@linkcode retrieval}, from neighbours that are known: they serve several kinds of identities.
+ *
+ * @param neighbors Of m queries; at least five each, or the whole gallery.
+ * @param exclude What was excluded when they were found.
+ * @throws {HatchlingError} When no query can be answered.
+ */
+export function recallOf(
+  { indices, rows, k }: Neighbors,
+  queryIds: ArrayLike<number>,
+  galleryIds: ArrayLike<number>,
+  exclude?: ArrayLike<number>,
+): Recall {
   const members = new Map<number, number>(); // identity → rows of the gallery
   for (let i = 0; i < galleryIds.length; i++) {
     members.set(galleryIds[i], (members.get(galleryIds[i]) ?? 0) + 1);
@@ -57,11 +73,12 @@ export async function retrieval(
   let r1 = 0, r5 = 0, counted = 0;
   for (let row = 0; row < rows; row++) {
     const id = queryIds[row];
-    const excluded = options.exclude ? options.exclude[row] : -1;
+    const excluded = exclude ? exclude[row] : -1;
     const own = excluded >= 0 && galleryIds[excluded] === id ? 1 : 0;
     if ((members.get(id) ?? 0) - own === 0) continue;
     counted++;
-    const rank = indices.subarray(row * k, (row + 1) * k).findIndex((i) => galleryIds[i] === id);
+    const rank = indices.subarray(row * k, row * k + Math.min(5, k))
+      .findIndex((i) => galleryIds[i] === id);
     if (rank === 0) r1++;
     if (rank >= 0) r5++;
   }

@@ -4,126 +4,178 @@
  * @module
  */
 import { EigenvalueDecomposition, Matrix } from "../deps.ts";
-import { HatchlingError } from "../errors.ts";
-import { checkRows, type FeatureArray } from "./features.ts";
+import type { Gpu } from "../gpu/mod.ts";
+import type { FeatureArray } from "./features.ts";
+import { gramOf } from "./gram.ts";
+import { GpuRows } from "./rows.ts";
+import { checkClasses, classRank, type LabeledFeatures, standardizer } from "./standardize.ts";
 
-/** Result of {@linkcode ridgeProbe}. */
-export interface RidgeResult {
-  /** Rows whose class has the largest output, in percent: each row judged by a probe that has not seen it. */
+/** Accuracy of a linear probe. */
+export interface ProbeResult {
+  /** Rows whose class has the largest output, in percent. */
   top1: number;
   /** Rows whose class is among the five largest outputs, in percent. */
   top5: number;
-  /** The penalty that was chosen, per row. */
+  /** Rows that were judged. */
+  rows: number;
+}
+
+/** Result of {@linkcode ridgeProbe}. */
+export interface RidgeResult extends ProbeResult {
+  /** The penalty that was chosen, per row: λ / n. */
   lambda: number;
 }
 
-/** Penalties that are tried, relative to the mean eigenvalue. */
-const PENALTIES = Array.from({ length: 13 }, (_, i) => 10 ** (i - 8));
+/** Penalties λ / n that are tried; the eigenvalues of XᵀX / n have the mean 1. */
+const PENALTIES = Array.from({ length: 21 }, (_, i) => 10 ** (i / 2 - 6));
 
 /**
- * Ridge regression from standardised features to one-hot classes, judged leave-one-out: the outputs for a row
- * are those of the probe fitted to all others, which the closed form gives exactly, y − (y − ŷ) / (1 − h). The
- * penalty with the least squared error of these outputs is taken (Golub, Heath and Wahba 1979). All in float64.
+ * Ridge regression from standardised features to one-hot classes, with an intercept that is not penalised. The
+ * penalty has the least generalised cross-validation error on the training rows (Golub, Heath and Wahba 1979),
+ * n ‖Y − Ŷ‖² / (n − tr H)². Without test rows each row is judged by the fit to all others, which the closed form
+ * gives exactly: y − (y − ŷ) / (1 − h).
  *
- * @param features [n, D].
- * @param labels [n], classes from 0.
- * @throws {HatchlingError} When sizes do not fit, or there are fewer than two classes or three rows.
+ * The fit is float64 on the host, outputs are float32 products on the GPU.
+ *
+ * @param train Rows to fit, [n, D].
+ * @param test Rows to judge, [m, D]. Default: the training rows, each left out in turn.
+ * @throws {HatchlingError} When sizes do not fit, features are not finite, or there are fewer than two classes or
+ * three rows.
  *
  * @example
  * ```ts
+ * import { openGpu } from "../gpu/mod.ts";
  * import { ridgeProbe } from "./ridge.ts";
  *
+ * const gpu = await openGpu();
  * const features = { data: Float32Array.of(0, 0.1, 0.2, 5, 5.1, 5.2), shape: [6, 1] };
- * console.assert(ridgeProbe(features, [0, 0, 0, 1, 1, 1]).top1 === 100);
+ * const { top1 } = await ridgeProbe(gpu, { features, labels: [0, 0, 0, 1, 1, 1] });
+ * console.assert(top1 === 100);
+ * gpu.destroy();
  * ```
  */
-export function ridgeProbe(features: FeatureArray, labels: ArrayLike<number>): RidgeResult {
-  const { rows, dim } = checkRows(features, "features");
-  const classes = Array.prototype.reduce.call(
-    labels,
-    (a, b) => Math.max(a as number, b as number),
-    -1,
-  ) as number + 1;
-  if (labels.length !== rows || rows < 3 || new Set(Array.from(labels)).size < 2) {
-    throw new HatchlingError(
-      `Expected labels of two or more classes for ${rows} rows (three or more) but found ${labels.length}`,
-    );
-  }
-  const x = standardized(features.data, rows, dim);
-  const gram = new Matrix(dim, dim);
-  for (let i = 0; i < dim; i++) {
-    for (let j = 0; j <= i; j++) {
+export async function ridgeProbe(
+  gpu: Gpu,
+  train: LabeledFeatures,
+  test?: LabeledFeatures,
+): Promise<RidgeResult> {
+  const classes = checkClasses(train, 3);
+  const standardize = standardizer(train.features);
+  const x = standardize(train.features);
+  const [rows, dim] = x.shape;
+  const { values, vectors, targets, mean, shares } = decompose(x, train.labels, classes);
+  const lambda = choosePenalty(values, targets, shares, rows);
+
+  // Of every class its weights over the dimensions; without a test set, also what gives the leverages.
+  const factor = values.map((value) => 1 / (value + lambda));
+  const right = new Float32Array((test ? classes : classes + dim) * dim);
+  const bias = new Float64Array(classes);
+  for (let c = 0; c < classes; c++) {
+    bias[c] = shares[c];
+    for (let d = 0; d < dim; d++) {
       let sum = 0;
-      for (let r = 0; r < rows; r++) sum += x[r * dim + i] * x[r * dim + j];
-      gram.set(i, j, sum);
-      gram.set(j, i, sum);
+      for (let k = 0; k < dim; k++) {
+        sum += vectors[d * dim + k] * factor[k] * targets[c * dim + k];
+      }
+      right[c * dim + d] = sum;
+      bias[c] -= mean[d] * sum;
     }
   }
+  if (!test) {
+    for (let k = 0; k < dim; k++) {
+      const root = Math.sqrt(factor[k]);
+      for (let d = 0; d < dim; d++) right[(classes + k) * dim + d] = vectors[d * dim + k] * root;
+    }
+  }
+  const judged = test
+    ? { ...test, features: standardize(test.features) }
+    : { ...train, features: x };
+  const [count] = judged.features.shape;
+  const columns = right.length / dim, output = new Float64Array(classes);
+  const onGpu = new GpuRows(gpu, judged.features, columns);
+  let top1 = 0, top5 = 0;
+  try {
+    await onGpu.times(right, (row, products, at) => {
+      const own = judged.labels[row];
+      for (let c = 0; c < classes; c++) output[c] = products[at + c] + bias[c];
+      if (!test) {
+        let leverage = 1 / rows;
+        for (let k = classes; k < columns; k++) leverage += products[at + k] ** 2;
+        output[own] = 1 - (1 - output[own]) / Math.max(1e-9, 1 - leverage);
+        for (let c = 0; c < classes; c++) {
+          if (c !== own) output[c] /= Math.max(1e-9, 1 - leverage);
+        }
+      }
+      const rank = classRank(output, 0, classes, own);
+      if (rank === 0) top1++;
+      if (rank < 5) top5++;
+    });
+  } finally {
+    onGpu.destroy();
+  }
+  return {
+    top1: 100 * top1 / count,
+    top5: 100 * top5 / count,
+    rows: count,
+    lambda: lambda / rows,
+  };
+}
+
+/** Eigenvalues and vectors of XᵀX, and Xᵀ(Y − mean of Y) in their basis, [C, D]. */
+function decompose(x: FeatureArray, labels: ArrayLike<number>, classes: number) {
+  const { data, shape: [rows, dim] } = x;
+  const gram = Matrix.from1DArray(dim, dim, gramOf(data, rows, dim));
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, {
     assumeSymmetric: true,
   });
-  const values = realEigenvalues.map((value) => Math.max(0, value));
-  const mean = values.reduce((a, b) => a + b) / dim || 1;
-
-  // Rows in the basis of eigenvectors, z, and zᵀy, y being one-hot and centred.
-  const shares = new Float64Array(classes);
-  for (let r = 0; r < rows; r++) shares[labels[r]] += 1 / rows;
-  const z = new Float64Array(rows * dim), zy = new Float64Array(dim * classes);
+  const vectors = Float64Array.from(eigenvectorMatrix.to1DArray());
+  const shares = new Float64Array(classes), mean = new Float64Array(dim);
+  const sums = new Float64Array(classes * dim);
   for (let r = 0; r < rows; r++) {
-    for (let k = 0; k < dim; k++) {
-      let sum = 0;
-      for (let d = 0; d < dim; d++) sum += x[r * dim + d] * eigenvectorMatrix.get(d, k);
-      z[r * dim + k] = sum;
-      zy[k * classes + labels[r]] += sum;
+    shares[labels[r]] += 1 / rows;
+    for (let d = 0; d < dim; d++) {
+      const value = data[r * dim + d];
+      mean[d] += value / rows;
+      sums[labels[r] * dim + d] += value;
     }
   }
-  let best: RidgeResult & { error: number } | undefined;
-  for (const penalty of PENALTIES) {
-    const lambda = penalty * mean;
-    const scale = values.map((value) => 1 / (value + lambda));
-    let [error, top1, top5] = [0, 0, 0];
-    const output = new Float64Array(classes);
-    for (let r = 0; r < rows; r++) {
-      output.set(shares);
-      let leverage = 1 / rows;
-      for (let k = 0; k < dim; k++) {
-        const weight = z[r * dim + k] * scale[k];
-        leverage += z[r * dim + k] * weight;
-        for (let c = 0; c < classes; c++) output[c] += weight * zy[k * classes + c];
-      }
-      const own = labels[r];
-      for (let c = 0; c < classes; c++) {
-        const target = c === own ? 1 : 0;
-        output[c] = target - (target - output[c]) / Math.max(1e-9, 1 - leverage);
-        error += (target - output[c]) ** 2;
-      }
-      const above = output.reduce(
-        (n, value, c) => n + (value > output[own] || (value === output[own] && c < own) ? 1 : 0),
-        0,
-      );
-      if (above === 0) top1++;
-      if (above < 5) top5++;
-    }
-    if (!best || error < best.error) {
-      best = { error, top1: 100 * top1 / rows, top5: 100 * top5 / rows, lambda: lambda / rows };
+  const targets = new Float64Array(classes * dim);
+  for (let c = 0; c < classes; c++) {
+    for (let d = 0; d < dim; d++) {
+      const value = sums[c * dim + d] - rows * shares[c] * mean[d];
+      for (let k = 0; k < dim; k++) targets[c * dim + k] += value * vectors[d * dim + k];
     }
   }
-  const { top1, top5, lambda } = best!;
-  return { top1, top5, lambda };
+  const values = Float64Array.from(realEigenvalues, (value) => Math.max(0, value));
+  return { values, vectors, targets, mean, shares };
 }
 
-/** Mean 0 and standard deviation 1 per dimension; a constant one becomes 0. */
-function standardized(data: Float32Array, rows: number, dim: number): Float64Array {
-  const out = new Float64Array(rows * dim);
-  for (let d = 0; d < dim; d++) {
-    let [sum, squares] = [0, 0];
-    for (let r = 0; r < rows; r++) sum += data[r * dim + d];
-    const mean = sum / rows;
-    for (let r = 0; r < rows; r++) squares += (data[r * dim + d] - mean) ** 2;
-    const std = Math.sqrt(squares / rows);
-    for (let r = 0; r < rows; r++) {
-      out[r * dim + d] = std > 1e-12 ? (data[r * dim + d] - mean) / std : 0;
-    }
+function choosePenalty(
+  values: Float64Array,
+  targets: Float64Array,
+  shares: Float64Array,
+  rows: number,
+): number {
+  const dim = values.length;
+  const energy = values.map((_, k) => {
+    let sum = 0;
+    for (let i = k; i < targets.length; i += dim) sum += targets[i] ** 2;
+    return sum;
+  });
+  const total = shares.reduce((sum, share) => sum + rows * share * (1 - share), 0);
+  let [best, least] = [rows * PENALTIES.at(-1)!, Infinity];
+  for (const penalty of PENALTIES) {
+    const lambda = rows * penalty;
+    let residual = total, trace = 1; // 1 of the intercept
+    values.forEach((value, k) => {
+      const s = 1 / (value + lambda);
+      residual -= (2 - value * s) * s * energy[k];
+      trace += value * s;
+    });
+    const free = rows - trace;
+    if (free < 1e-6 * rows) continue; // the fit goes through all rows: nothing can be said
+    const error = Math.max(0, residual) / free ** 2;
+    if (error < least) [best, least] = [lambda, error];
   }
-  return out;
+  return best;
 }

@@ -3,10 +3,16 @@
  *
  * @module
  */
+import { HatchlingError } from "../errors.ts";
+import type { Gpu } from "../gpu/mod.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
+import { GpuRows } from "./rows.ts";
 
 /** Most rows of which all pairs are looked at: of more, evenly spread ones. */
-const MOST_ROWS = 2000;
+const MOST_ROWS = 10_000;
+
+/** Rows that meet all others at a time. */
+const COLUMNS = 1024;
 
 /**
  * Alignment: the mean squared distance between the features of a picture and of a view of it. 0 where views
@@ -14,6 +20,7 @@ const MOST_ROWS = 2000;
  *
  * @param a [n, D], L2-normalised.
  * @param b [n, D], L2-normalised; row i shows what row i of `a` shows.
+ * @throws {HatchlingError} When sizes differ or features are not finite.
  *
  * @example
  * ```ts
@@ -24,37 +31,55 @@ const MOST_ROWS = 2000;
  * ```
  */
 export function alignment(a: FeatureArray, b: FeatureArray): number {
-  const { rows } = checkRows(a, "features");
+  const { rows, dim } = checkRows(a, "features");
+  const other = checkRows(b, "views");
+  if (other.rows !== rows || other.dim !== dim) {
+    throw new HatchlingError(`Expected a view of each of [${a.shape}] but found [${b.shape}]`);
+  }
   let sum = 0;
   for (let i = 0; i < a.data.length; i++) sum += (a.data[i] - b.data[i]) ** 2;
   return sum / rows;
 }
 
 /**
- * Uniformity: log of the mean of exp(−2 ‖x − y‖²) over all pairs of 2,000 rows at most. 0 where all features are
- * one, about −4 where they fill the sphere of many dimensions evenly.
+ * Uniformity: log of the mean of exp(−2 ‖x − y‖²) over all pairs of different rows. 0 where all features are one,
+ * about −4 where they fill the sphere of many dimensions evenly. At most 10,000 rows are used, evenly spread.
  *
  * @param features [n ≥ 2, D], L2-normalised.
+ * @throws {HatchlingError} When there are fewer than two rows or features are not finite.
  *
  * @example
  * ```ts
+ * import { openGpu } from "../gpu/mod.ts";
  * import { uniformity } from "./sphere.ts";
  *
- * console.assert(uniformity({ data: Float32Array.of(1, 0, 1, 0), shape: [2, 2] }) === 0);
+ * const gpu = await openGpu();
+ * console.assert(await uniformity(gpu, { data: Float32Array.of(1, 0, 1, 0), shape: [2, 2] }) === 0);
+ * gpu.destroy();
  * ```
  */
-export function uniformity(features: FeatureArray): number {
+export async function uniformity(gpu: Gpu, features: FeatureArray): Promise<number> {
   const { rows, dim } = checkRows(features, "features");
-  const { data } = features;
+  if (rows < 2) throw new HatchlingError(`Expected two or more rows but found ${rows}`);
   const count = Math.min(rows, MOST_ROWS);
-  const at = Array.from({ length: count }, (_, i) => Math.floor(i * rows / count) * dim);
-  let sum = 0;
+  const data = new Float32Array(count * dim);
   for (let i = 0; i < count; i++) {
-    for (let j = 0; j < i; j++) {
-      let dot = 0;
-      for (let d = 0; d < dim; d++) dot += data[at[i] + d] * data[at[j] + d];
-      sum += Math.exp(-4 * (1 - dot));
+    const start = Math.floor(i * rows / count) * dim;
+    data.set(features.data.subarray(start, start + dim), i * dim);
+  }
+  const onGpu = new GpuRows(gpu, { data, shape: [count, dim] }, COLUMNS);
+  let sum = 0;
+  try {
+    for (let first = 0; first < count; first += COLUMNS) {
+      const columns = Math.min(COLUMNS, count - first);
+      const part = data.subarray(first * dim, (first + columns) * dim);
+      await onGpu.times(part, (row, dots, at) => {
+        const before = Math.min(columns, row - first); // each pair once
+        for (let c = 0; c < before; c++) sum += Math.exp(4 * (dots[at + c] - 1));
+      });
     }
+  } finally {
+    onGpu.destroy();
   }
   return Math.log(sum / (count * (count - 1) / 2));
 }

@@ -3,85 +3,146 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type Config, type Override, parseConfig } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
-import { listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
+import {
+  type CheckpointState,
+  decodeCheckpoint,
+  listCheckpoints,
+} from "../../lib/io/checkpoint.ts";
 import { readFile } from "../../lib/io/files.ts";
+import { parseSafetensors } from "../../lib/io/safetensors.ts";
 import { readWeights } from "../../lib/io/weights.ts";
-import { type DinoModel, initialize, Parameters } from "../../lib/model/mod.ts";
+import { type DinoModel, initialize } from "../../lib/model/mod.ts";
 import { modelOf } from "../train/settings.ts";
+
+/** What is asked for. */
+export interface ModelRequest {
+  /** A run's folder, or a safetensors file. */
+  path: string;
+  /** Configuration to take instead of the one found. */
+  config?: string;
+  /** A checkpoint of the run: its path, or its name in the folder. */
+  checkpoint?: string;
+  /** Take the student, not the teacher. */
+  student?: boolean;
+  /** What the command line sets. */
+  overrides: readonly Override[];
+}
 
 /** A model with its weights. */
 export interface LoadedModel {
-  /** The GPU that holds it. */
-  gpu: Gpu;
   /** Its configuration, with the overrides of the command line. */
   config: Config;
   /** The model. */
   model: DinoModel;
   /** Its weights. */
-  weights: Parameters;
-  /** Where they come from, in words. */
-  source: string;
+  weights: Map<string, Float32Array>;
+  /** Whose weights they are, for tables. */
+  name: string;
+  /** The file that they come from. */
+  file: string;
+  /** The run's folder, where one was named. */
+  folder?: string;
 }
 
 /**
- * Loads a model. Of a run's folder: config.yaml and teacher.safetensors, or the teacher of the newest checkpoint
- * while there is none. Of a file: its weights, with the configuration beside it, or that of the checkpoint.
+ * Loads a model. Of a run's folder: config.yaml and teacher.safetensors, else the teacher of best.safetensors or
+ * of the newest checkpoint. Of a file: its weights with the configuration that it holds, or that lies beside it.
  *
- * @param path A folder or a file.
- * @param configPath Configuration to take instead.
  * @throws {HatchlingError} When there is no model, or weights and configuration do not fit.
  */
-export async function loadModel(
-  path: string,
-  configPath: string | undefined,
-  overrides: readonly Override[],
-  { open }: { open: (limits: "adapter" | "portable") => Promise<Gpu> },
-): Promise<LoadedModel> {
-  const isFolder = (await Deno.stat(path).catch(() => undefined))?.isDirectory ?? false;
-  const file = isFolder ? await weightsIn(path) : path;
-  const config = await configOf(file, isFolder ? path : undefined, configPath, overrides);
+export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
+  const { path, student = false } = request;
+  const folder = (await Deno.stat(path).catch(() => undefined))?.isDirectory ? path : undefined;
+  if (request.checkpoint && folder === undefined) {
+    throw new HatchlingError(
+      `Expected the folder of a run beside --checkpoint but found ${path}: name one of them alone`,
+    );
+  }
+  const file = folder === undefined ? path : await fileIn(folder, student, request.checkpoint);
+  const state = await checkpointIn(file);
+  const config = await configOf(file, state, folder, request);
   const model = modelOf(config);
-  const { weights, missing } = await readWeights(file, model.specs());
-  const gpu = await open(config.device.limits);
-  const params = new Parameters(gpu, model.specs());
-  params.load(new Map([...initialize(model.specs(), 0), ...weights]));
-  const source = missing.length ? `${file} (no head)` : file;
-  return { gpu, config, model, weights: params, source };
+  const specs = model.specs();
+  const who = student ? "student" : "teacher";
+  if (!state) {
+    if (student && folder === undefined && basename(file) !== "student.safetensors") {
+      throw new HatchlingError(
+        `Expected a checkpoint or a run's folder beside --student but found the weights ${file}: leave it out`,
+      );
+    }
+    const { weights } = await readWeights(file, specs);
+    const name = folder === undefined ? basename(file) : who;
+    return { config, model, weights: complete(model, weights), name, file, folder };
+  }
+  const weights = state[who];
+  for (const { name, shape } of specs) {
+    const found = state.shapes.get(name);
+    if (found?.join() !== shape.join()) {
+      throw new HatchlingError(
+        `Expected ${name} [${shape.join(", ")}] in ${file} but found ${
+          found ? `[${found.join(", ")}]` : "none"
+        }: leave out --config and overrides of the model, the checkpoint has its own`,
+      );
+    }
+  }
+  return { config, model, weights, name: `${who} at step ${state.step}`, file, folder };
+}
+
+/** The head is not used: where a file has none, any will do. */
+function complete(model: DinoModel, weights: Map<string, Float32Array>) {
+  return new Map([...initialize(model.specs(), 0), ...weights]);
 }
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-async function weightsIn(folder: string): Promise<string> {
-  const teacher = join(folder, "teacher.safetensors");
-  if (await exists(teacher)) return teacher;
+async function fileIn(folder: string, student: boolean, checkpoint?: string): Promise<string> {
+  if (checkpoint) {
+    const inside = join(folder, checkpoint);
+    return !(await exists(checkpoint)) && await exists(inside) ? inside : checkpoint;
+  }
+  const names = [student ? "student.safetensors" : "teacher.safetensors", "best.safetensors"];
+  for (const name of names) {
+    const path = join(folder, name);
+    if (await exists(path)) return path;
+  }
   const [newest] = await listCheckpoints(folder);
   if (newest) return newest.path;
   throw new HatchlingError(
-    `Expected teacher.safetensors or a checkpoint in ${folder} but found neither: name the folder of a run, or a file`,
+    `Expected ${
+      names[0]
+    } or a checkpoint in ${folder} but found neither: name the folder of a run, or a file`,
   );
+}
+
+/** What a file holds if it is a checkpoint. */
+async function checkpointIn(file: string): Promise<CheckpointState | undefined> {
+  const bytes = await readFile(file);
+  const { metadata } = parseSafetensors(bytes, file);
+  if (metadata.format === "hatchling-checkpoint") return await decodeCheckpoint(bytes, file);
 }
 
 async function configOf(
   file: string,
+  state: CheckpointState | undefined,
   folder: string | undefined,
-  configPath: string | undefined,
-  overrides: readonly Override[],
+  { config, overrides }: ModelRequest,
 ): Promise<Config> {
-  const beside = join(folder ?? join(file, ".."), "config.yaml");
-  const path = configPath ?? (await exists(beside) ? beside : undefined);
-  if (path) {
-    return parseConfig(new TextDecoder().decode(await readFile(path)), { file: path, overrides });
+  const read = async (path: string) =>
+    parseConfig(new TextDecoder().decode(await readFile(path)), { file: path, overrides });
+  if (config !== undefined) return await read(config);
+  if (state) {
+    return parseConfig(JSON.stringify(state.config), {
+      file: `${file} (its configuration)`,
+      overrides,
+    });
   }
-  if (/checkpoint-|best\.safetensors$/.test(file)) {
-    const { config } = await loadCheckpoint(file);
-    return parseConfig(JSON.stringify(config), { file: `${file} (its configuration)`, overrides });
-  }
+  const beside = join(folder ?? dirname(file), "config.yaml");
+  if (await exists(beside)) return await read(beside);
   throw new HatchlingError(
     `Expected the configuration of the model in ${file} but found no config.yaml beside it: name one with --config`,
   );

@@ -9,7 +9,7 @@ import {
   vitEncoder,
 } from "../../lib/eval/encode.ts";
 import { evaluate, type EvaluateOptions, figureTable } from "../../lib/eval/evaluate.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
 import { initialize, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
 import { rowSum } from "../../lib/ops/mod.ts";
 import { paint } from "../data/support.ts";
@@ -236,17 +236,33 @@ gpuTest("evaluate() finds the picture to a view, and classifies by neighbours", 
     shade: labelsOf(shades.map((_, i) => `${i % 3}`)),
     same: labelsOf(shades.map(() => "all")),
   };
-  const options = { ...EVALUATION, knnK: [1, 2, 99] };
+  const notes: string[] = [];
+  const options = { ...EVALUATION, knnK: [1, 2, 99], onNote: (text: string) => notes.push(text) };
   const figures = await evaluate(gpu, dataset(shades, labels), [meanColour(gpu)], options);
   const percent = new Map(figures.map((f) => [f.metric, f.percent]));
+  const byKind = (kind: string, top5: string[]) =>
+    [
+      "k-NN (k 1)",
+      "k-NN (k 2)",
+      "k-NN (k 17)",
+      ...top5,
+      "retrieval R@1",
+      "retrieval R@5",
+    ].map((metric) => `${kind} ${metric}`);
   assert.deepEqual([...percent.keys()], [
     "view retrieval R@1",
     "view retrieval R@5",
-    "colour k-NN (k 1)",
-    "colour k-NN (k 2)",
-    "shade k-NN (k 1)",
-    "shade k-NN (k 2)",
-  ]); // one class alone, and more neighbours than pictures, say nothing
+    "effective rank (RankMe)",
+    "feature std",
+    "uniformity",
+    "alignment",
+    ...byKind("colour", ["k-NN top-5 (k 17)"]),
+    ...byKind("shade", []),
+  ]);
+  assert.deepEqual(notes, [
+    "same: all pictures are of one class, so nothing is to be told apart",
+    "k-NN (k 99): there are only 17 others, and all of them vote",
+  ]);
   assert.equal(percent.get("colour k-NN (k 1)"), 100);
   assert.equal(percent.get("colour k-NN (k 2)"), 100);
   // A shade's neighbours are the other shades of its colour: never its own kind.
@@ -271,6 +287,7 @@ gpuTest("evaluate() looks for the first vendor's pictures among the second's", a
       ...EVALUATION,
       views: false,
     }))
+      .filter(({ group }) => group === "vendor")
       .map(({ metric, percent }) => [metric, percent]);
   };
   assert.deepEqual(await run({}), [["x → y R@1", 50], ["x → y R@5", 100]]);
@@ -297,16 +314,73 @@ gpuTest("evaluate() takes at most maxImages, the same ones for a seed", async (g
   for (const all of seen.slice(3)) assert.deepEqual(all, [0, 1, 2, 3, 4, 5, 6]);
 });
 
-Deno.test("figureTable() has metrics down and encoders across", () => {
+gpuTest("evaluate() judges a test set by the data set, classes found by name", async (gpu) => {
+  const shades = (f: number) => COLOURS.map((rgb) => plain(rgb.map((v) => 20 + v * f * 0.9)));
+  const gallery = dataset([...shades(1), ...shades(0.9)], {
+    colour: labelsOf([..."rgbyacrgbyac"]),
+    more: labelsOf([..."aabbccaabbcc"]),
+  });
+  // Sorted names: "x" is unknown to the gallery and shifts no other.
+  const test = dataset(shades(0.8), { colour: labelsOf([..."rgbyax"]) });
+  const notes: string[] = [];
+  const figures = await evaluate(gpu, gallery, [meanColour(gpu)], {
+    ...EVALUATION,
+    knnK: [1],
+    probes: true,
+    linearEpochs: 3,
+    test,
+    onNote: (text) => notes.push(text),
+  });
+  const percent = new Map(figures.map((f) => [f.metric, f.percent]));
+  assert.equal(percent.get("colour k-NN (k 1)"), 100 * 5 / 6);
+  assert.equal(percent.get("colour retrieval R@1"), 100);
+  for (const metric of ["linear probe (ridge)", "linear probe (SGD)", "k-means purity"]) {
+    assert.ok(percent.has(`colour ${metric}`), metric);
+  }
+  assert.ok(![...percent.keys()].some((metric) => metric.startsWith("more")));
+  assert.equal(notes.length, 2);
+  assert.match(notes[0], /^colour: 1 of 6 test pictures are of classes that colours lacks/);
+  assert.match(notes[1], /^more: colours lacks such labels/);
+});
+
+gpuTest("evaluate() says when there are no labels", async (gpu) => {
+  const notes: string[] = [];
+  const figures = await evaluate(gpu, dataset(GRADIENTS), [meanColour(gpu)], {
+    ...EVALUATION,
+    probes: true,
+    onNote: (text) => notes.push(text),
+  });
+  assert.deepEqual(new Set(figures.map(({ group }) => group)), new Set([""]));
+  assert.deepEqual(notes, ["colours has no labels: only what needs none is measured"]);
+});
+
+gpuTest("evaluate() refuses features that are not finite", async (gpu) => {
+  const broken = {
+    ...meanColour(gpu),
+    encode: (images: Tensor) => {
+      const [n] = images.shape;
+      return gpu.tensor(new Float32Array(3 * n).fill(NaN), [n, 3]);
+    },
+  };
+  await assert.rejects(
+    evaluate(gpu, dataset(GRADIENTS), [broken], EVALUATION),
+    /Expected finite features but found NaN in row 0: the model that made them has diverged/,
+  );
+});
+
+Deno.test("figureTable() has metrics down, encoders across, and groups apart", () => {
   const table = figureTable([
-    { metric: "view retrieval R@1", encoder: "teacher", percent: 12.345 },
-    { metric: "k-NN", encoder: "raw pixels", percent: 100 },
+    { group: "", metric: "view retrieval R@1", encoder: "teacher", percent: 12.345 },
+    { group: "", metric: "alignment", encoder: "teacher", value: 0.12345 },
+    { group: "kind", metric: "k-NN", encoder: "raw pixels", percent: 100 },
   ]);
   assert.deepEqual(table.split("\n").map((line) => line.trim().split(/ {2,}/)), [
     ["teacher", "raw pixels"],
     ["view retrieval R@1", "12.3 %"],
+    ["alignment", "0.123"],
+    [""],
     ["k-NN", "100.0 %"],
   ]);
   const [head, ...rows] = table.split("\n");
-  assert.equal(rows[1].length, head.length, "columns are aligned");
+  assert.equal(rows[3].length, head.length, "columns are aligned");
 });

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { agreement, kMeans } from "../../lib/eval/clusters.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
+import { gramOf } from "../../lib/eval/gram.ts";
+import { linearProbe } from "../../lib/eval/linear_probe.ts";
 import { ridgeProbe } from "../../lib/eval/ridge.ts";
 import { alignment, uniformity } from "../../lib/eval/sphere.ts";
 import { encodeNpy } from "../../lib/io/npy.ts";
 import { Rng } from "../../lib/rng.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { assertClose } from "../support/numbers.ts";
 
 /** Rows around a centre per class. */
 function blobs(
@@ -23,21 +27,43 @@ function blobs(
   return { data, shape: [classes * each, dim], labels };
 }
 
-Deno.test("kMeans() finds separate clusters, the same ones for the same seed", () => {
+gpuTest("kMeans() finds separate clusters, the same ones for the same seed", async (gpu) => {
   const features = blobs(4, 30, 5, 0.1);
-  const { labels, inertia } = kMeans(features, 4, { seed: 3 });
+  const { labels, inertia } = await kMeans(gpu, features, 4, { seed: 3 });
   assert.equal(agreement(labels, features.labels).ari, 1);
-  assert.deepEqual(kMeans(features, 4, { seed: 3 }), { labels, inertia });
-  assert.equal(kMeans(features, 1).labels.every((label) => label === 0), true);
-  assert.ok(kMeans(features, 120).inertia < 1e-9);
-  assert.throws(() => kMeans(features, 121), /1 to 120 clusters.*found 121/);
-  assert.throws(() => kMeans({ data: Float32Array.of(NaN), shape: [1, 1] }, 1), {
+  assert.deepEqual(await kMeans(gpu, features, 4, { seed: 3 }), { labels, inertia });
+  assert.equal((await kMeans(gpu, features, 1)).labels.every((label) => label === 0), true);
+  assert.ok((await kMeans(gpu, features, 120)).inertia < 1e-9);
+  await assert.rejects(kMeans(gpu, features, 121), /1 to 120 clusters.*found 121/);
+  await assert.rejects(kMeans(gpu, { data: Float32Array.of(NaN), shape: [1, 1] }, 1), {
     name: "HatchlingError",
   });
 });
 
-Deno.test("kMeans() does with equal rows", () => {
-  const { labels, inertia } = kMeans({ data: new Float32Array(12).fill(1), shape: [6, 2] }, 3);
+gpuTest("kMeans() ends where Lloyd's iteration in float64 stands still", async (gpu) => {
+  const { data, shape: [rows, dim], ...features } = blobs(5, 40, 7, 1);
+  const { labels, inertia } = await kMeans(gpu, { ...features, data, shape: [rows, dim] }, 5);
+  const centers = [0, 1, 2, 3, 4].map((c) => {
+    const own = [...labels.keys()].filter((r) => labels[r] === c);
+    return Array.from({ length: dim }, (_, d) => {
+      return own.reduce((sum, r) => sum + data[r * dim + d], 0) / own.length;
+    });
+  });
+  let total = 0;
+  for (let r = 0; r < rows; r++) {
+    const squares = centers.map((center) =>
+      center.reduce((sum, v, d) => sum + (data[r * dim + d] - v) ** 2, 0)
+    );
+    const least = Math.min(...squares);
+    total += least;
+    assert.ok(squares[labels[r]] - least < 1e-5, `row ${r}`);
+  }
+  assert.ok(Math.abs(total - inertia) < 1e-9 * total);
+});
+
+gpuTest("kMeans() does with equal rows", async (gpu) => {
+  const same = { data: new Float32Array(12).fill(1), shape: [6, 2] };
+  const { labels, inertia } = await kMeans(gpu, same, 3);
   assert.equal(inertia, 0);
   assert.equal(labels.length, 6);
 });
@@ -54,10 +80,10 @@ Deno.test("agreement() equals scikit-learn's figures", () => {
   assert.throws(() => agreement([1], [1, 2]), /as many clusters as classes/);
 });
 
-Deno.test("ridgeProbe() equals probes fitted to all other rows", () => {
+gpuTest("ridgeProbe() equals probes fitted to all other rows", async (gpu) => {
   const features = blobs(3, 9, 4, 0.9);
   const { data, shape: [rows, dim], labels } = features;
-  const { top1, lambda } = ridgeProbe(features, labels);
+  const { top1, lambda } = await ridgeProbe(gpu, { features, labels });
   // Standardised once, as the probe does it; then each row is left out by hand.
   const x = Array.from(
     { length: rows },
@@ -97,8 +123,13 @@ Deno.test("ridgeProbe() equals probes fitted to all other rows", () => {
   }
   assert.equal(top1, 100 * right / rows);
   assert.ok(top1 > 40 && top1 < 100);
-  assert.equal(ridgeProbe(blobs(3, 9, 4, 0.01), labels).top1, 100);
-  assert.throws(() => ridgeProbe(features, new Int32Array(rows)), /two or more classes/);
+  const near = await ridgeProbe(gpu, { features: blobs(3, 9, 4, 0.01), labels });
+  assert.equal(near.top1, 100);
+  await assert.rejects(
+    ridgeProbe(gpu, { features, labels: new Int32Array(rows) }),
+    /two or more classes/,
+  );
+  await assert.rejects(ridgeProbe(gpu, { features, labels: [0, 1] }), /Expected 27 labels/);
 });
 
 /** Gaussian elimination with pivots. */
@@ -119,11 +150,150 @@ function solve(a: number[][], b: number[]): number[] {
   return m.map((row, i) => row[m.length] / row[i]);
 }
 
-Deno.test("alignment() and uniformity() equal their definitions", () => {
+gpuTest("ridgeProbe() chooses the penalty by generalised cross-validation", async (gpu) => {
+  const train = blobs(3, 12, 5, 1.2), test = blobs(3, 12, 5, 1.4);
+  const { top1, top5, lambda, rows } = await ridgeProbe(
+    gpu,
+    { features: train, labels: train.labels },
+    { features: test, labels: test.labels },
+  );
+  const [n, dim] = train.shape;
+  const moments = Array.from({ length: dim }, (_, d) => {
+    const column = Array.from({ length: n }, (_, r) => train.data[r * dim + d]);
+    const mean = column.reduce((a, b) => a + b) / n;
+    return { mean, std: Math.sqrt(column.reduce((sum, v) => sum + (v - mean) ** 2, 0) / n) };
+  });
+  const rowsOf = ({ data }: FeatureArray) =>
+    Array.from({ length: data.length / dim }, (_, r) => [
+      ...moments.map(({ mean, std }, d) => (data[r * dim + d] - mean) / std),
+      1,
+    ]);
+  const x = rowsOf(train);
+  /** Outputs for rows with a penalty: y of the training rows weighted by (XᵀX + λ)⁻¹ x. */
+  const outputs = (row: number[], penalty: number) => {
+    const gram = row.map((_, i) =>
+      row.map((_, j) =>
+        x.reduce((sum, other) => sum + other[i] * other[j], 0) +
+        (i === j && i < dim ? n * penalty : 0)
+      )
+    );
+    const w = solve(gram, row);
+    const weights = x.map((other) => other.reduce((sum, v, i) => sum + v * w[i], 0));
+    const y = [0, 1, 2].map((c) =>
+      weights.reduce((sum, v, r) => sum + (train.labels[r] === c ? v : 0), 0)
+    );
+    return { weights, y };
+  };
+  const scores = Array.from({ length: 21 }, (_, i) => 10 ** (i / 2 - 6)).map((penalty) => {
+    let residual = 0, trace = 0;
+    x.forEach((row, r) => {
+      const { weights, y } = outputs(row, penalty);
+      trace += weights[r];
+      y.forEach((v, c) => residual += (v - (train.labels[r] === c ? 1 : 0)) ** 2);
+    });
+    return { penalty, error: residual / (n - trace) ** 2 };
+  });
+  const best = scores.reduce((a, b) => b.error < a.error ? b : a);
+  assert.ok(Math.abs(lambda / best.penalty - 1) < 1e-9, `${lambda} ${best.penalty}`);
+  const right = rowsOf(test).filter((row, r) => {
+    const { y } = outputs(row, best.penalty);
+    return y.indexOf(Math.max(...y)) === test.labels[r];
+  });
+  assert.equal(top1, 100 * right.length / rows);
+  assert.deepEqual([top5, rows], [100, 36]);
+});
+
+gpuTest("linearProbe() takes the steps of SGD with momentum", async (gpu) => {
+  const train = blobs(3, 50, 3, 1.1); // two batches, the second of 22 rows
+  const options = { epochs: 4, lr: 2, seed: 5 };
+  const given = { features: train, labels: train.labels };
+  const { weights, top1, rows } = await linearProbe(gpu, given, given, options);
+  const [n, dim] = train.shape;
+  const x = Array.from({ length: n }, (_, r) => [...train.data.subarray(r * dim, r * dim + dim)]);
+  for (let d = 0; d < dim; d++) {
+    const mean = x.reduce((sum, row) => sum + row[d], 0) / n;
+    const std = Math.sqrt(x.reduce((sum, row) => sum + (row[d] - mean) ** 2, 0) / n);
+    for (const row of x) row[d] = (row[d] - mean) / std;
+  }
+  for (const row of x) row.push(1);
+  const rng = new Rng(5, 0x77);
+  const w = [0, 1, 2].map(() => [...Array.from({ length: dim }, () => 0.01 * rng.normal()), 0]);
+  const velocity = w.map((row) => row.map(() => 0));
+  const softmax = (row: number[]) => {
+    const e = w.map((line) => Math.exp(line.reduce((sum, v, d) => sum + v * row[d], 0)));
+    return e.map((v) => v / e.reduce((a, b) => a + b));
+  };
+  for (let epoch = 0; epoch < 4; epoch++) {
+    const order = [...new Rng(5, 0x6f, epoch).permutation(n)];
+    const rate = 2 * 128 / 256 * (1 + Math.cos(Math.PI * epoch / 4)) / 2;
+    for (const batch of [order.slice(0, 128), order.slice(128)]) {
+      const gradient = w.map((row) => row.map(() => 0));
+      for (const r of batch) {
+        softmax(x[r]).forEach((p, c) => {
+          const delta = (p - (train.labels[r] === c ? 1 : 0)) / batch.length;
+          x[r].forEach((v, d) => gradient[c][d] += delta * v);
+        });
+      }
+      gradient.forEach((row, c) =>
+        row.forEach((g, d) => w[c][d] -= rate * (velocity[c][d] = 0.9 * velocity[c][d] + g))
+      );
+    }
+  }
+  assertClose(weights.data, w.flat(), 2e-5);
+  const right = x.filter((row, r) => {
+    const p = softmax(row);
+    return p.indexOf(Math.max(...p)) === train.labels[r];
+  });
+  assert.equal(top1, 100 * right.length / rows);
+  assert.deepEqual(await linearProbe(gpu, given, given, options), {
+    weights,
+    top1,
+    top5: 100,
+    rows,
+  });
+});
+
+gpuTest("linearProbe() counts unknown classes as wrong and refuses what cannot be", async (gpu) => {
+  const features = blobs(2, 20, 3, 0.01);
+  const train = { features, labels: features.labels };
+  const strange = { features, labels: features.labels.map((c) => c === 1 ? 9 : c) };
+  const result = await linearProbe(gpu, train, strange, { epochs: 30, lr: 1 });
+  assert.equal(result.top1, 50);
+  await assert.rejects(linearProbe(gpu, train, train, { epochs: 0 }), /whole epochs ≥ 1/);
+  await assert.rejects(linearProbe(gpu, train, train, { lr: 1e38 }), /finite weights/);
+  const nan = { ...features, data: features.data.map((v, i) => i === 7 ? NaN : v) };
+  await assert.rejects(linearProbe(gpu, { ...train, features: nan }, train), /found NaN in row 2/);
+});
+
+Deno.test("gramOf() equals the sums of products, at any size", () => {
+  for (const [rows, dim] of [[1, 1], [3, 7], [64, 4], [130, 9]]) {
+    const x = Float64Array.from({ length: rows * dim }, (_, i) => Math.sin(3 * i + 1));
+    const expected = Array.from({ length: dim * dim }, (_, i) => {
+      let sum = 0;
+      for (let r = 0; r < rows; r++) sum += x[r * dim + Math.floor(i / dim)] * x[r * dim + i % dim];
+      return sum / 4;
+    });
+    assertClose(gramOf(x, rows, dim, 2), expected, 1e-13);
+  }
+});
+
+gpuTest("alignment() and uniformity() equal their definitions", async (gpu) => {
   const a = { data: Float32Array.of(1, 0, 0, 1, -1, 0), shape: [3, 2] };
   assert.equal(alignment(a, a), 0);
   const pairs = [2, 4, 2].map((squared) => Math.exp(-2 * squared));
-  assert.ok(Math.abs(uniformity(a) - Math.log(pairs.reduce((x, y) => x + y) / 3)) < 1e-12);
+  const mean = Math.log(pairs.reduce((x, y) => x + y) / 3);
+  assert.ok(Math.abs(await uniformity(gpu, a) - mean) < 1e-12);
+  assert.throws(() => alignment(a, { data: new Float32Array(2), shape: [1, 2] }), /a view of each/);
+  const many = 2100; // three columns of rows
+  const angle = (r: number) => 2 * Math.PI * r / many;
+  const circle = Float32Array.from(
+    { length: 2 * many },
+    (_, i) => i % 2 ? Math.sin(angle(i >> 1)) : Math.cos(angle(i >> 1)),
+  );
+  let sum = 0;
+  for (let r = 1; r < many; r++) sum += Math.exp(-4 * (1 - Math.cos(angle(r))));
+  const found = await uniformity(gpu, { data: circle, shape: [many, 2] });
+  assert.ok(Math.abs(found - Math.log(sum / (many - 1))) < 1e-6);
 });
 
 Deno.test("encodeNpy() writes version 1.0 with data at a multiple of 64", () => {
