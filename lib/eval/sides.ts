@@ -37,21 +37,24 @@ export interface SidesOptions extends EncodeOptions {
   maxImages: number | null;
 }
 
-/** Features of the pictures of a data set, and of a test set where there is one, by every encoder. */
+/**
+ * Features of the pictures of a data set, and of a test set where there is one, by every encoder; views only of
+ * those that are judged.
+ */
 export async function encodeSides(
   gpu: Gpu,
   dataset: Dataset,
   encoders: readonly Encoder[],
   options: SidesOptions,
 ): Promise<Sides[]> {
-  const encode = async (set: Dataset) => {
+  const encode = async (set: Dataset, views: boolean) => {
     const all = new Rng(options.seed, 0xe7a1).permutation(set.length);
     const asked = all.subarray(0, options.maxImages ?? set.length).slice().sort();
-    return await encodePictures(gpu, set, asked, encoders, options);
+    return await encodePictures(gpu, set, asked, encoders, { ...options, views });
   };
-  const gallery = await encode(dataset);
-  const { test } = options;
-  const judged = test && await encode(test);
+  const { test, views } = options;
+  const gallery = await encode(dataset, views && !test);
+  const judged = test && await encode(test, views);
   return encoders.map((_, e) => ({
     gallery: { dataset, encoded: gallery[e] },
     test: test && { dataset: test, encoded: judged![e] },

@@ -1,5 +1,7 @@
 /** scripts/evaluate.ts as users start it. */
 import assert from "node:assert/strict";
+import type { Figure } from "../../lib/eval/evaluate.ts";
+import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { checkpoint, errorOf, flags, path, runTest, train } from "../support/runs.ts";
 
 async function evaluate(cwd: string, ...args: string[]) {
@@ -25,7 +27,8 @@ runTest(
       "run",
     ]);
     assert.equal(run.code, 0, run.stderr);
-    const knn = flags({ "evaluation.knn_k": 3 });
+    const before: Figure[] = JSON.parse(await Deno.readTextFile(`${folder}/run/evaluation.json`));
+    const knn = flags({ "evaluation.knn_k": 3, "evaluation.linear_epochs": 2 });
     const table = await evaluate(folder, "run", "--features", "f.npy", "--pixels", ...knn);
     assert.equal(table.code, 0, table.stderr);
     for (
@@ -33,40 +36,88 @@ runTest(
         "view retrieval R@1",
         "folder k-NN (k 3)",
         "RankMe",
-        "folder linear probe",
+        "folder linear probe (ridge)",
+        "folder linear probe (SGD)",
         "folder k-means NMI",
       ]
     ) {
       assert.ok(table.stdout.includes(metric), metric);
     }
     const rows = (await Deno.readTextFile(`${folder}/f.csv`)).trim().split("\n");
-    assert.equal(rows[0], "index,id,folder");
+    assert.equal(rows[0], "index,id,folder,k-means folder");
     assert.equal(rows.length, 9);
     const npy = await Deno.readFile(`${folder}/f.npy`);
     assert.match(new TextDecoder().decode(npy.subarray(10, 80)), /'shape': \(8, 16\)/);
 
-    const file = checkpoint("run", 2);
-    const [whole, again] = await Promise.all([
+    const views = await Deno.readFile(`${folder}/f.views.npy`);
+    assert.equal(views.length, npy.length);
+    assert.notDeepEqual(views, npy);
+
+    // The run's checkpoint, elsewhere: it has its configuration with it. The other network, other pictures.
+    const file = `${folder}/copied.safetensors`;
+    await Deno.copyFile(checkpoint(`${folder}/run`, 2), file);
+    const [whole, again, student, apart] = await Promise.all([
       evaluate(folder, "run", "--json", ...knn),
       evaluate(folder, file, "--json", ...knn),
+      evaluate(folder, file, "--student", "--json", ...knn),
+      evaluate(
+        folder,
+        "run",
+        "--checkpoint",
+        "checkpoint-00000002.safetensors",
+        "--json",
+        ...knn,
+        ...flags({
+          "data.path": "pictures",
+          "evaluation.test_path": "pictures",
+        }),
+      ),
     ]);
-    const measures = JSON.parse(whole.stdout).measures;
-    assert.deepEqual(JSON.parse(again.stdout).measures, measures);
-    const before = JSON.parse(await Deno.readTextFile(`${folder}/run/evaluation.json`));
-    const retrieval = before.find((f: { metric: string; encoder: string }) =>
-      f.metric === "view retrieval R@1" && f.encoder === "teacher"
+    for (const { code, stderr } of [whole, again, student, apart]) assert.equal(code, 0, stderr);
+    const numbers = ({ stdout }: { stdout: string }) =>
+      JSON.parse(stdout).figures.map(({ encoder: _, ...figure }: Figure) => figure);
+    assert.deepEqual(numbers(again), numbers(whole));
+    assert.notDeepEqual(numbers(student), numbers(whole));
+    const tested = JSON.parse(apart.stdout);
+    assert.deepEqual([tested.pictures, tested.tested], [8, 8]);
+    const found = new Map(tested.figures.map((f: Figure) => [f.metric, f.percent]));
+    assert.equal(
+      found.get("folder retrieval R@1"),
+      100,
+      "every picture finds itself in the gallery",
     );
-    assert.equal(measures.model[0].value, retrieval.percent, "as at the end of the run");
+
+    const kept: Figure[] = JSON.parse(await Deno.readTextFile(`${folder}/run/evaluation.json`));
+    assert.deepEqual(
+      [...new Set(kept.map(({ encoder }) => encoder))].sort(),
+      ["random init", "raw pixels", "teacher"],
+    );
+    const of = (list: Figure[]) =>
+      list.find((f) => f.metric === "view retrieval R@1" && f.encoder === "teacher")!.percent;
+    assert.equal(of(kept), of(before), "as at the end of the run");
+    assert.ok(kept.some(({ metric }) => metric.includes("linear probe (SGD)")));
   },
 );
 
 runTest("evaluate says what is wrong", async (folder) => {
   await Deno.mkdir(`${folder}/empty`);
   await Deno.writeTextFile(`${folder}/text.safetensors`, "no weights");
+  const other = float32Tensor(new Float32Array(4), [4]);
+  await Deno.writeFile(
+    `${folder}/other.safetensors`,
+    serializeSafetensors(new Map([["cls_token", other]])),
+  );
   const cases: [RegExp, string[]][] = [
     [/Expected teacher\.safetensors or a checkpoint in empty/, ["empty"]],
-    [/found no config\.yaml beside it/, ["text.safetensors"]],
+    [/found no config\.yaml beside it/, ["other.safetensors"]],
+    [/Expected the weights of this model/, [
+      "other.safetensors",
+      "--config",
+      path("configs/tiny.yaml"),
+    ]],
     [/text\.safetensors/, ["text.safetensors", "--config", path("configs/tiny.yaml")]],
+    [/Expected the folder of a run beside --checkpoint/, ["a.safetensors", "--checkpoint", "b"]],
+    [/ends with \.npy after --features but found f\.txt/, ["empty", "--features", "f.txt"]],
     [/none\.safetensors/, ["none.safetensors", "--config", path("configs/tiny.yaml")]],
   ];
   const results = await Promise.all(cases.map(([, args]) => evaluate(folder, ...args)));
