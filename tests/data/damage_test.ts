@@ -4,16 +4,12 @@ import { Decoder } from "../../lib/data/decoder.ts";
 import type { Picture } from "../../lib/data/image.ts";
 import { Rng } from "../../lib/rng.ts";
 import { lacks } from "../support/permissions.ts";
-import {
-  cutOff,
-  type Damage,
-  foreign,
-  gifDamage,
-  jpegDamage,
-  pngDamage,
-  SOUND,
-  webpDamage,
-} from "./damage.ts";
+import { type Damage, SOUND } from "./damage/files.ts";
+import { gifDamage } from "./damage/gif.ts";
+import { jpegDamage } from "./damage/jpeg.ts";
+import { cutOff, foreign } from "./damage/other.ts";
+import { pngDamage } from "./damage/png.ts";
+import { webpDamage } from "./damage/webp.ts";
 import { decodeTest, difference, filesTest, plain, put } from "./support.ts";
 
 /** One worker for a whole list, so that what a bad file leaves behind would show in the next good one. */
