@@ -1,9 +1,10 @@
-// Attention probabilities, for pictures and tests: [B, heads, N, N] from qkv and the lse of attention.
+// Attention probabilities, for pictures and tests: [B, heads, Q, N] of the first Q queries, from qkv and the lse of
+// attention.
 //
-// n: B · heads · N · N. Launch: grid(n, 64), one query and key per invocation: loops stay short, which some software
+// n: B · heads · Q · N. Launch: grid(n, 64), one query and key per invocation: loops stay short, which some software
 // adapters need.
 
-struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, scale: f32 }
+struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, queries: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
 @group(0) @binding(2) var<storage, read> lse: array<f32>;
@@ -30,12 +31,14 @@ fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let index = (wg.y * num.x + wg.x) * 64u + local;
   if (index >= params.n) { return; }
-  let query = index / params.tokens;
-  let head = query / params.tokens % params.heads;
-  let first = query / (params.tokens * params.heads) * params.tokens;
-  let row = first + query % params.tokens;
+  let at = index / params.tokens;
+  let sequence = at / params.queries;
+  let query = at % params.queries;
+  let head = sequence % params.heads;
+  let first = sequence / params.heads * params.tokens;
+  let row = first + query;
   let key = first + index % params.tokens;
   var score = 0.0;
   for (var c = 0u; c < BLOCKS; c++) { score += dot(qkv4(row, 0u, head, c), qkv4(key, 1u, head, c)); }
-  map[index] = exp(params.scale * (score - lse[query]));
+  map[index] = exp(params.scale * (score - lse[sequence * params.tokens + query]));
 }

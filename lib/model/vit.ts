@@ -68,6 +68,11 @@ export const VIT_PRESETS: Readonly<
 export interface ViTForwardOptions {
   /** Gets `tokens`, `block.<i>`, `attention` (of the last block) and `normed` of the first crop size. */
   trace?: Map<string, Tensor>;
+  /**
+   * Whose attention a trace gets: `all` tokens' [n, heads, N, N], the default, or the `class` token's [n, heads, 1, N],
+   * which large images have room for.
+   */
+  attentionOf?: "all" | "class";
   /** Is shown `tokens` and `block.<i>` of every crop size, by its index, and `features` when they are made. */
   watch?: (name: string, tensor: Tensor, size?: number) => void;
   /** Drop path factors per block and crop size, [n] each: 0 or 1 / (1 − rate). */
@@ -279,7 +284,10 @@ export class VisionTransformer {
       y = run.y;
       if (looked) show(`block.${i}`, y);
       if (last && inputs[0].group === 0 && options.trace) {
-        options.trace.set("attention", run.attention[0].map());
+        options.trace.set(
+          "attention",
+          run.attention[0].map(options.attentionOf === "class" ? 1 : undefined),
+        );
         options.trace.set(LAST, rowsOf(y, spans[0]));
       }
       return run;

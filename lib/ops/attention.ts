@@ -56,8 +56,8 @@ export interface AttentionOptions {
 export interface AttentionResult {
   /** [B, N, D]. */
   y: Tensor;
-  /** Probabilities [B, heads, N, N], computed when asked for. */
-  map(): Tensor;
+  /** Probabilities [B, heads, Q, N] of the first Q queries, by default all N; computed when asked for. */
+  map(queries?: number): Tensor;
   /** Gradient of qkv [B, N, 3·D]. */
   backward(dy: Tensor, options?: { out?: Tensor }): Tensor;
 }
@@ -107,15 +107,15 @@ export function attention(
   run(kernels.forward, [y, lse], 2);
   return {
     y,
-    map() {
-      const map = gpu.empty([batch, heads, tokens, tokens], "attention.map");
+    map(queries = tokens) {
+      const map = gpu.empty([batch, heads, queries, tokens], "attention.map");
       gpu.dispatch(MAP, {
         constants: { VEC: headDim % 4 === 0, BLOCKS: Math.ceil(headDim / 4) },
         tensors: [qkv, lse, map],
-        u32: [rows * tokens, tokens, heads, dim, headDim],
+        u32: [map.size, tokens, heads, dim, headDim, queries],
         f32: [headDim ** -0.5],
-        workgroups: grid(rows * tokens, 64),
-        flops: 2 * rows * tokens * headDim,
+        workgroups: grid(map.size, 64),
+        flops: 2 * map.size * headDim,
       });
       return map;
     },

@@ -1,0 +1,116 @@
+/**
+ * Where the class token looks, and what patches are like: what a vision transformer sees in an image.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Parameters, VisionTransformer } from "../model/mod.ts";
+
+/** What {@linkcode lookAt} finds in images of one size. */
+export interface Looked {
+  /** Patches down and across. */
+  grid: [rows: number, columns: number];
+  /** Class tokens after the final norm, [n, D]. */
+  features: Float32Array;
+  /** Patch tokens after the final norm, [n, rows · columns, D]. */
+  patches: Float32Array;
+  /**
+   * Probabilities with which the class token of the last block attends, [n, heads, 1 + rows · columns], to itself
+   * first: each row sums to 1.
+   */
+  attention: Float32Array;
+}
+
+/**
+ * Runs the backbone and keeps what pictures are made of: the class token's attention in the last block (Caron et al.
+ * 2021, figure 1) and the patch tokens. The position embedding is interpolated to the grid of the images.
+ *
+ * @param images [n, C, H, W], normalised as in training; H and W any multiples of the patch size.
+ * @throws {HatchlingError} When sizes do not fit the model, or what comes out is not finite.
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "../gpu/mod.ts";
+ * import { initialize, Parameters, VisionTransformer } from "../model/mod.ts";
+ * import { lookAt } from "./attention.ts";
+ *
+ * const gpu = await openGpu();
+ * const vit = new VisionTransformer({ imageSize: 32, patchSize: 8, dim: 24, depth: 2, heads: 3 });
+ * const params = new Parameters(gpu, vit.specs());
+ * params.load(initialize(vit.specs(), 0));
+ * const images = gpu.persistent([1, 3, 48, 32]); // 6 × 4 patches, from a model of 4 × 4
+ * const { grid, attention } = await lookAt(gpu, vit, params, images);
+ * console.log(grid, attention.length); // [6, 4], 3 heads of 25 tokens
+ * for (const t of [images, params]) t.destroy();
+ * gpu.destroy();
+ * ```
+ */
+export async function lookAt(
+  gpu: Gpu,
+  vit: VisionTransformer,
+  params: Parameters,
+  images: Tensor,
+): Promise<Looked> {
+  const { patchSize, dim } = vit.config;
+  const kept = gpu.scope(() => {
+    const trace = new Map<string, Tensor>();
+    const { y } = vit.forward(gpu, params, [images], { trace, attentionOf: "class" });
+    return { y, tokens: trace.get("normed")!, attention: trace.get("attention")! };
+  });
+  const [features, tokens, attention] = await gpu.read(Object.values(kept));
+  for (const tensor of Object.values(kept)) tensor.destroy();
+  if (!features.every(Number.isFinite) || !tokens.every(Number.isFinite)) {
+    throw new HatchlingError(
+      "Expected finite features but found others: the weights are damaged or training diverged, take an earlier checkpoint",
+    );
+  }
+  const [n, , height, width] = images.shape;
+  const grid: [number, number] = [height / patchSize, width / patchSize];
+  const length = grid[0] * grid[1] * dim;
+  const patches = new Float32Array(n * length);
+  for (let i = 0; i < n; i++) { // without the class token
+    patches.set(
+      tokens.subarray(i * (length + dim) + dim, (i + 1) * (length + dim)),
+      i * length,
+    );
+  }
+  return { grid, features, patches, attention };
+}
+
+/**
+ * The fewest patches that together hold `mass` of the attention to all patches (Caron et al. 2021, figure 3, as
+ * facebookresearch/dino draws it): the most attended first, of equal ones the later.
+ *
+ * @param attention To each patch, ≥ 0; need not sum to 1.
+ * @param mass Share to keep, in (0, 1].
+ * @returns 1 for patches that are kept, else 0.
+ * @throws {HatchlingError} When the share is out of its range or the attention is not finite.
+ *
+ * @example
+ * ```ts
+ * import { attentionMask } from "./attention.ts";
+ *
+ * console.log(attentionMask([0.1, 0.5, 0.1, 0.3], 0.6)); // 0, 1, 0, 1: the 0.5 alone is less than 0.6
+ * ```
+ */
+export function attentionMask(attention: ArrayLike<number>, mass: number): Uint8Array {
+  if (!(mass > 0 && mass <= 1)) {
+    throw new HatchlingError(`Expected a share of the attention in (0, 1] but found ${mass}`);
+  }
+  const values = Float64Array.from(attention);
+  if (!values.every((value) => value >= 0 && value < Infinity)) {
+    throw new HatchlingError("Expected finite attention ≥ 0 but found other numbers");
+  }
+  const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a] || b - a);
+  const total = order.reduce((sum, i) => sum + values[i], 0);
+  const mask = new Uint8Array(values.length);
+  let sum = 0;
+  for (const i of order) {
+    // The sum runs in the same order as the total's, so that a share of 1 keeps all that is not 0.
+    if (sum >= mass * total) break;
+    mask[i] = 1;
+    sum += values[i];
+  }
+  return mask;
+}
