@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
+import { HatchlingError } from "../../lib/errors.ts";
 import { pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
 import { evaluate, type Figure, figureTable } from "../../lib/eval/evaluate.ts";
 import { evaluationOptionsOf, openTest } from "../evaluate/settings.ts";
@@ -122,7 +123,15 @@ export async function judgeTeacher(
 }
 
 async function optionsOf({ config, dataset, progress }: Judged) {
-  if (!tests.has(dataset)) tests.set(dataset, openTest(config));
+  if (!tests.has(dataset)) {
+    // A run isn't lost for that.
+    const none = (error: Error) => {
+      if (!(error instanceof HatchlingError)) throw error;
+      progress.say(`warning: ${error.message}; every picture is judged by all others instead`);
+      return undefined;
+    };
+    tests.set(dataset, openTest(config).catch(none));
+  }
   const test = await tests.get(dataset);
   const options = evaluationOptionsOf(config);
   return {

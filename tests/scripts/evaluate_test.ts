@@ -99,6 +99,38 @@ runTest(
   },
 );
 
+runTest(
+  "a run is judged by its test set, and goes on where that cannot be opened",
+  async (folder, small) => {
+    const start = (out: string, test: string) =>
+      train(folder, [
+        ...small,
+        ...flags({
+          "training.max_steps": 4,
+          "evaluation.every_n_epochs": 1,
+          "evaluation.knn_k": 3,
+          "evaluation.test_path": test,
+        }),
+        "--out",
+        out,
+      ]);
+    const [tested, untested] = await Promise.all([start("a", "pictures"), start("b", "nowhere")]);
+    for (const [out, { code, stderr }] of [["a", tested], ["b", untested]] as const) {
+      assert.equal(code, 0, stderr);
+      const lines = (await Deno.readTextFile(`${folder}/${out}/evaluations.jsonl`)).trim().split(
+        "\n",
+      );
+      const { figures } = JSON.parse(lines[0]);
+      const recall = figures.find(({ metric }: Figure) =>
+        metric === "folder retrieval R@1"
+      ).percent;
+      if (out === "a") assert.equal(recall, 100, "every picture finds itself in the gallery");
+      else assert.match(stderr, /warning: .*nowhere.*judged by all others instead/);
+    }
+    assert.doesNotMatch(tested.stderr, /warning/);
+  },
+);
+
 runTest("evaluate says what is wrong", async (folder) => {
   await Deno.mkdir(`${folder}/empty`);
   await Deno.writeTextFile(`${folder}/text.safetensors`, "no weights");
