@@ -39,6 +39,10 @@ export interface LoadedModel {
   model: DinoModel;
   /** Its weights. */
   weights: Map<string, Float32Array>;
+  /** Whether the head's are among them; else it has its initial ones. */
+  hasHead: boolean;
+  /** The loss's centre [K], of a checkpoint. */
+  center?: Float32Array;
   /** Whose weights they are, for tables. */
   name: string;
   /** The file that they come from. */
@@ -73,9 +77,10 @@ export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
         `Expected a checkpoint or a run's folder beside --student but found the weights ${file}: leave it out`,
       );
     }
-    const { weights } = await readWeights(file, specs);
+    const { weights, missing } = await readWeights(file, specs);
     const name = folder === undefined ? basename(file) : who;
-    return { config, model, weights: complete(model, weights), name, file, folder };
+    const all = complete(model, weights);
+    return { config, model, weights: all, hasHead: !missing.length, name, file, folder };
   }
   const weights = state[who];
   for (const { name, shape } of specs) {
@@ -88,7 +93,8 @@ export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
       );
     }
   }
-  return { config, model, weights, name: `${who} at step ${state.step}`, file, folder };
+  const name = `${who} at step ${state.step}`;
+  return { config, model, weights, hasHead: true, center: state.center, name, file, folder };
 }
 
 /** The head is not used: where a file has none, any will do. */
