@@ -1,0 +1,125 @@
+/**
+ * `deno task look attention`: where the class token of the last block looks.
+ *
+ * @module
+ */
+import type { Picture } from "../../lib/data/image.ts";
+import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
+import { many } from "../data/words.ts";
+import { type ColorMap, fieldOf, overlay, spotlight } from "./colors.ts";
+import { checkSize, framed } from "./frame.ts";
+import { Output } from "./output.ts";
+import type { Session } from "./session.ts";
+import { type Cell, contactSheet, fitted, type Row } from "./sheet.ts";
+
+/** Options of the command. */
+export interface AttentionOptions {
+  /** Folder of the results. */
+  out: string;
+  /** Side of the image in pixels; by default what the model was trained with. */
+  size?: number;
+  /** Keep the shape of the picture. */
+  whole: boolean;
+  /** Also draw the patches that hold this share of the attention. */
+  threshold?: number;
+  /** Blend from patch to patch. */
+  smooth: boolean;
+  /** Colours. */
+  map: ColorMap;
+  /** Weight of the colours. */
+  alpha: number;
+  /** How many pictures at most. */
+  images?: number;
+}
+
+/** A single picture is drawn at least so large; on a sheet a little smaller. */
+const SIDE = 320, SHEET_SIDE = 168;
+
+/** Rows of a contact sheet. */
+const MOST_ROWS = 24;
+
+/** Writes the pictures, and says where they are. */
+export async function lookAttention(
+  session: Session,
+  paths: readonly string[],
+  options: AttentionOptions,
+): Promise<void> {
+  const { vit } = session.loaded.model;
+  const { imageSize, patchSize: patch, heads } = vit.config;
+  const { size = imageSize, whole } = options;
+  checkSize(size, patch);
+  const output = new Output(options.out), rows: Row[] = [];
+  let done = 0;
+  for await (const { id, picture } of session.shown(paths, options.images, 4 * size * size)) {
+    const { gpu, params } = await session.gpu();
+    const { shown, input } = framed(picture, { size, patch, whole }, session.config);
+    const { width, height, channels = 3 } = shown;
+    const images = gpu.tensor(input, [1, channels, height, width]);
+    const { grid, attention } = await lookAt(gpu, vit, params, images);
+    images.destroy();
+    const tokens = 1 + grid[0] * grid[1];
+    const maps = Array.from(
+      { length: heads },
+      (_, h) => Float64Array.from(attention.subarray(h * tokens + 1, (h + 1) * tokens)),
+    );
+    const mean = maps[0].map((_, i) => maps.reduce((sum, map) => sum + map[i] / heads, 0));
+    const folder = output.nameOf(id);
+    const base = fitted(shown, Math.max(SIDE, width, height));
+    await output.png(`${folder}/input`, base);
+    const cells: Cell[] = [{ picture: base, label: "input" }], masks: Cell[] = [];
+    for (const [h, map] of [mean, ...maps].entries()) {
+      const name = h ? `head ${h}` : "mean";
+      const { picture, peak } = drawn(base, map, grid, options);
+      await output.png(`${folder}/${name.replace(" ", "-")}`, picture);
+      cells.push({ picture, label: `${name} ×${peak.toFixed(1)}` });
+      if (options.threshold === undefined) continue;
+      const mask = attentionMask(map, options.threshold);
+      const lit = spotlight(base, fieldOf(mask, grid, base, false));
+      await output.png(`${folder}/${name.replace(" ", "-")}-mask`, lit);
+      const kept = mask.reduce((sum, value) => sum + value, 0) / mask.length;
+      masks.push({ picture: lit, label: `${Math.round(100 * kept)}% of patches` });
+    }
+    if (rows.length < MOST_ROWS) {
+      rows.push({ cells });
+      if (masks.length) rows.push({ cells: [{ picture: blank(base) }, ...masks] });
+    }
+    session.progress.show(`${many(++done, "picture")} done`);
+  }
+  session.progress.end();
+  const sheet = await output.png("sheet", contactSheet(rows, SHEET_SIDE));
+  console.log(
+    `${sheet}: ${many(done, "picture")}, ${
+      many(heads, "head")
+    } and their mean; one PNG each below ` +
+      `${output.folder}`,
+  );
+}
+
+/** The map over the picture, from its least to its most attended patch; that one's attention over the average. */
+function drawn(
+  base: Picture,
+  map: Float64Array,
+  grid: readonly [number, number],
+  { map: colors, alpha, smooth }: AttentionOptions,
+): { picture: Picture; peak: number } {
+  const least = Math.min(...chunks(map, Math.min)), most = Math.max(...chunks(map, Math.max));
+  const scaled = map.map((value) => most > least ? (value - least) / (most - least) : 0);
+  const total = map.reduce((a, b) => a + b, 0);
+  return {
+    picture: overlay(base, fieldOf(scaled, grid, base, smooth), colors, alpha),
+    peak: total > 0 ? most * map.length / total : 1,
+  };
+}
+
+/** Extremes of pieces: a call takes only so many arguments. */
+function chunks(values: Float64Array, extreme: (...values: number[]) => number): number[] {
+  const step = 4096;
+  return Array.from(
+    { length: Math.ceil(values.length / step) },
+    (_, i) => extreme(...values.subarray(i * step, (i + 1) * step)),
+  );
+}
+
+function blank({ width, height }: Picture): Picture {
+  return { width, height, data: new Uint8Array(4 * width * height).fill(255) };
+}

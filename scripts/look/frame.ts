@@ -1,0 +1,79 @@
+/**
+ * From a picture to what the model gets of it.
+ *
+ * @module
+ */
+import type { Config } from "../../lib/config.ts";
+import { type Picture, planesOf } from "../../lib/data/image.ts";
+import { resizeBicubic } from "../../lib/data/resample.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+
+/** A picture at the size that the model looks at. */
+export interface Framed {
+  /** As it looks, 0 to 255. */
+  shown: Picture;
+  /** Normalised, [C, H, W]. */
+  input: Float32Array;
+}
+
+/** How pictures are framed. */
+export interface Framing {
+  /** Side of the central square, or of the shorter side with `whole`; a multiple of `patch`. */
+  size: number;
+  /** Side of a patch. */
+  patch: number;
+  /** Take the whole picture, its longer side rounded to patches. */
+  whole: boolean;
+}
+
+/**
+ * Checks that patches fill a size.
+ *
+ * @throws {HatchlingError} Naming the sizes that fit.
+ */
+export function checkSize(size: number, patch: number): void {
+  if (Number.isInteger(size) && size >= patch && size % patch === 0) return;
+  const below = Math.max(patch, Math.floor(size / patch) * patch);
+  const fits = size < patch ? [patch, 2 * patch] : [below, below + patch];
+  throw new HatchlingError(
+    `Expected --size to be a multiple of the model's patch size ${patch} but found ${size}: ` +
+      `${fits.join(" and ")} fit`,
+  );
+}
+
+/** The central square, or the whole picture; resized as PIL does. */
+export function framed(picture: Picture, framing: Framing, { augmentation }: Config): Framed {
+  const shown = framing.whole ? wholeOf(picture, framing) : squareOf(picture, framing.size);
+  const { width, height, channels = 3, data } = shown;
+  const area = width * height, input = new Float32Array(channels * area);
+  const { normalize_mean: mean, normalize_std: std } = augmentation;
+  for (let c = 0; c < channels; c++) {
+    const at = 4 * area * Math.floor(c / 3) + c % 3;
+    for (let i = 0; i < area; i++) {
+      input[c * area + i] = (data[at + 4 * i] / 255 - mean[c]) / std[c];
+    }
+  }
+  return { shown, input };
+}
+
+function wholeOf(picture: Picture, { size, patch }: Framing): Picture {
+  const { width, height } = picture, short = Math.min(width, height);
+  const side = (n: number) => {
+    return n === short ? size : Math.max(patch, Math.round(n * size / short / patch) * patch);
+  };
+  return resizeBicubic(picture, side(width), side(height));
+}
+
+/** The central square, at a size. */
+export function squareOf(picture: Picture, size: number): Picture {
+  const { width, height, channels = 3, data } = picture;
+  const side = Math.min(width, height);
+  if (width === height) return resizeBicubic(picture, size, size);
+  const left = Math.floor((width - side) / 2), top = Math.floor((height - side) / 2);
+  const planes = planesOf(channels), out = new Uint8Array(4 * side * side * planes);
+  for (let row = 0; row < planes * side; row++) {
+    const from = 4 * ((Math.floor(row / side) * height + top + row % side) * width + left);
+    out.set(data.subarray(from, from + 4 * side), 4 * side * row);
+  }
+  return resizeBicubic({ ...picture, width: side, height: side, data: out }, size, size);
+}

@@ -1,0 +1,133 @@
+/**
+ * `deno task look map`: a page with all pictures, similar ones near each other.
+ *
+ * @module
+ */
+import type { Picture } from "../../lib/data/image.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { vitEncoder } from "../../lib/eval/encode.ts";
+import { pca } from "../../lib/eval/pca.ts";
+import { bytes, count, many, percent, shown } from "../data/words.ts";
+import { squareOf } from "./frame.ts";
+import script from "./map.js" with { type: "text" };
+import style from "./map.css" with { type: "text" };
+import { Output } from "./output.ts";
+import { embedded, pageOf } from "./page.ts";
+import type { Session } from "./session.ts";
+import { spriteSheets } from "./sprites.ts";
+import { umapLayout } from "./umap.ts";
+
+/** Options of the command. */
+export interface MapOptions {
+  /** Folder of the results. */
+  out: string;
+  /** Neighbours that UMAP keeps together. */
+  neighbours: number;
+  /** Kind of label to begin with. */
+  colorBy?: string;
+  /** Side of a picture on the page. */
+  thumbnail: number;
+  /** Take only so many pictures of the set. */
+  maxImages: number;
+}
+
+/** Fewest pictures of which a map is made. */
+const LEAST = 3;
+
+/** Steps per side that places are rounded to. */
+const STEPS = 65535;
+
+/** Writes the page, and says where it is. */
+export async function lookMap(
+  session: Session,
+  _paths: readonly string[],
+  options: MapOptions,
+): Promise<void> {
+  const { thumbnail, colorBy, neighbours } = options;
+  if (neighbours < 2) {
+    throw new HatchlingError(`Expected --neighbours of at least 2 but found ${neighbours}`);
+  }
+  if (thumbnail < 8 || thumbnail > 256) {
+    throw new HatchlingError(`Expected --thumbnail from 8 to 256 pixels but found ${thumbnail}`);
+  }
+  const { loaded, config, progress } = session;
+  const dataset = await session.dataset();
+  const kinds = Object.keys(dataset.labels ?? {});
+  if (colorBy !== undefined && !kinds.includes(colorBy)) {
+    const there = kinds.length ? `one of ${kinds.join(", ")}` : "left out, as there is none,";
+    throw new HatchlingError(
+      `Expected --color-by, a kind of label of ${dataset.name}, to be ${there} but found ${colorBy}`,
+    );
+  }
+  const { gpu, params } = await session.gpu();
+  const encoder = vitEncoder(gpu, loaded.name, loaded.model.vit, params);
+  const { indices, whole } = await session.encode(dataset, encoder, options.maxImages);
+  const n = indices.length;
+  if (n < LEAST) {
+    throw new HatchlingError(
+      `Expected at least ${LEAST} sound pictures for a map but found ${n} in ${dataset.name}`,
+    );
+  }
+  const { project, explained } = pca(whole, 2);
+  const plane = project(whole);
+  const umap = await umapLayout(gpu, whole, plane, {
+    neighbors: neighbours,
+    seed: config.training.seed,
+    onProgress: (done, total) => progress.show(`UMAP: ${done} of ${total} epochs`),
+  });
+  const thumbnails: Picture[] = [];
+  for (const index of indices) {
+    thumbnails.push(squareOf(await dataset.picture(index), thumbnail));
+    progress.show(`thumbnails: ${thumbnails.length} of ${n}`);
+  }
+  progress.end();
+  const data = {
+    sprites: spriteSheets(thumbnails, thumbnail),
+    layouts: [
+      { name: "UMAP", places: rounded(umap) },
+      { name: "PCA", places: rounded(plane) },
+    ],
+    ids: indices.map((index) => shown(dataset.id(index))),
+    labels: kinds.map((kind) => {
+      const { values, names } = dataset.labels![kind];
+      return {
+        kind: shown(kind),
+        names: names.map(shown),
+        values: indices.map((index) => values[index]),
+      };
+    }),
+    first: Math.max(0, kinds.indexOf(colorBy ?? kinds[0])),
+  };
+  const all = many(dataset.length, "picture");
+  const part = n < dataset.length ? `${count(n)} of ${all}` : all;
+  const page = pageOf({
+    title: "Map of features",
+    about: `${part} of ${dataset.name}, ${loaded.file}. UMAP: ${Math.min(neighbours, n - 1)} ` +
+      `neighbours, cosine, seed ${config.training.seed}. PCA: ${
+        percent(explained[0] + explained[1])
+      } of the variance.`,
+    style,
+    body: `<main><p class="wait">This page needs JavaScript.</p></main>\n` +
+      `${embedded("data", data)}\n<script>\n${script}</script>`,
+  });
+  const file = new TextEncoder().encode(page);
+  const path = await new Output(options.out).write("map.html", file);
+  console.log(`${path}: ${part} (${bytes(file.length)})`);
+}
+
+/** Places in a square of whole steps, shapes kept: x, y, x, y, … */
+function rounded(places: Float64Array): number[] {
+  const ends = [0, 1].map((d) => {
+    let low = Infinity, high = -Infinity;
+    for (let i = d; i < places.length; i += 2) {
+      low = Math.min(low, places[i]);
+      high = Math.max(high, places[i]);
+    }
+    return [low, high];
+  });
+  const size = Math.max(...ends.map(([low, high]) => high - low)) || 1;
+  return Array.from(places, (value, i) => {
+    const [low, high] = ends[i % 2];
+    return Math.round(STEPS * (0.5 + (value - (low + high) / 2) / size));
+  });
+}

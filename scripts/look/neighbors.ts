@@ -1,0 +1,150 @@
+/**
+ * `deno task look neighbours`: the pictures of a set that are most similar to some.
+ *
+ * @module
+ */
+import type { Dataset } from "../../lib/data/dataset.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { vitEncoder } from "../../lib/eval/encode.ts";
+import type { FeatureArray } from "../../lib/eval/features.ts";
+import { nearest } from "../../lib/eval/nearest.ts";
+import { spreadIndices } from "../data/open.ts";
+import { many } from "../data/words.ts";
+import { squareOf } from "./frame.ts";
+import { Output } from "./output.ts";
+import { type Card, card, pageOf } from "./page.ts";
+import { indicesOf, type Session, sortNames } from "./session.ts";
+import { contactSheet, type Row } from "./sheet.ts";
+
+/** Options of the command. */
+export interface NeighborOptions {
+  /** Folder of the results. */
+  out: string;
+  /** Neighbours of each picture. */
+  k: number;
+  /** How many queries at most. */
+  images?: number;
+  /** Take only so many pictures of the set. */
+  maxImages?: number;
+}
+
+/** Side of a picture on page and sheet. */
+const SIDE = 112;
+
+interface Query {
+  dataset: Dataset;
+  index: number;
+  features: Float32Array;
+  /** Its own row in the gallery, −1 if it has none. */
+  own: number;
+}
+
+/** Writes a sheet and a page, and says where they are. */
+export async function lookNeighbors(
+  session: Session,
+  asked: readonly string[],
+  options: NeighborOptions,
+): Promise<void> {
+  const dataset = await session.dataset();
+  const { paths, ids } = await sortNames(asked);
+  const indices = indicesOf(dataset, ids);
+  const { gpu, params } = await session.gpu();
+  const { vit } = session.loaded.model;
+  const encoder = vitEncoder(gpu, session.loaded.name, vit, params);
+  const { indices: kept, whole: gallery } = await session.encode(
+    dataset,
+    encoder,
+    options.maxImages ?? session.config.evaluation.max_images,
+  );
+  const rowOf = new Map(kept.map((index, row) => [index, row]));
+  const [n, dim] = gallery.shape;
+  const k = Math.min(options.k, n - 1);
+  if (k < 1) {
+    throw new HatchlingError(
+      `Expected at least 2 sound pictures in ${dataset.name} but found ${n}: set data.path to a larger set`,
+    );
+  }
+  const queries: Query[] = [];
+  if (paths.length) {
+    const files = await session.files(paths, session.config.data.max_pixels);
+    const encoded = await session.encode(files, encoder);
+    if (encoded.indices.length < files.length && files.skipped.length) {
+      session.progress.say(`note: ${files.skipped[0].file}: ${files.skipped[0].reason}`);
+    }
+    const chosen = spreadIndices(encoded.indices.length, options.images ?? encoded.indices.length);
+    for (const row of chosen) {
+      const features = encoded.whole.data.subarray(row * dim, (row + 1) * dim);
+      queries.push({ dataset: files, index: encoded.indices[row], features, own: -1 });
+    }
+  }
+  const own = indices.length || paths.length
+    ? indices
+    : spreadIndices(n, options.images ?? 8).map((row) => kept[row]);
+  const missing = own.filter((index) => !rowOf.has(index));
+  if (missing.length) {
+    throw new HatchlingError(
+      `Expected ${
+        dataset.id(missing[0])
+      } among the ${n} pictures that were taken but it is not: it is ` +
+        "damaged, or --max-images left it out",
+    );
+  }
+  for (const index of own) {
+    const row = rowOf.get(index)!;
+    const features = gallery.data.subarray(row * dim, (row + 1) * dim);
+    queries.push({ dataset, index, features, own: row });
+  }
+
+  const data = new Float32Array(queries.length * dim);
+  queries.forEach(({ features }, i) => data.set(features, i * dim));
+  const found = await nearest(
+    gpu,
+    { data, shape: [queries.length, dim] } satisfies FeatureArray,
+    gallery,
+    k,
+    { exclude: queries.map(({ own }) => own) },
+  );
+  const rows: Row[] = [], sections: string[] = [];
+  for (const [q, { dataset: from, index }] of queries.entries()) {
+    const query: Card = { ...await shown(from, index), query: true };
+    const cards: Card[] = [query];
+    const row: Row = { cells: [{ picture: query.picture, framed: true }] };
+    for (let j = 0; j < k; j++) {
+      const similarity = found.similarity[q * k + j];
+      const one = await shown(dataset, kept[found.indices[q * k + j]]);
+      const facts = [`similarity ${similarity.toFixed(3)}`, ...one.facts];
+      cards.push({ ...one, facts });
+      row.cells.push({
+        picture: one.picture,
+        label: similarity.toFixed(3).replace("-", "−"),
+      });
+    }
+    rows.push(row);
+    sections.push(`<section><div class="row">${cards.map(card).join("\n")}</div></section>`);
+  }
+  const output = new Output(options.out);
+  const sheet = await output.png("sheet", contactSheet(rows, SIDE));
+  const page = await output.text(
+    "neighbours.html",
+    pageOf({
+      title: "Nearest neighbours",
+      about:
+        `${session.loaded.file}: the ${k} of ${
+          many(n, "picture")
+        } of ${dataset.name} whose features ` +
+        "have the largest cosine similarity to those of the framed picture.",
+      body: `<main>${sections.join("\n")}</main>`,
+    }),
+  );
+  console.log(`${page}\n${sheet}: ${many(queries.length, "query", "queries")}, ${k} of ${n} each`);
+}
+
+/** A picture as the model sees it, with its name and labels. */
+export async function shown(dataset: Dataset, index: number): Promise<Card> {
+  const picture = await dataset.picture(index);
+  const side = Math.min(2 * SIDE, picture.width, picture.height);
+  const facts = Object.entries(dataset.labels ?? {}).map(([kind, { values, names }]) =>
+    `${kind}: ${names[values[index]]}`
+  );
+  return { picture: squareOf(picture, side), id: dataset.id(index), facts };
+}

@@ -1,0 +1,104 @@
+/** scripts/look.ts as users start it. */
+import assert from "node:assert/strict";
+import { pictureOf } from "../../scripts/figures/sheet.ts";
+import { assertSameFile, errorOf, flags, path, runTest, train } from "../support/runs.ts";
+
+async function look(cwd: string, ...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "-A", path("scripts/look.ts"), ...args],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(120_000),
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+async function filesBelow(folder: string, below = ""): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${below}`)) {
+    const inside = below ? `${below}/${name}` : name;
+    if (isDirectory) names.push(...await filesBelow(folder, inside));
+    else names.push(inside);
+  }
+  return names.sort();
+}
+
+runTest(
+  "look makes the same pictures and pages of a run every time, and says what it cannot",
+  async (folder, small) => {
+    const settings = flags({ "training.max_steps": 2, "evaluation.view_retrieval": "false" });
+    const run = await train(folder, [...small, ...settings, "--out", "run"]);
+    assert.equal(run.code, 0, run.stderr);
+    await Deno.rename(
+      `${folder}/pictures/odd/1.png`,
+      `${folder}/pictures/odd/<b>&.png`,
+    );
+    await Deno.writeTextFile(`${folder}/words.png`, "no picture");
+
+    const commands: Record<string, string[]> = {
+      attention: ["pictures", "--size", "48", "--threshold", "0.6"],
+      pca: ["pictures/odd/5.png", "pictures/even/0.png", "--whole", "--size", "24", "--foreground"],
+      neighbours: ["even/2.png", "pictures/odd/3.png", "-k", "2"],
+      prototypes: ["--prototypes", "3", "--images", "2"],
+      map: ["--color-by", "folder", "--thumbnail", "16"],
+    };
+    const both = await Promise.all([1, 2].map(async (turn) => {
+      const out: string[] = [];
+      for (const [name, args] of Object.entries(commands)) {
+        const result = await look(folder, name, "run", ...args, "--out", `out${turn}/${name}`);
+        assert.equal(result.code, 0, `${name}: ${result.stderr}`);
+        out.push(result.stdout.replaceAll(`out${turn}`, "out"));
+      }
+      return out;
+    }));
+    assert.deepEqual(both[0], both[1]);
+    const names = await filesBelow(`${folder}/out1`);
+    assert.deepEqual(names, await filesBelow(`${folder}/out2`));
+    for (const name of names) await assertSameFile(folder, `out1/${name}`, `out2/${name}`);
+
+    const of = (start: string) => names.filter((name) => name.startsWith(start));
+    const attention = of("attention/even/0.png/");
+    assert.equal(attention.filter((name) => /\/head-\d\.png$/.test(name)).length, 2);
+    assert.equal(attention.filter((name) => name.endsWith("-mask.png")).length, 3);
+    assert.ok(attention.includes("attention/even/0.png/mean.png"));
+    assert.equal(of("attention/").filter((name) => name.endsWith("/mean.png")).length, 8);
+    const read = async (name: string) => pictureOf(await Deno.readFile(`${folder}/out1/${name}`));
+    const { width, height } = await read("attention/even/0.png/mean.png");
+    assert.deepEqual([width, height], [288, 288]);
+    const [wide] = of("pca/").filter((name) => name.endsWith("pca.png"));
+    assert.ok((await read(wide)).width > 0);
+    for (const name of ["neighbours/sheet.png", "prototypes/sheet.png"]) await read(name);
+
+    const map = await Deno.readTextFile(`${folder}/out1/map/map.html`);
+    assert.ok(!map.includes("<b>&.png") && map.includes("\\u003cb>&.png"));
+    assert.doesNotMatch(map, /(src|href)="http/);
+    const page = await Deno.readTextFile(`${folder}/out1/neighbours/neighbours.html`);
+    assert.ok(!page.includes("<b>&.png"));
+    assert.match(both[0][3], /of 16 prototypes .* ln K = 2\.77/);
+
+    const cases: [RegExp, string[]][] = [
+      [/multiple of the model's patch size 8 but found 50: 48 and 56 fit/, [
+        "attention",
+        "run",
+        "--size",
+        "50",
+      ]],
+      [/words\.png: not a PNG/, ["attention", "run", "words.png"]],
+      [/words\.png: not a PNG/, ["pca", "run", "pictures/odd/5.png", "words.png"]],
+      [/or an id of .* but found none\.png: there is neither/, ["attention", "run", "none.png"]],
+      [/one folder alone, but found the folder pictures/, ["pca", "run", "pictures", "words.png"]],
+      [/to be one of folder but found vendor/, ["map", "run", "--color-by", "vendor"]],
+      [/--thumbnail from 8 to 256 pixels but found 4/, ["map", "run", "--thumbnail", "4"]],
+      [/teacher\.safetensors or a checkpoint in pictures/, ["map", "pictures"]],
+      [/at least 3 sound pictures .* found 2/, ["map", "run", "--max-images", "2"]],
+    ];
+    const results = await Promise.all(cases.map(([, args]) => look(folder, ...args)));
+    results.forEach((result, i) => {
+      assert.equal(result.code, 1, `${cases[i][1]}: ${result.stderr}`);
+      assert.match(errorOf(result), cases[i][0]);
+    });
+  },
+);
