@@ -6,7 +6,7 @@
 //   views  [N, 12]         vec4f, layout in lib/augmentation/parameters.ts; view n reads picture n mod B
 //   image  [2, N, P, H, W] u32, RGBA8; the first half is written
 //
-// Launch: [ceil(W * ceil(H / 4) / 64), N * P, 1]; one invocation per four output rows of a column and plane.
+// Launch: [ceil(W * ceil(H / 8) / 64), N * P, 1]; one invocation per eight output rows of a column and plane.
 //
 // PIL resizes columns first, then rows, and rounds to 8 bits after each: here the sum over a source row
 // is rounded before it enters the sum over rows, so no intermediate picture is stored. Taps beyond the
@@ -61,34 +61,43 @@ fn main(
 ) {
   let strip = group.x * 64u + local;
   let n = group.y / params.planes;
-  if (strip >= params.width * ((params.height + 3u) / 4u)) { return; }
+  if (strip >= params.width * ((params.height + 7u) / 8u)) { return; }
   let column = strip % params.width;
-  let row = strip / params.width * 4u;
-  let last_row = min(row + 3u, params.height - 1u);
+  let row = strip / params.width * 8u;
+  let last_row = min(row + 7u, params.height - 1u);
 
   // The matrix takes output pixel coordinates to source coordinates; its diagonal is the shrink factor
-  // (negative in x when flipped).
+  // (negative in x when flipped). The middle of an output pixel is a fraction, split into a whole source pixel
+  // and the rest: in singles it would be a few 10^-5 off, which weights show.
   let view = n * VIEW;
-  let transform = mat3x3f(views[view].xyz, views[view + 1u].xyz, views[view + 2u].xyz);
-  let box = views[view + 3u]; // left, top, width, height
-  let top = (transform * vec3f(f32(column) + 0.5, f32(row) + 0.5, 1.0)).xy;
-  let bottom = (transform * vec3f(f32(column) + 0.5, f32(last_row) + 0.5, 1.0)).y;
-  let shrink = transform[1].y;
-  let stretch = max(abs(vec2f(transform[0].x, shrink)), vec2f(1.0));
+  let shrink = vec2f(abs(views[view].x), views[view + 1u].y);
+  let box = vec4u(views[view + 3u]); // left, top, width, height
+  let size = vec2u(params.width, params.height);
+  let place = vec2u(select(column, params.width - 1u - column, views[view].x < 0.0), row);
+  let halves = (2u * place + 1u) * box.zw;
+  let whole = halves / (2u * size);
+  let middle = vec2f(halves - whole * 2u * size) / vec2f(2u * size);
+  let pixel = vec2i(box.xy + whole);
+  let stretch = max(shrink, vec2f(1.0));
   let support = 2.0 * stretch;
-  let low = vec2i(max(floor(top - support + 0.5), box.xy));
-  let high = vec2i(min(floor(vec2f(top.x, bottom) + support + 0.5), box.xy + box.zw));
+  let below = vec2f(0.0, f32(last_row - row) * shrink.y);
+  let low = max(pixel + vec2i(floor(middle - support + 0.5)), vec2i(box.xy));
+  let high = min(pixel + vec2i(floor(middle + below + support + 0.5)), vec2i(box.xy + box.zw));
   let narrow = 1.0 / stretch;
 
-  // Four rows and two columns at a time: rows share the weights of their columns, and no invocation takes
-  // more than 65535 turns of a loop, after which Mesa 22's software Vulkan silently leaves it. Weights beyond
-  // an output's support are 0.
+  // Four rows and two columns at a time: rows share the weights of their columns. `packView` refuses what
+  // would take an invocation over 65535 turns of its loops, after which Mesa 22's software Vulkan silently
+  // leaves them. Weights beyond an output's support are 0.
   let picture = table[n % params.batch];
   let first = picture.x + (group.y % params.planes) * picture.y * picture.z;
   var sum0 = vec4f(0.0);
   var sum1 = vec4f(0.0);
   var sum2 = vec4f(0.0);
   var sum3 = vec4f(0.0);
+  var sum4 = vec4f(0.0);
+  var sum5 = vec4f(0.0);
+  var sum6 = vec4f(0.0);
+  var sum7 = vec4f(0.0);
   for (var y = low.y; y < high.y; y += 4) {
     let rows = high.y - y;
     var at = first + u32(y) * picture.y + u32(low.x);
@@ -98,7 +107,7 @@ fn main(
     var r2 = vec3f(0.0);
     var r3 = vec3f(0.0);
     for (var x = low.x; x < high.x; x += 2) {
-      let t = (f32(x) - top.x + 0.5) * narrow.x;
+      let t = (f32(x - pixel.x) - middle.x + 0.5) * narrow.x;
       let w0 = cubic(t);
       let w1 = select(0.0, cubic(t + narrow.x), x + 1 < high.x);
       total += w0 + w1;
@@ -117,16 +126,24 @@ fn main(
       vec4f(to_byte(r2 * scale), 1.0),
       vec4f(to_byte(r3 * scale), 1.0),
     );
-    let t = (f32(y) - top.y + 0.5) * narrow.y;
-    let step = shrink * narrow.y;
+    let t = (f32(y - pixel.y) - middle.y + 0.5) * narrow.y;
+    let step = shrink.y * narrow.y;
     sum0 += bytes * (weights(t, narrow.y) * inside);
     sum1 += bytes * (weights(t - step, narrow.y) * inside);
     sum2 += bytes * (weights(t - 2.0 * step, narrow.y) * inside);
     sum3 += bytes * (weights(t - 3.0 * step, narrow.y) * inside);
+    sum4 += bytes * (weights(t - 4.0 * step, narrow.y) * inside);
+    sum5 += bytes * (weights(t - 5.0 * step, narrow.y) * inside);
+    sum6 += bytes * (weights(t - 6.0 * step, narrow.y) * inside);
+    sum7 += bytes * (weights(t - 7.0 * step, narrow.y) * inside);
   }
   let out = group.y * params.height * params.width + row * params.width + column;
   image[out] = pack(sum0.xyz / sum0.w);
   if (row + 1u < params.height) { image[out + params.width] = pack(sum1.xyz / sum1.w); }
   if (row + 2u < params.height) { image[out + 2u * params.width] = pack(sum2.xyz / sum2.w); }
   if (row + 3u < params.height) { image[out + 3u * params.width] = pack(sum3.xyz / sum3.w); }
+  if (row + 4u < params.height) { image[out + 4u * params.width] = pack(sum4.xyz / sum4.w); }
+  if (row + 5u < params.height) { image[out + 5u * params.width] = pack(sum5.xyz / sum5.w); }
+  if (row + 6u < params.height) { image[out + 6u * params.width] = pack(sum6.xyz / sum6.w); }
+  if (row + 7u < params.height) { image[out + 7u * params.width] = pack(sum7.xyz / sum7.w); }
 }

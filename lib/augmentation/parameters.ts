@@ -32,11 +32,20 @@ export interface OpsView {
   ops: readonly AugmentOp[];
 }
 
-/**
- * Source pixels that one output pixel may take in: kernels/augment_crop.wgsl walks them in blocks of
- * 4 rows × 2 columns and must stay below 65535 blocks.
- */
-const MAX_TAPS = 500_000;
+/** Output rows that one invocation of kernels/augment_crop.wgsl makes. */
+export const CROP_ROWS = 8;
+
+/** Turns of loops after which Mesa 22's software Vulkan silently leaves them. */
+const MAX_TURNS = 65_535;
+
+/** Turns that the crop takes at most: source rows in fours and, of each four, columns in pairs. */
+function cropTurns(box: { width: number; height: number }, width: number, height: number): number {
+  const reach = (from: number, to: number) => 4 * Math.max(1, from / to) + 1;
+  const between = (Math.min(CROP_ROWS, height) - 1) * box.height / height;
+  const rows = Math.min(box.height, between + reach(box.height, height));
+  const columns = Math.min(box.width, reach(box.width, width));
+  return Math.ceil(rows / 4) * (1 + Math.ceil(columns / 2));
+}
 
 /** Stage of the kernels in which an operation runs; a list must not go back. */
 const STAGE: Record<AugmentOp["op"], number> = {
@@ -162,8 +171,7 @@ export function packView(
       count++;
     }
   }
-  const taps = (from: number, to: number) => Math.min(from, 4 * Math.max(1, from / to));
-  if (taps(box.width, outWidth) * taps(box.height, outHeight) > MAX_TAPS) {
+  if (cropTurns(box, outWidth, outHeight) > MAX_TURNS) {
     throw new HatchlingError(
       `Expected a picture that shrinks less than ${box.width} × ${box.height} to ${outWidth} × ` +
         `${outHeight} pixels: reduce it first (data.max_pixels)`,

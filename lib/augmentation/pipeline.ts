@@ -11,7 +11,7 @@ import colorCode from "../../kernels/augment_color.wgsl" with { type: "text" };
 import blurCode from "../../kernels/augment_blur.wgsl" with { type: "text" };
 import finishCode from "../../kernels/augment_finish.wgsl" with { type: "text" };
 import { augmentationOptions } from "./options.ts";
-import { type OpsView, outputSize, packView, VIEW_FLOATS } from "./parameters.ts";
+import { CROP_ROWS, type OpsView, outputSize, packView, VIEW_FLOATS } from "./parameters.ts";
 
 const CROP: KernelSource = defineKernel("augment_crop", cropCode);
 const COLOR: KernelSource = defineKernel("augment_color", colorCode);
@@ -85,7 +85,7 @@ export function renderViews(
     gpu.dispatch(CROP, {
       tensors: [pixels, table, params, image],
       u32: [batch, planes, height, width],
-      workgroups: [Math.ceil(width * Math.ceil(height / 4) / 64), count, 1],
+      workgroups: [Math.ceil(width * Math.ceil(height / CROP_ROWS) / 64), count, 1],
     });
     gpu.dispatch(COLOR, {
       constants: { WG: area >= 4096 ? 256 : 64 },

@@ -1,6 +1,7 @@
 /** Every operation on the GPU against exact arithmetic on the CPU. */
 import assert from "node:assert/strict";
 import { applyOps, type AugmentOp } from "../../lib/augmentation.ts";
+import { packView, VIEW_FLOATS } from "../../lib/augmentation/parameters.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { Rng } from "../../lib/rng.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -134,6 +135,26 @@ gpuTest("applyOps() stays right when shrinking a large picture", async (gpu) => 
     const crop = { op: "resized_crop" as const, top: 1, left: 2, height: height - 1, size };
     const error = await difference(gpu, im, [{ ...crop, width: width - 2 }]);
     assert.ok(error.max <= 1 && error.mean <= 0.1, JSON.stringify({ height, width, error }));
+  }
+});
+
+gpuTest("applyOps() stays right up to the strongest shrinking that it takes", async (gpu) => {
+  const shrink = (side: number): AugmentOp[] => [
+    { op: "resized_crop", left: 0, top: 0, width: side, height: side, size: 16 },
+  ];
+  const side = 1720, data = new Uint8Array(3 * side ** 2);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = i % 3 ? Math.imul(i, i) >>> 7 : 255 * i / data.length;
+  }
+  const error = await difference(
+    gpu,
+    { width: side, height: side, channels: 3, data },
+    shrink(side),
+  );
+  assert.ok(error.max <= 1, `${error.max}`);
+  for (const side of [1760, 2800]) {
+    const view = { width: side, height: side, ops: shrink(side) };
+    assert.throws(() => packView(view, new Float32Array(VIEW_FLOATS)), /shrinks less than/);
   }
 });
 
