@@ -41,6 +41,7 @@ export type { DatasetModule, ModuleOptions } from "./lib/data/module_dataset.ts"
 export * from "./lib/diagnosis.ts";
 export { emaUpdate } from "./lib/ema.ts";
 export { DeviceError, HatchlingError } from "./lib/errors.ts";
+export { attentionMask, lookAt, type Looked } from "./lib/eval/attention.ts";
 export {
   type EncodedPictures,
   type EncodeOptions,
@@ -86,6 +87,13 @@ export {
   type KnnResult,
 } from "./lib/eval/knn.ts";
 export { nearest, type NearestOptions, type Neighbors } from "./lib/eval/nearest.ts";
+export { pca, type PrincipalComponents } from "./lib/eval/pca.ts";
+export {
+  type Prototype,
+  type PrototypeOptions,
+  type PrototypeUsage,
+  prototypeUsage,
+} from "./lib/eval/prototypes.ts";
 export { featureStd, rankMe, type RankOptions } from "./lib/eval/rank.ts";
 export { type Recall, retrieval, viewRetrieval } from "./lib/eval/retrieval.ts";
 export * from "./lib/gpu/mod.ts";

@@ -23,9 +23,13 @@ const context = canvas.getContext("2d");
 const state = { kind: data.first, dots: false, scale: 1, x: 0, y: 0, over: -1, lit: -1 };
 const hidden = labels.map(() => new Set());
 const places = Float32Array.from(layouts[0].places, (value) => value / STEPS - 0.5);
+const scaled = new Map();
 const sheets = sprites.sheets.map((uri) => {
   const image = new Image();
-  image.onload = draw;
+  image.onload = () => {
+    scaled.clear();
+    draw();
+  };
   image.src = uri;
   return image;
 });
@@ -80,14 +84,41 @@ const row = (i) => height / 2 - (places[2 * i + 1] - state.y) * unit();
 /** Side of a picture in CSS pixels: they grow more slowly than the map, so that zooming parts them. */
 function side() {
   const apart = 0.8 * Math.min(width, height) / Math.sqrt(n);
-  return Math.min(96, Math.max(4, Math.max(12, apart) * state.scale ** 0.6));
+  return Math.min(96, Math.max(4, Math.max(12, apart) * state.scale ** 0.5));
+}
+
+/**
+ * The sheets with thumbnails of so many pixels: scaled once, copied often, which needs no GPU. The last few sizes are
+ * kept.
+ */
+function sheetsOf(size) {
+  if (size >= sprites.size) return sheets;
+  if (!scaled.has(size)) {
+    if (scaled.size > 2) scaled.delete(scaled.keys().next().value);
+    scaled.set(
+      size,
+      sheets.map((sheet) => {
+        const small = document.createElement("canvas");
+        small.width = Math.max(1, sheet.naturalWidth / sprites.size * size);
+        small.height = Math.max(1, sheet.naturalHeight / sprites.size * size);
+        const brush = small.getContext("2d");
+        brush.imageSmoothingQuality = "high";
+        if (sheet.naturalWidth) brush.drawImage(sheet, 0, 0, small.width, small.height);
+        return small;
+      }),
+    );
+  }
+  return scaled.get(size);
 }
 
 function paint() {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  const size = side(), edge = size / 2 + 4;
-  context.imageSmoothingEnabled = size * ratio < sprites.size;
+  // Whole and even pixels, so that few sizes are made and each is copied as it is.
+  const pixels = 2 * Math.round(side() * ratio / 2), size = pixels / ratio, edge = size / 2 + 4;
+  const small = state.dots ? undefined : sheetsOf(pixels);
+  const cell = Math.min(pixels, sprites.size);
+  context.imageSmoothingEnabled = pixels > sprites.size;
   const dots = new Map(); // places by rank, −1 for those that are dimmed
   for (let i = 0; i < n; i++) {
     const x = column(i), y = row(i);
@@ -100,7 +131,9 @@ function paint() {
       continue;
     }
     context.globalAlpha = lit ? 1 : 0.08;
-    thumbnail(context, i, x - size / 2, y - size / 2, size);
+    const left = Math.round(x * ratio - pixels / 2) / ratio;
+    const top = Math.round(y * ratio - pixels / 2) / ratio;
+    thumbnail(context, i, left, top, size, small, cell);
     if (labels.length && lit && size >= 18) {
       context.fillStyle = colorOf(rankOf(i));
       context.fillRect(x - size / 2, y + size / 2, size, Math.max(2, size / 14));
@@ -128,10 +161,11 @@ function paint() {
   context.strokeRect(x, y, large, large);
 }
 
-function thumbnail(target, i, x, y, size) {
-  const sheet = sheets[Math.floor(i / sprites.perSheet)];
-  if (!sheet.complete || !sheet.naturalWidth) return;
-  const at = i % sprites.perSheet, s = sprites.size;
+/** Draws a picture from sheets whose thumbnails have a side of `s` pixels. */
+function thumbnail(target, i, x, y, size, from = sheets, s = sprites.size) {
+  const sheet = from[Math.floor(i / sprites.perSheet)];
+  if (sheet.complete === false) return;
+  const at = i % sprites.perSheet;
   const left = s * (at % sprites.columns), top = s * Math.floor(at / sprites.columns);
   target.drawImage(sheet, left, top, s, s, x, y, size, size);
 }

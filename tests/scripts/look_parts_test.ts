@@ -14,6 +14,8 @@ import { contactSheet, fitted } from "../../scripts/look/sheet.ts";
 import { spriteSheets } from "../../scripts/look/sprites.ts";
 import { umapLayout } from "../../scripts/look/umap.ts";
 import { paint, rgbAt } from "../data/support.ts";
+import guide from "../../docs/guides/pictures.md" with { type: "text" };
+import source from "../../scripts/look.ts" with { type: "text" };
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 
@@ -185,4 +187,21 @@ gpuTest("umapLayout() parts two groups, the same way every time, copies too", as
   }
   const few = { data: features.data.subarray(0, 3 * dim), shape: [3, dim] as [number, number] };
   assert.equal((await umapLayout(gpu, few, start.subarray(0, 6), options)).length, 6);
+});
+
+Deno.test("the guide's commands and options exist, and its figures have alternative texts", () => {
+  const commands = [...guide.matchAll(/^deno task look (\w+) +(.*)$/gm)];
+  assert.ok(commands.length >= 8);
+  for (const [, command, rest] of commands) {
+    assert.match(source, new RegExp(`add\\(\\s*"${command}"`));
+    for (const [, option] of rest.matchAll(/--([\w-]+)/g)) {
+      assert.match(source, new RegExp(`"(-\\w, )?--${option}[" ]`), option);
+    }
+  }
+  for (const [, option] of guide.matchAll(/`--([\w-]+)[ `]/g)) {
+    assert.match(source, new RegExp(`"(-\\w, )?--${option}[" ]`), option);
+  }
+  const images = [...guide.matchAll(/!\[([^\]]*)\]\((pictures-\w+\.png)\)/g)];
+  assert.equal(images.length, 3);
+  for (const [, alt] of images) assert.ok(alt.length > 100);
 });
