@@ -57,6 +57,26 @@ export interface PrototypeUsage {
  * @param bottlenecks L2-normalised outputs of the head before its last layer, [n, d].
  * @param lastLayer Its last layer.
  * @throws {HatchlingError} When shapes do not fit or numbers are not finite.
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "../gpu/mod.ts";
+ * import { prototypeUsage } from "./prototypes.ts";
+ *
+ * const gpu = await openGpu();
+ * const weightV = { data: gpu.tensor(Float32Array.of(1, 0, 0, 1, -1, 0), [3, 2]) }; // K 3, d 2
+ * const weightG = { data: gpu.tensor(Float32Array.of(1, 1, 1), [3, 1]) };
+ * const bottlenecks = { data: Float32Array.of(1, 0, 0.8, 0.6, 0, 1), shape: [3, 2] as [number, number] };
+ * const { used, prototypes } = await prototypeUsage(gpu, bottlenecks, { weightV, weightG }, {
+ *   temperature: 0.1,
+ *   center: null,
+ *   most: 2,
+ *   pictures: 1,
+ * });
+ * console.log(used, prototypes[0].index, prototypes[0].rows); // 2 of 3 in use; #0 likes picture 0 most
+ * for (const { data } of [weightV, weightG]) data.destroy();
+ * gpu.destroy();
+ * ```
  */
 export async function prototypeUsage(
   gpu: Gpu,
