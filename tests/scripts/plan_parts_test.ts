@@ -1,0 +1,287 @@
+/** The parts of a plan: memory by purpose, evaluation, time, what would help; and `deno task plan` as users start it. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { type Config, parseConfig, parseOverrides } from "../../lib/config.ts";
+import { encodePictures, vitEncoder } from "../../lib/eval/encode.ts";
+import { type Gpu, openGpu, type Storage } from "../../lib/gpu/mod.ts";
+import { initialize, Parameters } from "../../lib/model/mod.ts";
+import { Trainer } from "../../lib/train_step.ts";
+import small from "../../configs/small.yaml" with { type: "text" };
+import tiny from "../../configs/tiny.yaml" with { type: "text" };
+import { evaluationBytes } from "../../scripts/plan/evaluation.ts";
+import { autoBatch, checkFits } from "../../scripts/plan/fit.ts";
+import { kindsOfTemporaries } from "../../scripts/plan/kinds.ts";
+import { remedies, withBatch } from "../../scripts/plan/remedies.ts";
+import { planStep } from "../../scripts/plan/step.ts";
+import { stepTime } from "../../scripts/plan/timing.ts";
+import { bytesText, tensorText } from "../../scripts/plan/words.ts";
+import { Feed } from "../../scripts/train/feed.ts";
+import { modelOf, trainerOptionsOf } from "../../scripts/train/settings.ts";
+import { Stepper } from "../../scripts/train/stepper.ts";
+import { gpuTest, lacksAdapter } from "../support/gpu.ts";
+import { lacks, testUnless } from "../support/permissions.ts";
+
+const SIZES = { largestPixels: 1024 };
+const config = (text: string, ...args: string[]): Config => parseConfig(text, parseOverrides(args));
+const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
+
+/** A GPU that binds 128 MiB, whatever the adapter. */
+async function withPortable(fn: (gpu: Gpu) => Promise<void>): Promise<void> {
+  const gpu = await openGpu({ limits: "portable" });
+  try {
+    await fn(gpu);
+  } finally {
+    gpu.destroy();
+  }
+}
+
+for (const [name, text] of [["tiny", tiny], ["small", small]]) {
+  for (
+    const args of [
+      [],
+      ["--training.gradient_accumulation_steps", "2"],
+      ["--training.recompute", "true"],
+      ["--training.gradient_accumulation_steps", "2", "--training.recompute", "true"],
+    ]
+  ) {
+    gpuTest(`planStep() tells bytes and FLOPs of ${[name, ...args].join(" ")}`, async (gpu) => {
+      const of = config(text, ...args);
+      const plan = await planStep(gpu, of, SIZES);
+      const before = gpu.memory.liveBytes;
+      const trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
+      const { batch_size: batchSize } = of.data;
+      const feed = new Feed(gpu, { loader: { batchSize, capacityPixels: batchSize * 1024 } }, of);
+      const stepper = await Stepper.record(gpu, trainer, feed);
+      assert.equal(plan.total, gpu.memory.liveBytes - before);
+      assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);
+      assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, stepper.cost);
+      for (const part of [stepper, feed, trainer]) part.destroy();
+
+      const bytes = new Map(plan.bytes.map(({ what, bytes }) => [what, bytes]));
+      const { student, teacher } = {
+        student: bytes.get("weights of the student"),
+        teacher: bytes.get("weights of the teacher"),
+      };
+      assert.equal(student, teacher);
+      assert.equal(bytes.get("moments of AdamW"), 2 * student!);
+      const { backbone, head } = plan.parameters;
+      assert.ok(student! >= 4 * (backbone + head) && student! < 4.8 * (backbone + head));
+      assert.ok(bytes.get("activations kept for the backward pass")! > 0);
+      assert.ok(plan.largest.length === 3 && plan.largest[0].bytes >= plan.largest[1].bytes);
+    });
+  }
+}
+
+Deno.test("kindsOfTemporaries() tells what lives at the peak, and adds up to what is taken", () => {
+  const storage = (label: string): Storage => ({ bytes: 0, destroyed: false, label });
+  const [view, kept, logits, later] = ["view", "tokens", "student_logits", "matmul"].map(storage);
+  const temporaries = new Map([
+    [view, { label: "view", bytes: 1, first: 0, last: 9 }],
+    [kept, { label: "tokens", bytes: 10, first: 1, last: 8 }],
+    [logits, { label: "student_logits", bytes: 100, first: 3, last: 5 }],
+    [later, { label: "matmul", bytes: 1000, first: 5, last: 6 }],
+    [storage("elsewhere"), { label: "matmul", bytes: 50, first: 6, last: 7 }],
+  ]);
+  assert.deepEqual(kindsOfTemporaries(temporaries, new Set([view]), 1200), [
+    { what: "views", bytes: 1 },
+    { what: "activations kept for the backward pass", bytes: 10 },
+    { what: "logits, and the weights they are made with", bytes: 100 },
+    { what: "working memory at the peak", bytes: 1000 },
+    { what: "room left in shared buffers", bytes: 89 },
+  ]);
+});
+
+testUnless(
+  [lacksAdapter],
+  "evaluationBytes() tells what an evaluation takes",
+  () =>
+    withPortable(async (gpu) => {
+      const of = config(small);
+      const { vit } = modelOf(of);
+      const teacher = new Parameters(gpu, vit.specs());
+      teacher.load(initialize(vit.specs(), 0));
+      const picture = { width: 32, height: 32, data: new Uint8Array(4096).fill(128) };
+      const dataset = {
+        name: "greys",
+        length: 130,
+        largestPixels: 1024,
+        picture: () => picture,
+        id: String,
+        skipped: [],
+      };
+      const before = gpu.memory.liveBytes;
+      await encodePictures(
+        gpu,
+        dataset,
+        Array.from({ length: 130 }, (_, i) => i),
+        [vitEncoder(gpu, "teacher", vit, teacher)],
+        { batchSize: 128, seed: 0, views: false, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] },
+      );
+      const took = gpu.memory.peakBytes - before;
+      const told = await evaluationBytes(gpu, of, 1024);
+      assert.ok(Math.abs(told / took - 1) < 0.1, `told ${told} but it took ${took}`);
+    }),
+);
+
+testUnless(
+  [lacksAdapter],
+  "checkFits() names the tensors that the adapter refuses, and what helps",
+  () =>
+    withPortable(async (gpu) => {
+      // Two global views of 8,192 pictures, 3 · 32² numbers each.
+      const large = withBatch(config(tiny), 8192);
+      await assert.rejects(checkFits(gpu, large, SIZES), (error: Error) => {
+        assert.equal(error.name, "HatchlingError");
+        assert.match(error.message, /201326592 bytes, more than the 134217728/);
+        assert.match(
+          error.message,
+          /largest tensors are tensor\[16384, 3, 32, 32\] \(views, 192 MiB\), patches\[262144, 192\]/,
+        );
+        assert.match(
+          error.message,
+          /\n {2}data\.batch_size 4096 and training\.gradient_accumulation_steps 2: /,
+        );
+        return true;
+      });
+      const held = await planStep(gpu, large, SIZES);
+      assert.ok(held.refused.length > 0);
+      assert.equal(gpu.memory.liveBytes, 0);
+      // Pictures that no buffer holds, and a parameter that cannot be bound.
+      const pictures = { largestPixels: gpu.limits.maxBufferSize };
+      await assert.rejects(
+        checkFits(gpu, config(tiny), pictures),
+        /pixels needs \d+ bytes in one buffer/,
+      );
+      const wide = config(tiny, "--model.projection_output_dim", "2000000");
+      await assert.rejects(
+        checkFits(gpu, wide, SIZES),
+        /head\.last_layer\.weight_v .* cannot|at once/,
+      );
+    }),
+);
+
+gpuTest(
+  "checkFits() refuses an evaluation that does not fit, and says which batch would",
+  async (gpu) => {
+    const { total, evaluation, peak } = await planStep(gpu, config(small), SIZES);
+    assert.equal(peak, Math.max(total, evaluation.bytes + evaluation.beside));
+    assert.ok(peak > total, "the test needs an evaluation that is larger than training");
+    const limited = config(small, "--device.memory_bytes", String(total));
+    const error: Error = await checkFits(gpu, limited, SIZES).then(
+      () => assert.fail(),
+      (error) => error,
+    );
+    assert.match(error.message, /^Expected an evaluation of .*evaluation\.batch_size \d+: /s);
+    const evaluating = {
+      ...limited.evaluation,
+      batch_size: +error.message.match(/size (\d+)/)![1],
+    };
+    await checkFits(gpu, { ...limited, evaluation: evaluating }, SIZES);
+    const beside = await planStep(gpu, config(small, "--evaluation.every_n_epochs", "1"), SIZES);
+    assert.equal(beside.peak, total + evaluation.bytes);
+  },
+);
+
+gpuTest("remedies() tells what each change saves, and only changes that do", async (gpu) => {
+  const of = config(small);
+  const plan = await planStep(gpu, of, SIZES);
+  const found = await remedies(gpu, of, SIZES, plan, Infinity);
+  const recompute = found.find(({ change }) => change === "training.recompute true")!;
+  const then = await planStep(gpu, config(small, "--training.recompute", "true"), SIZES);
+  assert.deepEqual(recompute, {
+    change: "training.recompute true",
+    helps: "training",
+    bytes: then.total,
+    saves: plan.total - then.total,
+    fits: true,
+  });
+  assert.ok(found.every(({ saves }) => saves > 0));
+  assert.ok(found.some(({ change }) => change === "evaluation.batch_size 64"));
+});
+
+gpuTest("autoBatch() takes the largest batch that fits", async (gpu) => {
+  const of = config(tiny, "--evaluation.batch_size", "1");
+  assert.equal((await autoBatch(gpu, of, SIZES, 1000)).batchSize, 64);
+  assert.equal((await autoBatch(gpu, of, SIZES, 5)).batchSize, 5);
+  const { peak } = await planStep(gpu, withBatch(of, 16), SIZES);
+  const limited = { ...of, device: { ...of.device, memory_bytes: peak } };
+  assert.equal((await autoBatch(gpu, limited, SIZES, 1000)).batchSize, 16);
+  const none = { ...of, device: { ...of.device, memory_bytes: 1000 } };
+  await assert.rejects(autoBatch(gpu, none, SIZES, 1000), { name: "HatchlingError" });
+});
+
+for (
+  const args of [[], [
+    "--model.drop_path_rate",
+    "0.1",
+    "--training.gradient_accumulation_steps",
+    "2",
+  ]]
+) {
+  gpuTest(`stepTime() adds up pieces of ${["tiny", ...args].join(" ")}`, async (gpu) => {
+    const time = await stepTime(gpu, config(tiny, ...args), SIZES);
+    const { seconds, views, blocks, rest, update } = time;
+    assert.ok(
+      [seconds, views, blocks, update].every((s) => s > 0 && s < 600),
+      JSON.stringify(time),
+    );
+    assert.ok(Math.abs(views + blocks + rest + update - seconds) < 1e-9);
+    assert.equal(time.measuredWith, 8);
+  });
+}
+
+Deno.test("bytesText() and tensorText() write numbers for people", () => {
+  assert.equal(bytesText(1), "1 KiB");
+  assert.equal(bytesText(1.5 * 2 ** 20), "1.5 MiB");
+  assert.equal(bytesText(27 * 2 ** 20), "27 MiB");
+  assert.equal(bytesText(1.5 * 2 ** 30), "1.50 GiB");
+  const tensor = { what: "pre_gelu[8, 4]", bytes: 2048 };
+  assert.equal(tensorText(tensor), "pre_gelu[8, 4] (hidden layer of an MLP, 2 KiB)");
+  assert.equal(tensorText({ ...tensor, what: "x[1]" }, false), "x[1]");
+});
+
+/** `deno task plan` in a process of its own. */
+async function plan(...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "-A", path("scripts/plan.ts"), ...args],
+    env: { NO_COLOR: "1" },
+    signal: AbortSignal.timeout(120_000),
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+const needs = [lacksAdapter, lacks("run", "read", "env", "ffi", "sys")];
+
+testUnless(needs, "plan tells a run in words", async () => {
+  const { code, stdout, stderr } = await plan(path("configs/tiny.yaml"), "--pictures", "100");
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^pictures +100, of 262144 pixels at most: 12 steps an epoch, 6 in all$/m);
+  assert.match(stdout, /^time +\d\S* s a step, /m);
+  assert.match(stdout, /MiB {4}activations kept for the backward pass$/m);
+});
+
+testUnless(needs, "plan --json tells a run to programs", async () => {
+  const args = ["--pictures", "100", "--no-time", "--json", "--data.batch_size", "auto"];
+  const { code, stdout, stderr } = await plan(path("configs/tiny.yaml"), ...args);
+  assert.equal(code, 0, stderr);
+  const found = JSON.parse(stdout);
+  assert.deepEqual(
+    [found.batch_size, found.steps_per_epoch, found.steps, found.seconds_per_step],
+    [64, 1, 1, null],
+  );
+  assert.equal(found.flops_per_epoch, found.flops);
+  assert.ok(found.remedies.length && found.limits.binding > 0 && found.total > 1e6);
+});
+
+testUnless(needs, "plan refuses what is wrong", async () => {
+  const none = await plan(path("configs/tiny.yaml"), "--pictures", "0");
+  assert.deepEqual([none.code, none.stdout], [1, ""]);
+  assert.match(none.stderr, /whole number of pictures from 1 on/);
+  const key = await plan(path("configs/tiny.yaml"), "--data.batch_sise", "4");
+  assert.equal(key.code, 1);
+  assert.match(key.stderr, /batch_size/);
+  const tight = ["--pictures", "100", "--device.memory_bytes", "1000000"];
+  const large = await plan(path("configs/tiny.yaml"), ...tight);
+  assert.deepEqual([large.code, large.stdout], [1, ""]);
+  assert.match(large.stderr, /at most \(device\.memory_bytes\)/);
+});
