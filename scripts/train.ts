@@ -12,6 +12,7 @@ import { DeviceError, HatchlingError } from "../lib/errors.ts";
 import { type Gpu, openGpu } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
 import { Trainer } from "../lib/train_step.ts";
+import { checkFits } from "./plan/fit.ts";
 import { type Arguments, readArguments } from "./train/arguments.ts";
 import { type RunExtra, saveWeights } from "./train/checkpoints.ts";
 import { Feed } from "./train/feed.ts";
@@ -22,7 +23,6 @@ import { look } from "./train/look.ts";
 import { heal } from "./train/heal.ts";
 import { examine } from "./train/non_finite.ts";
 import { loaderOf, openPictures, type Pictures } from "./train/pictures.ts";
-import { checkFits } from "./train/plan.ts";
 import { clock, Progress } from "./train/progress.ts";
 import {
   checkSameConfig,

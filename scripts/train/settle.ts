@@ -13,10 +13,11 @@ import {
   PRESET_KEYS,
   shortRun,
 } from "../../lib/preset.ts";
+import { autoBatch } from "../plan/fit.ts";
+import { withBatch } from "../plan/remedies.ts";
+import { stepTime } from "../plan/timing.ts";
 import type { Arguments } from "./arguments.ts";
-import { autoBatch, withBatch } from "./plan.ts";
 import type { Progress } from "./progress.ts";
-import { secondsPerStep } from "./timing.ts";
 
 /** What decides. */
 export interface Deciding {
@@ -83,7 +84,7 @@ export async function settle(
   if (seconds) {
     // Views and head are chosen by now, so a step can be measured as it will be.
     const likely = apply(choices);
-    step = await secondsPerStep(gpu, likely, sizes, (what) => progress.show(what, true));
+    step = (await stepTime(gpu, likely, sizes, (what) => progress.show(what, true))).seconds;
     progress.end();
     choices = choose(step / (likely.data.batch_size * accumulation)).filter(wanted);
   }

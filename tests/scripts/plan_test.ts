@@ -7,7 +7,8 @@ import { DryGpu } from "../../lib/gpu/dry.ts";
 import { Trainer } from "../../lib/train_step.ts";
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import { Feed } from "../../scripts/train/feed.ts";
-import { autoBatch, checkFits, planStep, withBatch } from "../../scripts/train/plan.ts";
+import { checkFits } from "../../scripts/plan/fit.ts";
+import { planStep } from "../../scripts/plan/step.ts";
 import { Progress } from "../../scripts/train/progress.ts";
 import { modelOf, trainerOptionsOf } from "../../scripts/train/settings.ts";
 import { settle } from "../../scripts/train/settle.ts";
@@ -62,7 +63,7 @@ gpuTest("DryGpu records what the real one records, and takes nothing of it", asy
 });
 
 gpuTest("checkFits() refuses what cannot fit, and says what would", async (gpu) => {
-  const little = config("--device.memory_bytes", "1000000");
+  const little = config("--device.memory_bytes", "1600000", "--evaluation.batch_size", "8");
   await assert.rejects(checkFits(gpu, little, SIZES), {
     name: "HatchlingError",
     message:
@@ -72,19 +73,6 @@ gpuTest("checkFits() refuses what cannot fit, and says what would", async (gpu) 
   await assert.rejects(checkFits(gpu, config(), { largestPixels }), /this adapter/);
   const { total } = await checkFits(gpu, config(), SIZES);
   assert.ok(total > 1e6);
-});
-
-gpuTest("autoBatch() takes the largest batch that fits", async (gpu) => {
-  const all = await autoBatch(gpu, config(), SIZES, 1000);
-  assert.equal(all.batchSize, 64);
-  assert.equal((await autoBatch(gpu, config(), SIZES, 5)).batchSize, 5);
-  const { total } = await planStep(gpu, withBatch(config(), 16), SIZES);
-  const limited = config("--device.memory_bytes", String(total));
-  assert.equal((await autoBatch(gpu, limited, SIZES, 1000)).batchSize, 16);
-  await assert.rejects(
-    autoBatch(gpu, config("--device.memory_bytes", "1000"), SIZES, 1000),
-    /at most/,
-  );
 });
 
 const dataset = {
