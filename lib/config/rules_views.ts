@@ -16,6 +16,10 @@ export function datasetOf(path: string | null): NonNullable<ParsedConfig["data"]
   return /\.m?[jt]s$/i.test(path) ? "module" : "folder";
 }
 
+function isEmoji(kind: ParsedConfig["data"]["dataset"]): boolean {
+  return kind === "emoji" || kind === "emoji_base";
+}
+
 /** Mean and standard deviation per channel. */
 export function normalizationOf(
   { augmentation, model: { in_chans: n } }: ParsedConfig,
@@ -111,20 +115,21 @@ const NEEDS = {
 function channelsOf({ dataset, path }: ParsedConfig["data"]): number[] | undefined {
   const kind = dataset ?? datasetOf(path);
   if (kind === "module" || (kind === "mnist" && path !== null)) return undefined;
-  return kind === "folder" || kind === "list" || kind === "emoji" ? [1, 3, 4] : [1, 3];
+  return kind === "folder" || kind === "list" || isEmoji(kind) ? [1, 3, 4] : [1, 3];
 }
 
 /** Rules of the sections `data` and `augmentation`. */
 export const VIEW_RULES: readonly Rule[] = [
   {
     keys: ["data.dataset", "data.path"],
-    text: "`data.dataset: emoji` takes no `data.path`, `mnist` may have one, all others need it.",
+    text:
+      "`data.dataset: emoji` or `emoji_base` takes no `data.path`, `mnist` may have one, all others need it.",
     check({ data: { dataset, path } }) {
       if (dataset !== null && dataset in NEEDS && path === null) {
         const what = NEEDS[dataset as keyof typeof NEEDS];
         return `expected data.path, ${what}, beside dataset ${dataset}`;
       }
-      if (dataset === "emoji" && path !== null) {
+      if (isEmoji(dataset) && path !== null) {
         return "expected no data.path beside the built-in emoji set - set data.dataset to " +
           datasetOf(path);
       }

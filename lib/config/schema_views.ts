@@ -17,15 +17,17 @@ export const data = z.strictObject({
     { aka: ["data_path", "dir", "root"] },
   ),
   dataset: key(
-    z.enum(["folder", "emoji", "mnist", "cifar10", "cifar100", "list", "module"]).nullable(),
+    z.enum(["folder", "emoji", "emoji_base", "mnist", "cifar10", "cifar100", "list", "module"])
+      .nullable(),
     null,
-    "Kind of data set: a `folder` of pictures, the built-in `emoji` set, `mnist` (IDX files), `cifar10` or " +
+    "Kind of data set: a `folder` of pictures, the built-in `emoji` set (`emoji_base` leaves skin tones out), `mnist` (IDX files), `cifar10` or " +
       "`cifar100` (the binary version), a `list` of files (CSV, TSV or one path a line), or a `module` of your own.",
     {
       derived:
         "`emoji` without `data.path`; with one `list` for .csv, .tsv and .txt, `module` for .ts, .js, .mts and .mjs, " +
         "else `folder`",
-      resolved: `"folder" | "emoji" | "mnist" | "cifar10" | "cifar100" | "list" | "module"`,
+      resolved:
+        `"folder" | "emoji" | "emoji_base" | "mnist" | "cifar10" | "cifar100" | "list" | "module"`,
     },
   ),
   split: key(

@@ -15,12 +15,13 @@ export interface DataConfig {
    */
   readonly path: string | null;
   /**
-   * Kind of data set: a `folder` of pictures, the built-in `emoji` set, `mnist` (IDX files),
-   * `cifar10` or `cifar100` (the binary version), a `list` of files (CSV, TSV or one path a line),
-   * or a `module` of your own. Default: `emoji` without `data.path`; with one `list` for .csv, .tsv
-   * and .txt, `module` for .ts, .js, .mts and .mjs, else `folder`.
+   * Kind of data set: a `folder` of pictures, the built-in `emoji` set (`emoji_base` leaves skin
+   * tones out), `mnist` (IDX files), `cifar10` or `cifar100` (the binary version), a `list` of
+   * files (CSV, TSV or one path a line), or a `module` of your own. Default: `emoji` without
+   * `data.path`; with one `list` for .csv, .tsv and .txt, `module` for .ts, .js, .mts and .mjs,
+   * else `folder`.
    */
-  readonly dataset: "folder" | "emoji" | "mnist" | "cifar10" | "cifar100" | "list" | "module";
+  readonly dataset: "folder" | "emoji" | "emoji_base" | "mnist" | "cifar10" | "cifar100" | "list" | "module";
   /**
    * Pictures to use: `all`, or one side: `train` to learn from, `val` what that leaves out, for
    * tools. A picture's side follows from its contents alone, so copies are on one side. MNIST and

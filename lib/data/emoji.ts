@@ -47,6 +47,8 @@ export interface EmojiOptions {
    * Channels of the pictures: 3 colour on white, 1 gray, 4 colour and alpha as in the sheets. Default 3.
    */
   channels?: DecodeChannels;
+  /** Also the emoji with a skin tone, after the one without. Default true. */
+  skinTones?: boolean;
   /** Called after each sheet, with the number done and of all. */
   onProgress?: Progress;
 }
@@ -56,7 +58,7 @@ export interface EmojiOptions {
  * Google's, then Twitter's, each in the order of the package's list, skin tones after their base emoji.
  *
  * Ids are vendor and code points ("google/1f600"). Labels: `category` (10), `subcategory` (99), `identity`
- * (3,786; the same emoji of both vendors), `vendor` (2).
+ * (3,786; the same emoji of both vendors), `vendor` (2). Without skin tones there are 3,822 pictures of 1,911.
  *
  * @throws {HatchlingError} when the package cannot be downloaded or is not what was expected.
  *
@@ -69,7 +71,8 @@ export interface EmojiOptions {
  * ```
  */
 export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
-  const { maxPixels = Infinity, channels = 3, numWorkers = 2, onProgress } = options;
+  const { maxPixels = Infinity, channels = 3, numWorkers = 2, skinTones = true, onProgress } =
+    options;
   using decoder = new Decoder({ workers: numWorkers, channels });
   const folder = await npmPackageDir("emoji-datasource", VERSION);
   const list: BaseEmoji[] = JSON.parse(await Deno.readTextFile(join(folder, "emoji.json")));
@@ -87,7 +90,8 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
       throw new HatchlingError(`Expected a sheet of emoji in ${file}: ${reason}. Delete ${folder}`);
     }
     for (const base of list) {
-      for (const emoji of [base, ...Object.values(base.skin_variations ?? {})]) {
+      const variations = skinTones ? Object.values(base.skin_variations ?? {}) : [];
+      for (const emoji of [base, ...variations]) {
         if (!emoji[`has_img_${vendor}`]) continue;
         pictures.push(resizeBicubic(cut(sheet, emoji), size.width, size.height));
         ids.push(`${vendor}/${emoji.unified.toLowerCase()}`);
@@ -99,7 +103,9 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
     }
   });
   return {
-    name: `emoji-datasource ${VERSION} (${VENDORS.join(", ")})`,
+    name: `emoji-datasource ${VERSION} (${VENDORS.join(", ")}${
+      skinTones ? "" : ", no skin tones"
+    })`,
     length: pictures.length,
     largestPixels: size.width * size.height,
     channels,

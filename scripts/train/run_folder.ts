@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, join } from "node:path";
-import type { Config } from "../../lib/config.ts";
+import { type Config, configDefaults } from "../../lib/config.ts";
 import type { MetricLine } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import {
@@ -183,7 +183,8 @@ export async function openMetrics(folder: string, step: number): Promise<Metrics
  * @throws {HatchlingError} Listing every key that changed what is trained.
  */
 export function checkSameConfig(config: Config, before: unknown, extend = false): void {
-  const [now, then] = [flatten(config), flatten(before)];
+  const now = flatten(config);
+  const then = flatten(withDefaults(before, configDefaults()));
   const longer = (key: string) =>
     extend && key === "training.num_epochs" && Number(now.get(key)) > Number(then.get(key));
   const changed = [...new Set([...now.keys(), ...then.keys()])].filter((key) =>
@@ -200,12 +201,24 @@ export function checkSameConfig(config: Config, before: unknown, extend = false)
   );
 }
 
+/** Keys that are newer than the run had what is now their default. */
+function withDefaults(value: unknown, defaults: unknown): unknown {
+  if (!isObject(value) || !isObject(defaults)) return value;
+  const kept = { ...defaults, ...value };
+  for (const key in value) kept[key] = withDefaults(value[key], defaults[key]);
+  return kept;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 function flatten(
   value: unknown,
   prefix = "",
   out = new Map<string, string>(),
 ): Map<string, string> {
-  if (value && typeof value === "object" && !Array.isArray(value)) {
+  if (isObject(value)) {
     for (const [key, inner] of Object.entries(value)) {
       flatten(inner, prefix ? `${prefix}.${key}` : key, out);
     }

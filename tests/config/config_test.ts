@@ -329,8 +329,9 @@ function anyConfig(): fc.Arbitrary<Config> {
   return free.map((any) => {
     // deno-lint-ignore no-explicit-any
     const { data, augmentation, model, loss, scheduler, training, evaluation } = any as any;
-    if (data.path === null) data.dataset = data.dataset === "mnist" ? "mnist" : "emoji";
-    else if (data.dataset === null || data.dataset === "emoji") data.dataset = "folder";
+    if (data.path === null) {
+      data.dataset = ["mnist", "emoji_base"].find((kind) => kind === data.dataset) ?? "emoji";
+    } else if (data.dataset === null || data.dataset.startsWith("emoji")) data.dataset = "folder";
     ["global_crop_scale", "local_crop_scale", "aspect_ratio", "gaussian_blur_sigma"]
       .forEach((name) => order(augmentation, name));
     // A whole configuration holds no null: shared numbers are in place of it.

@@ -44,6 +44,10 @@ permissionTest(
     assert.equal((await loader.batch(0)).usedPixels, 64 * 1024);
     loader.close();
     data.close?.();
+    const base = await openDataset({ dataset: "emoji_base" });
+    assert.equal(base.labels!.category.names.length, 10);
+    const wanted = ids.filter((id) => !/-1f3f[b-f]/.test(id));
+    assert.deepEqual(Array.from({ length: base.length }, (_, i) => base.id(i)), wanted);
     const small = await openDataset({ dataset: "emoji", maxPixels: 256 });
     assert.deepEqual([(await small.picture(0)).width, small.largestPixels], [16, 256]);
   },

@@ -61,7 +61,7 @@ filesTest("openDataset() says which kinds there are and what they need", async (
   }
   await fails(
     openDataset({ dataset: "toString" as DatasetKind }),
-    /one of folder, list, emoji, mnist, cifar10, cifar100, module but found "toString"/,
+    /one of folder, list, emoji, emoji_base, mnist, cifar10, cifar100, module but found "toString"/,
   );
 });
 
