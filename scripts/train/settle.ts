@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Config } from "../../lib/config.ts";
+import { type Config, parseConfig, stringifyConfig } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import {
@@ -98,7 +98,8 @@ export async function settle(
   const steps = Math.min(settled.training.num_epochs * perEpoch, training.max_steps ?? Infinity);
   const warning = shortRun(steps, step ? { steps: perEpoch, secondsPerStep: step } : undefined);
   if (warning) console.error(`warning: ${warning}`);
-  return settled;
+  // What was chosen beside what was given still has to obey the rules.
+  return parseConfig(stringifyConfig(settled), { file: "the configuration that was chosen" });
 }
 
 /** Epochs that a run must at least have. */
