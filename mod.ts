@@ -87,6 +87,7 @@ export {
   type KnnResult,
 } from "./lib/eval/knn.ts";
 export { nearest, type NearestOptions, type Neighbors } from "./lib/eval/nearest.ts";
+export { patchEncoder } from "./lib/eval/patches.ts";
 export { pca, type PrincipalComponents } from "./lib/eval/pca.ts";
 export {
   type Prototype,
