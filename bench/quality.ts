@@ -1,0 +1,191 @@
+/**
+ * Is it as good as PyTorch? `deno task bench:quality CONFIG [--epochs N] [--every N] [--threads N] [--out DIR]
+ * [--section.key value …]` trains one recipe in Hatchling and in the PyTorch reference of tests/golden, in turns:
+ * the same initial weights, the same crops (Hatchling makes each batch once), schedules worked out by each side.
+ * Both teachers are judged by the same code.
+ *
+ * Writes results.jsonl as it goes, and results.json and curves.svg at every evaluation.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { HatchlingError } from "../lib/errors.ts";
+import { type Encoder, pixelEncoder } from "../lib/eval/encode.ts";
+import { type Figure, measureFeatures } from "../lib/eval/evaluate.ts";
+import { encodeSides } from "../lib/eval/sides.ts";
+import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
+import { openGpu, record } from "../lib/gpu/mod.ts";
+import { writeFileAtomic } from "../lib/io/atomic.ts";
+import { initialize } from "../lib/model/mod.ts";
+import { evaluationOptionsOf, openTest } from "../scripts/evaluate/settings.ts";
+import { Feed } from "../scripts/train/feed.ts";
+import { chooseKernels } from "../scripts/train/kernels.ts";
+import { loaderOf, openPictures } from "../scripts/train/pictures.ts";
+import { clock, Progress } from "../scripts/train/progress.ts";
+import { modelOf, scheduleOf } from "../scripts/train/settings.ts";
+import { type QualityArguments, readQualityArguments } from "./quality/arguments.ts";
+import type { Contestant, Crops } from "./quality/contestant.ts";
+import { curvesSvg } from "./quality/figure.ts";
+import { openHatchling } from "./quality/hatchling.ts";
+import { openResults } from "./quality/files.ts";
+import { checkComparable } from "./quality/recipe.ts";
+import { reportText } from "./quality/report.ts";
+import { largestDifference, relativeDistance } from "./quality/results.ts";
+import { openTorch, type TorchOptions } from "./quality/torch.ts";
+import { machineName } from "./quality/machine.ts";
+
+async function main(args: QualityArguments): Promise<void> {
+  const { config } = args;
+  checkComparable(config);
+  const results = await openResults(args.out);
+  const progress = new Progress();
+
+  // Adapter, pictures, model: as `deno task train` has them.
+  await ensureAdapter();
+  const gpu = await openGpu({ limits: config.device.limits });
+  const { dataset } = await openPictures(config, args.out, progress);
+  const test = await openTest(config);
+  await chooseKernels(gpu, args.out, { measure: config.device.tune, progress });
+  const loader = loaderOf(dataset, config);
+  const { stepsPerEpoch } = loader;
+  const epochs = Math.min(args.epochs ?? Infinity, config.training.num_epochs);
+  const total = Math.min(epochs * stepsPerEpoch, config.training.max_steps ?? Infinity);
+  const model = modelOf(config);
+  const weights = initialize(model.specs(), config.training.seed);
+
+  // All pictures once as images of the model's size, for PyTorch; and pixels as the baseline.
+  const options = { ...evaluationOptionsOf(config), test };
+  const encode = (encoders: Encoder[]) => encodeSides(gpu, dataset, encoders, options);
+  const size = model.vit.config.imageSize;
+  const imageEncoder: Encoder = {
+    ...pixelEncoder(config.model.in_chans),
+    name: "images",
+    size,
+    imageBytes: 4 * config.model.in_chans * size ** 2,
+  };
+  progress.show("preparing the pictures of the evaluations", true);
+  const [images, pixels] = await encode([imageEncoder, pixelEncoder(config.model.in_chans)]);
+  const judge = async (sides: typeof images, name: string): Promise<Figure[]> =>
+    (await measureFeatures(gpu, sides, name, options)).figures;
+  const baseline = await judge(pixels, "raw pixels");
+
+  // The crops of a batch, recorded once; everybody's step.
+  const feed = new Feed(gpu, { loader, dataset }, config);
+  const cropping = await record(gpu, () => feed.views());
+  const contestants: Contestant[] = [];
+  const ours = (name: string, seed: number) =>
+    openHatchling(gpu, {
+      name,
+      config,
+      model,
+      seed,
+      crops: cropping.outputs,
+      encodeWith: async (encoder) => (await encode([encoder]))[0],
+    });
+  const theirs = async (name: string, dtype: TorchOptions["dtype"]) => {
+    const { threads } = args;
+    const shared = { config, threads, stepsPerEpoch, model, weights, images };
+    const { contestant, versions } = await openTorch({ ...shared, name, dtype });
+    contestants.push(contestant);
+    return versions;
+  };
+  try {
+    contestants.push(await ours("Hatchling", config.training.seed));
+    const versions = await theirs("PyTorch", "float32");
+    if (args.float64) await theirs("PyTorch float64", "float64");
+    for (const seed of args.seeds) {
+      contestants.push(await ours(`Hatchling seed ${seed}`, seed));
+    }
+    await results.begin({
+      kind: "setup",
+      command: `deno task bench:quality ${Deno.args.join(" ")}`,
+      adapter: gpu.info.description,
+      machine: await machineName(),
+      deno: Deno.version.deno,
+      torch: `${versions.torch}, NumPy ${versions.numpy}`,
+      threads: args.threads,
+      data: `${dataset.length} pictures from ${dataset.name}`,
+      steps: total,
+      stepsPerEpoch,
+      names: contestants.map(({ name }) => name),
+      baseline,
+    });
+
+    const evaluate = async (step: number) => {
+      const figures: Figure[] = [];
+      const distance: (number | null)[] = [];
+      let crossCheck = 0;
+      let first: ReadonlyMap<string, Float32Array> | undefined;
+      for (const contestant of contestants) {
+        progress.show(`evaluating: ${contestant.name}`);
+        const { sides, own } = await contestant.encode();
+        const found = await judge(sides, contestant.name);
+        figures.push(...found);
+        if (own) crossCheck = Math.max(crossCheck, largestDifference(found, own));
+        const teacher = await contestant.teacher();
+        first ??= teacher;
+        if (!contestant.sameStart) distance.push(null);
+        else distance.push(step === 0 ? 0 : relativeDistance(first, teacher, weights));
+      }
+      await results.add({ kind: "evaluation", step, figures, crossCheck, distance });
+      const { summary, steps } = results;
+      const json = JSON.stringify(summary, null, 2) + "\n";
+      for (
+        const [file, text] of [["results.json", json], ["curves.svg", curvesSvg(summary, steps)]]
+      ) {
+        await writeFileAtomic(join(args.out, file), new TextEncoder().encode(text));
+      }
+    };
+
+    // In turns, so that nobody disturbs another.
+    await evaluate(0);
+    const valuesOf = scheduleOf(config, stepsPerEpoch);
+    const started = performance.now();
+    for (let step = 0; step < total; step++) {
+      await feed.micro(step, 0);
+      const start = performance.now();
+      cropping.run();
+      const crops: Crops = {
+        tensors: cropping.outputs,
+        values: await gpu.read(cropping.outputs),
+      };
+      const cropsMs = performance.now() - start;
+      const values = valuesOf(step);
+      const found = [];
+      for (const contestant of contestants) found.push(await contestant.step(values, crops));
+      await results.add({
+        kind: "step",
+        step,
+        loss: found.map(({ loss }) => loss),
+        teacherEntropy: found.map(({ teacherEntropy }) => teacherEntropy),
+        ms: found.map(({ ms }) => ms),
+        cropsMs,
+      });
+      const done = step + 1;
+      const seconds = (performance.now() - started) / 1000;
+      progress.show(
+        `step ${done}/${total}  loss ` + found.map(({ loss }) => loss.toFixed(4)).join(" / ") +
+          `  ETA ${clock((total - done) * seconds / done)}`,
+        done === total,
+      );
+      const ends = done % stepsPerEpoch === 0 && done / stepsPerEpoch % args.every === 0;
+      if (ends || done === total) await evaluate(done);
+    }
+  } finally {
+    progress.end();
+    for (const contestant of contestants) await contestant.close();
+    loader.close();
+    dataset.close?.();
+    test?.close?.();
+  }
+  console.log(`\n${reportText(results.summary)}\n\nresults: ${args.out}`);
+  for (const part of [cropping, feed, gpu]) part.destroy();
+}
+
+try {
+  await main(await readQualityArguments(Deno.args));
+} catch (error) {
+  if (!(error instanceof HatchlingError)) throw error;
+  console.error(`error: ${error.message}`);
+  Deno.exit(1);
+}
