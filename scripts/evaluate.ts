@@ -1,6 +1,6 @@
 /**
  * What a model's features are worth:
- * `deno task evaluate RUN|WEIGHTS [--config FILE] [--data.path DIR] [--features F.npy] [--json]`.
+ * `deno task evaluate RUN|WEIGHTS [--config FILE] [--data.path DIR] [--patches] [--features F.npy] [--json]`.
  *
  * @module
  */
@@ -10,27 +10,24 @@ import { parseOverrides } from "../lib/config.ts";
 import type { Dataset } from "../lib/data/dataset.ts";
 import { openDataset } from "../lib/data/open.ts";
 import { HatchlingError } from "../lib/errors.ts";
-import { pixelEncoder, vitEncoder } from "../lib/eval/encode.ts";
+import { type Encoder, pixelEncoder, vitEncoder } from "../lib/eval/encode.ts";
 import { type Figure, figureTable, measureFeatures } from "../lib/eval/evaluate.ts";
+import { patchEncoder } from "../lib/eval/patches.ts";
 import { encodeSides } from "../lib/eval/sides.ts";
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
 import { openGpu } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
 import { readFile } from "../lib/io/files.ts";
 import { Parameters } from "../lib/model/mod.ts";
-import { checkFeaturesPath, writeFeatures } from "./evaluate/features_file.ts";
+import { checkFeaturesPath, patchesPath, writeFeatures } from "./evaluate/features_file.ts";
 import { loadModel, type ModelRequest } from "./evaluate/model.ts";
-import {
-  evaluationOptionsOf,
-  hasOtherPictures,
-  openTest,
-  withOtherPictures,
-} from "./evaluate/settings.ts";
+import { evaluationOptionsOf, hasOtherPictures, openTest } from "./evaluate/settings.ts";
 import { Progress } from "./train/progress.ts";
 import { datasetOptionsOf } from "./train/settings.ts";
 
 interface Options extends Pick<ModelRequest, "config" | "checkpoint" | "student"> {
   features?: string;
+  patches?: boolean;
   pixels?: boolean;
   json?: boolean;
 }
@@ -47,6 +44,10 @@ async function main(): Promise<void> {
       "--features <file>",
       "write the features as .npy, with ids and labels beside it as .csv",
     )
+    .option(
+      "--patches",
+      "measure patch tokens beside it: the cells of a grid of at most 4 × 4, side by side",
+    )
     .option("--pixels", "measure raw 16 × 16 pixels beside it")
     .option("--json", "one object instead of a table")
     .addHelpText(
@@ -57,8 +58,7 @@ async function main(): Promise<void> {
   const options = command.opts<Options>();
   if (options.features) checkFeaturesPath(options.features);
   const loaded = await loadModel({ path: command.args[0], ...options, overrides });
-  const other = hasOtherPictures(overrides);
-  const config = other ? withOtherPictures(loaded.config, overrides) : loaded.config;
+  const { config } = loaded;
 
   const progress = new Progress();
   const onProgress = (done: number, total: number, doing: string) =>
@@ -69,7 +69,15 @@ async function main(): Promise<void> {
   const gpu = await openGpu({ limits: config.device.limits });
   const weights = new Parameters(gpu, loaded.model.specs());
   weights.load(loaded.weights);
-  const encoders = [vitEncoder(gpu, loaded.name, loaded.model.vit, weights)];
+  const { vit } = loaded.model, { features } = options;
+  // With where its features are to be written, if anywhere.
+  const encoders: (Encoder & { file?: string })[] = [
+    { ...vitEncoder(gpu, loaded.name, vit, weights), file: features },
+  ];
+  if (options.patches) {
+    const file = features && patchesPath(features);
+    encoders.push({ ...patchEncoder(gpu, `${loaded.name} (patches)`, vit, weights), file });
+  }
   if (options.pixels) encoders.push(pixelEncoder(config.model.in_chans));
 
   const settings = evaluationOptionsOf(config);
@@ -82,7 +90,7 @@ async function main(): Promise<void> {
   const encoded = performance.now();
   const figures: Figure[] = [], notes = notesOf([dataset, ...test ? [test] : []]);
   for (const [e, both] of sides.entries()) {
-    const { name } = encoders[e];
+    const { name, file } = encoders[e];
     const measured = await measureFeatures(gpu, both, name, {
       ...settings,
       probes: true,
@@ -90,16 +98,17 @@ async function main(): Promise<void> {
       onNote: (text) => void (notes.includes(text) || notes.push(text)),
     });
     figures.push(...measured.figures);
-    if (e === 0 && options.features) {
-      const files = await writeFeatures(options.features, both, measured.clusters);
+    if (file) {
+      const files = await writeFeatures(file, both, measured.clusters);
       notes.push(`features are in ${files.join(", ")}`);
     }
   }
   progress.end();
   const seconds = [(encoded - start) / 1000, (performance.now() - encoded) / 1000];
   if (loaded.folder !== undefined) {
-    if (other) notes.push("evaluation.json of the run keeps the figures of its own pictures");
-    else await addFigures(join(loaded.folder, "evaluation.json"), figures);
+    if (hasOtherPictures(overrides)) {
+      notes.push("evaluation.json of the run keeps the figures of its own pictures");
+    } else await addFigures(join(loaded.folder, "evaluation.json"), figures);
   }
 
   const { gallery, test: judged } = sides[0];

@@ -18,6 +18,11 @@ export function checkFeaturesPath(path: string): void {
   }
 }
 
+/** Beside F.npy, the class token's: F.patches.npy. */
+export function patchesPath(path: string): string {
+  return path.replace(/\.npy$/, ".patches.npy");
+}
+
 /**
  * Writes features as the encoder gave them (neither centred nor normalised), float32 [n, D]: F.npy with F.csv
  * (index, id, labels of each row), F.test.npy with F.test.csv where there is a test set, and F.views.npy, of a

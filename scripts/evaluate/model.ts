@@ -16,6 +16,7 @@ import { parseSafetensors } from "../../lib/io/safetensors.ts";
 import { readWeights } from "../../lib/io/weights.ts";
 import { type DinoModel, initialize } from "../../lib/model/mod.ts";
 import { modelOf } from "../train/settings.ts";
+import { forOtherPictures } from "./settings.ts";
 
 /** What is asked for. */
 export interface ModelRequest {
@@ -138,15 +139,11 @@ async function configOf(
   folder: string | undefined,
   { config, overrides }: ModelRequest,
 ): Promise<Config> {
-  const read = async (path: string) =>
-    parseConfig(new TextDecoder().decode(await readFile(path)), { file: path, overrides });
+  const parse = (text: string, from: string) =>
+    parseConfig(text, { file: from, overrides: forOtherPictures(overrides) });
+  const read = async (path: string) => parse(new TextDecoder().decode(await readFile(path)), path);
   if (config !== undefined) return await read(config);
-  if (state) {
-    return parseConfig(JSON.stringify(state.config), {
-      file: `${file} (its configuration)`,
-      overrides,
-    });
-  }
+  if (state) return parse(JSON.stringify(state.config), `${file} (its configuration)`);
   const beside = join(folder ?? dirname(file), "config.yaml");
   if (await exists(beside)) return await read(beside);
   throw new HatchlingError(

@@ -16,26 +16,18 @@ export function hasOtherPictures(overrides: readonly Override[]): boolean {
   return overrides.some(({ key }) => WHICH.includes(key));
 }
 
-/**
- * The configuration for other pictures than those of the run: kind, side and test set of the run's do not apply
- * to them.
- */
-export function withOtherPictures(config: Config, overrides: readonly Override[]): Config {
-  const keeps = (key: string) => overrides.some((override) => override.key === key);
-  const { data, evaluation } = config;
-  return {
-    ...config,
-    data: {
-      ...data,
-      dataset: keeps("data.dataset") ? data.dataset : undefined!,
-      path: keeps("data.path") ? data.path : null,
-      split: keeps("data.split") ? data.split : "all",
-    },
-    evaluation: {
-      ...evaluation,
-      test_path: keeps("evaluation.test_path") ? evaluation.test_path : null,
-    },
-  };
+/** What a run's configuration says of its own pictures. */
+const OWN = {
+  "data.dataset": "null",
+  "data.path": "null",
+  "data.split": "all",
+  "evaluation.test_path": "null",
+};
+
+/** A command line that names other pictures also takes back what the run's configuration says of its own. */
+export function forOtherPictures(overrides: readonly Override[]): Override[] {
+  if (!hasOtherPictures(overrides)) return [...overrides];
+  return [...Object.entries(OWN).map(([key, value]) => ({ key, value })), ...overrides];
 }
 
 /**

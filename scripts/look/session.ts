@@ -18,7 +18,6 @@ import { Parameters } from "../../lib/model/mod.ts";
 import { Rng } from "../../lib/rng.ts";
 import { opening, spreadIndices } from "../data/open.ts";
 import { type LoadedModel, loadModel, type ModelRequest } from "../evaluate/model.ts";
-import { hasOtherPictures, withOtherPictures } from "../evaluate/settings.ts";
 import { Progress } from "../train/progress.ts";
 import { datasetOptionsOf } from "../train/settings.ts";
 
@@ -41,9 +40,7 @@ export class Session {
   private constructor(loaded: LoadedModel, overrides: readonly Override[]) {
     this.loaded = loaded;
     this.overrides = overrides;
-    this.config = hasOtherPictures(overrides)
-      ? withOtherPictures(loaded.config, overrides)
-      : loaded.config;
+    this.config = loaded.config;
   }
 
   /** Loads a model; the GPU waits until it is needed. */

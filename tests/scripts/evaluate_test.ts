@@ -1,5 +1,7 @@
 /** scripts/evaluate.ts as users start it. */
 import assert from "node:assert/strict";
+import { configDefaults, type Override, parseConfig, stringifyConfig } from "../../lib/config.ts";
+import { forOtherPictures } from "../../scripts/evaluate/settings.ts";
 import type { Figure } from "../../lib/eval/evaluate.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { checkpoint, errorOf, flags, path, runTest, train } from "../support/runs.ts";
@@ -157,4 +159,30 @@ runTest("evaluate says what is wrong", async (folder) => {
     assert.equal(result.code, 1, result.stderr);
     assert.match(errorOf(result), cases[i][0]);
   });
+});
+
+Deno.test("forOtherPictures() takes back what the run says of its own pictures", () => {
+  const run =
+    "data: {dataset: mnist, split: train}\nmodel: {in_chans: 1}\nevaluation: {test_path: t}";
+  const under = (...overrides: Override[]) =>
+    parseConfig(run, { overrides: forOtherPictures(overrides) });
+  const own = under({ key: "data.num_workers", value: "1" });
+  assert.deepEqual([own.data.dataset, own.data.split, own.evaluation.test_path], [
+    "mnist",
+    "train",
+    "t",
+  ]);
+  const folder = under({ key: "data.path", value: "x" });
+  assert.deepEqual([folder.data.dataset, folder.data.path], ["folder", "x"]);
+  assert.deepEqual([folder.data.split, folder.evaluation.test_path], ["all", null]);
+  const emoji = under({ key: "data.dataset", value: "emoji_base" });
+  assert.deepEqual([emoji.data.dataset, emoji.data.path], ["emoji_base", null]);
+  // A run of the emoji set, and a folder.
+  const back = parseConfig(stringifyConfig(configDefaults()), {
+    overrides: forOtherPictures([{ key: "data.path", value: "x" }, {
+      key: "data.split",
+      value: "val",
+    }]),
+  });
+  assert.deepEqual([back.data.dataset, back.data.split], ["folder", "val"]);
 });
