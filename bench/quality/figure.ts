@@ -76,7 +76,7 @@ export function smooth(points: Points): Points {
 function draw({ title, lines }: { title: string; lines: Points[] }, left: number, top: number) {
   const all = lines.flat();
   if (!all.length) return "";
-  const most = Math.max(...all.map(([x]) => x));
+  const most = Math.max(1, ...all.map(([x]) => x)); // at the start there is step 0 alone
   const [yTicks, low, high] = ticks(
     Math.min(...all.map(([, y]) => y)),
     Math.max(...all.map(([, y]) => y)),
