@@ -40,6 +40,11 @@ export interface MeasureOptions {
   probes?: boolean;
   /** Epochs of the linear probe by SGD; 0 leaves it out. Default 100. */
   linearEpochs?: number;
+  /**
+   * Leave out what takes more eigenvalues, as their time grows with the third power: effective rank and the linear
+   * probe by ridge regression. Default 2048, a minute each.
+   */
+  maxEigenvalues?: number;
   /** Gets what is left out or measured otherwise, and why. */
   onNote?: (text: string) => void;
   /** Gets what comes next, in words. */
@@ -59,6 +64,9 @@ export interface Measured {
 
 /** Most classes for which clusters are made: the cost grows with their number. */
 const MOST_CLUSTERS = 1000;
+
+/** Default of {@linkcode MeasureOptions.maxEigenvalues}. */
+const MAX_EIGENVALUES = 2048;
 
 /** Without a test set, the row of so many that the linear probe by SGD isn't shown. */
 const HELD_OUT = 5;
@@ -80,11 +88,14 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<Figure[]> {
   const sides = await encodeSides(gpu, dataset, encoders, options);
-  const figures: Figure[] = [];
+  const figures: Figure[] = [], notes = new Set<string>();
+  const onNote = (text: string) => { // most are the same for all encoders
+    if (!notes.has(text)) options.onNote?.(text);
+    notes.add(text);
+  };
   for (const [e, both] of sides.entries()) {
-    const quiet = e === 0 ? {} : { onNote: () => {} }; // the same for all encoders
     const { name } = encoders[e];
-    figures.push(...(await measureFeatures(gpu, both, name, { ...options, ...quiet })).figures);
+    figures.push(...(await measureFeatures(gpu, both, name, { ...options, onNote })).figures);
   }
   return figures;
 }
@@ -146,7 +157,7 @@ type Add = (group: string, metric: string, number: { percent: number } | { value
 async function withoutLabels(
   gpu: Gpu,
   { encoded: { whole, views, raw } }: Side,
-  { onMeasure = () => {} }: MeasureOptions,
+  { maxEigenvalues = MAX_EIGENVALUES, onMeasure = () => {}, onNote = () => {} }: MeasureOptions,
   add: Add,
 ): Promise<void> {
   const [rows, dim] = whole.shape;
@@ -157,9 +168,11 @@ async function withoutLabels(
     add("", "view retrieval R@5", { percent: r5 });
   }
   onMeasure("rank and spread");
-  add("", "effective rank (RankMe)", {
-    value: rankMe(raw.whole.data, rows, dim, { maxRows: Infinity }),
-  });
+  if (Math.min(rows, dim) <= maxEigenvalues) {
+    add("", "effective rank (RankMe)", {
+      value: rankMe(raw.whole.data, rows, dim, { maxRows: Infinity }),
+    });
+  } else onNote(`no effective rank of ${dim} dimensions, ${maxEigenvalues} at most`);
   add("", "feature std", { value: featureStd(raw.whole.data, rows, dim, { maxRows: Infinity }) });
   if (rows > 1) add("", "uniformity", { value: await uniformity(gpu, whole) });
   if (views) add("", "alignment", { value: alignment(whole, views) });
@@ -197,7 +210,13 @@ async function linearProbes(
   gpu: Gpu,
   sides: Sides,
   { kind, gallery, judged, count }: Classes,
-  { seed, linearEpochs = 100, onNote = () => {}, onMeasure = () => {} }: MeasureOptions,
+  {
+    seed,
+    linearEpochs = 100,
+    maxEigenvalues = MAX_EIGENVALUES,
+    onNote = () => {},
+    onMeasure = () => {},
+  }: MeasureOptions,
   add: Add,
 ): Promise<void> {
   const train = { features: sides.gallery.encoded.raw.whole, labels: gallery };
@@ -210,8 +229,11 @@ async function linearProbes(
     onNote(`${kind}: ${gallery.length} pictures are too few for linear probes`);
     return;
   }
-  onMeasure(`${kind}: linear probe (ridge)`);
-  put("ridge", await ridgeProbe(gpu, train, test));
+  const [, dim] = train.features.shape;
+  if (dim <= maxEigenvalues) {
+    onMeasure(`${kind}: linear probe (ridge)`);
+    put("ridge", await ridgeProbe(gpu, train, test));
+  } else onNote(`no linear probe (ridge) of ${dim} dimensions, ${maxEigenvalues} at most`);
   if (!linearEpochs) return;
   onMeasure(`${kind}: linear probe (SGD)`);
   const [shown, held] = test ? [train, test] : holdOut(train);

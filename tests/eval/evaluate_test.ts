@@ -8,7 +8,12 @@ import {
   pixelEncoder,
   vitEncoder,
 } from "../../lib/eval/encode.ts";
-import { evaluate, type EvaluateOptions, figureTable } from "../../lib/eval/evaluate.ts";
+import {
+  evaluate,
+  type EvaluateOptions,
+  figureTable,
+  measureFeatures,
+} from "../../lib/eval/evaluate.ts";
 import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
 import { initialize, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
 import { rowSum } from "../../lib/ops/mod.ts";
@@ -342,6 +347,50 @@ gpuTest("evaluate() judges a test set by the data set, classes found by name", a
   assert.match(notes[0], /^colour: 1 of 6 test pictures are of classes that colours lacks/);
   assert.match(notes[1], /^more: colours lacks such labels/);
 });
+
+gpuTest(
+  "evaluate() leaves out the eigenvalues of very many dimensions, and says so",
+  async (gpu) => {
+    const sizes = async (maxEigenvalues: number) => {
+      const notes: string[] = [];
+      const encoders = [meanColour(gpu), { ...pixelEncoder(), size: 4 }, {
+        ...pixelEncoder(),
+        size: 4,
+        name: "again",
+      }];
+      const labels = { kind: labelsOf([..."ababab"]) };
+      const figures = await evaluate(
+        gpu,
+        dataset(COLOURS.map((rgb) => plain(rgb)), labels),
+        encoders,
+        {
+          ...EVALUATION,
+          views: false,
+          probes: true,
+          linearEpochs: 1,
+          maxEigenvalues,
+          onNote: (text) => notes.push(text),
+        },
+      );
+      const of = (what: string) =>
+        figures.filter((f) => f.metric.includes(what)).map((f) => f.encoder);
+      return { rank: of("RankMe"), ridge: of("ridge"), sgd: of("SGD"), notes };
+    };
+    const all = ["mean colour at 8", "raw pixels", "again"];
+    assert.deepEqual(await sizes(48), { rank: all, ridge: all, sgd: all, notes: [] });
+    const ridge = "no linear probe (ridge) of 48 dimensions";
+    assert.deepEqual(
+      await sizes(47), // six rows have six singular values
+      { rank: all, ridge: [all[0]], sgd: all, notes: [`${ridge}, 47 at most`] },
+    );
+    assert.deepEqual(await sizes(5), {
+      rank: [all[0]],
+      ridge: [all[0]],
+      sgd: all,
+      notes: ["no effective rank of 48 dimensions, 5 at most", `${ridge}, 5 at most`],
+    });
+  },
+);
 
 gpuTest("evaluate() says when there are no labels", async (gpu) => {
   const notes: string[] = [];
