@@ -4,18 +4,17 @@
  * the same initial weights, the same crops (Hatchling makes each batch once), schedules worked out by each side.
  * Both teachers are judged by the same code.
  *
- * Writes results.jsonl as it goes, and results.json and curves.svg at every evaluation.
+ * Writes results.jsonl as it goes, and results.json and curves.svg at every evaluation; `--report DIR` does so
+ * from the lines of a comparison that was stopped.
  *
  * @module
  */
-import { join } from "node:path";
 import { HatchlingError } from "../lib/errors.ts";
 import { type Encoder, pixelEncoder } from "../lib/eval/encode.ts";
 import { type Figure, measureFeatures } from "../lib/eval/evaluate.ts";
 import { encodeSides } from "../lib/eval/sides.ts";
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
 import { openGpu, record } from "../lib/gpu/mod.ts";
-import { writeFileAtomic } from "../lib/io/atomic.ts";
 import { initialize } from "../lib/model/mod.ts";
 import { evaluationOptionsOf, openTest } from "../scripts/evaluate/settings.ts";
 import { Feed } from "../scripts/train/feed.ts";
@@ -25,9 +24,8 @@ import { clock, Progress } from "../scripts/train/progress.ts";
 import { modelOf, scheduleOf } from "../scripts/train/settings.ts";
 import { type QualityArguments, readQualityArguments } from "./quality/arguments.ts";
 import type { Contestant, Crops } from "./quality/contestant.ts";
-import { curvesSvg } from "./quality/figure.ts";
 import { openHatchling } from "./quality/hatchling.ts";
-import { openResults } from "./quality/files.ts";
+import { openResults, readResults, writeSummary } from "./quality/files.ts";
 import { checkComparable } from "./quality/recipe.ts";
 import { reportText } from "./quality/report.ts";
 import { largestDifference, relativeDistance } from "./quality/results.ts";
@@ -128,13 +126,7 @@ async function main(args: QualityArguments): Promise<void> {
         else distance.push(step === 0 ? 0 : relativeDistance(first, teacher, weights));
       }
       await results.add({ kind: "evaluation", step, figures, crossCheck, distance });
-      const { summary, steps } = results;
-      const json = JSON.stringify(summary, null, 2) + "\n";
-      for (
-        const [file, text] of [["results.json", json], ["curves.svg", curvesSvg(summary, steps)]]
-      ) {
-        await writeFileAtomic(join(args.out, file), new TextEncoder().encode(text));
-      }
+      await results.sumUp();
     };
 
     // In turns, so that nobody disturbs another.
@@ -178,12 +170,16 @@ async function main(args: QualityArguments): Promise<void> {
     dataset.close?.();
     test?.close?.();
   }
-  console.log(`\n${reportText(results.summary)}\n\nresults: ${args.out}`);
+  console.log(`\n${reportText(await results.sumUp())}\n\nresults: ${args.out}`);
   for (const part of [cropping, feed, gpu]) part.destroy();
 }
 
 try {
-  await main(await readQualityArguments(Deno.args));
+  const args = await readQualityArguments(Deno.args);
+  if ("report" in args) {
+    const { setup, lines } = await readResults(args.report);
+    console.log(reportText(await writeSummary(args.report, setup, lines)));
+  } else await main(args);
 } catch (error) {
   if (!(error instanceof HatchlingError)) throw error;
   console.error(`error: ${error.message}`);

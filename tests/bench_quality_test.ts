@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readQualityArguments } from "../bench/quality/arguments.ts";
 import { curvesSvg, smooth, ticks } from "../bench/quality/figure.ts";
-import { openResults } from "../bench/quality/files.ts";
+import { openResults, readResults } from "../bench/quality/files.ts";
 import { encodeFrame, FrameReader } from "../bench/quality/frames.ts";
 import { openHatchling } from "../bench/quality/hatchling.ts";
 import { TorchProcess } from "../bench/quality/python.ts";
@@ -112,12 +112,19 @@ Deno.test("checkComparable() names every key that stands in the way", () => {
 folderTest("readQualityArguments() reads options and overrides", async (folder) => {
   const file = join(folder, "recipe.yaml");
   await Deno.writeTextFile(file, RECIPE);
-  const args = await readQualityArguments([file, "--epochs", "3", "--optimizer.lr", "1e-3"]);
+  const read = async (...args: string[]) => {
+    const found = await readQualityArguments([file, ...args]);
+    assert.ok("config" in found);
+    return found;
+  };
+  const args = await read("--epochs", "3", "--optimizer.lr", "1e-3");
   assert.deepEqual([args.epochs, args.every, args.seeds], [3, 1, []]);
   assert.equal(args.config.optimizer.lr, 1e-3);
   assert.equal(args.out, join("runs", "quality-recipe"));
-  assert.deepEqual((await readQualityArguments([file, "--seeds", "1,2"])).seeds, [1, 2]);
-  await assert.rejects(readQualityArguments([file, "--seeds", "0"]), /other than training\.seed/);
+  assert.deepEqual((await read("--seeds", "1,2")).seeds, [1, 2]);
+  await assert.rejects(read("--seeds", "0"), /other than training\.seed/);
+  assert.deepEqual(await readQualityArguments(["--report", folder]), { report: folder });
+  await assert.rejects(readQualityArguments([]), /a recipe but found none/);
 });
 
 Deno.test("checkSchedules() lets float64's rounding pass and nothing else", () => {
@@ -295,8 +302,11 @@ folderTest("openResults() writes line by line and never over older results", asy
   for (const line of LINES) await results.add(line);
   const text = await Deno.readTextFile(join(out, "results.jsonl"));
   assert.deepEqual(text.trim().split("\n").map((line) => JSON.parse(line)), [SETUP, ...LINES]);
-  assert.deepEqual(results.summary, summarize(SETUP, LINES));
-  assert.equal(results.steps.length, 3);
+  const summary = summarize(SETUP, LINES);
+  assert.deepEqual(await results.sumUp(), summary);
+  assert.deepEqual(JSON.parse(await Deno.readTextFile(join(out, "results.json"))), summary);
+  const steps = LINES.filter((line) => line.kind === "step");
+  assert.equal(await Deno.readTextFile(join(out, "curves.svg")), curvesSvg(summary, steps));
   await assert.rejects(openResults(out), /a folder without results but found/);
 });
 
@@ -349,3 +359,21 @@ gpuTest("openHatchling() names the step whose numbers are not finite", async (gp
   await one.close();
   for (const crop of crops) crop.destroy();
 });
+
+folderTest(
+  "readResults() reads a comparison that was killed in the middle of a line",
+  async (folder) => {
+    const path = join(folder, "results.jsonl");
+    const text = [SETUP, ...LINES].map((line) => JSON.stringify(line) + "\n").join("");
+    await Deno.writeTextFile(path, text + JSON.stringify(LINES[0]).slice(0, 30));
+    assert.deepEqual(await readResults(folder), { setup: SETUP, lines: LINES });
+    await Deno.writeTextFile(path, text.slice(text.indexOf("\n") + 1));
+    await assert.rejects(readResults(folder), /begin with what is compared but found/);
+    await Deno.writeTextFile(path, "");
+    await assert.rejects(readResults(folder), /but found nothing/);
+    await Deno.writeTextFile(path, "{\n");
+    await assert.rejects(readResults(folder), /lines of JSON in/);
+    await Deno.remove(path);
+    await assert.rejects(readResults(folder), HatchlingError);
+  },
+);

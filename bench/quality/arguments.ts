@@ -34,11 +34,13 @@ export interface QualityArguments {
  *
  * @throws {HatchlingError} Listing every mistake of the recipe.
  */
-export async function readQualityArguments(args: readonly string[]): Promise<QualityArguments> {
+export async function readQualityArguments(
+  args: readonly string[],
+): Promise<QualityArguments | { report: string }> {
   const { overrides, rest } = parseOverrides([...args]);
   const command = new Command("bench:quality")
     .description("Trains a recipe in Hatchling and in PyTorch, on the same crops, step by step.")
-    .argument("<config>", "YAML file, configs/small.yaml for instance")
+    .argument("[config]", "YAML file, configs/small.yaml for instance")
     .option("--epochs <n>", "stop after so many; schedules keep the recipe's length", whole)
     .option("--every <n>", "epochs between evaluations", whole, 1)
     .option("--threads <n>", "threads of PyTorch", whole, navigator.hardwareConcurrency)
@@ -49,11 +51,20 @@ export async function readQualityArguments(args: readonly string[]): Promise<Qua
       seedsOf,
       [],
     )
+    .option("--report <dir>", "sum up the results of a comparison, finished or not; trains nothing")
     .option("--float64", "train PyTorch also in float64, as a yardstick", false)
     .addHelpText("after", "\nAny key of the configuration: --training.num_epochs 20")
     .parse(rest, { from: "user" });
   const [file] = command.args;
-  const options = command.opts<Omit<QualityArguments, "file" | "config">>();
+  const { report, ...options } = command.opts<
+    Omit<QualityArguments, "file" | "config"> & { report?: string }
+  >();
+  if (report !== undefined) return { report };
+  if (file === undefined) {
+    throw new HatchlingError(
+      "Expected a recipe but found none: name its YAML file, configs/small.yaml for instance",
+    );
+  }
   const config = parseConfig(new TextDecoder().decode(await readFile(file)), { file, overrides });
   const name = basename(file).replace(/\.ya?ml$/i, "");
   const out = options.out ?? join("runs", `quality-${name}`);

@@ -5,19 +5,19 @@
  */
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
+import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
-import { type Line, type Setup, type StepLine, summarize, type Summary } from "./results.ts";
+import { curvesSvg } from "./figure.ts";
+import { type Line, type Setup, summarize, type Summary } from "./results.ts";
 
 /** Results, kept line by line. */
 export interface Results {
-  /** Sets up. */
+  /** Says what is compared; the first line. */
   begin(setup: Setup): Promise<void>;
   /** Adds a line. */
   add(line: Line): Promise<void>;
-  /** All so far. */
-  readonly summary: Summary;
-  /** All steps so far. */
-  readonly steps: StepLine[];
+  /** Sums up all so far: results.json and curves.svg. */
+  sumUp(): Promise<Summary>;
 }
 
 /**
@@ -51,11 +51,45 @@ export async function openResults(folder: string): Promise<Results> {
       await add(given);
     },
     add,
-    get summary() {
-      return summarize(setup, lines);
-    },
-    get steps() {
-      return lines.filter((line) => line.kind === "step");
-    },
+    sumUp: () => writeSummary(folder, setup, lines),
   };
+}
+
+/**
+ * Reads the lines of a comparison; the last one may have been cut short.
+ *
+ * @throws {HatchlingError} When the folder holds none.
+ */
+export async function readResults(folder: string): Promise<{ setup: Setup; lines: Line[] }> {
+  const path = join(folder, "results.jsonl");
+  const text = await Deno.readTextFile(path).catch((error) => {
+    throw fileError("read", path, error);
+  });
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter(Boolean);
+  let all: Line[];
+  try {
+    all = whole.map((line) => JSON.parse(line));
+  } catch (error) {
+    throw new HatchlingError(`Expected lines of JSON in ${path} but ${(error as Error).message}`);
+  }
+  const [setup, ...lines] = all;
+  if (setup?.kind !== "setup") {
+    throw new HatchlingError(
+      `Expected ${path} to begin with what is compared but found ${
+        setup ? JSON.stringify(setup).slice(0, 80) : "nothing"
+      }: it is no result of deno task bench:quality, or nothing was done yet`,
+    );
+  }
+  return { setup, lines };
+}
+
+/** Writes results.json and curves.svg. */
+export async function writeSummary(folder: string, setup: Setup, lines: readonly Line[]) {
+  const summary = summarize(setup, lines);
+  const svg = curvesSvg(summary, lines.filter((line) => line.kind === "step"));
+  const json = JSON.stringify(summary, null, 2) + "\n";
+  for (const [file, text] of [["results.json", json], ["curves.svg", svg]]) {
+    await writeFileAtomic(join(folder, file), new TextEncoder().encode(text));
+  }
+  return summary;
 }
