@@ -31,7 +31,15 @@ runTest(
     assert.equal(run.code, 0, run.stderr);
     const before: Figure[] = JSON.parse(await Deno.readTextFile(`${folder}/run/evaluation.json`));
     const knn = flags({ "evaluation.knn_k": 3, "evaluation.linear_epochs": 2 });
-    const table = await evaluate(folder, "run", "--features", "f.npy", "--pixels", ...knn);
+    const table = await evaluate(
+      folder,
+      "run",
+      "--features",
+      "f.npy",
+      "--patches",
+      "--pixels",
+      ...knn,
+    );
     assert.equal(table.code, 0, table.stderr);
     for (
       const metric of [
@@ -50,6 +58,16 @@ runTest(
     assert.equal(rows.length, 9);
     const npy = await Deno.readFile(`${folder}/f.npy`);
     assert.match(new TextDecoder().decode(npy.subarray(10, 80)), /'shape': \(8, 16\)/);
+
+    const patches = await Deno.readFile(`${folder}/f.patches.npy`);
+    assert.match(
+      new TextDecoder().decode(patches.subarray(10, 80)),
+      /'shape': \(8, 64\)/,
+      "2 × 2 patches of 16 dimensions",
+    );
+    for (const name of ["f.patches.csv", "f.patches.views.npy"]) {
+      assert.ok((await Deno.stat(`${folder}/${name}`)).size > 0, name);
+    }
 
     const views = await Deno.readFile(`${folder}/f.views.npy`);
     assert.equal(views.length, npy.length);
@@ -92,7 +110,7 @@ runTest(
     const kept: Figure[] = JSON.parse(await Deno.readTextFile(`${folder}/run/evaluation.json`));
     assert.deepEqual(
       [...new Set(kept.map(({ encoder }) => encoder))].sort(),
-      ["random init", "raw pixels", "teacher"],
+      ["random init", "raw pixels", "teacher", "teacher (patches)"],
     );
     const of = (list: Figure[]) =>
       list.find((f) => f.metric === "view retrieval R@1" && f.encoder === "teacher")!.percent;
