@@ -16,6 +16,7 @@ import {
   type Line,
   relativeDistance,
   type Setup,
+  sharesApart,
   type StepLine,
   summarize,
 } from "../bench/quality/results.ts";
@@ -180,6 +181,7 @@ const evaluationLine = (step: number, [a, b]: [number, number]): EvaluationLine 
   figures: [
     figureOf("Hatchling", "view retrieval R@1", a),
     figureOf("PyTorch", "view retrieval R@1", b),
+    figureOf("Hatchling seed 1", "view retrieval R@1", 0),
   ],
   crossCheck: 0.25,
   distance: [0, 0.125, null],
@@ -211,7 +213,7 @@ Deno.test("reportText() shows losses, figures, distances and times", () => {
     const part of [
       "deno task bench:quality x.yaml",
       "3 of 5 steps",
-      "3.6020 (0.10)",
+      "3.6020 (1.0e-1)",
       "PyTorch 1.0e-3",
       "0.125",
       "0.250 points",
@@ -236,6 +238,20 @@ Deno.test("largestDifference() is over what both have measured", () => {
   const figures = [figureOf("a", "x", 10), figureOf("a", "y", 20), figureOf("a", "z", 90)];
   assert.equal(largestDifference(figures, { x: 10.5, y: 18 }), 2);
   assert.ok(Number.isNaN(largestDifference(figures, { other: 1 })));
+});
+
+Deno.test("sharesApart() is over all shares of each, by name", () => {
+  const figures = [
+    figureOf("a", "x", 10),
+    figureOf("a", "y", 20),
+    figureOf("b", "x", 10.5),
+    figureOf("b", "y", 18),
+    { group: "", metric: "rank", encoder: "a", value: 3 },
+    { group: "", metric: "rank", encoder: "b", value: 300 },
+  ];
+  const [own, other, none] = sharesApart(figures, ["a", "b", "c"]);
+  assert.deepEqual([own, other], [0, 2]);
+  assert.ok(Number.isNaN(none));
 });
 
 Deno.test("curveMetrics() takes one figure of each kind that the data set has", () => {

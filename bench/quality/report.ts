@@ -5,7 +5,7 @@
  */
 import { figureTable } from "../../lib/eval/evaluate.ts";
 import { table } from "../report.ts";
-import { curveMetrics, type Summary } from "./results.ts";
+import { curveMetrics, sharesApart, type Summary } from "./results.ts";
 
 /** Everything of it as text for a terminal. */
 export function reportText({ setup, ...found }: Summary): string {
@@ -19,7 +19,7 @@ export function reportText({ setup, ...found }: Summary): string {
       ["epoch", ...names],
       found.epochs.map(({ epoch, loss, apart }) => [
         `${epoch}`,
-        ...loss.map((x, i) => x.toFixed(4) + (i ? ` (${apart[i].toPrecision(2)})` : "")),
+        ...loss.map((x, i) => x.toFixed(4) + (i ? ` (${apart[i].toExponential(1)})` : "")),
       ]),
     ),
     "Relative difference of the first loss to the first's: " +
@@ -41,6 +41,14 @@ export function reportText({ setup, ...found }: Summary): string {
       );
     }
     parts.push(
+      "Largest difference of any share to the first's, points\n" +
+        table(
+          ["step", ...names.slice(1)],
+          found.evaluations.map(({ step, figures }) => [
+            `${step}`,
+            ...sharesApart(figures, names).slice(1).map((d) => d.toFixed(2)),
+          ]),
+        ),
       "Distance of the teachers' weights to the first's, over the way that the first has come\n" +
         table(
           ["step", ...names.slice(1)],

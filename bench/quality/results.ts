@@ -155,6 +155,16 @@ export function largestDifference(
   return Math.max(...both.map(({ metric, percent }) => Math.abs(percent! - own[metric])));
 }
 
+/** Largest difference in points of any share to the first's, of each name; NaN where there is none. */
+export function sharesApart(figures: readonly Figure[], names: readonly string[]): number[] {
+  const of = (name: string) => figures.filter(({ encoder }) => encoder === name);
+  const shares = (name: string) =>
+    Object.fromEntries(
+      of(name).flatMap(({ metric, percent }) => percent === undefined ? [] : [[metric, percent]]),
+    );
+  return names.map((name) => largestDifference(of(names[0]), shares(name)));
+}
+
 /** The figures that curves are drawn of: at most one of each kind, those that the data set allows. */
 export function curveMetrics(figures: readonly Figure[]): string[] {
   const metrics = [...new Set(figures.map(({ metric }) => metric))];
