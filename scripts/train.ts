@@ -127,7 +127,7 @@ async function train(
 
   // The loop.
   const settings = diagnosisSettingsOf(config, total);
-  let log = await RunLog.open(path, step, settings, progress);
+  let log = await RunLog.open(path, step, settings, progress, logging);
   const saver = new Saver(path, trainer, {
     config,
     stepsPerEpoch,
@@ -189,7 +189,7 @@ async function train(
         progress,
       });
       log.close();
-      log = await RunLog.open(path, step, settings, progress);
+      log = await RunLog.open(path, step, settings, progress, logging);
       synced = { step, time: performance.now() };
       continue;
     }
@@ -224,7 +224,7 @@ async function train(
     if (judges) {
       guard.rest();
       const judged = { config, dataset, model, teacher: trainer.teacher, folder: path, progress };
-      await judgeTeacher(gpu, judged, { step, extra, saver, stopped: () => !!guard.stop });
+      await judgeTeacher(gpu, judged, { step, extra, saver, log, stopped: () => !!guard.stop });
     }
     if (saves) await saver.save(step);
   }

@@ -154,6 +154,11 @@ export const logging = z.strictObject({
   log_every_n_iters: key(count, 10, "Steps between two read-backs of the metrics, and log lines.", {
     aka: ["log_freq", "log_every"],
   }),
+  tensorboard: key(
+    z.boolean(),
+    false,
+    "Write TensorBoard's event files beside metrics.jsonl: `tensorboard --logdir runs` then shows the curves.",
+  ),
 }).meta({ description: "What a run prints and writes." });
 
 /** Section `evaluation`. */

@@ -381,6 +381,11 @@ export interface CheckpointConfig {
 export interface LoggingConfig {
   /** Steps between two read-backs of the metrics, and log lines. Default: `10`. */
   readonly log_every_n_iters: number;
+  /**
+   * Write TensorBoard's event files beside metrics.jsonl: `tensorboard --logdir runs` then shows
+   * the curves. Default: `false`.
+   */
+  readonly tensorboard: boolean;
 }
 
 /** Section `evaluation`: How the teacher's features are judged. */

@@ -16,6 +16,7 @@ import { fileError } from "../../lib/io/files.ts";
 import { type DinoModel, initialize, Parameters } from "../../lib/model/mod.ts";
 import type { RunExtra } from "./checkpoints.ts";
 import type { Progress } from "./progress.ts";
+import type { RunLog } from "./run_log.ts";
 import type { Saver } from "./saver.ts";
 
 /** What is judged. */
@@ -62,6 +63,8 @@ export interface Midway {
   extra: RunExtra;
   /** Saves the best. */
   saver: Saver;
+  /** Where the figures are noted besides. */
+  log: RunLog;
   /** Whether the run is to stop: the evaluation is then given up. */
   stopped: () => boolean;
 }
@@ -76,7 +79,7 @@ class Stopped extends Error {}
 export async function judgeTeacher(
   gpu: Gpu,
   judged: Judged,
-  { step, extra, saver, stopped }: Midway,
+  { step, extra, saver, log, stopped }: Midway,
 ): Promise<void> {
   const { config, dataset, model, teacher, folder, progress } = judged;
   const options = { ...await optionsOf(judged), onNote: () => {} };
@@ -102,6 +105,7 @@ export async function judgeTeacher(
   } catch (error) {
     progress.say(`warning: ${fileError("write", path, error).message}`);
   }
+  await log.judged(step, found);
   const shares = figures.flatMap(({ metric, percent }) => {
     return percent === undefined ? [] : [{ metric, percent }];
   });

@@ -32,7 +32,7 @@ const FREE = [
 
 /** Files that a run writes beside its checkpoints; any of them says that a folder holds a run. */
 const OWN =
-  /^(run\.json|metrics\.jsonl|skipped\.jsonl|(teacher|student|best)\.safetensors|evaluation\.json)$/;
+  /^(run\.json|(metrics|skipped|evaluations)\.jsonl|(teacher|student|best)\.safetensors|evaluation\.json|events\.out\.tfevents\..+)$/;
 
 /** A run's folder, with the checkpoint to go on from. */
 export interface RunFolder {

@@ -14,6 +14,7 @@ import {
 import { fileError } from "../../lib/io/files.ts";
 import type { Progress } from "./progress.ts";
 import { openMetrics } from "./run_folder.ts";
+import { EventFile, hasEventFile } from "./tensorboard.ts";
 
 /** Least milliseconds between two diagnoses: a thousandth of the time goes there, however fast steps are. */
 const INTERVAL = 1000;
@@ -46,6 +47,14 @@ export function costText(ms: number, seconds: number): string {
   return `diagnostics: ${ms.toFixed(0)} ms of ${whole} s (${share.toFixed(2)} %)`;
 }
 
+/** How a run logs. */
+export interface RunLogOptions {
+  /** Write TensorBoard's event files too. */
+  tensorboard?: boolean;
+  /** Tells the time in milliseconds. */
+  now?: () => number;
+}
+
 /**
  * Appends to metrics.jsonl, and warns when a verdict appears or changes: once for each verdict. A diagnosis
  * is made once a second at most, and of the last line.
@@ -53,6 +62,7 @@ export function costText(ms: number, seconds: number): string {
 export class RunLog {
   readonly #folder: string;
   readonly #file: Deno.FsFile;
+  readonly #events?: EventFile;
   readonly #lines: MetricLine[];
   readonly #settings: DiagnosisSettings;
   readonly #progress: Progress;
@@ -70,9 +80,11 @@ export class RunLog {
     settings: DiagnosisSettings,
     progress: Progress,
     now: () => number,
+    events?: EventFile,
   ) {
     this.#folder = folder;
     this.#file = file;
+    this.#events = events;
     this.#lines = lines;
     this.#settings = settings;
     this.#progress = progress;
@@ -80,16 +92,23 @@ export class RunLog {
     this.#diagnosed = { at: -Infinity, lines: lines.length };
   }
 
-  /** Goes on after `step` steps: later lines of the file are dropped. `now` tells the time in milliseconds. */
+  /** Goes on after `step` steps: later lines of the file are dropped. */
   static async open(
     folder: string,
     step: number,
     settings: DiagnosisSettings,
     progress: Progress,
-    now: () => number = () => performance.now(),
+    { tensorboard, now = () => performance.now() }: RunLogOptions = {},
   ): Promise<RunLog> {
     const { file, lines } = await openMetrics(folder, step);
-    return new RunLog(folder, file, lines, settings, progress, now);
+    if (!tensorboard) return new RunLog(folder, file, lines, settings, progress, now);
+    const isFirst = !await hasEventFile(folder);
+    const events = await EventFile.open(folder, step, { warn: (text) => progress.say(text) });
+    const log = new RunLog(folder, file, lines, settings, progress, now, events);
+    if (isFirst) { // what was logged before somebody asked for it
+      for (const line of lines) await log.#writeEvents(line);
+    }
+    return log;
   }
 
   /** Milliseconds that the diagnoses took so far. */
@@ -116,6 +135,7 @@ export class RunLog {
       this.#missed = true;
     }
     this.#lines.push(line);
+    await this.#writeEvents(line);
     if (this.#now() - this.#diagnosed.at >= INTERVAL) this.#diagnose();
   }
 
@@ -123,6 +143,22 @@ export class RunLog {
   close(): void {
     if (this.#lines.length > this.#diagnosed.lines) this.#diagnose();
     this.#file.close();
+    this.#events?.close();
+  }
+
+  /** Notes the figures of an evaluation, in percent where they are shares, for TensorBoard. */
+  async judged(
+    step: number,
+    figures: readonly { metric: string; percent?: number; value?: number }[],
+  ): Promise<void> {
+    const scalars = figures.map(({ metric, percent, value }) =>
+      [metric, percent ?? value] as const
+    );
+    await this.#events?.write(step, "eval", scalars);
+  }
+
+  async #writeEvents({ step, ...values }: MetricLine): Promise<void> {
+    await this.#events?.write(step, "train", Object.entries(values));
   }
 
   #diagnose(): void {

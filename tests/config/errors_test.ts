@@ -33,7 +33,7 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
   ],
   "a key like no other": [
     "logging:\n  qqq: 1\n",
-    "a.yaml:2:3: logging.qqq: unknown key - the keys of logging are log_every_n_iters",
+    "a.yaml:2:3: logging.qqq: unknown key - the keys of logging are log_every_n_iters, tensorboard",
   ],
   "an unknown section": [
     "los: {teacher_temp: 1}\n",

@@ -72,7 +72,7 @@ const WRONG: [args: string[], error: string][] = [
   [["--data.seed=1"], '--data.seed: unknown key - did you mean "--training.seed"?'],
   [
     ["--logging.qqq=1"],
-    "--logging.qqq: unknown key - the keys of logging are log_every_n_iters",
+    "--logging.qqq: unknown key - the keys of logging are log_every_n_iters, tensorboard",
   ],
   [
     ["--optimizer.betas=[0.9"],
