@@ -23,7 +23,7 @@ export function figureTable(figures: readonly Figure[]): string {
   const encoders = [...new Set(figures.map((f) => f.encoder))];
   const groups = [...new Set(figures.map((f) => f.group))];
   const width = figures.reduce((most, f) => Math.max(most, f.metric.length), 0) + 2;
-  const cell = (text: string) => text.padStart(18);
+  const cell = (text: string, encoder: string) => text.padStart(Math.max(18, encoder.length + 2));
   const textOf = ({ percent, value }: Figure) =>
     percent === undefined ? value!.toFixed(3) : `${percent.toFixed(1)} %`;
   const lines = groups.map((group) => {
@@ -31,12 +31,12 @@ export function figureTable(figures: readonly Figure[]): string {
     return [...new Set(mine.map((f) => f.metric))].map((metric) =>
       metric.padEnd(width) + encoders.map((encoder) => {
         const found = mine.find((f) => f.metric === metric && f.encoder === encoder);
-        return cell(found ? textOf(found) : "");
+        return cell(found ? textOf(found) : "", encoder);
       }).join("")
     ).join("\n");
   });
   return [
-    "".padEnd(width) + encoders.map(cell).join("") + "\n" + (lines[0] ?? ""),
+    "".padEnd(width) + encoders.map((name) => cell(name, name)).join("") + "\n" + (lines[0] ?? ""),
     ...lines.slice(1),
   ]
     .join("\n\n");

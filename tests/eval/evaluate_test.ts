@@ -432,4 +432,13 @@ Deno.test("figureTable() has metrics down, encoders across, and groups apart", (
   ]);
   const [head, ...rows] = table.split("\n");
   assert.equal(rows[3].length, head.length, "columns are aligned");
+
+  const long = figureTable(
+    ["teacher at step 7080", "teacher at step 7080 (patches)"].map((encoder) => (
+      { group: "", metric: "k-NN", encoder, percent: 50 }
+    )),
+  );
+  assert.match(long, /7080 {2}teacher/, "long names stay apart");
+  assert.match(long, /^k-NN +50.0 % +50.0 %$/m);
+  assert.equal(new Set(long.split("\n").map((line) => line.length)).size, 1);
 });
