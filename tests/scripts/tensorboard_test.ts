@@ -1,0 +1,154 @@
+/** TensorBoard's event files, beside the bytes that TensorBoard 2.21.0 itself writes. */
+import assert from "node:assert/strict";
+import { EventFile } from "../../scripts/train/tensorboard.ts";
+import {
+  maskedCrc,
+  scalarsRecord,
+  startRecord,
+  versionRecord,
+} from "../../scripts/train/tfevents.ts";
+import { Progress } from "../../scripts/train/progress.ts";
+import { RunLog } from "../../scripts/train/run_log.ts";
+import { folderTest } from "../support/permissions.ts";
+
+const hex = (bytes: Uint8Array) => bytes.toHex();
+const SECONDS = 1700000000.25;
+
+Deno.test("maskedCrc() is CRC-32C, rotated by 15 bits, plus a constant", () => {
+  const unmask = (masked: number) => {
+    const rotated = (masked - 0xa282ead8) >>> 0;
+    return (rotated >>> 17 | rotated << 15) >>> 0;
+  };
+  const text = (value: string) => new TextEncoder().encode(value);
+  assert.equal(unmask(maskedCrc(text("123456789"))), 0xe3069283);
+  assert.equal(unmask(maskedCrc(new Uint8Array())), 0);
+  // RFC 3720, B.4
+  assert.equal(unmask(maskedCrc(new Uint8Array(32))), 0x8a9136aa);
+  assert.equal(unmask(maskedCrc(new Uint8Array(32).fill(255))), 0x62a8ab43);
+  assert.equal(unmask(maskedCrc(Uint8Array.from({ length: 32 }, (_, i) => i))), 0x46dd794e);
+});
+
+Deno.test("records are those that TensorBoard writes, byte by byte", () => {
+  assert.equal(
+    hex(versionRecord(SECONDS)),
+    "1800000000000000a37f4b220900001040fc54d9411a0d627261696e2e4576656e743a32338d2fe9",
+  );
+  assert.equal(
+    hex(startRecord({ seconds: SECONDS, step: 121 })),
+    "0f000000000000006d532b090900001040fc54d94110793a02080158a6cc1e",
+  );
+  const scalars = [
+    ["train/loss", 6.9],
+    ["eval/google → twitter R@1", NaN],
+    ["train/huge", 1e300], // more than float32 holds: infinite
+  ] as const;
+  assert.equal(
+    hex(scalarsRecord({ seconds: SECONDS, step: 5e9 }, scalars)),
+    "5b000000000000001b01028a0900001040fc54d9411080e497d0122a4a0a110a0a747261696e2f6c6f737315cdccdc40" +
+      "0a220a1b6576616c2f676f6f676c6520e28692207477697474657220524031150000c07f0a110a0a747261696e2f" +
+      "68756765150000807fe2715716",
+  );
+});
+
+/** The records of a file; a torn last one is left out, and a wrong checksum is an error. */
+function recordsOf(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const found: Uint8Array[] = [];
+  for (let at = 0; at + 12 <= bytes.length;) {
+    const length = Number(view.getBigUint64(at, true));
+    if (at + 16 + length > bytes.length) break;
+    const data = bytes.subarray(at + 12, at + 12 + length);
+    assert.equal(view.getUint32(at + 8, true), maskedCrc(bytes.subarray(at, at + 8)));
+    assert.equal(view.getUint32(at + 12 + length, true), maskedCrc(data));
+    found.push(data);
+    at += 16 + length;
+  }
+  return found;
+}
+
+const files = (folder: string) =>
+  [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.includes("tfevents"))
+    .sort();
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+folderTest(
+  "EventFile.open() makes a file of its own, later by name, at each start",
+  async (folder) => {
+    const warnings: string[] = [];
+    const options = { warn: (message: string) => warnings.push(message), now: () => SECONDS };
+    for (const step of [0, 120, 3]) (await EventFile.open(folder, step, options)).close();
+    const back = { ...options, now: () => 1 }; // a clock that was put back
+    (await EventFile.open(folder, 7, back)).close();
+    assert.deepEqual(
+      files(folder).map((name) => Number(name.split(".")[3])),
+      [1700000000, 1700000001, 1700000002, 1700000003],
+    );
+    const starts = files(folder).map((name) =>
+      recordsOf(Deno.readFileSync(`${folder}/${name}`))[1]
+    );
+    assert.deepEqual(starts.map((start) => start[10]), [1, 121, 4, 8]); // the step after
+    assert.deepEqual(warnings, []);
+  },
+);
+
+folderTest("EventFile goes on after a record that was torn, and says so once", async (folder) => {
+  const warnings: string[] = [];
+  const events = await EventFile.open(folder, 0, { warn: (message) => warnings.push(message) });
+  await events.write(1, "train", [["loss", 1]]);
+  const write = Deno.FsFile.prototype.write;
+  let calls = 0;
+  Deno.FsFile.prototype.write = function (bytes) {
+    if (calls++ % 2) return Promise.reject(Object.assign(new Error("full"), { code: "ENOSPC" }));
+    return write.call(this, bytes.subarray(0, 9));
+  };
+  try {
+    for (const step of [2, 3]) await events.write(step, "train", [["loss", step]]);
+  } finally {
+    Deno.FsFile.prototype.write = write;
+  }
+  await events.write(4, "train", [["loss", 4], ["what", "no number"], ["missing", null]]);
+  events.close();
+  const [name] = files(folder);
+  const records = recordsOf(Deno.readFileSync(`${folder}/${name}`)).slice(2);
+  assert.deepEqual(records.map((record) => record[10]), [1, 4]);
+  assert.ok(!text(records[1]).includes("what") && !text(records[1]).includes("missing"));
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /^warning: Cannot write .*tfevents.*: no space left on the disk/);
+});
+
+folderTest(
+  "EventFile.open() warns where it cannot write, and takes values all the same",
+  async (folder) => {
+    const warnings: string[] = [];
+    const events = await EventFile.open(`${folder}/none`, 0, {
+      warn: (text) => warnings.push(text),
+    });
+    await events.write(1, "train", [["loss", 1]]);
+    events.close();
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0], /training goes on without TensorBoard's copy of its metrics/);
+  },
+);
+
+folderTest(
+  "RunLog writes metrics and evaluations for TensorBoard, and what was logged before",
+  async (folder) => {
+    const progress = new Progress({ isTerminal: () => false, writeSync: (bytes) => bytes.length });
+    const plain = await RunLog.open(folder, 0, {}, progress);
+    await plain.write({ step: 10, loss: 3 });
+    plain.close();
+    assert.deepEqual(files(folder), []);
+    const log = await RunLog.open(folder, 10, {}, progress, { tensorboard: true });
+    await log.write({ step: 20, loss: NaN, lr: 1e-3, non_finite: "the loss" });
+    await log.judged(20, [{ metric: "category k-NN (k 10)", percent: 50 }]);
+    log.close();
+    const [name] = files(folder);
+    const records = recordsOf(Deno.readFileSync(`${folder}/${name}`)).slice(2);
+    assert.deepEqual(records.map((record) => record[10]), [10, 20, 20]);
+    assert.match(text(records[0]), /train\/loss/);
+    assert.match(text(records[1]), /train\/loss[^]*train\/lr/);
+    assert.ok(!text(records[1]).includes("non_finite"));
+    assert.match(text(records[2]), /eval\/category k-NN \(k 10\)/);
+  },
+);
