@@ -1,0 +1,141 @@
+/**
+ * The features of pictures as a file: `deno task embed DIR --weights RUN|FILE --out F.parquet`.
+ *
+ * @module
+ */
+import { Command, Option } from "commander";
+import { type Override, parseOverrides } from "../lib/config.ts";
+import type { Dataset, SkippedFile } from "../lib/data/dataset.ts";
+import { HatchlingError } from "../lib/errors.ts";
+import { openConfigured } from "./data/open.ts";
+import { count, many, shown } from "./data/words.ts";
+import { encodeStream, modelHash } from "./embed/encode.ts";
+import { reserve, sinkOf } from "./embed/open_sink.ts";
+import { requirePictures, sizesOf } from "./embed/pictures.ts";
+import { type Format, formatOf, FORMATS, type Sink } from "./embed/sink.ts";
+import { Session } from "./look/session.ts";
+
+interface Options {
+  weights: string;
+  out: string;
+  format?: Format;
+  config?: string;
+  checkpoint?: string;
+  student?: boolean;
+  normalize: boolean;
+}
+
+/** What to remove when the work is broken off. */
+let remove = () => {};
+
+async function main(): Promise<void> {
+  const { overrides, rest } = parseOverrides([...Deno.args]);
+  const command = new Command("deno task embed")
+    .description("Writes what a model makes of pictures: a row of features for each.")
+    .argument("[dir]", "folder, list or module of pictures (default: those of the model's run)")
+    .requiredOption("--weights <model>", "a run's folder, or a safetensors file")
+    .requiredOption("--out <file>", "the table: .parquet, .npy (with .csv beside it), .csv, .jsonl")
+    .addOption(
+      new Option("--format <name>", "format, whatever the name").choices(Object.keys(FORMATS)),
+    )
+    .option("--config <file>", "configuration of the model, where it isn't that of the run")
+    .option("--checkpoint <file>", "a checkpoint of the run, not its result")
+    .option("--student", "the student, not the teacher")
+    .option("--normalize", "scale every row to length 1, for cosine similarity", false)
+    .addHelpText(
+      "after",
+      "\nAny key of the configuration: --data.dataset cifar10, --data.split val",
+    )
+    .parse(rest, { from: "user" });
+  const options = command.opts<Options>();
+  const [dir] = command.args;
+  const format = options.format ?? formatOf(options.out);
+  const given: Override[] = dir === undefined ? [] : [{ key: "data.path", value: dir }];
+  if (dir !== undefined) await requirePictures(dir);
+  const files = reserve(options.out, format);
+  remove = () => files.forEach((file) => file.discard());
+  const session = await Session.load({
+    ...options,
+    path: options.weights,
+    overrides: [...given, ...overrides],
+  });
+  try {
+    const { loaded, config } = session;
+    const dataset = await openConfigured(config, session.progress);
+    const sink = sinkOf(files, format, {
+      labels: Object.keys(dataset.labels ?? {}),
+      dim: config.model.dim,
+      about: {
+        "hatchling.weights": modelHash(loaded.weights, config),
+        "hatchling.normalized": String(options.normalize),
+      },
+    });
+    const start = performance.now();
+    const written = await embed(session, dataset, sink, options.normalize);
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    dataset.close?.();
+    reportSkipped(dataset.skipped);
+    console.log(
+      `${sink.files.join(", ")}: ${many(written, "picture")} of ${dataset.name}, ` +
+        `${config.model.dim} numbers each, ${seconds} s`,
+    );
+  } finally {
+    session.close();
+  }
+}
+
+/** Encodes and writes all; returns the number of rows. */
+async function embed(
+  session: Session,
+  dataset: Dataset,
+  sink: Sink,
+  normalize: boolean,
+): Promise<number> {
+  const sizeOf = sizesOf(session.config);
+  const labels = Object.values(dataset.labels ?? {});
+  const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
+  let written = 0;
+  for await (const { sound, rows, done } of encodeStream(session, dataset, all, normalize)) {
+    sink.write(sound.map(({ index, picture }, row) => {
+      const id = dataset.id(index);
+      const { width, height } = sizeOf(id, picture);
+      const names = labels.map(({ values, names }) => names[values[index]]);
+      return { id, width, height, labels: names, feature: rows[row] };
+    }));
+    written += sound.length;
+    session.progress.show(`encoding: ${count(done)} of ${many(dataset.length, "picture")}`);
+  }
+  session.progress.end();
+  if (!written) {
+    reportSkipped(dataset.skipped);
+    throw new HatchlingError(
+      `Expected at least one sound picture in ${dataset.name} but all ${dataset.length} are damaged`,
+    );
+  }
+  sink.finish();
+  return written;
+}
+
+function reportSkipped(skipped: readonly SkippedFile[]): void {
+  if (!skipped.length) return;
+  console.error(`${many(skipped.length, "file")} left out:`);
+  for (const { file, reason } of skipped) console.error(`  ${shown(file)}: ${shown(reason)}`);
+}
+
+for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  if (signal === "SIGTERM" && Deno.build.os === "windows") continue;
+  Deno.addSignalListener(signal, () => {
+    remove();
+    Deno.exit(status);
+  });
+}
+
+try {
+  await main();
+  Deno.exit(0);
+} catch (error) {
+  remove();
+  if (!(error instanceof HatchlingError)) throw error;
+  console.error(`error: ${error.message}`);
+  Deno.exit(1);
+}
