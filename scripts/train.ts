@@ -12,6 +12,7 @@ import { DeviceError, HatchlingError } from "../lib/errors.ts";
 import { type Gpu, openGpu } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
 import { Trainer } from "../lib/train_step.ts";
+import { Panel } from "./dashboard/panel.ts";
 import { checkFits } from "./plan/fit.ts";
 import { type Arguments, readArguments } from "./train/arguments.ts";
 import { type RunExtra, saveWeights } from "./train/checkpoints.ts";
@@ -47,6 +48,7 @@ interface Run {
   config: Config;
   folder: RunFolder;
   guard: Guard;
+  panel: Panel;
   progress: Progress;
   pictures: Pictures;
 }
@@ -59,6 +61,7 @@ async function main(): Promise<number> {
   const progress = new Progress();
   await ensureAdapter();
   const guard = await Guard.start(args.config.device.watchdog_seconds, folder.path);
+  const panel = await Panel.open(args.dashboard, { folder: folder.path, guard, progress });
   const pictures = await openPictures(args.config, folder.path, progress);
 
   // The run. Trouble with the device costs it the steps since the last checkpoint, and happens once in a place.
@@ -72,7 +75,9 @@ async function main(): Promise<number> {
         const yaml = new TextEncoder().encode(stringifyConfig(config));
         await writeFileAtomic(join(folder.path, "config.yaml"), yaml);
       }
-      return await train(gpu, { args, config, folder, guard, progress, pictures });
+      return await panel.until(
+        train(gpu, { args, config, folder, guard, panel, progress, pictures }),
+      );
     } catch (error) {
       if (!(error instanceof DeviceError)) throw error;
       guard.rest();
@@ -90,7 +95,7 @@ async function main(): Promise<number> {
 
 async function train(
   gpu: Gpu,
-  { args, config, folder, guard, progress, pictures }: Run,
+  { args, config, folder, guard, panel, progress, pictures }: Run,
 ): Promise<number> {
   const { data, training, logging, evaluation } = config;
   const { dataset, fingerprint, nameSkipped } = pictures;
@@ -197,12 +202,13 @@ async function train(
     const seconds = (now - started.time) / 1000;
     const done = step - started.step;
     const imagesPerSecond = done * data.batch_size * feed.micros / seconds;
+    const eta = (total - step) * seconds / done;
     const { loss, loss_over_ln_k: share, teacher_entropy: entropy } = figures;
     progress.show(
       `step ${step}/${total} epoch ${(step / stepsPerEpoch).toFixed(2)}  ` +
         `loss ${loss.toFixed(4)}  loss/ln K ${share.toFixed(3)}  ` +
         `teacher entropy ${entropy.toFixed(3)}  ` +
-        `${imagesPerSecond.toFixed(0)} images/s  ETA ${clock((total - step) * seconds / done)}`,
+        `${imagesPerSecond.toFixed(0)} images/s  ETA ${clock(eta)}`,
       step === total,
     );
     if (logs) {
@@ -227,6 +233,9 @@ async function train(
       await judgeTeacher(gpu, judged, { step, extra, saver, log, stopped: () => !!guard.stop });
     }
     if (saves) await saver.save(step);
+    const waited = await panel.heed({ step, total, eta }, () => saver.save(step));
+    started.time += waited;
+    synced.time += waited;
   }
   guard.rest();
   progress.end();

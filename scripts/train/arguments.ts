@@ -8,6 +8,7 @@ import { type Config, givenValues, parseConfig, parseOverrides } from "../../lib
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
 import { readFile } from "../../lib/io/files.ts";
+import { type Address, addressOf } from "../dashboard/address.ts";
 
 /** What was asked for. */
 export interface Arguments {
@@ -25,6 +26,8 @@ export interface Arguments {
   weights?: string;
   /** Time that the run may take, as it was written: it decides the epochs. */
   budget?: string;
+  /** Where to serve a page with the run's curves, when it was asked for. */
+  dashboard?: Address;
   /** What the file and the command line set by themselves. */
   given: Map<string, unknown>;
   /** The file's configuration with the overrides of the command line. */
@@ -53,13 +56,18 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
       "--weights <file>",
       "start anew from these weights (a safetensors file, or a run's folder)",
     )
+    .option("--dashboard [port]", "serve a page with live curves on this machine")
+    .option(
+      "--dashboard-host <address>",
+      "let the page be reached at another address of this machine",
+    )
     .addHelpText(
       "after",
       "\nAny key of the configuration: --optimizer.lr 1e-3, --data.path DIR (docs/configuration.md)",
     )
     .parse(rest, { from: "user" });
   const [file] = command.args;
-  const options = command.opts<Omit<Arguments, "file" | "config" | "given">>();
+  const { dashboard: port, dashboardHost: host, ...options } = command.opts<Options>();
   refuseBoth(options, "resume", "overwrite");
   refuseBoth(options, "resume", "weights");
   if (options.extend && !options.resume) {
@@ -70,7 +78,14 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
   if (options.budget) parseDuration(options.budget);
   const text = new TextDecoder().decode(await readFile(file));
   const config = parseConfig(text, { file, overrides });
-  return { file, ...options, config, given: givenValues(text, { overrides }) };
+  const dashboard = port || host ? addressOf(port, host) : undefined;
+  return { file, ...options, dashboard, config, given: givenValues(text, { overrides }) };
+}
+
+/** What commander makes of the command line. */
+interface Options extends Omit<Arguments, "file" | "config" | "given" | "dashboard"> {
+  dashboard?: string | true;
+  dashboardHost?: string;
 }
 
 function refuseBoth<T extends object>(options: T, one: keyof T & string, other: keyof T & string) {

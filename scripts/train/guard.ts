@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
-import { CELL, GONE, type GuardSettings, SIGNALS } from "./guard_shared.ts";
+import { ASKED, CELL, GONE, type GuardSettings, SIGNALS } from "./guard_shared.ts";
 
 /** Longest time for the worker to start. */
 const START_MS = 30_000;
@@ -57,8 +57,15 @@ export class Guard {
     const cause = Atomics.load(this.#cells, CELL.stop);
     if (cause === 0) return undefined;
     if (cause === GONE) return { why: "the end of the program that started it", code: 1 };
+    if (cause === ASKED) return { why: "the dashboard", code: 128 + SIGNALS.SIGINT };
     const [name] = Object.entries(SIGNALS).find(([, number]) => number === cause)!;
     return { why: name, code: 128 + cause };
+  }
+
+  /** Asks the run to stop, as SIGINT does; once all is saved, the process ends at once. */
+  ask(): void {
+    if (Atomics.load(this.#cells, CELL.saved)) Deno.exit(128 + SIGNALS.SIGINT);
+    Atomics.compareExchange(this.#cells, CELL.stop, 0, ASKED);
   }
 
   /** The GPU has answered: the watchdog waits anew. */

@@ -10,6 +10,9 @@ export const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 /** Stands for a signal where the program that started the run is gone. */
 export const GONE = 100;
 
+/** Stands for a signal where somebody stopped the run from its dashboard: as SIGINT would. */
+export const ASKED = 101;
+
 /** Signals within so many milliseconds after the first are taken for the same. */
 export const DEBOUNCE = 100;
 
@@ -18,7 +21,7 @@ export const CELL = { stop: 0, saved: 1, beat: 2, armed: 3 } as const;
 
 /** What the worker is told at its start. */
 export interface GuardSettings {
-  /** Shared: number of the signal or GONE, 1 once all is saved, beats of the GPU, 1 while they are expected. */
+  /** Shared: number of the signal, GONE or ASKED, 1 once all is saved, beats of the GPU, 1 while they are expected. */
   cells: Int32Array;
   /** Longest time without a beat. */
   watchdogSeconds: number;

@@ -24,6 +24,8 @@ export class Progress {
   readonly #terminal: boolean;
   #last = -Infinity;
   #line = "";
+  /** Told every line that is shown. */
+  mirror?: (line: string) => void;
 
   /** Progress on standard error, or on another screen. */
   constructor(screen: Screen = Deno.stderr) {
@@ -33,6 +35,7 @@ export class Progress {
 
   /** Shows a line; `always` shows it also where lines are rationed. */
   show(line: string, always = false): void {
+    this.mirror?.(line);
     if (this.#terminal) {
       this.#write(`${CLEAR}${line}`);
       this.#line = line;
