@@ -20,9 +20,6 @@ const START_MS = 30_000, LAST_MS = 1000;
 /** Milliseconds between looks at what was asked while a run is paused. */
 const PAUSE_MS = 50;
 
-/** Milliseconds between two lines of progress that are passed on. */
-const LINE_MS = 500;
-
 /** What a panel needs. */
 export interface Parts {
   /** Folder of the run. */
@@ -54,12 +51,7 @@ export class Panel {
     if (!address) return panel;
     try {
       await panel.#start(address);
-      let last = -Infinity;
-      parts.progress.mirror = (line) => {
-        if (performance.now() - last < LINE_MS) return;
-        last = performance.now();
-        panel.#tell({ line });
-      };
+      parts.progress.mirror = (line) => panel.#tell({ line });
     } catch (error) {
       parts.progress.say(
         `warning: no dashboard: ${(error as Error).message}; the run goes on without it`,
@@ -121,16 +113,8 @@ export class Panel {
   async #start(address: Address): Promise<void> {
     const { folder, progress } = this.#parts;
     const token = newToken(Deno.env.get("HATCHLING_DASHBOARD_TOKEN"));
-    const ports = portsOf(address).map((port) => hostAndPort(address.host, port));
     const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        "--no-prompt",
-        `--allow-net=${ports}`,
-        `--allow-read=${folder.replaceAll(",", ",,")}`,
-        program(),
-      ],
+      args: ["run", "--quiet", ...permissionsOf(address, folder), program()],
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -211,6 +195,16 @@ export class Panel {
     }
     this.#child = undefined;
   }
+}
+
+/** What the dashboard's process may do: listen at its ports, and read the run's folder. */
+export function permissionsOf(address: Address, folder: string): string[] {
+  const ports = portsOf(address).map((port) => hostAndPort(address.host, port));
+  return [
+    "--no-prompt",
+    `--allow-net=${ports}`,
+    `--allow-read=${folder.replaceAll(",", ",,")}`,
+  ];
 }
 
 /** The program to run: as a path where it is a file, so that Deno finds deno.json beside it. */

@@ -24,6 +24,10 @@ export async function lockFolder(folder: string): Promise<void> {
   let mine: boolean;
   try {
     mine = file.tryLockSync(true);
+    for (let tries = 0; !mine && tries < 5; tries++) { // who looks whether a run goes on has it for an instant
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      mine = file.tryLockSync(true);
+    }
   } catch (error) {
     console.error(
       `warning: ${path} cannot be locked (${(error as Error).message}): start no second run in it`,
