@@ -17,6 +17,8 @@ const STYLES: Record<string, string | number>[] = [
   { stroke: "#808080", "stroke-width": 1.5, "stroke-dasharray": "9 3 2 3" },
 ];
 
+const styleOf = (i: number) => STYLES[i % STYLES.length];
+
 /** Points that a line of losses is reduced to. */
 const POINTS = 100;
 
@@ -29,7 +31,7 @@ export function curvesSvg(
 ): string {
   const { names } = setup;
   const figures = evaluations.flatMap((e) => e.figures);
-  const panels: { title: string; lines: Points[]; level?: number }[] = [{
+  const panels: { title: string; lines: Points[] }[] = [{
     title: "loss, nats",
     lines: names.map((_, i) => smooth(steps.map(({ step, loss }) => [step + 1, loss[i]]))),
   }];
@@ -44,6 +46,7 @@ export function curvesSvg(
       ),
     });
   }
+  const last = Math.max(1, ...steps.map(({ step }) => step + 1)); // at the start there is none
   const rows = Math.ceil(panels.length / 2);
   const height = TOP + rows * ROW;
   return figure(
@@ -52,10 +55,10 @@ export function curvesSvg(
     "Loss and figures of the teacher against steps, on the same crops from the same weights.",
     ...names.map((name, i) => {
       const x = LEFT + (WIDTH - LEFT) / names.length * i;
-      return line([[x, 20], [x + 28, 20]], STYLES[i % STYLES.length]) + label(x + 34, 24, name);
+      return line([[x, 20], [x + 28, 20]], styleOf(i)) + label(x + 34, 24, name);
     }),
     ...panels.map((panel, p) =>
-      draw(panel, LEFT + (p % 2) * (PANEL + 80), TOP + Math.floor(p / 2) * ROW)
+      draw(panel, last, LEFT + (p % 2) * (PANEL + 80), TOP + Math.floor(p / 2) * ROW)
     ),
     label(WIDTH - 8, height - 6, `${setup.adapter}; PyTorch ${setup.torch}`, {
       "text-anchor": "end",
@@ -73,10 +76,14 @@ export function smooth(points: Points): Points {
   });
 }
 
-function draw({ title, lines }: { title: string; lines: Points[] }, left: number, top: number) {
+function draw(
+  { title, lines }: { title: string; lines: Points[] },
+  most: number,
+  left: number,
+  top: number,
+) {
   const all = lines.flat();
   if (!all.length) return "";
-  const most = Math.max(1, ...all.map(([x]) => x)); // at the start there is step 0 alone
   const [yTicks, low, high] = ticks(
     Math.min(...all.map(([, y]) => y)),
     Math.max(...all.map(([, y]) => y)),
@@ -94,8 +101,9 @@ function draw({ title, lines }: { title: string; lines: Points[] }, left: number
         "text-anchor": step === 0 ? "middle" : "end",
       })
     ),
-    ...lines.map((points, i) =>
-      points.length ? line(points.map(([a, b]) => [x(a), y(b)]), STYLES[i % STYLES.length]) : ""
+    // The yardsticks below, PyTorch on top.
+    ...[...lines.keys()].sort((a, b) => Number(a < 2) - Number(b < 2) || a - b).map((i) =>
+      lines[i].length ? line(lines[i].map(([a, b]) => [x(a), y(b)]), styleOf(i)) : ""
     ),
   ].join("");
 }
