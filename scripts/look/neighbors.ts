@@ -10,9 +10,9 @@ import type { FeatureArray } from "../../lib/eval/features.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
 import { spreadIndices } from "../data/open.ts";
 import { many } from "../data/words.ts";
-import { squareOf } from "./frame.ts";
+import { neighborRow, shown, SIDE, type Similar } from "./neighbor_row.ts";
 import { Output } from "./output.ts";
-import { type Card, card, pageOf } from "./page.ts";
+import { pageOf } from "./page.ts";
 import { indicesOf, type Session, sortNames } from "./session.ts";
 import { contactSheet, type Row } from "./sheet.ts";
 
@@ -27,9 +27,6 @@ export interface NeighborOptions {
   /** Take only so many pictures of the set. */
   maxImages?: number;
 }
-
-/** Side of a picture on page and sheet. */
-const SIDE = 112;
 
 interface Query {
   dataset: Dataset;
@@ -106,21 +103,14 @@ export async function lookNeighbors(
   );
   const rows: Row[] = [], sections: string[] = [];
   for (const [q, { dataset: from, index }] of queries.entries()) {
-    const query: Card = { ...await shown(from, index), query: true };
-    const cards: Card[] = [query];
-    const row: Row = { cells: [{ picture: query.picture, framed: true }] };
+    const similar: Similar[] = [];
     for (let j = 0; j < k; j++) {
       const similarity = found.similarity[q * k + j];
-      const one = await shown(dataset, kept[found.indices[q * k + j]]);
-      const facts = [`similarity ${similarity.toFixed(3)}`, ...one.facts];
-      cards.push({ ...one, facts });
-      row.cells.push({
-        picture: one.picture,
-        label: similarity.toFixed(3).replace("-", "−"),
-      });
+      similar.push({ ...await shown(dataset, kept[found.indices[q * k + j]]), similarity });
     }
+    const { row, section } = neighborRow(await shown(from, index), similar);
     rows.push(row);
-    sections.push(`<section><div class="row">${cards.map(card).join("\n")}</div></section>`);
+    sections.push(section);
   }
   const output = new Output(options.out);
   const sheet = await output.png("sheet", contactSheet(rows, SIDE));
@@ -137,14 +127,4 @@ export async function lookNeighbors(
     }),
   );
   console.log(`${page}\n${sheet}: ${many(queries.length, "query", "queries")}, ${k} of ${n} each`);
-}
-
-/** A picture as the model sees it, with its name and labels. */
-export async function shown(dataset: Dataset, index: number): Promise<Card> {
-  const picture = await dataset.picture(index);
-  const side = Math.min(2 * SIDE, picture.width, picture.height);
-  const facts = Object.entries(dataset.labels ?? {}).map(([kind, { values, names }]) =>
-    `${kind}: ${names[values[index]]}`
-  );
-  return { picture: squareOf(picture, side), id: dataset.id(index), facts };
 }

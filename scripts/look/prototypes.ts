@@ -7,7 +7,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { type PrototypeUsage, prototypeUsage } from "../../lib/eval/prototypes.ts";
 import type { Encoder } from "../../lib/eval/encode.ts";
 import { count, many, percent } from "../data/words.ts";
-import { shown } from "./neighbors.ts";
+import { shown } from "./neighbor_row.ts";
 import { Output } from "./output.ts";
 import { card, pageOf } from "./page.ts";
 import type { Session } from "./session.ts";

@@ -1,0 +1,178 @@
+/**
+ * How alike two pictures are by their pixels, whatever their size, brightness and borders.
+ *
+ * @module
+ */
+import { CHROMA, LUMA } from "./signature.ts";
+
+/** Side of the grid on which pictures are compared. */
+export const GRID = 16;
+
+/** Side of a patch of the grid: one that differs is enough to tell pictures apart. */
+const PATCH = 4;
+
+/** Part of a picture: left, top, right and bottom border in [0, 1]. */
+export type Window = readonly [left: number, top: number, right: number, bottom: number];
+
+/** All of a picture. */
+export const WHOLE: Window = [0, 0, 1, 1];
+
+/** Contrast below which differences count as they are, levels: noise is not to be blown up. */
+const LEAST_CONTRAST = 12;
+
+/** What is cut off at a side, at most. */
+const MOST_CUT = 0.12;
+
+/** Values of a square channel within a window, on a grid. */
+export function sample(
+  signature: Uint8Array,
+  start: number,
+  side: number,
+  [left, top, right, bottom]: Window,
+  grid: number,
+): Float32Array {
+  const out = new Float32Array(grid * grid);
+  const axis = (from: number, to: number) => {
+    const at = new Int32Array(grid), share = new Float32Array(grid);
+    for (let i = 0; i < grid; i++) {
+      const x = Math.max(
+        0,
+        Math.min(side - 1, (from + (i + 0.5) / grid * (to - from)) * side - 0.5),
+      );
+      at[i] = Math.min(side - 2, Math.floor(x));
+      share[i] = x - at[i];
+    }
+    return { at, share };
+  };
+  const x = axis(left, right), y = axis(top, bottom);
+  for (let r = 0, i = 0; r < grid; r++) {
+    const row = start + y.at[r] * side, below = y.share[r];
+    for (let c = 0; c < grid; c++, i++) {
+      const at = row + x.at[c], s = x.share[c];
+      const upper = signature[at] + s * (signature[at + 1] - signature[at]);
+      const lower = signature[at + side] + s * (signature[at + side + 1] - signature[at + side]);
+      out[i] = upper + below * (lower - upper);
+    }
+  }
+  return out;
+}
+
+/** A linear change of levels. */
+interface Fit {
+  gain: number;
+  offset: number;
+  contrast: number;
+}
+
+/** Least squares of b by a; levels at either end say nothing, they may be cut off. */
+function fit(a: Float32Array, b: Float32Array): Fit {
+  let n = 0, sa = 0, sb = 0, saa = 0, sab = 0, sbb = 0;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] < 3 || a[i] > 252 || b[i] < 3 || b[i] > 252) continue;
+    n++;
+    sa += a[i];
+    sb += b[i];
+    saa += a[i] * a[i];
+    sab += a[i] * b[i];
+    sbb += b[i] * b[i];
+  }
+  if (n < a.length / 16) return { gain: 1, offset: 0, contrast: spread(b) };
+  const varA = saa / n - (sa / n) ** 2, cov = sab / n - sa / n * sb / n;
+  const gain = Math.max(0.6, Math.min(1.67, varA > 1 ? cov / varA : 1));
+  return { gain, offset: sb / n - gain * sa / n, contrast: spread(b) };
+}
+
+function spread(a: Float32Array): number {
+  let sum = 0, squares = 0;
+  for (const x of a) {
+    sum += x;
+    squares += x * x;
+  }
+  return Math.sqrt(Math.max(0, squares / a.length - (sum / a.length) ** 2));
+}
+
+/** Largest difference of a patch, root mean square in levels. */
+function worst(a: Float32Array, b: Float32Array, { gain, offset }: Fit): number {
+  let most = 0;
+  for (let top = 0; top < GRID; top += PATCH) {
+    for (let left = 0; left < GRID; left += PATCH) {
+      let sum = 0;
+      for (let y = top; y < top + PATCH; y++) {
+        for (let i = y * GRID + left, end = i + PATCH; i < end; i++) {
+          const d = Math.max(0, Math.min(255, gain * a[i] + offset)) - b[i];
+          sum += d * d;
+        }
+      }
+      most = Math.max(most, sum);
+    }
+  }
+  return Math.sqrt(most) / PATCH;
+}
+
+/** Mean square difference after the fit: what an alignment makes small. */
+function meanSquare(a: Float32Array, b: Float32Array): number {
+  const { gain, offset } = fit(a, b);
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) {
+    const d = Math.max(0, Math.min(255, gain * a[i] + offset)) - b[i];
+    sum += d * d;
+  }
+  return sum / a.length;
+}
+
+/**
+ * The window of `a` that is most like all of `b`: coordinate descent from a start.
+ *
+ * @returns The window and the mean square difference on the luma grid.
+ */
+export function align(
+  a: Uint8Array,
+  b: Uint8Array,
+  start: Window,
+): { window: Window; error: number } {
+  const target = sample(b, 0, LUMA, WHOLE, GRID);
+  let window = [...start] as [number, number, number, number];
+  let error = meanSquare(sample(a, 0, LUMA, window, GRID), target);
+  for (let step = 1 / 32; step >= 1 / 256; step /= 2) {
+    for (let changed = true; changed;) {
+      changed = false;
+      for (let side = 0; side < 4; side++) {
+        for (const by of [step, -step]) {
+          const next = [...window] as typeof window;
+          next[side] += by;
+          const cut = side < 2 ? next[side] : 1 - next[side];
+          if (cut < 0 || cut > MOST_CUT) continue;
+          const e = meanSquare(sample(a, 0, LUMA, next, GRID), target);
+          if (e >= error) continue;
+          [window, error, changed] = [next, e, true];
+        }
+      }
+    }
+  }
+  return { window, error };
+}
+
+/**
+ * How alike a window of `a` and all of `b` are: 1 for the same pixels, after a linear change of levels. The
+ * patch that differs most counts, in luma and in colour.
+ */
+export function alike(a: Uint8Array, b: Uint8Array, window: Window): number {
+  const la = sample(a, 0, LUMA, window, GRID), lb = sample(b, 0, LUMA, WHOLE, GRID);
+  const level = fit(la, lb);
+  const scale = Math.max(LEAST_CONTRAST, level.contrast);
+  let difference = worst(la, lb, level) / scale;
+  for (const start of [LUMA * LUMA, LUMA * LUMA + CHROMA * CHROMA]) {
+    const ca = sample(a, start, CHROMA, window, CHROMA),
+      cb = sample(b, start, CHROMA, WHOLE, CHROMA);
+    const tint = (i: number) => level.gain * (ca[i] - 128) + 128 - cb[i];
+    let most = 0;
+    for (let y = 0; y < CHROMA; y += 2) { // the mean of four: windows of so few samples are rough
+      for (let i = y * CHROMA, end = i + CHROMA; i < end; i += 2) {
+        const mean = (tint(i) + tint(i + 1) + tint(i + CHROMA) + tint(i + CHROMA + 1)) / 4;
+        most = Math.max(most, Math.abs(mean));
+      }
+    }
+    difference = Math.max(difference, most / (2 * scale));
+  }
+  return Math.max(0, 1 - difference - 0.5 * Math.abs(Math.log(level.gain)));
+}

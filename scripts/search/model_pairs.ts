@@ -1,0 +1,51 @@
+/**
+ * Pairs of pictures that a model finds similar.
+ *
+ * @module
+ */
+import type { Listing } from "../../lib/data/files.ts";
+import { nearest } from "../../lib/eval/nearest.ts";
+import type { Session } from "../look/session.ts";
+import { featuresOf } from "./features.ts";
+import type { SignedPicture } from "./sign.ts";
+
+/** Neighbours of a picture that are compared with it by their pixels. */
+const NEIGHBORS = 8;
+
+/** Cosine similarity from which that is worth it. */
+const LEAST = 0.8;
+
+/** Each picture with its nearest ones, by their indices. */
+export async function modelPairs(
+  folder: string,
+  listing: Listing,
+  session: Session,
+  pictures: readonly SignedPicture[],
+): Promise<{ pairs: [number, number][]; encoded: number }> {
+  const { store, encoded } = await featuresOf(folder, listing, session);
+  const places = new Map(pictures.map(({ id }, i) => [id, i]));
+  const { dim } = session.config.model;
+  const all = new Float32Array(pictures.length * dim), owners = new Int32Array(pictures.length);
+  let n = 0;
+  for await (const { ids, data } of store.read()) {
+    const rows = new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4);
+    ids.forEach((id, row) => {
+      const place = places.get(id);
+      if (place === undefined) return;
+      all.set(rows.subarray(row * dim, (row + 1) * dim), n * dim);
+      owners[n++] = place;
+    });
+  }
+  const pairs: [number, number][] = [];
+  if (n < 2) return { pairs, encoded };
+  const features = { data: all.subarray(0, n * dim), shape: [n, dim] };
+  const { gpu } = await session.gpu();
+  const k = Math.min(NEIGHBORS, n - 1);
+  const exclude = Int32Array.from({ length: n }, (_, i) => i);
+  const { indices, similarity } = await nearest(gpu, features, features, k, { exclude });
+  indices.forEach((other, at) => {
+    const own = Math.floor(at / k);
+    if (similarity[at] >= LEAST) pairs.push([owners[own], owners[other]]);
+  });
+  return { pairs, encoded };
+}

@@ -1,0 +1,86 @@
+/**
+ * `deno task search DIR QUERY…`: table, JSON and page.
+ *
+ * @module
+ */
+import { HatchlingError } from "../../lib/errors.ts";
+import { within } from "../../lib/data/walk.ts";
+import type { Listing } from "../../lib/data/files.ts";
+import { many, shown as visible } from "../data/words.ts";
+import { neighborRow, shown, type Similar } from "../look/neighbor_row.ts";
+import { pageOf } from "../look/page.ts";
+import type { Session } from "../look/session.ts";
+import { datasetOf, featuresOf } from "./features.ts";
+import { nearestIn, queriesOf } from "./similar.ts";
+
+/** What a search gives. */
+export interface Answer {
+  /** For --json. */
+  json: Record<string, unknown>;
+  /** For a terminal. */
+  table: string;
+  /** What was left out, line by line. */
+  notes: string[];
+  /** HTML, made when it is asked for. */
+  page: () => Promise<string>;
+}
+
+/** Searches a folder for what is similar to pictures. */
+export async function searchSimilar(
+  folder: string,
+  listing: Listing,
+  paths: readonly string[],
+  session: Session,
+  k: number,
+): Promise<Answer> {
+  const { store, encoded } = await featuresOf(folder, listing, session);
+  const queries = await queriesOf(paths, folder, store, session);
+  const found = await nearestIn(store, queries, k);
+  if (!found[0].length) {
+    throw new HatchlingError(
+      `Expected at least one sound picture in ${folder} beside the query but found none`,
+    );
+  }
+  const damaged = listing.files.flatMap(({ id, path }) => {
+    const reason = store.reason(id);
+    return reason === undefined ? [] : [{ file: path, reason: reason.replace(`${path}: `, "") }];
+  });
+  const skipped = [...listing.skipped, ...damaged];
+  const pictures = listing.files.length - damaged.length;
+  const results = queries.map(({ path }, q) => ({
+    query: path,
+    found: found[q].map(({ id, similarity }) => ({ similarity, path: within(folder, id) })),
+  }));
+  const table = results.map(({ query, found }) => {
+    const lines = found.map(({ similarity, path }) =>
+      `${similarity.toFixed(3).padStart(7)}  ${visible(path)}`
+    );
+    return [visible(query), ...lines].join("\n");
+  }).join("\n\n");
+  const page = async () => {
+    const places = new Map(listing.files.map(({ id }, i) => [id, i]));
+    const dataset = datasetOf(folder, listing.files, listing, session);
+    const sections: string[] = [];
+    for (const [q, { path, id, dataset: own, index }] of queries.entries()) {
+      const similar: Similar[] = [];
+      for (const { id, similarity } of found[q]) {
+        similar.push({ ...await shown(dataset, places.get(id)!), similarity });
+      }
+      const query = own ? await shown(own, index) : await shown(dataset, places.get(id!)!);
+      sections.push(neighborRow({ ...query, id: path }, similar).section);
+    }
+    dataset.close();
+    return pageOf({
+      title: "Similar pictures",
+      about: `${session.loaded.file}: of ${many(pictures, "picture")} in ${folder}, those whose ` +
+        "features have the largest cosine similarity to those of the framed picture.",
+      body: `<main>${sections.join("\n")}</main>`,
+    });
+  };
+  return {
+    json: { folder, weights: session.loaded.file, pictures, encoded, results, skipped },
+    table: `${table}\n\n${many(pictures, "picture")}, ${encoded} of them encoded now`,
+    notes: skipped.map(({ file, reason }) => `${file}: ${reason}`),
+    page,
+  };
+}
