@@ -9,7 +9,7 @@ import type { Dataset, SkippedFile } from "../lib/data/dataset.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { openConfigured } from "./data/open.ts";
 import { count, many, shown } from "./data/words.ts";
-import { encodeStream, modelHash } from "./embed/encode.ts";
+import { dimOf, encodeStream, type Kind, modelHash } from "./embed/encode.ts";
 import { reserve, sinkOf } from "./embed/open_sink.ts";
 import { requirePictures, sizesOf } from "./embed/pictures.ts";
 import { type Format, formatOf, FORMATS, type Sink } from "./embed/sink.ts";
@@ -22,6 +22,7 @@ interface Options {
   config?: string;
   checkpoint?: string;
   student?: boolean;
+  patches?: boolean;
   normalize: boolean;
 }
 
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
     .option("--config <file>", "configuration of the model, where it isn't that of the run")
     .option("--checkpoint <file>", "a checkpoint of the run, not its result")
     .option("--student", "the student, not the teacher")
+    .option("--patches", "patch tokens on a 4 × 4 grid side by side, not the class token")
     .option("--normalize", "scale every row to length 1, for cosine similarity", false)
     .addHelpText(
       "after",
@@ -61,23 +63,25 @@ async function main(): Promise<void> {
   });
   try {
     const { loaded, config } = session;
+    const kind = options.patches ? "patches" : "class", dim = dimOf(config, kind);
     const dataset = await openConfigured(config, session.progress);
     const sink = sinkOf(files, format, {
       labels: Object.keys(dataset.labels ?? {}),
-      dim: config.model.dim,
+      dim,
       about: {
-        "hatchling.weights": modelHash(loaded.weights, config),
+        "hatchling.weights": modelHash(loaded.weights, config, kind),
+        "hatchling.features": kind,
         "hatchling.normalized": String(options.normalize),
       },
     });
     const start = performance.now();
-    const written = await embed(session, dataset, sink, options.normalize);
+    const written = await embed(session, dataset, sink, kind, options.normalize);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     dataset.close?.();
     reportSkipped(dataset.skipped);
     console.log(
       `${sink.files.join(", ")}: ${many(written, "picture")} of ${dataset.name}, ` +
-        `${config.model.dim} numbers each, ${seconds} s`,
+        `${dim} numbers each, ${seconds} s`,
     );
   } finally {
     session.close();
@@ -89,13 +93,14 @@ async function embed(
   session: Session,
   dataset: Dataset,
   sink: Sink,
+  kind: Kind,
   normalize: boolean,
 ): Promise<number> {
   const sizeOf = sizesOf(session.config);
   const labels = Object.values(dataset.labels ?? {});
   const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
   let written = 0;
-  for await (const { sound, rows, done } of encodeStream(session, dataset, all, normalize)) {
+  for await (const { sound, rows, done } of encodeStream(session, dataset, all, kind, normalize)) {
     sink.write(sound.map(({ index, picture }, row) => {
       const id = dataset.id(index);
       const { width, height } = sizeOf(id, picture);

@@ -24,6 +24,7 @@ import { Progress } from "./train/progress.ts";
 interface Options {
   weights?: string;
   k: number;
+  patches?: boolean;
   duplicates?: boolean;
   threshold?: number;
   mirrored?: boolean;
@@ -42,6 +43,7 @@ async function main(): Promise<void> {
     .argument("[query...]", "pictures to search for, of the folder or not")
     .option("--weights <model>", "a run's folder, or a safetensors file")
     .option("-k, --k <n>", "pictures to find for each", positive, 8)
+    .option("--patches", "compare what lies where (patch tokens on a 4 × 4 grid), not what is seen")
     .option("--duplicates", "find pictures that are there more than once")
     .option("--threshold <t>", `how alike duplicates are, in (0, 1] (default: ${THRESHOLD})`, share)
     .option("--mirrored", "mirror images are duplicates too")
@@ -73,10 +75,13 @@ async function main(): Promise<void> {
         `Expected pictures (${FORMATS}) in ${folder} or its sub-folders but found none`,
       );
     }
-    const { threshold = THRESHOLD, mirrored = false, k } = options;
+    const { threshold = THRESHOLD, mirrored = false } = options;
     const answer = options.duplicates
       ? await searchDuplicates(folder, listing, { threshold, mirrored }, progress, session)
-      : await searchSimilar(folder, listing, queries, session!, k);
+      : await searchSimilar(folder, listing, queries, session!, {
+        k: options.k,
+        kind: options.patches ? "patches" : "class",
+      });
     await report(answer, options, page);
   } finally {
     page?.discard();

@@ -7,8 +7,21 @@ import { createHash } from "node:crypto";
 import type { Config } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { encodePictures, vitEncoder } from "../../lib/eval/encode.ts";
+import { patchEncoder } from "../../lib/eval/patches.ts";
 import type { Session } from "../look/session.ts";
 import { inMemory, type Sound, soundPictures } from "./pictures.ts";
+
+/** Which features: of the class token, or of patch tokens, averaged over the cells of a grid. */
+export type Kind = "class" | "patches";
+
+/** Cells of the grid, down and across. */
+const CELLS = 4;
+
+/** D: numbers of a picture. */
+export function dimOf({ model, augmentation }: Config, kind: Kind): number {
+  const side = Math.min(CELLS, augmentation.global_crop_size / model.patch_size);
+  return kind === "class" ? model.dim : side * side * model.dim;
+}
 
 /** Some pictures with their features. */
 export interface Encoded {
@@ -20,9 +33,10 @@ export interface Encoded {
 }
 
 /**
- * Encodes pictures with a session's model: the class token of central squares, as evaluation does.
+ * Encodes pictures with a session's model: of their central squares, as evaluation does.
  *
  * @param indices Which.
+ * @param kind Which features.
  * @param normalize Scale each row to length 1.
  * @throws {HatchlingError} When features are not finite.
  */
@@ -30,11 +44,13 @@ export async function* encodeStream(
   session: Session,
   dataset: Dataset,
   indices: ArrayLike<number>,
+  kind: Kind,
   normalize: boolean,
 ): AsyncGenerator<Encoded> {
   const { gpu, params } = await session.gpu();
   const { loaded, config: { augmentation, evaluation, training, model } } = session;
-  const encoder = vitEncoder(gpu, loaded.name, loaded.model.vit, params);
+  const make = kind === "class" ? vitEncoder : patchEncoder;
+  const encoder = make(gpu, loaded.name, loaded.model.vit, params);
   for await (const { sound, done } of soundPictures(dataset, indices, evaluation.batch_size)) {
     if (!sound.length) {
       yield { sound, rows: [], done };
@@ -55,10 +71,15 @@ export async function* encodeStream(
 }
 
 /** A hash of what decides about features: weights, shape of the model, and how pictures get to it. */
-export function modelHash(weights: ReadonlyMap<string, Float32Array>, config: Config): string {
+export function modelHash(
+  weights: ReadonlyMap<string, Float32Array>,
+  config: Config,
+  kind: Kind,
+): string {
   const { augmentation: { normalize_mean, normalize_std, global_crop_size }, model, data } = config;
   const hash = createHash("sha256");
   const settings = {
+    kind,
     normalize_mean,
     normalize_std,
     global_crop_size,

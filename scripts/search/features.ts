@@ -7,7 +7,7 @@ import { decoderOf, FileDataset } from "../../lib/data/file_dataset.ts";
 import type { DecodeChannels } from "../../lib/data/decode.ts";
 import type { Listing, PictureFile } from "../../lib/data/files.ts";
 import { count, many } from "../data/words.ts";
-import { encodeStream, modelHash } from "../embed/encode.ts";
+import { dimOf, encodeStream, type Kind, modelHash } from "../embed/encode.ts";
 import type { Session } from "../look/session.ts";
 import { RowStore } from "./store.ts";
 
@@ -44,11 +44,12 @@ export async function featuresOf(
   folder: string,
   listing: Listing,
   session: Session,
+  kind: Kind,
 ): Promise<FolderFeatures> {
   const { loaded, config, progress } = session;
-  const model = modelHash(loaded.weights, config);
+  const model = modelHash(loaded.weights, config, kind);
   const of = `features by ${model} of ${await Deno.realPath(folder)}`;
-  const store = await RowStore.open(of, 4 * config.model.dim);
+  const store = await RowStore.open(of, 4 * dimOf(config, kind));
   const unknown = listing.files.filter(({ id, state }) => !store.get(id, state));
   let encoded = 0;
   if (unknown.length) {
@@ -56,7 +57,7 @@ export async function featuresOf(
     const dataset = datasetOf(folder, unknown, listing, session);
     const stampOf = ({ state: { size, mtime, ctime } }: PictureFile) => ({ size, mtime, ctime });
     try {
-      for await (const { sound, rows, done } of encodeStream(session, dataset, all, true)) {
+      for await (const { sound, rows, done } of encodeStream(session, dataset, all, kind, true)) {
         for (const [row, { index }] of sound.entries()) {
           const { buffer, byteOffset, byteLength } = rows[row];
           const file = unknown[index];

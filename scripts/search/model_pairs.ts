@@ -5,6 +5,7 @@
  */
 import type { Listing } from "../../lib/data/files.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
+import { dimOf } from "../embed/encode.ts";
 import type { Session } from "../look/session.ts";
 import { featuresOf } from "./features.ts";
 import type { SignedPicture } from "./sign.ts";
@@ -22,9 +23,9 @@ export async function modelPairs(
   session: Session,
   pictures: readonly SignedPicture[],
 ): Promise<{ pairs: [number, number][]; encoded: number }> {
-  const { store, encoded } = await featuresOf(folder, listing, session);
+  const { store, encoded } = await featuresOf(folder, listing, session, "patches");
   const places = new Map(pictures.map(({ id }, i) => [id, i]));
-  const { dim } = session.config.model;
+  const dim = dimOf(session.config, "patches");
   const all = new Float32Array(pictures.length * dim), owners = new Int32Array(pictures.length);
   let n = 0;
   for await (const { ids, data } of store.read()) {

@@ -7,6 +7,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { within } from "../../lib/data/walk.ts";
 import type { Listing } from "../../lib/data/files.ts";
 import { many, shown as visible } from "../data/words.ts";
+import type { Kind } from "../embed/encode.ts";
 import { neighborRow, shown, type Similar } from "../look/neighbor_row.ts";
 import { pageOf } from "../look/page.ts";
 import type { Session } from "../look/session.ts";
@@ -31,10 +32,10 @@ export async function searchSimilar(
   listing: Listing,
   paths: readonly string[],
   session: Session,
-  k: number,
+  { k, kind }: { k: number; kind: Kind },
 ): Promise<Answer> {
-  const { store, encoded } = await featuresOf(folder, listing, session);
-  const queries = await queriesOf(paths, folder, store, session);
+  const { store, encoded } = await featuresOf(folder, listing, session, kind);
+  const queries = await queriesOf(paths, folder, store, session, kind);
   const found = await nearestIn(store, queries, k);
   if (!found[0].length) {
     throw new HatchlingError(
@@ -78,7 +79,15 @@ export async function searchSimilar(
     });
   };
   return {
-    json: { folder, weights: session.loaded.file, pictures, encoded, results, skipped },
+    json: {
+      folder,
+      weights: session.loaded.file,
+      features: kind,
+      pictures,
+      encoded,
+      results,
+      skipped,
+    },
     table: `${table}\n\n${many(pictures, "picture")}, ${encoded} of them encoded now`,
     notes: skipped.map(({ file, reason }) => `${file}: ${reason}`),
     page,

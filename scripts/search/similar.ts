@@ -6,7 +6,7 @@
 import { relative, sep } from "node:path";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { encodeStream } from "../embed/encode.ts";
+import { encodeStream, type Kind } from "../embed/encode.ts";
 import type { Session } from "../look/session.ts";
 import type { RowStore } from "./store.ts";
 
@@ -40,6 +40,7 @@ export async function queriesOf(
   folder: string,
   store: RowStore,
   session: Session,
+  kind: Kind,
 ): Promise<Query[]> {
   const real = await Deno.realPath(folder);
   const queries: Query[] = [], outside: string[] = [];
@@ -53,7 +54,7 @@ export async function queriesOf(
     } else outside.push(path);
   }
   const rows = await store.rows(new Set(inside.values()));
-  const others = await encodeOutside(outside, session);
+  const others = await encodeOutside(outside, session, kind);
   for (const path of paths) {
     const id = inside.get(path);
     if (id === undefined) queries.push(others.shift()!);
@@ -62,12 +63,16 @@ export async function queriesOf(
   return queries;
 }
 
-async function encodeOutside(paths: readonly string[], session: Session): Promise<Query[]> {
+async function encodeOutside(
+  paths: readonly string[],
+  session: Session,
+  kind: Kind,
+): Promise<Query[]> {
   if (!paths.length) return [];
   const dataset = await session.files(paths, session.config.data.max_pixels);
   const queries: Query[] = [];
   const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
-  for await (const { sound, rows } of encodeStream(session, dataset, all, true)) {
+  for await (const { sound, rows } of encodeStream(session, dataset, all, kind, true)) {
     sound.forEach(({ index }, row) => {
       queries.push({ path: paths[index], dataset, index, feature: rows[row] });
     });
