@@ -87,7 +87,7 @@ function print(folder: string, lines: readonly MetricLine[], diagnosis: Diagnosi
 }
 
 /** The runs that may have been meant. */
-async function suggestion(folder: string): Promise<string> {
+export async function suggestion(folder: string): Promise<string> {
   const runs = [...await runsIn(folder), ...await runsIn("runs")];
   if (!runs.length) return "name one that `deno task train` has made, runs/small-… for instance";
   const newest = runs.slice(0, NAMED).join(", ");
