@@ -36,8 +36,10 @@ import { codeVersion, recordPart } from "./train/run_record.ts";
 import { Saver } from "./train/saver.ts";
 import { modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
 import { settle } from "./train/settle.ts";
+import { Snapshots } from "./train/snapshots.ts";
 import { startState } from "./train/start.ts";
 import { Stepper } from "./train/stepper.ts";
+import { withReport } from "./train/with_report.ts";
 
 /** Longest time in milliseconds that steps are queued without looking at their results. */
 const PATIENCE = 1000;
@@ -75,9 +77,8 @@ async function main(): Promise<number> {
         const yaml = new TextEncoder().encode(stringifyConfig(config));
         await writeFileAtomic(join(folder.path, "config.yaml"), yaml);
       }
-      return await panel.until(
-        train(gpu, { args, config, folder, guard, panel, progress, pictures }),
-      );
+      const run = train(gpu, { args, config, folder, guard, panel, progress, pictures });
+      return await withReport(panel.until(run), { folder: folder.path, guard, progress });
     } catch (error) {
       if (!(error instanceof DeviceError)) throw error;
       guard.rest();
@@ -129,6 +130,10 @@ async function train(
   const stepper = await Stepper.record(gpu, trainer, feed);
   progress.end();
   console.error(stepper.describe());
+  const { teacher } = trainer;
+  const judged = { config, dataset, model, teacher, folder: path, progress };
+  const stopped = () => !!guard.stop;
+  const snapshots = await Snapshots.open(gpu, step, { ...judged, total, stepsPerEpoch, stopped });
 
   // The loop.
   const settings = diagnosisSettingsOf(config, total);
@@ -162,7 +167,8 @@ async function train(
       epoch % evaluation.every_n_epochs === 0;
     const saves = saver.due(step);
     const logs = step % logging.log_every_n_iters === 0 || step === total;
-    const due = logs || saves || judges || guard.stop;
+    const watches = snapshots.due(step);
+    const due = logs || saves || judges || watches || guard.stop;
     if (step === synced.step || !due && performance.now() - synced.time < PATIENCE) continue;
 
     // Everything the host wants to know, in one read.
@@ -229,8 +235,11 @@ async function train(
     }
     if (judges) {
       guard.rest();
-      const judged = { config, dataset, model, teacher: trainer.teacher, folder: path, progress };
-      await judgeTeacher(gpu, judged, { step, extra, saver, log, stopped: () => !!guard.stop });
+      await judgeTeacher(gpu, judged, { step, extra, saver, log, stopped });
+    }
+    if (watches) {
+      guard.rest();
+      await snapshots.take(step);
     }
     if (saves) await saver.save(step);
     const waited = await panel.heed({ step, total, eta }, () => saver.save(step));
@@ -251,14 +260,14 @@ async function train(
     );
     return code;
   }
-  await saveWeights(join(path, "teacher.safetensors"), trainer.teacher);
+  await saveWeights(join(path, "teacher.safetensors"), teacher);
   await saveWeights(join(path, "student.safetensors"), trainer.student);
   guard.saved();
 
   // What it learned, beside the same model before training and the pixels themselves.
   stepper.destroy();
   feed.destroy();
-  await judge(gpu, { config, dataset, model, teacher: trainer.teacher, folder: path, progress });
+  await judge(gpu, judged);
   nameSkipped();
   console.log(`\nrun folder: ${path}`);
   loader.close();

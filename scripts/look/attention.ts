@@ -96,11 +96,11 @@ export async function lookAttention(
 }
 
 /** The map over the picture, from its least to its most attended patch; that one's attention over the average. */
-function drawn(
+export function drawn(
   base: Picture,
   map: Float64Array,
   grid: readonly [number, number],
-  { map: colors, alpha, smooth }: AttentionOptions,
+  { map: colors, alpha, smooth }: Pick<AttentionOptions, "map" | "alpha" | "smooth">,
 ): { picture: Picture; peak: number } {
   const least = Math.min(...chunks(map, Math.min)), most = Math.max(...chunks(map, Math.max));
   const scaled = map.map((value) => most > least ? (value - least) / (most - least) : 0);

@@ -8,12 +8,14 @@ import type { Config } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
-import { evaluate, type Figure, figureTable } from "../../lib/eval/evaluate.ts";
+import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
+import { encodeSides } from "../../lib/eval/sides.ts";
 import { evaluationOptionsOf, openTest } from "../evaluate/settings.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { type DinoModel, initialize, Parameters } from "../../lib/model/mod.ts";
+import { leaveNeighbors } from "../report/samples.ts";
 import type { RunExtra } from "./checkpoints.ts";
 import type { Progress } from "./progress.ts";
 import type { RunLog } from "./run_log.ts";
@@ -43,16 +45,27 @@ export async function judge(gpu: Gpu, judged: Judged): Promise<void> {
   const { config, dataset, model, teacher, folder, progress } = judged;
   const initial = new Parameters(gpu, model.specs());
   initial.load(initialize(model.specs(), config.training.seed));
-  const figures = await evaluate(gpu, dataset, [
+  const encoders = [
     vitEncoder(gpu, "teacher", model.vit, teacher),
     vitEncoder(gpu, "random init", model.vit, initial),
     pixelEncoder(config.model.in_chans),
-  ], await optionsOf(judged));
+  ];
+  const options = await optionsOf(judged);
+  const sides = await encodeSides(gpu, dataset, encoders, options);
+  const figures: Figure[] = [];
+  for (const [e, both] of sides.entries()) {
+    const onNote = e ? () => {} : options.onNote; // the same for all encoders
+    const measured = await measureFeatures(gpu, both, encoders[e].name, { ...options, onNote });
+    figures.push(...measured.figures);
+  }
   progress.end();
   initial.destroy();
   const text = JSON.stringify(figures, null, 2) + "\n";
   await writeFileAtomic(join(folder, "evaluation.json"), new TextEncoder().encode(text));
   console.log(figureTable(figures));
+  await leaveNeighbors(gpu, sides[0], folder).catch((error) => {
+    progress.say(`warning: no neighbours in the report: ${error.message}`);
+  });
 }
 
 /** What an evaluation during training may do besides. */

@@ -1,0 +1,114 @@
+/**
+ * Pictures that a run keeps for its report while it has the data set at hand.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { Config } from "../../lib/config.ts";
+import type { Dataset } from "../../lib/data/dataset.ts";
+import type { Picture } from "../../lib/data/image.ts";
+import { resizeBicubic } from "../../lib/data/resample.ts";
+import { nearest } from "../../lib/eval/nearest.ts";
+import type { Sides } from "../../lib/eval/sides.ts";
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import { writeFileAtomic } from "../../lib/io/atomic.ts";
+import { soundPicture, spreadIndices } from "../data/open.ts";
+import { dataUris } from "../data/png.ts";
+import { renderEpochs } from "../data/render.ts";
+import { cropOf, kindOf, labelOf, phrasesOf, tagsOf } from "../data/view_words.ts";
+import { shown as card } from "../look/neighbor_row.ts";
+import { augmentationOf } from "../train/settings.ts";
+import {
+  type AugmentedSample,
+  type NeighborSample,
+  SAMPLE_FILES,
+  type ShownNeighbor,
+} from "./left.ts";
+
+/** Pictures whose views are kept; longest sides of originals, global and local views. */
+const AUGMENTED = 3, ORIGINAL = 160, GLOBAL = 112, LOCAL = 64;
+
+/** Queries, neighbours of each, and the side of their pictures. */
+const QUERIES = 5, NEIGHBORS = 6, THUMBNAIL = 96;
+
+/** Keeps the views of some pictures in the first epoch; with `again` also where there are some already. */
+export async function leaveAugmentation(
+  gpu: Gpu,
+  again: boolean,
+  { folder, config, dataset }: { folder: string; config: Config; dataset: Dataset },
+): Promise<void> {
+  const path = join(folder, SAMPLE_FILES.augmentation);
+  if (!again && await Deno.stat(path).then(() => true, () => false)) return;
+  const options = augmentationOf(config), { seed } = config.training;
+  const samples: AugmentedSample[] = [];
+  for (const image of spreadIndices(dataset.length, AUGMENTED)) {
+    const picture = await soundPicture(dataset, image);
+    if (!picture) continue;
+    const { width, height } = picture;
+    const [views] = await renderEpochs(gpu, options, picture, { seed, image, epochs: 1 });
+    samples.push({
+      id: dataset.id(image),
+      width,
+      height,
+      image: uriOf(picture, ORIGINAL),
+      views: views.map(({ parameters, picture }) => {
+        const { view, size } = parameters, crop = cropOf(parameters);
+        const local = kindOf(view, options) === "local";
+        return {
+          label: labelOf(view, options),
+          words: phrasesOf(parameters),
+          tags: tagsOf(parameters),
+          local,
+          size,
+          box: [crop.left, crop.top, crop.width, crop.height],
+          image: uriOf(picture, local ? LOCAL : GLOBAL),
+        };
+      }),
+    });
+  }
+  await write(path, samples);
+}
+
+/** Keeps the nearest neighbours of some pictures, by features that an evaluation has made. */
+export async function leaveNeighbors(gpu: Gpu, sides: Sides, folder: string): Promise<void> {
+  const { gallery, test } = sides, asked = test ?? gallery;
+  const { whole, indices } = gallery.encoded;
+  const [n, dim] = whole.shape;
+  const k = Math.min(NEIGHBORS, n - (test ? 0 : 1));
+  if (k < 1) return;
+  const from = asked.encoded, rows = spreadIndices(from.indices.length, QUERIES);
+  const data = new Float32Array(rows.length * dim);
+  rows.forEach((row, i) => {
+    data.set(from.whole.data.subarray(row * dim, (row + 1) * dim), i * dim);
+  });
+  const found = await nearest(gpu, { data, shape: [rows.length, dim] }, whole, k, {
+    exclude: test ? undefined : rows,
+  });
+  const sample: NeighborSample = { pictures: n, rows: [] };
+  for (const [q, row] of rows.entries()) {
+    const neighbors: ShownNeighbor[] = [];
+    for (let j = 0; j < k; j++) {
+      const similarity = found.similarity[q * k + j];
+      const one = await shown(gallery.dataset, indices[found.indices[q * k + j]]);
+      neighbors.push({ ...one, similarity });
+    }
+    sample.rows.push({ query: await shown(asked.dataset, from.indices[row]), neighbors });
+  }
+  await write(join(folder, SAMPLE_FILES.neighbors), sample);
+}
+
+async function shown(dataset: Dataset, index: number): Promise<ShownNeighbor> {
+  const { picture, ...words } = await card(dataset, index);
+  return { ...words, image: uriOf(picture, THUMBNAIL) };
+}
+
+/** The first three channels, reduced to a longest side. */
+function uriOf(picture: Picture, most: number): string {
+  const { width, height } = picture, zoom = most / Math.max(width, height);
+  const side = (n: number) => Math.max(1, Math.round(n * zoom));
+  return dataUris(zoom < 1 ? resizeBicubic(picture, side(width), side(height)) : picture)[0];
+}
+
+async function write(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, new TextEncoder().encode(JSON.stringify(value) + "\n"));
+}

@@ -1,0 +1,228 @@
+/**
+ * What the teacher looks at while it trains: its attention on the same few pictures, from the start to the end.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import type { Config } from "../../lib/config.ts";
+import type { Dataset } from "../../lib/data/dataset.ts";
+import type { Picture } from "../../lib/data/image.ts";
+import { resizeBicubic } from "../../lib/data/resample.ts";
+import { DeviceError } from "../../lib/errors.ts";
+import { lookAt } from "../../lib/eval/attention.ts";
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import { writeFileAtomic } from "../../lib/io/atomic.ts";
+import { fileError } from "../../lib/io/files.ts";
+import type { DinoModel, Parameters } from "../../lib/model/mod.ts";
+import { soundPicture, spreadIndices } from "../data/open.ts";
+import { pngOf, Sheet } from "../figures/sheet.ts";
+import { drawn } from "../look/attention.ts";
+import { type Framed, framed } from "../look/frame.ts";
+import { contactSheet } from "../look/sheet.ts";
+import {
+  listSnapshots,
+  SAMPLE_FILES,
+  SNAPSHOT_FOLDER,
+  SNAPSHOT_HEADS,
+  SNAPSHOT_PICTURES,
+  snapshotName,
+} from "../report/left.ts";
+import { leaveAugmentation } from "../report/samples.ts";
+import type { Progress } from "./progress.ts";
+
+/** Pictures, and the side of each in a PNG. */
+const PICTURES = 6, SIDE = 96, GAP = 4;
+
+/** Patches across that are worth looking at: where training has fewer, pictures are enlarged. */
+const FEWEST_PATCHES = 12;
+
+/** Moments without evaluations, and most with them. */
+const MOMENTS = 8, MOST_MOMENTS = 24;
+
+/** How attention is drawn. */
+const LOOK = { map: "inferno", alpha: 0.85, smooth: true } as const;
+
+/** A run, as far as it matters here. */
+export interface Watched {
+  /** Folder of the run. */
+  folder: string;
+  config: Config;
+  dataset: Dataset;
+  model: DinoModel;
+  teacher: Parameters;
+  /** Steps that the run is to do, and those of an epoch. */
+  total: number;
+  stepsPerEpoch: number;
+  progress: Progress;
+  /** Whether the run is to stop: a snapshot is then given up. */
+  stopped: () => boolean;
+}
+
+/** Draws attention at some moments of a run. Whatever goes wrong is a warning, said once: the run goes on. */
+export class Snapshots {
+  readonly #gpu: Gpu;
+  readonly #watched: Watched;
+  readonly #moments: ReadonlySet<number>;
+  #pictures?: Framed[];
+  #warned = false;
+  /** A device that has failed here once may fail here again: nothing is drawn any more in this process. */
+  static #off = false;
+
+  private constructor(gpu: Gpu, watched: Watched) {
+    this.#gpu = gpu;
+    this.#watched = watched;
+    this.#moments = momentsOf(watched);
+  }
+
+  /**
+   * Goes on after `step` steps: later snapshots are deleted. A run that begins is drawn at once, and some of its
+   * augmented views are kept for the report.
+   */
+  static async open(gpu: Gpu, step: number, watched: Watched): Promise<Snapshots> {
+    const snapshots = new Snapshots(gpu, watched);
+    await snapshots.#try(() => snapshots.#dropAfter(step));
+    if (!watched.stopped()) {
+      await snapshots.#try(() => leaveAugmentation(gpu, step === 0, watched));
+    }
+    if (step === 0) await snapshots.take(0);
+    return snapshots;
+  }
+
+  /** Whether attention is drawn after so many steps. */
+  due(step: number): boolean {
+    return this.#moments.has(step);
+  }
+
+  /** Draws attention after so many steps. Frees what it allocates. */
+  async take(step: number): Promise<void> {
+    await this.#try(async () => {
+      await this.#dropAfter(step);
+      await this.#take(step);
+    });
+  }
+
+  async #take(step: number): Promise<void> {
+    const { folder, stopped, total } = this.#watched;
+    const pictures = this.#pictures ??= await this.#load();
+    if (!pictures.length) return;
+    const seen: Picture[][] = []; // of each picture the mean, then every head
+    for (const picture of pictures) {
+      if (stopped()) return;
+      seen.push(await this.#look(picture));
+    }
+    const below = join(folder, SNAPSHOT_FOLDER);
+    await Deno.mkdir(below, { recursive: true }).catch((error) => {
+      throw fileError("create", below, error);
+    });
+    const write = (name: string, picture: Picture) =>
+      writeFileAtomic(join(below, name), pngOf(picture));
+    const shown = pictures.map(({ shown }) => tile(shown));
+    if (step === 0 || !await exists(join(below, SNAPSHOT_PICTURES))) {
+      await write(SNAPSHOT_PICTURES, column(shown));
+    }
+    if (step === total) {
+      const rows = seen.map((maps, i) => {
+        const cells = maps.map((picture, h) => ({ picture, label: h ? `head ${h}` : "mean" }));
+        return { cells: [{ picture: shown[i] }, ...cells] };
+      });
+      await write(SNAPSHOT_HEADS, contactSheet(rows, SIDE));
+    }
+    await write(snapshotName(step), column(seen.map(([mean]) => mean)));
+  }
+
+  async #look({ shown, input }: Framed): Promise<Picture[]> {
+    const gpu = this.#gpu, { model, teacher } = this.#watched;
+    const { vit } = model, { heads } = vit.config;
+    const { width, height, channels = 3 } = shown;
+    const images = gpu.tensor(input, [1, channels, height, width]);
+    try {
+      const { grid, attention } = await lookAt(gpu, vit, teacher, images);
+      const tokens = 1 + grid[0] * grid[1];
+      const maps = Array.from(
+        { length: heads },
+        (_, h) => Float64Array.from(attention.subarray(h * tokens + 1, (h + 1) * tokens)),
+      );
+      const mean = maps[0].map((_, i) => maps.reduce((sum, map) => sum + map[i] / heads, 0));
+      const base = tile(shown);
+      return [mean, ...maps].map((map) => drawn(base, map, grid, LOOK).picture);
+    } finally {
+      images.destroy();
+    }
+  }
+
+  /** The pictures: the same ones in every part of a run. */
+  async #load(): Promise<Framed[]> {
+    const { config, dataset, model } = this.#watched;
+    const { imageSize, patchSize: patch } = model.vit.config;
+    const size = Math.max(imageSize, FEWEST_PATCHES * patch);
+    const found: Framed[] = [];
+    for (const i of spreadIndices(dataset.length, PICTURES)) {
+      const picture = await soundPicture(dataset, i);
+      if (picture) found.push(framed(picture, { size, patch, whole: false }, config));
+    }
+    return found;
+  }
+
+  /** Deletes what a run that goes on after `step` steps will draw again. */
+  async #dropAfter(step: number): Promise<void> {
+    const { folder, total } = this.#watched;
+    const later = (await listSnapshots(folder)).filter((snapshot) => snapshot.step > step);
+    const paths = later.map(({ path }) => path);
+    if (step < total) {
+      paths.push(join(folder, SNAPSHOT_FOLDER, SNAPSHOT_HEADS));
+      paths.push(join(folder, SAMPLE_FILES.neighbors));
+    }
+    for (const path of paths) {
+      await Deno.remove(path).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw fileError("delete", path, error);
+      });
+    }
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
+    if (Snapshots.#off) return;
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof DeviceError) Snapshots.#off = true;
+      if (this.#warned) return;
+      this.#warned = true;
+      const { message } = error as Error;
+      this.#watched.progress.say(`warning: attention is not drawn: ${message}; training goes on`);
+    }
+  }
+}
+
+/** The steps after which attention is drawn: with each evaluation, else ever more seldom; at the end. */
+export function momentsOf(
+  { config, total, stepsPerEpoch }: Pick<Watched, "config" | "total" | "stepsPerEpoch">,
+): Set<number> {
+  const { every_n_epochs: every } = config.evaluation;
+  if (every === null) {
+    const steps = Array.from({ length: MOMENTS - 1 }, (_, i) => Math.round(total / 2 ** i));
+    return new Set(steps.filter((step) => step > 0).reverse());
+  }
+  const gap = every * stepsPerEpoch;
+  const evaluations = Math.floor((total - 1) / gap);
+  const stride = Math.ceil(evaluations / (MOST_MOMENTS - 1)) || 1;
+  const steps = Array.from(
+    { length: Math.floor(evaluations / stride) },
+    (_, i) => (i + 1) * stride * gap,
+  );
+  return new Set([...steps, total]);
+}
+
+function tile({ width, height, data, ...rest }: Picture): Picture {
+  const first = data.subarray(0, 4 * width * height);
+  return resizeBicubic({ ...rest, width, height, channels: 3, data: first }, SIDE, SIDE);
+}
+
+function column(pictures: readonly Picture[]): Sheet {
+  const sheet = new Sheet(SIDE, pictures.length * (SIDE + GAP) - GAP);
+  pictures.forEach((picture, i) => sheet.paste(picture, 0, i * (SIDE + GAP)));
+  return sheet;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

@@ -1,0 +1,39 @@
+/**
+ * A report of a run, however it ends.
+ *
+ * @module
+ */
+import { DeviceError } from "../../lib/errors.ts";
+import { bytes } from "../data/words.ts";
+import type { Guard } from "./guard.ts";
+import type { Progress } from "./progress.ts";
+
+/**
+ * Waits for a run, then makes its report: also of one that was stopped, or ended with an error. Trouble with the
+ * device is left out: the run goes on from it. A report that fails is a warning.
+ */
+export async function withReport(
+  run: Promise<number>,
+  { folder, guard, progress }: { folder: string; guard: Guard; progress: Progress },
+): Promise<number> {
+  const report = async () => {
+    guard.saved(); // all that counts is: a signal need not wait for the report
+    progress.end();
+    try {
+      // Imported here, so that packages that are missing cost no more than the report.
+      const { makeReport } = await import("../report/make.ts");
+      const { path, bytes: size } = await makeReport(folder, { running: false });
+      console.log(`report: ${path} (${bytes(size)})`);
+    } catch (error) {
+      console.error(`warning: no report: ${(error as Error).message}`);
+    }
+  };
+  try {
+    const code = await run;
+    await report();
+    return code;
+  } catch (error) {
+    if (!(error instanceof DeviceError)) await report();
+    throw error;
+  }
+}
