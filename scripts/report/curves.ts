@@ -6,7 +6,7 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Chart, Marks } from "./charts.ts";
-import { short } from "../data/words.ts";
+import { short, shown } from "../data/words.ts";
 
 /** Size of a chart in pixels. */
 export const WIDTH = 420, HEIGHT = 250;
@@ -100,13 +100,13 @@ export function svgOf(chart: Chart, marks: Marks): string {
   const lines = [...figure.querySelectorAll('g[aria-label="line"]')];
   for (const { name, mean } of series) { // the pointer names what it reads
     const [points, smooth] = lines.splice(0, mean ? 2 : 1);
-    points.setAttribute("data-name", name);
+    points.setAttribute("data-name", attribute(name));
     if (smooth) smooth.setAttribute("data-mean", "");
   }
   const [x, y] = (["x", "y"] as const).map((axis) => figure.scale(axis)!.range as number[]);
   figure.querySelector("style")?.remove(); // the page, or the file, has its own
   figure.setAttribute("role", "img");
-  figure.setAttribute("aria-label", described(chart));
+  figure.setAttribute("aria-label", attribute(described(chart)));
   figure.removeAttribute("class");
   // Where values lie, for the pointer: domain and pixels of both axes.
   figure.setAttribute("data-x", [0, marks.last, ...x].join(" "));
@@ -143,10 +143,15 @@ function described({ title, series, references }: Chart): string {
     .join("; ");
 }
 
+/** linkedom writes attributes as they are, but for quotes. */
+function attribute(text: string): string {
+  return shown(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
 function element(name: string, attributes: Record<string, string>, content = "") {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = content;
+  made.textContent = shown(content);
   return made as unknown as Element;
 }
 

@@ -1,0 +1,79 @@
+/** scripts/train/snapshots.ts: attention while a run trains, and what a whole run leaves for its report. */
+import assert from "node:assert/strict";
+import { type Config, configDefaults } from "../../lib/config.ts";
+import { pictureOf } from "../../scripts/figures/sheet.ts";
+import { listSnapshots } from "../../scripts/report/left.ts";
+import { momentsOf } from "../../scripts/train/snapshots.ts";
+import { flags, runTest, train } from "../support/runs.ts";
+
+const moments = (total: number, stepsPerEpoch: number, every: number | null) => {
+  const defaults = configDefaults() as Config;
+  const config = { ...defaults, evaluation: { ...defaults.evaluation, every_n_epochs: every } };
+  return [...momentsOf({ config, total, stepsPerEpoch })];
+};
+
+Deno.test("momentsOf() is ever more seldom, or with evaluations, and never too many", () => {
+  assert.deepEqual(moments(6400, 10, null), [100, 200, 400, 800, 1600, 3200, 6400]);
+  assert.deepEqual(moments(3, 10, null).sort(), [1, 2, 3]);
+  assert.deepEqual(moments(30, 10, 1), [10, 20, 30]);
+  assert.deepEqual(moments(25, 10, 1), [10, 20, 25]);
+  const many = moments(10_000, 10, 1);
+  assert.ok(many.length > 12 && many.length <= 24 && many.every((step) => step % 10 === 0));
+  assert.equal(many.at(-1), 10_000);
+});
+
+runTest(
+  "a run leaves attention, neighbours, views and a report; resumed, it draws each moment once",
+  async (folder, small) => {
+    const args = (steps: number) => [
+      ...small,
+      ...flags({ "training.max_steps": steps, "evaluation.every_n_epochs": 1 }),
+      "--out",
+      "run",
+    ];
+    const run = `${folder}/run`;
+    const first = await train(folder, args(3));
+    assert.equal(first.code, 0, first.stderr);
+    assert.match(first.stdout, /report: run\/report\.html \(/);
+    const stepsOf = async () => (await listSnapshots(run)).map(({ step }) => step);
+    assert.deepEqual(await stepsOf(), [0, 2, 3]);
+    const start = await Deno.readFile(`${run}/attention/step-00000000.png`);
+
+    // As if it had drawn more before it was killed.
+    await Deno.writeTextFile(`${run}/attention/step-00000005.png`, "later");
+    const rest = await train(folder, [...args(6), "--resume"]);
+    assert.equal(rest.code, 0, rest.stderr);
+    assert.ok(!rest.stderr.includes("attention is not drawn"), rest.stderr);
+    assert.deepEqual(await stepsOf(), [0, 2, 3, 4, 6]);
+    assert.deepEqual(await Deno.readFile(`${run}/attention/step-00000000.png`), start);
+    const { width, height, data } = pictureOf(
+      await Deno.readFile(`${run}/attention/step-00000006.png`),
+    );
+    assert.deepEqual([width, height], [96, 596]);
+    assert.ok(new Set(data).size > 20, "blank");
+    const page = await Deno.readTextFile(`${run}/report.html`);
+    for (
+      const id of [
+        "summary",
+        "curves",
+        "attention",
+        "neighbours",
+        "augmentation",
+        "evaluation",
+        "run",
+        "config",
+      ]
+    ) assert.match(page, new RegExp(`<section id="${id}"`));
+    assert.ok(!page.includes('id="notes"'), "something could not be read");
+
+    // What cannot be written is said once, and ends nothing.
+    await Deno.remove(`${run}/attention`, { recursive: true });
+    await Deno.writeTextFile(`${run}/attention`, "no folder");
+    await Deno.remove(`${run}/report.html`);
+    await Deno.mkdir(`${run}/report.html`);
+    const hindered = await train(folder, [...args(8), "--resume"]);
+    assert.equal(hindered.code, 0, hindered.stderr);
+    assert.equal(hindered.stderr.split("attention is not drawn").length, 2, hindered.stderr);
+    assert.match(hindered.stderr, /warning: no report: /);
+  },
+);
