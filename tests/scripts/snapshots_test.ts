@@ -1,9 +1,15 @@
 /** scripts/train/snapshots.ts: attention while a run trains, and what a whole run leaves for its report. */
 import assert from "node:assert/strict";
-import { type Config, configDefaults } from "../../lib/config.ts";
+import { type Config, configDefaults, parseConfig } from "../../lib/config.ts";
+import { DamagedPictureError, type Dataset } from "../../lib/data/dataset.ts";
 import { pictureOf } from "../../scripts/figures/sheet.ts";
 import { listSnapshots } from "../../scripts/report/left.ts";
-import { momentsOf } from "../../scripts/train/snapshots.ts";
+import { initialize, Parameters } from "../../lib/model/mod.ts";
+import { modelOf } from "../../scripts/train/settings.ts";
+import { momentsOf, Snapshots } from "../../scripts/train/snapshots.ts";
+import type { Progress } from "../../scripts/train/progress.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { withFolder } from "../support/permissions.ts";
 import { flags, runTest, train } from "../support/runs.ts";
 
 const moments = (total: number, stepsPerEpoch: number, every: number | null) => {
@@ -21,6 +27,80 @@ Deno.test("momentsOf() is ever more seldom, or with evaluations, and never too m
   assert.ok(many.length > 12 && many.length <= 24 && many.every((step) => step % 10 === 0));
   assert.equal(many.at(-1), 10_000);
 });
+
+gpuTest(
+  "Snapshots draws equal pictures of equal weights, frees all, drops later ones, heeds a stop",
+  (gpu) =>
+    withFolder(async (folder) => {
+      const before = gpu.memory.liveBytes;
+      const text = Object.entries({
+        patch_size: 8,
+        dim: 16,
+        depth: 1,
+        heads: 2,
+        backbone: "custom",
+      })
+        .map(([key, value]) => `  ${key}: ${value}\n`).join("");
+      const config = parseConfig(
+        `model:\n${text}augmentation:\n  global_crop_size: 16\n  local_crop_size: 8\n`,
+        { file: "test" },
+      );
+      const model = modelOf(config), teacher = new Parameters(gpu, model.specs());
+      teacher.load(initialize(model.specs(), 0));
+      const live = gpu.memory.liveBytes, said: string[] = [];
+      const dataset: Dataset = {
+        name: "stripes",
+        length: 4,
+        largestPixels: 20 * 30,
+        id: (i) => `stripe ${i}`,
+        picture: (i) => {
+          if (i === 2) throw new DamagedPictureError("damaged");
+          const data = Uint8Array.from({ length: 4 * 20 * 30 }, (_, at) => (at * (i + 3)) % 256);
+          return { width: 20, height: 30, data };
+        },
+        skipped: [],
+      };
+      let stop = false;
+      const progress = { say: (text: string) => void said.push(text) } as Progress;
+      const stopped = () => stop;
+      const run = { folder, config, dataset, model, teacher, total: 8, stepsPerEpoch: 4 };
+      const snapshots = await Snapshots.open(gpu, 0, { ...run, progress, stopped });
+      assert.equal(gpu.memory.liveBytes, live, "views or attention leave memory behind");
+      await snapshots.take(4);
+      await snapshots.take(8);
+      const steps = async () => (await listSnapshots(folder)).map(({ step }) => step);
+      assert.deepEqual(await steps(), [0, 4, 8]);
+      const read = (name: string) => Deno.readFile(`${folder}/attention/${name}`);
+      const first = await read("step-00000000.png");
+      assert.deepEqual(first, await read("step-00000008.png"));
+      assert.equal(pictureOf(first).height, 296, "three sound pictures");
+      await read("heads.png");
+
+      // Goes on from step 5: what came later is gone at once; asked to stop, nothing is drawn.
+      const again = await Snapshots.open(gpu, 5, { ...run, progress, stopped });
+      assert.deepEqual(await steps(), [0, 4]);
+      await assert.rejects(read("heads.png"), Deno.errors.NotFound);
+      stop = true;
+      await again.take(8);
+      assert.deepEqual(await steps(), [0, 4]);
+      stop = false;
+
+      // Weights that are not finite: said once.
+      teacher.load(
+        new Map(
+          [...initialize(model.specs(), 0)].map(([name, data]) => [name, data.map(() => NaN)]),
+        ),
+      );
+      await again.take(6);
+      await again.take(7);
+      assert.equal(said.length, 1, said.join("\n"));
+      assert.match(said[0], /^warning: attention is not drawn: .*finite/);
+      assert.equal(gpu.memory.liveBytes, live);
+      teacher.destroy();
+      assert.equal(gpu.memory.liveBytes, before);
+    }),
+  ["read", "write"],
+);
 
 runTest(
   "a run leaves attention, neighbours, views and a report; resumed, it draws each moment once",
