@@ -68,7 +68,7 @@ export function attentionOf(run: RunData, images: ReadonlyMap<string, string>): 
     `<div class="scroll" tabindex="0" role="group" aria-label="attention over time"><div class="strip">` +
     `${first}${moments.join("\n")}</div></div>` +
     (heads
-      ? `<h3>At the end: the picture, the mean, every head</h3><div class="scroll">${
+      ? `<h3>At the end: the picture, the mean, each head</h3><div class="scroll">${
         image(heads, "attention of every head at the end", 'class="whole"')
       }</div>`
       : ""),

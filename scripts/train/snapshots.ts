@@ -33,6 +33,12 @@ import type { Progress } from "./progress.ts";
 /** Pictures, and the side of each in a PNG. */
 const PICTURES = 6, SIDE = 96, GAP = 4;
 
+/** Distance of two levels of a PNG; divides 255, so that white stays white. */
+const LEVEL = 15;
+
+/** Heads that are drawn one by one, at most. */
+const MOST_HEADS = 8;
+
 /** Patches across that are worth looking at: where training has fewer, pictures are enlarged. */
 const FEWEST_PATCHES = 12;
 
@@ -115,14 +121,17 @@ export class Snapshots {
       throw fileError("create", below, error);
     });
     const write = (name: string, picture: Picture) =>
-      writeFileAtomic(join(below, name), pngOf(picture));
+      writeFileAtomic(join(below, name), pngOf(coarse(picture)));
     const shown = pictures.map(({ shown }) => tile(shown));
     if (step === 0 || !await exists(join(below, SNAPSHOT_PICTURES))) {
       await write(SNAPSHOT_PICTURES, column(shown));
     }
     if (step === total) {
       const rows = seen.map((maps, i) => {
-        const cells = maps.map((picture, h) => ({ picture, label: h ? `head ${h}` : "mean" }));
+        const cells = maps.slice(0, 1 + MOST_HEADS).map((picture, h) => ({
+          picture,
+          label: h ? `head ${h}` : "mean",
+        }));
         return { cells: [{ picture: shown[i] }, ...cells] };
       });
       await write(SNAPSHOT_HEADS, contactSheet(rows, SIDE));
@@ -215,6 +224,11 @@ export function momentsOf(
 function tile({ width, height, data, ...rest }: Picture): Picture {
   const first = data.subarray(0, 4 * width * height);
   return resizeBicubic({ ...rest, width, height, channels: 3, data: first }, SIDE, SIDE);
+}
+
+/** Fewer levels, which are not missed in small pictures: a smaller file. */
+function coarse({ data, ...rest }: Picture): Picture {
+  return { ...rest, data: data.map((value) => LEVEL * Math.round(value / LEVEL)) };
 }
 
 function column(pictures: readonly Picture[]): Sheet {
