@@ -114,14 +114,15 @@ export class Panel {
     const { folder, progress } = this.#parts;
     const token = newToken(Deno.env.get("HATCHLING_DASHBOARD_TOKEN"));
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", ...permissionsOf(address, folder), program()],
+      args: ["run", "--quiet", ...permissionsOf(address), program()],
+      cwd: folder,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     this.#child = child;
     this.#writer = child.stdin.getWriter();
-    const settings: Settings = { ...address, folder, token };
+    const settings: Settings = { ...address, token };
     this.#write(settings);
     const errors = lastLine(child.stderr);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -197,14 +198,10 @@ export class Panel {
   }
 }
 
-/** What the dashboard's process may do: listen at its ports, and read the run's folder. */
-export function permissionsOf(address: Address, folder: string): string[] {
+/** What the dashboard's process may do: listen at its ports, and read the folder that it is started in. */
+export function permissionsOf(address: Address): string[] {
   const ports = portsOf(address).map((port) => hostAndPort(address.host, port));
-  return [
-    "--no-prompt",
-    `--allow-net=${ports}`,
-    `--allow-read=${folder.replaceAll(",", ",,")}`,
-  ];
+  return ["--no-prompt", `--allow-net=${ports}`, "--allow-read=."];
 }
 
 /** The program to run: as a path where it is a file, so that Deno finds deno.json beside it. */

@@ -5,10 +5,8 @@
  */
 import type { Address } from "./address.ts";
 
-/** The first line to the dashboard. */
+/** The first line to the dashboard, which is started in the run's folder. */
 export interface Settings extends Address {
-  /** Folder of the run. */
-  folder: string;
   /** What the page has to know to be let in. */
   token: string;
 }

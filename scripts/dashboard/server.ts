@@ -1,0 +1,194 @@
+/**
+ * Serves the page, what it shows, and what is asked of a run.
+ *
+ * @module
+ */
+import { HatchlingError } from "../../lib/errors.ts";
+import { type Address, hostAndPort, portsOf } from "./address.ts";
+import { Charts } from "./charts.ts";
+import { HEADERS, plain, refusal } from "./gate.ts";
+import { page } from "./page.ts";
+import { type Command, COMMANDS } from "./protocol.ts";
+import type { Runs } from "./runs.ts";
+import { type Live, viewOf } from "./view.ts";
+
+/** Milliseconds between looks at the runs while somebody watches, and between signs of life. */
+const LOOK_MS = 1000, ALIVE_MS = 5000;
+
+/** Most pages at once. */
+const MOST_PAGES = 32;
+
+/** What to serve. */
+export interface Served {
+  /** The runs. */
+  runs: Runs;
+  /** Opens the page. */
+  token: string;
+  /** What this process's own run tells, where there is one. */
+  live?: Live;
+  /** Asks something of that run. */
+  onCommand?: (command: Command) => void;
+}
+
+/** A dashboard that is being served. */
+export class Dashboard {
+  readonly #served: Served;
+  readonly #charts: Charts;
+  readonly #pages = new Set<ReadableStreamDefaultController<Uint8Array>>();
+  readonly #encoder = new TextEncoder();
+  #server?: Deno.HttpServer<Deno.NetAddr>;
+  #timer?: ReturnType<typeof setTimeout>;
+  #sent = "";
+  #sentAt = 0;
+
+  /** Serves some runs. */
+  constructor(served: Served) {
+    this.#served = served;
+    this.#charts = new Charts(served.runs);
+  }
+
+  /**
+   * Listens: at the port that was given, or the first free one.
+   *
+   * @returns The URL that opens the page.
+   * @throws {HatchlingError} When no port is to be had.
+   */
+  listen(address: Address): string {
+    const ports = portsOf(address);
+    for (const port of ports) {
+      try {
+        this.#server = Deno.serve({
+          hostname: address.host,
+          port,
+          onListen: () => {},
+          onError: () =>
+            plain(500, "Something went wrong here; the run itself is not touched by it"),
+        }, (request) => this.handle(request));
+        return `http://${hostAndPort(address.host, port)}/?token=${this.#served.token}`;
+      } catch (error) {
+        const isTaken = error instanceof Deno.errors.AddrInUse;
+        if (isTaken && port !== ports.at(-1)) continue;
+        throw listenError(error as Error, address, ports);
+      }
+    }
+    throw new Error("unreachable: there is no port to try");
+  }
+
+  /** Answers a request. */
+  async handle(request: Request): Promise<Response> {
+    const { token, runs } = this.#served;
+    const refused = refusal(request, token);
+    if (refused) return refused;
+    const url = new URL(request.url);
+    const id = url.searchParams.get("run") ?? "";
+    switch (`${request.method} ${url.pathname}`) {
+      case "GET /":
+        return page();
+      case "GET /events":
+        return this.#events();
+      case "GET /charts":
+        return json(this.#charts.of(url.searchParams.getAll("run")));
+      case "GET /snapshot":
+        return await snapshot(runs.get(id), Number(url.searchParams.get("step")));
+      case "POST /command":
+        return await this.#command(request);
+      default:
+        return plain(404, "There is no such page here");
+    }
+  }
+
+  /** Tells the pages what has changed, at once. */
+  async update(): Promise<void> {
+    const { runs, live } = this.#served;
+    await runs.refresh();
+    const text = JSON.stringify(runs.entries.map((entry) => viewOf(entry, live)));
+    const now = performance.now();
+    if (text !== this.#sent) this.#send(`data: ${text}\n\n`);
+    else if (now - this.#sentAt >= ALIVE_MS) this.#send(": alive\n\n");
+    this.#sent = text;
+  }
+
+  /** Tells the pages the last news, and ends. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.update().catch(() => {});
+    for (const page of this.#pages) page.close();
+    this.#pages.clear();
+    await this.#server?.shutdown();
+  }
+
+  #events(): Response {
+    if (this.#pages.size >= MOST_PAGES) return plain(503, `${MOST_PAGES} pages are open already`);
+    let own: ReadableStreamDefaultController<Uint8Array>;
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        own = controller;
+        this.#pages.add(own);
+        // Whoever comes late is told all there is at once.
+        own.enqueue(this.#encoder.encode(this.#sent ? `data: ${this.#sent}\n\n` : ": hello\n\n"));
+        this.#watch();
+      },
+      cancel: () => void this.#pages.delete(own),
+    });
+    return new Response(stream, { headers: { ...HEADERS, "content-type": "text/event-stream" } });
+  }
+
+  /** Looks at the runs from time to time while there is somebody to tell. */
+  #watch(): void {
+    if (this.#timer !== undefined) return;
+    const look = async () => {
+      await this.update().catch(() => {}); // a folder in the middle of a change: the next look will do
+      this.#timer = this.#pages.size ? setTimeout(look, LOOK_MS) : undefined;
+    };
+    this.#timer = setTimeout(look, 0);
+  }
+
+  #send(text: string): void {
+    this.#sentAt = performance.now();
+    const bytes = this.#encoder.encode(text);
+    for (const page of this.#pages) {
+      // A page that has not read for long is let go: it connects again and is told all.
+      if ((page.desiredSize ?? 0) > -64) page.enqueue(bytes);
+      else {
+        page.close();
+        this.#pages.delete(page);
+      }
+    }
+  }
+
+  async #command(request: Request): Promise<Response> {
+    const { onCommand, live } = this.#served;
+    const command = (await request.text()) as Command;
+    if (!COMMANDS.includes(command)) return plain(400, `Expected one of ${COMMANDS.join(", ")}`);
+    if (!onCommand || live?.end) {
+      return plain(409, "This page can only watch: no run here belongs to its process");
+    }
+    onCommand(command);
+    return plain(202, "asked");
+  }
+}
+
+async function snapshot(run: ReturnType<Runs["get"]>, step: number): Promise<Response> {
+  const known = run?.data.snapshots.find((snapshot) => snapshot.step === step);
+  const bytes = known && await Deno.readFile(known.path).catch(() => undefined);
+  if (!bytes) return plain(404, "There is no such picture");
+  return new Response(bytes, { headers: { ...HEADERS, "content-type": "image/png" } });
+}
+
+function json(value: unknown): Response {
+  return Response.json(value, { headers: HEADERS });
+}
+
+function listenError(error: Error, address: Address, ports: readonly number[]): HatchlingError {
+  const { host, port } = address;
+  if (error instanceof Deno.errors.AddrInUse) {
+    const found = port ? `port ${port} is taken` : `ports ${ports[0]} to ${ports.at(-1)} are taken`;
+    return new HatchlingError(`Expected a free port at ${host} but ${found}: name another one`);
+  }
+  if (error instanceof Deno.errors.PermissionDenied && port! < 1024) {
+    return new HatchlingError(
+      `Expected a port that users may take but found ${port}: take one above 1023`,
+    );
+  }
+  return new HatchlingError(`Cannot listen at ${host}: ${error.message}`);
+}

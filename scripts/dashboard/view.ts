@@ -1,0 +1,157 @@
+/**
+ * What the page is told of a run, in words and numbers that it only has to show.
+ *
+ * @module
+ */
+import { diagnose } from "../../lib/diagnosis.ts";
+import { diagnosisSettingsOf } from "../train/run_log.ts";
+import { clock } from "../train/progress.ts";
+import type { End, Status } from "./protocol.ts";
+import type { Entry } from "./runs.ts";
+
+/** Where a run stands. */
+export type State = "running" | "paused" | "finished" | "stopped" | "failed";
+
+/** A run, as the page shows it. */
+export interface RunView {
+  /** Names it in requests. */
+  id: string;
+  /** Name of its folder. */
+  name: string;
+  /** Where it stands. */
+  state: State;
+  /** The same in words. */
+  text: string;
+  /** What it shows on its own screen, where it is this process's. */
+  line?: string;
+  /** Steps done. */
+  step: number;
+  /** Steps to do, where they are known. */
+  total?: number;
+  /** Time to the end, and speed. */
+  pace: string;
+  /** The last loss. */
+  loss?: number;
+  /** The diagnosis. */
+  verdict: string;
+  /** Whether it is in trouble. */
+  trouble: boolean;
+  /** What the verdict rests on, and what to change first. */
+  evidence: string[];
+  /** What to change first. */
+  remedy: string;
+  /** The last evaluation. */
+  evaluation?: { title: string; rows: [metric: string, value: string][] };
+  /** Rising steps of the pictures of its attention. */
+  snapshots: number[];
+  /** What could not be read. */
+  notes: string[];
+  /** Changes with the data: charts are out of date then. */
+  version: number;
+  /** Whether it is this process's. */
+  hosted: boolean;
+  /** Whether the buttons are for it. */
+  controlled: boolean;
+  /** The last checkpoint that was asked for here. */
+  saved?: number;
+}
+
+/** What the run itself tells, where it is this process's. */
+export interface Live {
+  /** What it shows on its screen. */
+  line?: string;
+  /** How far it is. */
+  status?: Status;
+  /** How it ended. */
+  end?: End;
+}
+
+/** Makes the view of a run. */
+export function viewOf({ id, data, version, written }: Entry, live?: Live): RunView {
+  const { lines, config, totalSteps, evaluations, figures, snapshots, notes } = data;
+  const last = lines.at(-1);
+  const settings = config ? diagnosisSettingsOf(config, totalSteps) : {};
+  const { verdict, trouble, evidence, remedy } = diagnose(lines, settings);
+  const step = live?.status?.step ?? last?.step ?? 0;
+  const total = live?.status?.total ?? totalSteps;
+  const state = stateOf(data, live);
+  const speed = last?.images_per_second;
+  const batch = config && config.data.batch_size * config.training.gradient_accumulation_steps;
+  const eta = live?.status?.eta ??
+    (total && speed && batch ? (total - step) * batch / speed : undefined);
+  const goesOn = state === "running" || state === "paused";
+  const pace = [
+    ...goesOn && eta !== undefined && total !== step ? [`${clock(eta)} to go`] : [],
+    ...speed ? [`${speed.toFixed(0)} images/s`] : [],
+    ...typeof last?.epoch === "number" ? [`epoch ${last.epoch.toFixed(2)}`] : [],
+  ].join(", ");
+  const text = textOf(state, { step, total, written, live, bad: last?.non_finite });
+  const evaluated = evaluations.at(-1);
+  const teacher = figures.filter(({ encoder }) => encoder.startsWith("teacher"));
+  const rows = teacher.length ? teacher : evaluated?.figures ?? [];
+  return {
+    id,
+    name: data.name,
+    state,
+    text,
+    line: goesOn ? live?.line : undefined,
+    step,
+    total,
+    pace,
+    loss: lines.findLast(({ loss }) => typeof loss === "number")?.loss ?? undefined,
+    verdict,
+    trouble,
+    evidence,
+    remedy,
+    evaluation: rows.length
+      ? {
+        title: teacher.length ? "at the end" : `at step ${evaluated!.step}`,
+        rows: rows.map(({ metric, percent, value }) => [
+          metric,
+          typeof percent === "number" ? `${percent.toFixed(1)} %` : Number(value).toPrecision(4),
+        ]),
+      }
+      : undefined,
+    snapshots: snapshots.map(({ step }) => step),
+    notes,
+    version,
+    hosted: !!live,
+    controlled: !!live && !live.end,
+    saved: live?.status?.saved,
+  };
+}
+
+function stateOf({ running, finished, lines }: Entry["data"], live?: Live): State {
+  if (live?.end) {
+    const { code, error } = live.end;
+    return code === 0 ? "finished" : error || code < 128 ? "failed" : "stopped";
+  }
+  if (live) return live.status?.paused ? "paused" : "running";
+  if (running) return "running";
+  if (lines.at(-1)?.non_finite) return "failed";
+  return finished ? "finished" : "stopped";
+}
+
+function textOf(
+  state: State,
+  { step, total, written, live, bad }: {
+    step: number;
+    total?: number;
+    written?: number;
+    live?: Live;
+    bad?: string;
+  },
+): string {
+  const time = written === undefined ? "" : new Date(written).toISOString().slice(0, 16);
+  const since = time && `; last written ${time.replace("T", " ")} UTC`;
+  const goOn = "go on with --resume";
+  if (live?.end?.error) return live.end.error;
+  if (state === "finished") return "finished";
+  if (state === "failed" && bad) return `ended by a number that was not finite, in ${bad}`;
+  if (state === "failed") return `ended with status ${live!.end!.code}: ${goOn}`;
+  if (state === "stopped") return `stopped after step ${step}: ${goOn}${live ? "" : since}`;
+  if (state === "paused") return "paused: it waits, and keeps its memory";
+  return step && step === total
+    ? "running: judging what it has learned"
+    : `running${live ? "" : since}`;
+}
