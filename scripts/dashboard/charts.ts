@@ -77,8 +77,10 @@ function draw(entries: readonly Entry[]): Drawn[] {
 /** Every curve of the report with that of the other runs, each run in its colour. */
 function overlaid(entries: readonly Entry[]): Chart[] {
   const found = new Map<string, Chart>();
+  const compared = (chart: Chart) => JSON.stringify(chart.references);
   entries.forEach(({ data }, i) => {
-    for (const { right: _, ...chart } of chartsOf(data)) {
+    for (const { right, ...chart } of chartsOf(data)) {
+      if (right) chart.title = chart.title.replace(/, and .*/, ""); // a second scale is one run's own
       for (const series of chart.series) {
         const key = chart.series.length > 1 || series.dots
           ? `${chart.name} ${series.name}`
@@ -86,6 +88,7 @@ function overlaid(entries: readonly Entry[]): Chart[] {
         const title = key === chart.name ? chart.title : `${chart.title}: ${series.name}`;
         if (!found.has(key)) found.set(key, { ...chart, name: key, title, series: [] });
         const one = found.get(key)!;
+        if (compared(one) !== compared(chart)) one.references = [];
         one.log &&= chart.log; // a curve may touch 0 where another does not
         one.series.push({ ...series, name: data.name, color: PALETTE[i % PALETTE.length] });
       }

@@ -88,13 +88,14 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
   const text = textOf(state, { step, total, written, live, bad: last?.non_finite });
   const evaluated = evaluations.at(-1);
   const teacher = figures.filter(({ encoder }) => encoder.startsWith("teacher"));
-  const rows = teacher.length ? teacher : evaluated?.figures ?? [];
+  const isLast = teacher.length > 0 && (data.finished || !evaluated);
+  const rows = isLast ? teacher : evaluated?.figures ?? [];
   return {
     id,
     name: data.name,
     state,
     text,
-    line: goesOn ? live?.line : undefined,
+    line: goesOn && !live?.line?.startsWith("step ") ? live?.line : undefined, // that is in the view itself
     step,
     total,
     pace,
@@ -105,7 +106,7 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
     remedy,
     evaluation: rows.length
       ? {
-        title: teacher.length ? "at the end" : `at step ${evaluated!.step}`,
+        title: isLast ? `of ${teacher[0].encoder}` : `at step ${evaluated!.step}`,
         rows: rows.map(({ metric, percent, value }) => [
           metric,
           typeof percent === "number" ? `${percent.toFixed(1)} %` : Number(value).toPrecision(4),
