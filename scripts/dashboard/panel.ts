@@ -17,6 +17,9 @@ import { newToken } from "./token.ts";
 /** Longest time for the dashboard to say where it is, and to take a last message. */
 const START_MS = 30_000, LAST_MS = 1000;
 
+/** Exit status of a run that was stopped here: that of SIGINT. */
+const STOPPED = 130;
+
 /** Milliseconds between looks at what was asked while a run is paused. */
 const PAUSE_MS = 50;
 
@@ -153,8 +156,11 @@ export class Panel {
   }
 
   #take(command: Command): void {
-    if (command === "stop") this.#parts.guard.ask();
-    else if (command === "checkpoint") this.#saves = true;
+    if (command === "stop") {
+      if (!this.#parts.guard.ask()) {
+        this.#end({ end: { code: STOPPED } }).then(() => Deno.exit(STOPPED));
+      }
+    } else if (command === "checkpoint") this.#saves = true;
     else this.#paused = command === "pause";
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Address, hostAndPort, portsOf } from "./address.ts";
+import { type Address, hostAndPort, LOOPBACK, portsOf } from "./address.ts";
 import { Charts } from "./charts.ts";
 import { HEADERS, plain, refusal } from "./gate.ts";
 import { page } from "./page.ts";
@@ -188,6 +188,12 @@ function listenError(error: Error, address: Address, ports: readonly number[]): 
   if (error instanceof Deno.errors.PermissionDenied && port! < 1024) {
     return new HatchlingError(
       `Expected a port that users may take but found ${port}: take one above 1023`,
+    );
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return new HatchlingError(
+      `Expected an address that this task may listen at but found ${host}: take ${LOOPBACK} or 0.0.0.0, or ` +
+        `start scripts/dashboard.ts with --allow-read --allow-net`,
     );
   }
   return new HatchlingError(`Cannot listen at ${host}: ${error.message}`);

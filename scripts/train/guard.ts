@@ -62,10 +62,15 @@ export class Guard {
     return { why: name, code: 128 + cause };
   }
 
-  /** Asks the run to stop, as SIGINT does; once all is saved, the process ends at once. */
-  ask(): void {
-    if (Atomics.load(this.#cells, CELL.saved)) Deno.exit(128 + SIGNALS.SIGINT);
+  /**
+   * Asks the run to stop, as SIGINT does.
+   *
+   * @returns False once all is saved: the process may then end at once.
+   */
+  ask(): boolean {
+    if (Atomics.load(this.#cells, CELL.saved)) return false;
     Atomics.compareExchange(this.#cells, CELL.stop, 0, ASKED);
+    return true;
   }
 
   /** The GPU has answered: the watchdog waits anew. */

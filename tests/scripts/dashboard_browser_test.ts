@@ -175,6 +175,10 @@ testUnless(
         }
         await dashboard.close();
         await sees(page, "The server has not answered since");
+        dashboard = new Dashboard({ runs: new Runs([run]), token: "another-token-of-the-test" });
+        dashboard.listen({ host: "127.0.0.1", port });
+        await sees(page, "Another server has taken this one's place");
+        await dashboard.close();
         await Promise.all(tabs.map((page) => page.close()));
 
         // Many runs: a list, and those that are ticked over each other. Names are no markup.
