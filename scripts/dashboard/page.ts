@@ -8,9 +8,11 @@ import { HEADERS } from "./gate.ts";
 import css from "./page.css" with { type: "text" };
 import html from "./page.html" with { type: "text" };
 import program from "./page.js" with { type: "text" };
+import curves from "./page_curves.js" with { type: "text" };
 import { PALETTE } from "./palette.ts";
 
-const script = program.replace("COLORS = []", () => `COLORS = ${JSON.stringify(PALETTE)}`);
+const script = [curves, program].join("\n")
+  .replace("COLORS = []", () => `COLORS = ${JSON.stringify(PALETTE)}`);
 
 const TEXT = html
   .replace(/<style>[^]*<\/style>/, () => `<style>${css}</style>`)
