@@ -1,7 +1,6 @@
 /** scripts/embed.ts as users start it; its files are read by Rust's Parquet. */
 import assert from "node:assert/strict";
 import { tableFromIPC } from "apache-arrow";
-import { readParquet } from "parquet-wasm";
 import { AtomicFile } from "../../scripts/embed/atomic_file.ts";
 import { ParquetSink } from "../../scripts/embed/parquet.ts";
 import type { Row } from "../../scripts/embed/sink.ts";
@@ -12,6 +11,7 @@ import { script } from "../support/scripts.ts";
 
 /** Rows of a Parquet file as objects. */
 async function parquet(file: string) {
+  const { readParquet } = await import("parquet-wasm"); // reads its WebAssembly at once
   const table = tableFromIPC(readParquet(await Deno.readFile(file)).intoIPCStream());
   return table.toArray().map((row) => {
     return { ...row.toJSON(), feature: Float32Array.from(row.toJSON().feature) };
