@@ -123,10 +123,15 @@ function interfaceOf(
   doc: string,
   members: Member[],
 ): string {
-  const lines = members.map((one) =>
-    `${comment(one.doc, "  ")}  readonly ${one.name}: ${one.type};\n`
-  );
+  const lines = members.map((one) => comment(one.doc, "  ") + declaration(one));
   return `${comment(doc, "")}export interface ${name} {\n${lines.join("")}}\n`;
+}
+
+/** A member as the formatter leaves it: a long union has a line for each of its types. */
+function declaration({ name, type }: Member): string {
+  const line = `  readonly ${name}: ${type};\n`;
+  if (line.length <= 101) return line;
+  return `  readonly ${name}:${type.split(" | ").map((one) => `\n    | ${one}`).join("")};\n`;
 }
 
 /** A JSDoc comment of at most 100 columns. */

@@ -21,7 +21,15 @@ export interface DataConfig {
    * `data.path`; with one `list` for .csv, .tsv and .txt, `module` for .ts, .js, .mts and .mjs,
    * else `folder`.
    */
-  readonly dataset: "folder" | "emoji" | "emoji_base" | "mnist" | "cifar10" | "cifar100" | "list" | "module";
+  readonly dataset:
+    | "folder"
+    | "emoji"
+    | "emoji_base"
+    | "mnist"
+    | "cifar10"
+    | "cifar100"
+    | "list"
+    | "module";
   /**
    * Pictures to use: `all`, or one side: `train` to learn from, `val` what that leaves out, for
    * tools. A picture's side follows from its contents alone, so copies are on one side. MNIST and

@@ -12,7 +12,6 @@ import {
   evaluate,
   type EvaluateOptions,
   figureTable,
-  measureFeatures,
 } from "../../lib/eval/evaluate.ts";
 import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
 import { initialize, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
