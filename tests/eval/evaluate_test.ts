@@ -8,11 +8,7 @@ import {
   pixelEncoder,
   vitEncoder,
 } from "../../lib/eval/encode.ts";
-import {
-  evaluate,
-  type EvaluateOptions,
-  figureTable,
-} from "../../lib/eval/evaluate.ts";
+import { evaluate, type EvaluateOptions, figureTable } from "../../lib/eval/evaluate.ts";
 import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
 import { initialize, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
 import { rowSum } from "../../lib/ops/mod.ts";
