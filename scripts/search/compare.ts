@@ -120,36 +120,68 @@ function meanSquare(a: Float32Array, b: Float32Array): number {
   return sum / a.length;
 }
 
-/**
- * The window of `a` that is most like all of `b`: coordinate descent from a start.
- *
- * @returns The window and the mean square difference on the luma grid.
- */
-export function align(
-  a: Uint8Array,
-  b: Uint8Array,
-  start: Window,
-): { window: Window; error: number } {
-  const target = sample(b, 0, LUMA, WHOLE, GRID);
-  let window = [...start] as [number, number, number, number];
-  let error = meanSquare(sample(a, 0, LUMA, window, GRID), target);
-  for (let step = 1 / 32; step >= 1 / 256; step /= 2) {
+/** Root mean square difference over contrast beyond which a coarse alignment is given up. */
+const GIVE_UP = 0.4;
+
+/** Steps of the alignment, of a side: coarse ones first. */
+const STEPS = [1 / 32, 1 / 64, 1 / 128, 1 / 256];
+
+/** An alignment under way. */
+class Descent {
+  readonly #from: Uint8Array;
+  readonly #target: Float32Array;
+  window: Window;
+  error: number;
+
+  constructor(from: Uint8Array, to: Uint8Array, start: Window) {
+    this.#from = from;
+    this.#target = sample(to, 0, LUMA, WHOLE, GRID);
+    this.window = start;
+    this.error = this.#errorOf(start);
+  }
+
+  /** Moves one border after the other by a step for as long as that helps. */
+  descend(step: number): void {
     for (let changed = true; changed;) {
       changed = false;
       for (let side = 0; side < 4; side++) {
         for (const by of [step, -step]) {
-          const next = [...window] as typeof window;
+          const next = [...this.window] as [number, number, number, number];
           next[side] += by;
           const cut = side < 2 ? next[side] : 1 - next[side];
           if (cut < 0 || cut > MOST_CUT) continue;
-          const e = meanSquare(sample(a, 0, LUMA, next, GRID), target);
-          if (e >= error) continue;
-          [window, error, changed] = [next, e, true];
+          const error = this.#errorOf(next);
+          if (error >= this.error) continue;
+          this.window = next;
+          this.error = error;
+          changed = true;
         }
       }
     }
   }
-  return { window, error };
+
+  /** Whether what is left is too much for any finer step. */
+  get hopeless(): boolean {
+    return this.error > (GIVE_UP * Math.max(LEAST_CONTRAST, spread(this.#target))) ** 2;
+  }
+
+  #errorOf(window: Window): number {
+    return meanSquare(sample(this.#from, 0, LUMA, window, GRID), this.#target);
+  }
+}
+
+/**
+ * How alike two pictures are, one of which may be a part of the other: coordinate descent on the borders.
+ *
+ * @param part Where in `a` to begin to look for `b`.
+ */
+export function alikeAligned(a: Uint8Array, b: Uint8Array, part: Window): number {
+  const inner = new Descent(a, b, part), outer = new Descent(b, a, WHOLE);
+  for (const descent of [inner, outer]) descent.descend(STEPS[0]);
+  const best = inner.error <= outer.error ? inner : outer;
+  if (best.hopeless) return 0;
+  for (const step of STEPS.slice(1)) best.descend(step);
+  return best === inner ? alike(a, b, best.window) : alike(b, a, best.window);
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { align, alike, WHOLE, type Window } from "./compare.ts";
+import { alike, alikeAligned, WHOLE, type Window } from "./compare.ts";
 import { HashTable } from "./hash.ts";
 import type { SignedPicture } from "./sign.ts";
 import { CHROMA, LUMA, SIGNATURE_BYTES } from "./signature.ts";
@@ -11,7 +11,7 @@ import { CHROMA, LUMA, SIGNATURE_BYTES } from "./signature.ts";
 /** Similarity from which pictures are taken for copies. */
 export const THRESHOLD = 0.8;
 
-/** Alike enough for more work: an alignment finds what is left to find. */
+/** So alike that no alignment is needed. */
 const PROMISING = 0.97;
 
 /** Candidates of a picture, at most. */
@@ -60,7 +60,7 @@ export async function findGroups(
   const link = (a: number, b: number, part: Window, mirror: boolean) => {
     if (a === b || links[a].has(b)) return;
     const left = mirror ? mirrorOf(distinct[a].signature) : distinct[a].signature;
-    const similarity = similarityOf(left, distinct[b].signature, part, threshold);
+    const similarity = similarityOf(left, distinct[b].signature, part);
     if (similarity < threshold) return;
     links[a].set(b, { similarity, mirror });
     links[b].set(a, { similarity, mirror });
@@ -119,20 +119,10 @@ function better(a: SignedPicture, b: SignedPicture): number {
   return b.width * b.height - a.width * a.height || b.bytes - a.bytes || (a.id < b.id ? -1 : 1);
 }
 
-/** How alike two pictures are, each of which may be a part of the other. */
-function similarityOf(a: Uint8Array, b: Uint8Array, part: Window, threshold: number): number {
+/** How alike two pictures are, as they are or one as a part of the other. */
+function similarityOf(a: Uint8Array, b: Uint8Array, part: Window): number {
   const whole = alike(a, b, WHOLE);
-  if (whole >= PROMISING || hopeless(a, b, part, threshold)) return whole;
-  const inner = align(a, b, part), outer = align(b, a, WHOLE);
-  const aligned = inner.error <= outer.error
-    ? alike(a, b, inner.window)
-    : alike(b, a, outer.window);
-  return Math.max(whole, aligned);
-}
-
-/** Whether so little is alike that no alignment helps: most candidates, and the work is in aligning. */
-function hopeless(a: Uint8Array, b: Uint8Array, part: Window, threshold: number): boolean {
-  return Math.max(alike(a, b, part), alike(a, b, WHOLE)) < threshold - 0.7;
+  return whole >= PROMISING ? whole : Math.max(whole, alikeAligned(a, b, part));
 }
 
 /** Signature of the mirror image. */
