@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { parseOverrides } from "../lib/config.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { lookAttention } from "./look/attention.ts";
@@ -13,6 +13,7 @@ import { lookNeighbors } from "./look/neighbors.ts";
 import { lookPca } from "./look/pca.ts";
 import { lookPrototypes } from "./look/prototypes.ts";
 import { Session } from "./look/session.ts";
+import { positive, share } from "./numbers.ts";
 
 /** Does the work of a command with its options. */
 // deno-lint-ignore no-explicit-any
@@ -108,18 +109,6 @@ add("map", "All pictures on a page, similar ones near each other.", undefined, l
   .option("--color-by <label>", "kind of label to begin with")
   .option("--thumbnail <pixels>", "side of the pictures on the page", positive, 32)
   .addOption(maxImages(10_000));
-
-function positive(text: string): number {
-  const n = Number(text);
-  if (Number.isInteger(n) && n >= 1) return n;
-  throw new InvalidArgumentError("Expected a whole number from 1 on.");
-}
-
-function share(text: string): number {
-  const x = Number(text);
-  if (text.trim() && x > 0 && x <= 1) return x;
-  throw new InvalidArgumentError("Expected a number in (0, 1].");
-}
 
 try {
   program.parse(rest, { from: "user" });

@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { parseOverrides } from "../lib/config.ts";
 import { listPictures } from "../lib/data/files.ts";
 import { FORMATS } from "../lib/data/header.ts";
@@ -20,6 +20,7 @@ import { THRESHOLD } from "./search/duplicates.ts";
 import { searchDuplicates } from "./search/run_duplicates.ts";
 import { type Answer, searchSimilar } from "./search/run_similar.ts";
 import { Progress } from "./train/progress.ts";
+import { positive, share } from "./numbers.ts";
 
 interface Options {
   weights?: string;
@@ -139,18 +140,6 @@ async function report(answer: Answer, { json }: Options, page?: AtomicFile): Pro
   if (!answer.notes.length) return;
   console.error(`${many(answer.notes.length, "file")} left out:`);
   for (const note of answer.notes) console.error(`  ${shown(note)}`);
-}
-
-function positive(text: string): number {
-  const n = Number(text);
-  if (Number.isInteger(n) && n >= 1) return n;
-  throw new InvalidArgumentError("Expected a whole number from 1 on.");
-}
-
-function share(text: string): number {
-  const x = Number(text);
-  if (text.trim() && x > 0 && x <= 1) return x;
-  throw new InvalidArgumentError("Expected a number in (0, 1].");
 }
 
 try {
