@@ -26,7 +26,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ],
   ["lib/ops"],
   ["lib/gpu"],
-  ["lib/deps", "lib/errors", "lib/rng"],
+  ["lib/deps", "lib/errors", "lib/rng", "lib/text"],
   ["kernels"],
 ];
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 
 /** What went wrong, in words; the operating system's own text where nothing better is known. */
 function reason(error: unknown, path: string): string {
@@ -30,15 +31,51 @@ function reason(error: unknown, path: string): string {
  */
 export function fileError(doing: string, path: string, error: unknown): HatchlingError {
   if (error instanceof HatchlingError) return error;
-  return new HatchlingError(`Cannot ${doing} ${path}: ${reason(error, path)}`, { cause: error });
+  return new HatchlingError(`Cannot ${doing} ${shown(path)}: ${reason(error, shown(path))}`, {
+    cause: error,
+  });
+}
+
+/** How much a reader takes. */
+export interface ReadLimits {
+  /** Bytes at most; a larger file is an error. No limit by default. */
+  maxBytes?: number;
 }
 
 /**
- * Reads a whole file.
+ * What is known of a regular file before it is opened: opening a FIFO would wait without end, and a device may
+ * have no end.
  *
- * @throws {HatchlingError} when it is missing, a folder or not readable.
+ * @throws {HatchlingError} When it is missing, no regular file, or larger than allowed.
  */
-export async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function statFile(
+  path: string,
+  { maxBytes = Infinity }: ReadLimits = {},
+): Promise<Deno.FileInfo> {
+  const info = await Deno.stat(path).catch((error) => {
+    throw fileError("read", path, error);
+  });
+  const fail = (found: string) => {
+    throw new HatchlingError(`Cannot read ${shown(path)}: ${found}`);
+  };
+  if (info.isDirectory) fail("expected a file but found a folder");
+  if (!info.isFile) fail("expected a regular file but found a device, pipe or socket");
+  if (info.size > maxBytes) {
+    fail(`expected at most ${maxBytes} bytes but found ${info.size}: is it the right file?`);
+  }
+  return info;
+}
+
+/**
+ * Reads a whole regular file.
+ *
+ * @throws {HatchlingError} When it is missing, no regular file, not readable or larger than allowed.
+ */
+export async function readFile(
+  path: string,
+  limits: ReadLimits = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  await statFile(path, limits);
   try {
     return await Deno.readFile(path);
   } catch (error) {

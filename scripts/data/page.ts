@@ -7,7 +7,8 @@ import type { AugmentationOptions, ViewParameters } from "../../lib/augmentation
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
 import { cropOf, kindOf, labelOf, nameOf, phrasesOf, settingsTable, tagsOf } from "./view_words.ts";
-import { count, percent, shown } from "./words.ts";
+import { count, percent } from "./words.ts";
+import { shown } from "../../lib/text.ts";
 
 /** A picture with its views. */
 export interface ShownPicture {

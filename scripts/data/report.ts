@@ -5,7 +5,8 @@
  */
 import type { Check } from "./check.ts";
 import type { Bin, Spread } from "./tally.ts";
-import { bytes, count, many, percent, short, shown } from "./words.ts";
+import { bytes, count, many, percent, short } from "./words.ts";
+import { shown } from "../../lib/text.ts";
 
 /** Files that are listed one by one; `--json` lists all. */
 const LISTED = 20;

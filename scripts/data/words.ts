@@ -32,12 +32,3 @@ export function percent(share: number): string {
 export function short(x: number, digits = 3): string {
   return String(Number(x.toPrecision(digits)));
 }
-
-/** Control characters of file names made visible, also those that turn the direction of text. */
-export function shown(name: string): string {
-  // deno-lint-ignore no-control-regex
-  return name.replace(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {
-    const code = c.charCodeAt(0).toString(16);
-    return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, "0")}`;
-  });
-}

@@ -6,7 +6,8 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Chart, Marks } from "./charts.ts";
-import { short, shown } from "../data/words.ts";
+import { short } from "../data/words.ts";
+import { shown } from "../../lib/text.ts";
 
 /** Size of a chart in pixels. */
 export const WIDTH = 420, HEIGHT = 250;

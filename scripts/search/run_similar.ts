@@ -6,7 +6,8 @@
 import { HatchlingError } from "../../lib/errors.ts";
 import { within } from "../../lib/data/walk.ts";
 import type { Listing } from "../../lib/data/files.ts";
-import { many, shown as visible } from "../data/words.ts";
+import { shown as visible } from "../../lib/text.ts";
+import { many } from "../data/words.ts";
 import type { Kind } from "../embed/encode.ts";
 import { neighborRow, shown, type Similar } from "../look/neighbor_row.ts";
 import { pageOf } from "../look/page.ts";

@@ -13,7 +13,8 @@ import { spreadIndices } from "../../scripts/data/open.ts";
 import { dataUris } from "../../scripts/data/png.ts";
 import { counted, groupsOf, histogram, spread } from "../../scripts/data/tally.ts";
 import { phrasesOf, settingsTable } from "../../scripts/data/view_words.ts";
-import { bytes, percent, shown } from "../../scripts/data/words.ts";
+import { bytes, percent } from "../../scripts/data/words.ts";
+import { shown } from "../../lib/text.ts";
 import { decodeTest } from "../data/support.ts";
 import { permissionTest } from "../support/permissions.ts";
 
