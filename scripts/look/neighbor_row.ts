@@ -37,7 +37,7 @@ export function neighborRow(query: Card, found: readonly Similar[]): { section: 
 }
 
 /** A picture as the model sees it, with its name and labels. */
-export async function shown(dataset: Dataset, index: number): Promise<Card> {
+export async function cardOf(dataset: Dataset, index: number): Promise<Card> {
   const picture = await dataset.picture(index);
   const side = Math.min(2 * SIDE, picture.width, picture.height);
   const facts = Object.entries(dataset.labels ?? {}).map(([kind, { values, names }]) =>

@@ -10,7 +10,7 @@ import type { FeatureArray } from "../../lib/eval/features.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
 import { spreadIndices } from "../data/open.ts";
 import { many } from "../data/words.ts";
-import { neighborRow, shown, SIDE, type Similar } from "./neighbor_row.ts";
+import { cardOf, neighborRow, SIDE, type Similar } from "./neighbor_row.ts";
 import { Output } from "./output.ts";
 import { pageOf } from "./page.ts";
 import { indicesOf, type Session, sortNames } from "./session.ts";
@@ -106,9 +106,9 @@ export async function lookNeighbors(
     const similar: Similar[] = [];
     for (let j = 0; j < k; j++) {
       const similarity = found.similarity[q * k + j];
-      similar.push({ ...await shown(dataset, kept[found.indices[q * k + j]]), similarity });
+      similar.push({ ...await cardOf(dataset, kept[found.indices[q * k + j]]), similarity });
     }
-    const { row, section } = neighborRow(await shown(from, index), similar);
+    const { row, section } = neighborRow(await cardOf(from, index), similar);
     rows.push(row);
     sections.push(section);
   }

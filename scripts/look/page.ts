@@ -6,11 +6,16 @@
 import type { Picture } from "../../lib/data/image.ts";
 import { escape } from "../data/page.ts";
 import { dataUris } from "../data/png.ts";
+import { pageMark } from "../shared/outputs.ts";
 import style from "./page.css" with { type: "text" };
 
 /** Nothing from outside, whatever a name may try. */
 const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+/** In the head of every such page, those of look and search: by it a command knows its own page again. */
+export const PAGE_MAKER = "page";
+const PAGE_MARK = pageMark(PAGE_MAKER);
 
 /** A page. */
 export interface PageParts {
@@ -29,6 +34,7 @@ export function pageOf({ title, about, body, style: more = "" }: PageParts): str
 <html lang="en">
 <head>
 <meta charset="utf-8">
+${PAGE_MARK}
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">

@@ -7,7 +7,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { type PrototypeUsage, prototypeUsage } from "../../lib/eval/prototypes.ts";
 import type { Encoder } from "../../lib/eval/encode.ts";
 import { count, many, percent } from "../data/words.ts";
-import { shown } from "./neighbor_row.ts";
+import { cardOf } from "./neighbor_row.ts";
 import { Output } from "./output.ts";
 import { card, pageOf } from "./page.ts";
 import type { Session } from "./session.ts";
@@ -74,7 +74,7 @@ export async function lookPrototypes(
   for (const { index, count: taken, rows: found, probability } of usage.prototypes) {
     const cells: Row["cells"] = [], cards: string[] = [];
     for (const [j, row] of found.entries()) {
-      const one = await shown(dataset, indices[row]);
+      const one = await cardOf(dataset, indices[row]);
       cells.push({ picture: one.picture, label: probability[j].toFixed(3) });
       cards.push(card({ ...one, facts: [`p ${probability[j].toFixed(3)}`, ...one.facts] }));
     }

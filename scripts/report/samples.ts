@@ -16,7 +16,7 @@ import { soundPicture, spreadIndices } from "../data/open.ts";
 import { dataUris } from "../data/png.ts";
 import { renderEpochs } from "../data/render.ts";
 import { cropOf, kindOf, labelOf, phrasesOf, tagsOf } from "../data/view_words.ts";
-import { shown as card } from "../look/neighbor_row.ts";
+import { cardOf as card } from "../look/neighbor_row.ts";
 import { augmentationOf } from "../train/settings.ts";
 import {
   type AugmentedSample,

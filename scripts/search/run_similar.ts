@@ -6,10 +6,10 @@
 import { HatchlingError } from "../../lib/errors.ts";
 import { within } from "../../lib/data/walk.ts";
 import type { Listing } from "../../lib/data/files.ts";
-import { shown as visible } from "../../lib/text.ts";
+import { shown } from "../../lib/text.ts";
 import { many } from "../data/words.ts";
 import type { Kind } from "../embed/encode.ts";
-import { neighborRow, shown, type Similar } from "../look/neighbor_row.ts";
+import { cardOf, neighborRow, type Similar } from "../look/neighbor_row.ts";
 import { pageOf } from "../look/page.ts";
 import type { Session } from "../look/session.ts";
 import { datasetOf, featuresOf } from "./features.ts";
@@ -55,9 +55,9 @@ export async function searchSimilar(
   }));
   const table = results.map(({ query, found }) => {
     const lines = found.map(({ similarity, path }) =>
-      `${similarity.toFixed(3).padStart(7)}  ${visible(path)}`
+      `${similarity.toFixed(3).padStart(7)}  ${shown(path)}`
     );
-    return [visible(query), ...lines].join("\n");
+    return [shown(query), ...lines].join("\n");
   }).join("\n\n");
   const page = async () => {
     const places = new Map(listing.files.map(({ id }, i) => [id, i]));
@@ -66,9 +66,9 @@ export async function searchSimilar(
     for (const [q, { path, id, dataset: own, index }] of queries.entries()) {
       const similar: Similar[] = [];
       for (const { id, similarity } of found[q]) {
-        similar.push({ ...await shown(dataset, places.get(id)!), similarity });
+        similar.push({ ...await cardOf(dataset, places.get(id)!), similarity });
       }
-      const query = own ? await shown(own, index) : await shown(dataset, places.get(id!)!);
+      const query = own ? await cardOf(own, index) : await cardOf(dataset, places.get(id!)!);
       sections.push(neighborRow({ ...query, id: path }, similar).section);
     }
     dataset.close();
