@@ -124,7 +124,7 @@ testUnless(
 );
 
 testUnless(
-  [lacksAdapter],
+  [lacksAdapter, lacks("sys")], // memoryLimit() asks the system
   "checkFits() names the tensors that the adapter refuses, and what helps",
   () =>
     withPortable(async (gpu) => {
@@ -208,7 +208,7 @@ gpuTest("autoBatch() takes the largest batch that fits", async (gpu) => {
   assert.equal((await autoBatch(gpu, limited, SIZES, 1000)).batchSize, 16);
   const none = { ...of, device: { ...of.device, memory_bytes: 1000 } };
   await assert.rejects(autoBatch(gpu, none, SIZES, 1000), { name: "HatchlingError" });
-});
+}, ["sys"]);
 
 for (
   const args of [[], [

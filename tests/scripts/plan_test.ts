@@ -73,7 +73,7 @@ gpuTest("checkFits() refuses what cannot fit, and says what would", async (gpu) 
   await assert.rejects(checkFits(gpu, config(), { largestPixels }), /this adapter/);
   const { total } = await checkFits(gpu, config(), SIZES);
   assert.ok(total > 1e6);
-});
+}, ["sys"]);
 
 const dataset = {
   name: "greys",
@@ -111,4 +111,5 @@ gpuTest(
       configDefaults(),
     );
   },
+  ["sys"],
 );
