@@ -21,20 +21,13 @@ export interface Frame {
 export interface Codecs {
   PNG: { decode(file: Uint8Array): Frame & { framebuffer: Uint8Array } };
   JPEG: { decode(file: Uint8Array): Frame & { format: number } };
-  GIF: { Decoder: new (file: Uint8Array) => GifDecoder };
   WebP: {
     decode(file: Uint8Array): { width: number; height: number; data: Uint8ClampedArray } | null;
   };
 }
 
-interface GifDecoder {
-  width: number;
-  height: number;
-  frame(): Frame & { x: number; y: number } | null;
-  free(): void;
-}
-
-type Format = Header["format"];
+/** Formats that a codec decodes; GIF is read without one. */
+type Format = Exclude<Header["format"], "GIF">;
 /** Makes an instance. */
 type Make<F extends Format> = () => Promise<Codecs[F]>;
 
@@ -49,10 +42,6 @@ const SOURCES: { [F in Format]: [name: string, load: () => Promise<Make<F>>] } =
   JPEG: [IMAGESCRIPT, async () => {
     const { default: jpeg } = await import("npm:imagescript@1.3.1/wasm/node/jpeg.js");
     return () => jpeg.init();
-  }],
-  GIF: [IMAGESCRIPT, async () => {
-    const { default: gif } = await import("npm:imagescript@1.3.1/wasm/node/gif.js");
-    return () => gif.init();
   }],
   WebP: [WEBP, async () => {
     const { default: webp } = await import("npm:@jsquash/webp@1.5.0/codec/dec/webp_dec.js");

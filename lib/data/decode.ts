@@ -8,7 +8,7 @@
 
 import { HatchlingError } from "../errors.ts";
 import { firstLine, type Frame, withCodec } from "./codecs.ts";
-import { gifFault } from "./formats/gif.ts";
+import { gifFault, gifFrame } from "./formats/gif.ts";
 import { jpegFault, prepareJpeg } from "./formats/jpeg.ts";
 import { pngFault } from "./formats/png.ts";
 import { webpStill } from "./formats/webp.ts";
@@ -103,14 +103,7 @@ async function decodeAs(header: Header, file: Uint8Array): Promise<Picture> {
     const buffer = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     return placeFrame(header, { x, y, width, height, buffer });
   }
-  const frame = await withCodec(format, keep, (gif) => {
-    const decoder = new gif.Decoder(file);
-    const frame = decoder.frame();
-    if (!frame) throw new Error("no frame");
-    decoder.free();
-    return frame;
-  });
-  return placeFrame(header, frame);
+  return placeFrame(header, gifFrame(file));
 }
 
 /** Gray (format 0), RGB (1) or CMYK (2) to RGBA; naive CMYK, as no colour profile is read. */
