@@ -10,8 +10,11 @@ import { HatchlingError } from "../lib/errors.ts";
 import { openConfigured } from "./data/open.ts";
 import { count, many } from "./data/words.ts";
 import { shown } from "../lib/text.ts";
+import { claimOutputs } from "./shared/outputs.ts";
+import { print, runCommand, say } from "./shared/terminal.ts";
 import { dimOf, encodeStream, type Kind, modelHash } from "./embed/encode.ts";
-import { reserve, sinkOf } from "./embed/open_sink.ts";
+import { outputsOf, reserve, sinkOf } from "./embed/open_sink.ts";
+import { FEATURES_KEY } from "./embed/parquet.ts";
 import { requirePictures, sizesOf } from "./embed/pictures.ts";
 import { type Format, formatOf, FORMATS, type Sink } from "./embed/sink.ts";
 import { Session } from "./look/session.ts";
@@ -25,6 +28,7 @@ interface Options {
   student?: boolean;
   patches?: boolean;
   normalize: boolean;
+  overwrite: boolean;
 }
 
 /** What to remove when the work is broken off. */
@@ -45,6 +49,7 @@ async function main(): Promise<void> {
     .option("--student", "the student, not the teacher")
     .option("--patches", "patch tokens on a 4 × 4 grid side by side, not the class token")
     .option("--normalize", "scale every row to length 1, for cosine similarity", false)
+    .option("--overwrite", "replace what is at --out, whoever made it", false)
     .addHelpText(
       "after",
       "\nAny key of the configuration: --data.dataset cifar10, --data.split val",
@@ -55,8 +60,6 @@ async function main(): Promise<void> {
   const format = options.format ?? formatOf(options.out);
   const given: Override[] = dir === undefined ? [] : [{ key: "data.path", value: dir }];
   if (dir !== undefined) await requirePictures(dir);
-  const files = reserve(options.out, format);
-  remove = () => files.forEach((file) => file.discard());
   const session = await Session.load({
     ...options,
     path: options.weights,
@@ -64,6 +67,14 @@ async function main(): Promise<void> {
   });
   try {
     const { loaded, config } = session;
+    const outputs = outputsOf(options.out, format);
+    claimOutputs(outputs, {
+      inputs: [options.weights, loaded.file, options.config, config.data.path],
+      overwrite: options.overwrite,
+      remedy: "choose another --out",
+    });
+    const files = reserve(outputs);
+    remove = () => files.forEach((file) => file.discard());
     const kind = options.patches ? "patches" : "class", dim = dimOf(config, kind);
     const dataset = await openConfigured(config, session.progress);
     const sink = sinkOf(files, format, {
@@ -71,7 +82,7 @@ async function main(): Promise<void> {
       dim,
       about: {
         "hatchling.weights": modelHash(loaded.weights, config, kind),
-        "hatchling.features": kind,
+        [FEATURES_KEY]: kind,
         "hatchling.normalized": String(options.normalize),
       },
     });
@@ -80,8 +91,10 @@ async function main(): Promise<void> {
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     dataset.close?.();
     reportSkipped(dataset.skipped);
-    console.log(
-      `${sink.files.join(", ")}: ${many(written, "picture")} of ${dataset.name}, ` +
+    print(
+      `${sink.files.map(shown).join(", ")}: ${many(written, "picture")} of ${
+        shown(dataset.name)
+      }, ` +
         `${dim} numbers each, ${seconds} s`,
     );
   } finally {
@@ -115,7 +128,9 @@ async function embed(
   if (!written) {
     reportSkipped(dataset.skipped);
     throw new HatchlingError(
-      `Expected at least one sound picture in ${dataset.name} but all ${dataset.length} are damaged`,
+      `Expected at least one sound picture in ${
+        shown(dataset.name)
+      } but all ${dataset.length} are damaged`,
     );
   }
   sink.finish();
@@ -124,8 +139,8 @@ async function embed(
 
 function reportSkipped(skipped: readonly SkippedFile[]): void {
   if (!skipped.length) return;
-  console.error(`${many(skipped.length, "file")} left out:`);
-  for (const { file, reason } of skipped) console.error(`  ${shown(file)}: ${shown(reason)}`);
+  say(`${many(skipped.length, "file")} left out:`);
+  for (const { file, reason } of skipped) say(`  ${shown(file)}: ${shown(reason)}`);
 }
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
@@ -136,12 +151,4 @@ for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   });
 }
 
-try {
-  await main();
-  Deno.exit(0);
-} catch (error) {
-  remove();
-  if (!(error instanceof HatchlingError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+await runCommand(() => main().finally(() => remove()));

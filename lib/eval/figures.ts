@@ -4,6 +4,8 @@
  * @module
  */
 
+import { shown } from "../text.ts";
+
 /** One figure of one encoder: a share in percent, or a number. */
 export interface Figure {
   /** The kind of label that it was measured by; "" where none was needed. */
@@ -19,7 +21,8 @@ export interface Figure {
 }
 
 /** Figures as a table for a terminal: metrics down, encoders across, an empty line between groups. */
-export function figureTable(figures: readonly Figure[]): string {
+export function figureTable(all: readonly Figure[]): string {
+  const figures = all.map((f) => ({ ...f, metric: shown(f.metric), encoder: shown(f.encoder) }));
   const encoders = [...new Set(figures.map((f) => f.encoder))];
   const groups = [...new Set(figures.map((f) => f.group))];
   const width = figures.reduce((most, f) => Math.max(most, f.metric.length), 0) + 2;

@@ -3,22 +3,41 @@
  *
  * @module
  */
+import type { OutputFile } from "../shared/outputs.ts";
+import { isOwnCsv, isOwnJsonLines, isOwnPair, isOwnParquet } from "../shared/own_tables.ts";
 import { AtomicFile } from "./atomic_file.ts";
-import { ParquetSink } from "./parquet.ts";
-import { csvSink, type Format, jsonlSink, NpySink, type Sink, type Table } from "./sink.ts";
+import { FEATURES_KEY, ParquetSink } from "./parquet.ts";
+import { csvSink, FIRST_COLUMNS, type Format, jsonlSink, NpySink } from "./sink.ts";
+import type { Sink, Table } from "./sink.ts";
+
+/** The files of a table: the one that was named, of .npy also the .csv beside it. */
+export function outputsOf(path: string, format: Format): OutputFile[] {
+  const columns = FIRST_COLUMNS.join();
+  if (format === "npy") {
+    const csv = `${path.replace(/\.npy$/i, "")}.csv`;
+    const own = () => isOwnPair({ npy: path, csv, columns });
+    return [{ path, own }, { path: csv, own }];
+  }
+  const own = {
+    parquet: isOwnParquet(FEATURES_KEY),
+    csv: isOwnCsv(columns),
+    jsonl: isOwnJsonLines,
+  };
+  return [{ path, own: own[format] }];
+}
 
 /**
  * Makes the temporary files of a table.
  *
  * @throws {HatchlingError} When they cannot be written there.
  */
-export function reserve(path: string, format: Format): AtomicFile[] {
-  const file = AtomicFile.open(path);
-  if (format !== "npy") return [file];
+export function reserve(outputs: readonly OutputFile[]): AtomicFile[] {
+  const files: AtomicFile[] = [];
   try {
-    return [file, AtomicFile.open(`${path.replace(/\.npy$/i, "")}.csv`)];
+    for (const { path } of outputs) files.push(AtomicFile.open(path));
+    return files;
   } catch (error) {
-    file.discard();
+    for (const file of files) file.discard();
     throw error;
   }
 }

@@ -10,6 +10,9 @@ import { labelColumns, type Row, type Sink, type Table } from "./sink.ts";
 /** Numbers in a row group: what is in memory while one is encoded. */
 const GROUP_NUMBERS = 2 ** 20;
 
+/** What is said of the table under this key: which features they are. */
+export const FEATURES_KEY = "hatchling.features";
+
 /** Columns id, width, height, one per kind of label, and feature, a list of float32. */
 export class ParquetSink implements Sink {
   readonly files: readonly string[];

@@ -10,6 +10,7 @@ import type { Picture } from "../../lib/data/image.ts";
 import { inspect } from "../../lib/data/inspect.ts";
 import { within } from "../../lib/data/walk.ts";
 import { HatchlingError } from "../../lib/errors.ts";
+import { shown } from "../../lib/text.ts";
 import { soundPicture } from "../data/open.ts";
 
 /** A picture that was decoded. */
@@ -102,8 +103,8 @@ export async function requirePictures(path: string): Promise<void> {
     const archive = await fileAbove(path);
     const why = archive === undefined
       ? (error as Error).message.replace(/^(.*?) \(os error.*/, "$1")
-      : `${archive} is a file, not a folder: unpack it (archives are not looked into)`;
-    throw new HatchlingError(`Expected pictures at ${path} but cannot open it: ${why}`);
+      : `${shown(archive)} is a file, not a folder: unpack it (archives are not looked into)`;
+    throw new HatchlingError(`Expected pictures at ${shown(path)} but cannot open it: ${why}`);
   }
 }
 

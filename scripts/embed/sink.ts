@@ -6,6 +6,8 @@
 import { extname } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { npyHeader } from "../../lib/io/npy.ts";
+import { shown } from "../../lib/text.ts";
+import { csvLine } from "../shared/csv.ts";
 import type { AtomicFile } from "./atomic_file.ts";
 
 /** A picture with its features. */
@@ -63,16 +65,19 @@ export function formatOf(path: string): Format {
   }
   const known = Object.values(FORMATS).map(([first]) => first);
   throw new HatchlingError(
-    `Expected --out to end with ${
-      known.join(", ")
-    } but found ${path}: rename it, or say what it is ` +
+    `Expected --out to end with ${known.join(", ")} but found ${
+      shown(path)
+    }: rename it, or say what it is ` +
       `to be with --format ${Object.keys(FORMATS).join("|")}`,
   );
 }
 
+/** Columns before those of labels. */
+export const FIRST_COLUMNS = ["id", "width", "height"] as const;
+
 /** Names of the columns of labels: other ones where a kind has the name of another column. */
 export function labelColumns({ labels }: Table): string[] {
-  const taken = ["index", "id", "width", "height", "feature"];
+  const taken = ["index", ...FIRST_COLUMNS, "feature"];
   return labels.map((kind) => taken.includes(kind) ? `label ${kind}` : kind);
 }
 
@@ -105,7 +110,7 @@ export class TextSink implements Sink {
 
 /** A column for every dimension; without features, the names that belong to the rows of a .npy. */
 export function csvSink(file: AtomicFile, table: Table, features: boolean): Sink {
-  const head = ["id", "width", "height", ...labelColumns(table)];
+  const head = [...FIRST_COLUMNS, ...labelColumns(table)];
   if (features) head.push(...Array.from({ length: table.dim }, (_, i) => `feature_${i}`));
   return new TextSink(file, csvLine(head), ({ id, width, height, labels, feature }) => {
     const numbers = features ? Array.from(feature, digits) : [];
@@ -155,11 +160,6 @@ export class NpySink implements Sink {
     this.#names.finish();
     this.#file.finish();
   }
-}
-
-function csvLine(cells: readonly string[]): string {
-  const quote = (text: string) => /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  return cells.map(quote).join(",") + "\n";
 }
 
 /** Nine digits give the same float32 again. */

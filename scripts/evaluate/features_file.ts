@@ -8,14 +8,44 @@ import type { Side, Sides } from "../../lib/eval/sides.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { encodeNpy } from "../../lib/io/npy.ts";
+import { shown } from "../../lib/text.ts";
+import type { OutputFile } from "../shared/outputs.ts";
+import { isOwnPair, npyRows } from "../shared/own_tables.ts";
+import { csvLine } from "../shared/csv.ts";
 
 /** Refuses a name that companions cannot be derived from. */
 export function checkFeaturesPath(path: string): void {
   if (!path.endsWith(".npy")) {
     throw new HatchlingError(
-      `Expected a name that ends with .npy after --features but found ${path}`,
+      `Expected a name that ends with .npy after --features but found ${shown(path)}`,
     );
   }
+}
+
+/** What the tables of names begin with. */
+const FIRST_COLUMNS = ["index", "id"];
+
+function stemOf(path: string): string {
+  return path.replace(/\.npy$/, "");
+}
+
+/**
+ * The files that {@linkcode writeFeatures} may write.
+ *
+ * @param test Whether there is a test set.
+ */
+export function featuresOutputs(path: string, test: boolean): OutputFile[] {
+  const stem = stemOf(path), columns = FIRST_COLUMNS.join();
+  const pairs = ["", ...test ? [".test"] : []].map((name) => {
+    return { npy: `${stem}${name}.npy`, csv: `${stem}${name}.csv`, columns };
+  });
+  const views = `${stem}.views.npy`;
+  return [
+    ...pairs.flatMap((pair) => {
+      return [pair.npy, pair.csv].map((path) => ({ path, own: () => isOwnPair(pair) }));
+    }),
+    { path: views, own: () => isOwnPair(pairs[0]) && npyRows(views) !== undefined },
+  ];
 }
 
 /** Beside F.npy, the class token's: F.patches.npy. */
@@ -35,7 +65,7 @@ export async function writeFeatures(
   sides: Sides,
   clusters: Map<string, Int32Array>,
 ): Promise<string[]> {
-  const stem = path.replace(/\.npy$/, "");
+  const stem = stemOf(path);
   const files: string[] = [];
   const write = async (name: string, bytes: Uint8Array<ArrayBuffer>) => {
     await writeFileAtomic(name, bytes);
@@ -45,9 +75,9 @@ export async function writeFeatures(
   for (const [name, side] of [["", sides.gallery], [".test", sides.test]] as const) {
     if (!side) continue;
     const judged = side === (sides.test ?? sides.gallery);
-    await write(`${stem}${name}.npy`, npy(side.encoded.raw.whole));
     const table = csv(side, judged ? clusters : new Map());
-    await write(`${stem}${name}.csv`, new TextEncoder().encode(table));
+    await write(`${stem}${name}.csv`, new TextEncoder().encode(table)); // first: see isOwnPair
+    await write(`${stem}${name}.npy`, npy(side.encoded.raw.whole));
     const { views } = side.encoded.raw;
     if (judged && views) await write(`${stem}.views.npy`, npy(views));
   }
@@ -63,11 +93,9 @@ function csv({ dataset, encoded }: Side, clusters: Map<string, Int32Array>): str
     ...[...clusters.values()].map((of) => String(of[row])),
   ]);
   const head = [
-    "index",
-    "id",
+    ...FIRST_COLUMNS,
     ...labels.map(([kind]) => kind),
     ...[...clusters.keys()].map((kind) => `k-means ${kind}`),
   ];
-  const quote = (text: string) => /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  return [head, ...rows].map((row) => row.map(quote).join(",") + "\n").join("");
+  return [head, ...rows].map(csvLine).join("");
 }

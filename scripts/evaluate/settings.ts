@@ -48,6 +48,11 @@ export async function openTest(
   if (config.data.split === "train") return await openDataset({ ...options, split: "val" });
 }
 
+/** Whether there are such pictures. */
+export function hasTest({ data, evaluation }: Config): boolean {
+  return evaluation.test_path !== null || data.split === "train";
+}
+
 /** Options of the evaluation, but for what is said meanwhile. */
 export function evaluationOptionsOf({ augmentation, evaluation, training }: Config) {
   return {

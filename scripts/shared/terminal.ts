@@ -47,6 +47,12 @@ export function print(text: string): void {
   if (error && !(error instanceof Deno.errors.BrokenPipe)) lost = error;
 }
 
+/** Says an object as a result: JSON, with what a terminal would obey as escapes that JSON has. */
+export function printJson(value: unknown): void {
+  const escape = (c: string) => `\\u00${c.charCodeAt(0).toString(16)}`;
+  print(JSON.stringify(value, null, 2).replace(/[\x7f-\x9f]/g, escape));
+}
+
 /** Says what goes on (notes, warnings, errors), on standard error; control characters are made visible. */
 export function say(text: string): void {
   writeRaw(Deno.stderr, shownLines(text) + "\n");

@@ -281,18 +281,30 @@ gpuTest("evaluate() looks for the first vendor's pictures among the second's", a
     identity: labelsOf(identities),
     vendor: labelsOf([..."xxxx", ..."yyyyy"]),
   };
-  const run = async (change: Partial<Dataset["labels"]>) => {
-    const all = { ...labels, ...change } as Dataset["labels"];
+  let notes: string[] = [];
+  const run = async (change: Partial<Record<string, unknown>>) => {
+    const all = Object.fromEntries(
+      Object.entries({ ...labels, ...change }).filter(([, kind]) => kind),
+    ) as Dataset["labels"];
+    notes = [];
     return (await evaluate(gpu, dataset(pictures, all), [meanColour(gpu)], {
       ...EVALUATION,
       views: false,
+      onNote: (text) => void notes.push(text),
     }))
       .filter(({ group }) => group === "vendor")
       .map(({ metric, percent }) => [metric, percent]);
   };
   assert.deepEqual(await run({}), [["x → y R@1", 50], ["x → y R@5", 100]]);
+  assert.deepEqual(notes, []);
   assert.deepEqual(await run({ vendor: labelsOf([..."xyzxyzxyz"]) }), [], "three vendors");
+  assert.match(notes.join(), /^identity, vendor: no figure, as there are 3 vendors and two/);
   assert.deepEqual(await run({ identity: labelsOf([..."abcdefghi"]) }), [], "nothing in common");
+  assert.match(notes.join(), /^identity, vendor: no figure, as none of x is among those of y/);
+  assert.deepEqual(await run({ vendor: undefined }), [], "identities alone");
+  assert.match(notes.join(), /^identity: no figure, as there is no label vendor .*another name$/);
+  assert.deepEqual(await run({ identity: undefined }), [], "vendors alone");
+  assert.match(notes.join(), /^vendor: no figure, as there is no label identity beside it/);
 });
 
 gpuTest("evaluate() takes at most maxImages, the same ones for a seed", async (gpu) => {
