@@ -6,6 +6,7 @@
 import { HatchlingError } from "../errors.ts";
 import { TEMPORARY_SUFFIX, writeFileAtomic } from "./atomic.ts";
 import { type CheckpointState, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_format.ts";
+import { shown } from "../text.ts";
 import { fileError, readFile } from "./files.ts";
 
 export type { CheckpointState } from "./checkpoint_format.ts";
@@ -92,7 +93,7 @@ export async function latestCheckpoint(folder: string): Promise<LatestCheckpoint
   }
   if (files.length === 0) return null;
   throw new HatchlingError(
-    `None of the ${files.length} checkpoints in ${folder} can be loaded:\n  ${
+    `None of the ${files.length} checkpoints in ${shown(folder)} can be loaded:\n  ${
       skipped.join("\n  ")
     }\nDelete them or choose another folder to start anew.`,
   );
@@ -103,17 +104,21 @@ export async function latestCheckpoint(folder: string): Promise<LatestCheckpoint
  *
  * @param keepLast at least 1.
  * @param keeps says of a step whether its checkpoint stays whatever its age.
+ * @param upTo steps done. Checkpoints of later steps are damaged ones, or of a course that was left: they are not
+ * counted, so that they push out no sound one.
  * @returns the deleted paths.
  */
 export async function pruneCheckpoints(
   folder: string,
   keepLast: number,
   keeps: (step: number) => boolean = () => false,
+  upTo = Infinity,
 ): Promise<string[]> {
   if (!Number.isSafeInteger(keepLast) || keepLast < 1) {
     throw new HatchlingError(`Expected to keep at least 1 checkpoint but found ${keepLast}`);
   }
-  const old = (await listCheckpoints(folder)).slice(keepLast).filter(({ step }) => !keeps(step));
+  const past = (await listCheckpoints(folder)).filter(({ step }) => step <= upTo);
+  const old = past.slice(keepLast).filter(({ step }) => !keeps(step));
   return await removeAll(old.map(({ path }) => path));
 }
 

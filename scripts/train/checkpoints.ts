@@ -91,7 +91,7 @@ export async function saveTrainer(
   if (path || !last) return;
   const keeps = (step: number) =>
     every !== null && step > 0 && step % (every * stepsPerEpoch) === 0;
-  await pruneCheckpoints(folder, last, keeps);
+  await pruneCheckpoints(folder, last, keeps, step);
 }
 
 /** Puts a checkpoint's state back. */

@@ -144,6 +144,14 @@ folderTest("pruneCheckpoints() keeps the newest, and what it is told to keep", a
   await assert.rejects(pruneCheckpoints(folder, 0), /at least 1 checkpoint but found 0/);
 });
 
+folderTest("pruneCheckpoints() lets no later file push out a sound one", async (folder) => {
+  for (const step of [1, 2, 9]) {
+    await saveCheckpoint(`${folder}/${checkpointName(step)}`, state(step));
+  }
+  const removed = await pruneCheckpoints(folder, 1, undefined, 2);
+  assert.deepEqual(removed, [`${folder}/${checkpointName(1)}`]);
+});
+
 folderTest(
   "removeTemporaries() removes what killed writes left, and nothing else",
   async (folder) => {
