@@ -11,6 +11,7 @@ import { firstLine, type Frame, withCodec } from "./codecs.ts";
 import { gifFault, gifFrame } from "./formats/gif.ts";
 import { jpegFault, prepareJpeg } from "./formats/jpeg.ts";
 import { pngFault } from "./formats/png.ts";
+import { plainPng, stillPng } from "./formats/png_still.ts";
 import { webpStill } from "./formats/webp.ts";
 import { type Header, readHeader, readOrientation } from "./header.ts";
 import { compositeOnWhite, type Picture, splitAlpha, upright, withChannels } from "./image.ts";
@@ -82,7 +83,7 @@ async function decodeAs(header: Header, file: Uint8Array): Promise<Picture> {
   const { format } = header;
   const keep = header.width * header.height <= KEEP_PIXELS && file.length <= KEEP_BYTES;
   if (format === "PNG") {
-    const { width, height, framebuffer } = await withCodec(format, keep, (png) => png.decode(file));
+    const { width, height, framebuffer } = await decodePng(stillPng(file), keep);
     return { width, height, data: framebuffer };
   }
   if (format === "JPEG") {
@@ -104,6 +105,17 @@ async function decodeAs(header: Header, file: Uint8Array): Promise<Picture> {
     return placeFrame(header, { x, y, width, height, buffer });
   }
   return placeFrame(header, gifFrame(file));
+}
+
+/** The decoder is strict: what it refuses may be a picture for all others. */
+async function decodePng(file: Uint8Array, keep: boolean) {
+  try {
+    return await withCodec("PNG", keep, (png) => png.decode(file));
+  } catch (error) {
+    const plain = error instanceof HatchlingError ? undefined : plainPng(file);
+    if (!plain) throw error;
+    return await withCodec("PNG", keep, (png) => png.decode(plain));
+  }
 }
 
 /** Gray (format 0), RGB (1) or CMYK (2) to RGBA; naive CMYK, as no colour profile is read. */

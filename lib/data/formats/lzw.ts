@@ -60,7 +60,7 @@ export function lzwDecode(data: Uint8Array, bits: number, length: number): Uint8
       first[next] = first[previous];
       last[next] = code === next ? first[previous] : first[code];
       lengths[next] = lengths[previous] + 1;
-      if (++next === 1 << width && width < MOST_BITS) width++;
+      if (++next >= 1 << width && width < MOST_BITS) width++;
     }
     previous = code;
     const start = to;

@@ -8,6 +8,7 @@
 
 import { crc32 } from "node:zlib";
 import { HatchlingError } from "../../errors.ts";
+import { shown } from "../../text.ts";
 import { ascii, type Size, viewOf } from "./bytes.ts";
 
 /** Bit depths that each colour type allows. */
@@ -46,23 +47,36 @@ export function pngSize(bytes: Uint8Array): Size | undefined {
   return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
-interface Chunk {
+/** A chunk of a PNG. */
+export interface Chunk {
+  /** Where it starts. */
   at: number;
+  /** Its four letters. */
   type: string;
+  /** What it holds; less than it states where the file is cut off. */
   data: Uint8Array;
+  /** From its length to its checksum. */
+  bytes: Uint8Array;
   /** Whether the file holds all of it. */
   whole: boolean;
 }
 
 /** Chunks up to IEND, or to where the file ends. */
-function* chunks(file: Uint8Array): Generator<Chunk> {
+export function* chunks(file: Uint8Array): Generator<Chunk> {
   const view = viewOf(file);
   for (let at = 8; at + 8 <= file.length;) {
     const end = at + 12 + view.getUint32(at), type = ascii(file, at + 4, 4);
-    yield { at, type, data: file.subarray(at + 8, end - 4), whole: end <= file.length };
+    const [data, bytes] = [file.subarray(at + 8, end - 4), file.subarray(at, end)];
+    yield { at, type, data, bytes, whole: end <= file.length };
     if (type === "IEND") return;
     at = end;
   }
+}
+
+/** Whether all of a chunk is there, and its checksum right. */
+export function isSound({ bytes, whole }: Chunk): boolean {
+  const end = bytes.length - 4;
+  return whole && crc32(bytes.subarray(4, end)) === viewOf(bytes).getUint32(end);
 }
 
 /**
@@ -82,15 +96,12 @@ export function pngExif(file: Uint8Array): Uint8Array | undefined {
  * @param file A file that {@linkcode pngSize} has accepted.
  */
 export function pngFault(file: Uint8Array): string {
-  const view = viewOf(file), types = new Set<string>();
-  for (const { at, type, data, whole } of chunks(file)) {
-    const where = `its ${JSON.stringify(type).slice(1, -1)} chunk at byte ${at}`;
+  const types = new Set<string>();
+  for (const chunk of chunks(file)) {
+    const { at, type, whole } = chunk;
+    const where = `its ${shown(type)} chunk at byte ${at}`;
     if (!whole) return `${where} runs past the end: the file was cut off, or a length is wrong`;
-    if (
-      crc32(file.subarray(at + 4, at + 8 + data.length)) !== view.getUint32(at + 8 + data.length)
-    ) {
-      return `the checksum of ${where} is wrong`;
-    }
+    if (!isSound(chunk)) return `the checksum of ${where} is wrong`;
     types.add(type);
   }
   if (!types.has("IDAT")) return "it holds no picture data (no IDAT chunk)";
