@@ -4,16 +4,11 @@
  * @module
  */
 import { join } from "node:path";
-import { HatchlingError } from "../../lib/errors.ts";
-import { removeTemporaries } from "../../lib/io/checkpoint.ts";
-import { fileError } from "../../lib/io/files.ts";
-import { shown } from "../../lib/text.ts";
-import {
-  SAMPLE_FILES,
-  SNAPSHOT_FOLDER,
-  SNAPSHOT_HEADS,
-  SNAPSHOT_PICTURES,
-} from "../report/left.ts";
+import { HatchlingError } from "../../../lib/errors.ts";
+import { removeTemporaries } from "../../../lib/io/checkpoint.ts";
+import { fileError } from "../../../lib/io/files.ts";
+import { shown } from "../../../lib/text.ts";
+import { SAMPLE_FILES, SNAPSHOT_FOLDER, SNAPSHOT_HEADS, SNAPSHOT_PICTURES } from "./left.ts";
 
 /** Folders that a run makes below its own. */
 const BELOW = [SNAPSHOT_FOLDER, "curves"];
@@ -57,14 +52,9 @@ function kindOf(name: string): Kind | undefined {
   );
 }
 
-/** Whether a path within a run's folder, with slashes, is one that a run writes; also while it is being written. */
-export function isRunFile(path: string): boolean {
-  return kindOf(path.replace(/\.[0-9a-f-]{36}\.hatchling-tmp$/, "")) !== undefined;
-}
-
 /** Paths within a folder of the files that a run wrote, in order; none where there is no such folder. */
 export async function runFiles(folder: string): Promise<string[]> {
-  return (await namesIn(folder)).filter(isRunFile).sort();
+  return (await namesIn(folder)).filter(kindOf).sort();
 }
 
 /** Deletes what writes that were killed have left. Only for who has the folder to himself. */
@@ -135,6 +125,7 @@ export async function moveRun(from: string, to: string): Promise<void> {
 
 /** Deletes a run's files, and folders below that are then empty. */
 export async function deleteRun(folder: string): Promise<void> {
+  await removeTorn(folder);
   for (const name of await runFiles(folder)) {
     const path = join(folder, name);
     await Deno.remove(path).catch((error) => {

@@ -1,0 +1,96 @@
+/**
+ * Whether a run that goes on is still the run that it was.
+ *
+ * @module
+ */
+import { type Config, configDefaults } from "../../lib/config.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { shown } from "../../lib/text.ts";
+
+/** Keys that may differ when a run goes on: they change neither weights nor data. */
+const FREE = [
+  "training.max_steps",
+  "training.on_non_finite",
+  "training.max_skipped_steps",
+  "checkpoint.",
+  "logging.",
+  "evaluation.",
+  "data.num_workers",
+  "data.cache_bytes",
+  "device.",
+];
+
+/** Says where pictures are; these may be the same elsewhere. */
+const PLACE = "data.path";
+
+/** What else may differ. */
+export interface Allowed {
+  /** More epochs: the schedules then stretch over all of them. */
+  extend?: boolean;
+  /** The place of the pictures: they are known to be the same. */
+  moved?: boolean;
+}
+
+/**
+ * Refuses to go on under another configuration.
+ *
+ * @throws {HatchlingError} Listing every key that changed what is trained.
+ */
+export function checkSameConfig(
+  config: Config,
+  before: unknown,
+  { extend = false, moved = false }: Allowed = {},
+): void {
+  const now = flatten(config);
+  const then = flatten(withDefaults(before, configDefaults()));
+  const longer = (key: string) =>
+    extend && key === "training.num_epochs" && Number(now.get(key)) > Number(then.get(key));
+  const changed = [...new Set([...now.keys(), ...then.keys()])].filter((key) =>
+    now.get(key) !== then.get(key) && !FREE.some((free) => key.startsWith(free)) &&
+    !longer(key) && !(moved && key === PLACE)
+  );
+  if (!changed.length) return;
+  const value = (found?: string) => shown(found ?? "nothing");
+  throw new HatchlingError(
+    "Expected the configuration that the run started with but found\n" +
+      changed.map((key) =>
+        `  ${shown(key)}: ${value(now.get(key))} instead of ${value(then.get(key))}`
+      ).join("\n") +
+      "\nUndo the change, or leave out --resume to start a new run" +
+      (changed.includes("training.num_epochs") ? "; --extend allows more epochs" : "") +
+      (changed.includes(PLACE)
+        ? "; a set of files may lie elsewhere, if names and sizes are the same"
+        : ""),
+  );
+}
+
+/** Where the pictures of a run were, if they are elsewhere now. */
+export function movedFrom(config: Config, before: unknown): string | undefined {
+  const { path } = (before as Partial<Config> | undefined)?.data ?? {};
+  return typeof path === "string" && path !== config.data.path ? path : undefined;
+}
+
+/** Keys that are newer than the run had what is now their default. */
+function withDefaults(value: unknown, defaults: unknown): unknown {
+  if (!isObject(value) || !isObject(defaults)) return value;
+  const kept = { ...defaults, ...value };
+  for (const key in value) kept[key] = withDefaults(value[key], defaults[key]);
+  return kept;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function flatten(
+  value: unknown,
+  prefix = "",
+  out = new Map<string, string>(),
+): Map<string, string> {
+  if (isObject(value)) {
+    for (const [key, inner] of Object.entries(value)) {
+      flatten(inner, prefix ? `${prefix}.${key}` : key, out);
+    }
+  } else out.set(prefix, JSON.stringify(value));
+  return out;
+}
