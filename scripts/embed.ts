@@ -15,7 +15,7 @@ import { print, runCommand, say } from "./shared/terminal.ts";
 import { dimOf, encodeStream, type Kind, modelHash } from "./embed/encode.ts";
 import { outputsOf, reserve, sinkOf } from "./embed/open_sink.ts";
 import { FEATURES_KEY } from "./embed/parquet.ts";
-import { requirePictures, sizesOf } from "./embed/pictures.ts";
+import { requirePictures } from "./embed/pictures.ts";
 import { type Format, formatOf, FORMATS, type Sink } from "./embed/sink.ts";
 import { Session } from "./look/session.ts";
 
@@ -110,14 +110,13 @@ async function embed(
   kind: Kind,
   normalize: boolean,
 ): Promise<number> {
-  const sizeOf = sizesOf(session.config);
   const labels = Object.values(dataset.labels ?? {});
   const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
   let written = 0;
   for await (const { sound, rows, done } of encodeStream(session, dataset, all, kind, normalize)) {
     sink.write(sound.map(({ index, picture }, row) => {
       const id = dataset.id(index);
-      const { width, height } = sizeOf(id, picture);
+      const { width, height } = picture.original ?? picture; // as in the file, upright
       const names = labels.map(({ values, names }) => names[values[index]]);
       return { id, width, height, labels: names, feature: rows[row] };
     }));

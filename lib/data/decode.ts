@@ -15,7 +15,7 @@ import { plainPng, stillPng } from "./formats/png_still.ts";
 import { webpStill } from "./formats/webp.ts";
 import { type Header, readHeader, readOrientation } from "./header.ts";
 import { compositeOnWhite, type Picture, splitAlpha, upright, withChannels } from "./image.ts";
-import { fitWithin, resizeBicubic } from "./resample.ts";
+import { reduceTo } from "./resample.ts";
 
 /** Codecs are kept for the next file up to this size: the memory of a WebAssembly instance never shrinks. */
 const KEEP_PIXELS = 2 ** 20, KEEP_BYTES = 2 ** 22;
@@ -70,11 +70,7 @@ export async function decodePicture(
   }
   if (channels === 4) picture = splitAlpha(picture);
   else if (header.format !== "JPEG") compositeOnWhite(picture.data);
-  const size = fitWithin(picture.width, picture.height, maxPixels);
-  picture = upright(
-    resizeBicubic(picture, size.width, size.height),
-    readOrientation(file, header.format),
-  );
+  picture = upright(reduceTo(picture, maxPixels), readOrientation(file, header.format));
   return channels === 1 ? withChannels(picture, 1) : picture;
 }
 

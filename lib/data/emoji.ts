@@ -15,7 +15,7 @@ import type { DecodeChannels } from "./decode.ts";
 import { Decoder } from "./decoder.ts";
 import { type Picture, planesOf } from "./image.ts";
 import { npmPackageDir } from "./npm_package.ts";
-import { fitWithin, resizeBicubic } from "./resample.ts";
+import { fitWithin, reduceTo } from "./resample.ts";
 
 const VERSION = "16.0.0";
 /** Size of a picture, and of the grid it lies in: a transparent pixel surrounds each. */
@@ -80,7 +80,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
     VENDORS.map((vendor) => join(folder, "img", vendor, "sheets", "32.png")),
     (done, total) => onProgress?.(done, total, "decoding sheets of emoji"),
   );
-  const size = fitWithin(CELL, CELL, maxPixels);
+  const largest = fitWithin(CELL, CELL, maxPixels);
   const pictures: Picture[] = [], ids: string[] = [];
   const category: string[] = [], subcategory: string[] = [], identity: string[] = [];
   const vendors: string[] = [];
@@ -93,7 +93,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
       const variations = skinTones ? Object.values(base.skin_variations ?? {}) : [];
       for (const emoji of [base, ...variations]) {
         if (!emoji[`has_img_${vendor}`]) continue;
-        pictures.push(resizeBicubic(cut(sheet, emoji), size.width, size.height));
+        pictures.push(reduceTo(cut(sheet, emoji), maxPixels));
         ids.push(`${vendor}/${emoji.unified.toLowerCase()}`);
         category.push(base.category);
         subcategory.push(base.subcategory);
@@ -107,7 +107,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
       skinTones ? "" : ", no skin tones"
     })`,
     length: pictures.length,
-    largestPixels: size.width * size.height,
+    largestPixels: largest.width * largest.height,
     channels,
     picture: (i) => pictures[i],
     id: (i) => ids[i],

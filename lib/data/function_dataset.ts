@@ -13,7 +13,7 @@ import {
   type SkippedFile,
 } from "./dataset.ts";
 import { compositeOnWhite, type Picture, planesOf, splitAlpha, withChannels } from "./image.ts";
-import { fitWithin, resizeBicubic } from "./resample.ts";
+import { reduceTo } from "./resample.ts";
 
 /** Samples as most programs have them: row by row, the C channels of a pixel side by side. */
 export interface InterleavedPicture {
@@ -162,10 +162,7 @@ function asPicture(
   channels: number,
   maxPixels: number,
 ): Picture {
-  let picture = asPlanes(found, channels);
-  const size = fitWithin(picture.width, picture.height, maxPixels);
-  picture = resizeBicubic(picture, size.width, size.height);
-  return withChannels(picture, channels);
+  return withChannels(reduceTo(asPlanes(found, channels), maxPixels), channels);
 }
 
 function asPlanes(found: Picture | InterleavedPicture, channels: number): Picture {

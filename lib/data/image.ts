@@ -20,6 +20,8 @@ export interface Picture {
    * fourth byte 255. Of one channel (gray) the level stands in all three: it may serve as three channels.
    */
   data: Uint8Array;
+  /** Columns and rows before the picture was reduced, upright as it is; absent where it was not. */
+  original?: { width: number; height: number };
 }
 
 /**
@@ -105,7 +107,7 @@ export function splitAlpha({ width, height, data }: Picture): Picture {
  */
 export function upright(picture: Picture, orientation: number): Picture {
   if (!(orientation >= 2 && orientation <= 8)) return picture;
-  const { width: w, height: h, channels = 3 } = picture;
+  const { width: w, height: h, channels = 3, original } = picture;
   const swap = orientation >= 5;
   const [width, height] = swap ? [h, w] : [w, h];
   // The same corner codes, as: which axes of the *stored* picture are read backwards.
@@ -120,7 +122,9 @@ export function upright(picture: Picture, orientation: number): Picture {
       }
     }
   }
-  return { ...picture, width, height, data: new Uint8Array(to.buffer) };
+  const turned = { ...picture, width, height, data: new Uint8Array(to.buffer) };
+  if (original && swap) turned.original = { width: original.height, height: original.width };
+  return turned;
 }
 
 /** Pictures one after the other in one buffer, as the augmentation kernels read them. */

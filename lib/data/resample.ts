@@ -186,3 +186,17 @@ export function fitWithin(
     height: Math.min(h, Math.max(1, Math.floor(maxPixels / w))),
   };
 }
+
+/**
+ * A picture of at most `maxPixels` pixels, antialiased, which knows its size from before.
+ *
+ * @param picture Any picture.
+ * @param maxPixels Limit for width × height, at least 1; may be `Infinity`.
+ * @returns `picture` itself where it is small enough.
+ */
+export function reduceTo(picture: Picture, maxPixels: number): Picture {
+  const { width, height, original = { width, height } } = picture;
+  if (width * height <= maxPixels) return picture;
+  const size = fitWithin(width, height, maxPixels);
+  return { ...resizeBicubic(picture, size.width, size.height), original };
+}

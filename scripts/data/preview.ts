@@ -7,7 +7,7 @@ import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Picture } from "../../lib/data/image.ts";
-import { fitWithin, resizeBicubic } from "../../lib/data/resample.ts";
+import { reduceTo } from "../../lib/data/resample.ts";
 import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { Progress } from "../train/progress.ts";
@@ -42,7 +42,7 @@ export async function preview(args: PreviewArguments): Promise<void> {
         index: i,
         width: picture.width,
         height: picture.height,
-        original: dataUris(shownSize(picture)),
+        original: dataUris(reduceTo(picture, SHOWN_PIXELS)),
         epochs: (await renderEpochs(gpu, options, picture, address)).map((views) =>
           views.map(({ parameters, picture }) => ({ parameters, images: dataUris(picture) }))
         ),
@@ -94,9 +94,4 @@ async function soundIndices(
     `Expected at least one sound picture in ${dataset.name} but all ${dataset.length} are damaged: ` +
       `"deno task data check" tells why`,
   );
-}
-
-function shownSize(picture: Picture): Picture {
-  const { width, height } = fitWithin(picture.width, picture.height, SHOWN_PIXELS);
-  return resizeBicubic(picture, width, height);
 }

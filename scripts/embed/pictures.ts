@@ -3,12 +3,9 @@
  *
  * @module
  */
-import { dirname, isAbsolute } from "node:path";
-import type { Config } from "../../lib/config.ts";
+import { dirname } from "node:path";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Picture } from "../../lib/data/image.ts";
-import { inspect } from "../../lib/data/inspect.ts";
-import { within } from "../../lib/data/walk.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
 import { soundPicture } from "../data/open.ts";
@@ -61,34 +58,6 @@ export function inMemory(name: string, channels: number, sound: readonly Sound[]
     id: (i) => String(sound[i].index),
     skipped: [],
   };
-}
-
-/**
- * How large the pictures of a set are in their files, upright. Training reduces larger ones than
- * `data.max_pixels`, so decoded pictures do not tell.
- */
-export function sizesOf({ data }: Config): (id: string, decoded: Picture) => Size {
-  const path = data.path ?? undefined;
-  const kind = data.dataset ?? (path && /\.(csv|tsv|txt)$/i.test(path) ? "list" : "folder");
-  if (path === undefined || kind !== "folder" && kind !== "list") return (_, decoded) => decoded;
-  const file = (id: string) => {
-    if (kind === "folder") return within(path, id);
-    const written = id.replace(/ \(line \d+\)$/, ""); // the list has it twice
-    return isAbsolute(written) ? written : within(dirname(path), written);
-  };
-  return (id, decoded) => {
-    const { header } = inspect(file(id));
-    if (!header) return decoded;
-    const { width, height } = header;
-    const turned = width > height !== decoded.width > decoded.height && width !== height;
-    return turned ? { width: height, height: width } : { width, height };
-  };
-}
-
-/** Columns and rows. */
-export interface Size {
-  width: number;
-  height: number;
 }
 
 /**

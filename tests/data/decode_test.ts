@@ -210,6 +210,25 @@ decodeTest("decodePicture() reduces to maxPixels and leaves smaller pictures alo
   assert.equal((await decode(file, 800)).width, 40);
 });
 
+decodeTest(
+  "decodePicture() says the size in the file of what it has reduced, upright",
+  async () => {
+    for (
+      const [w, h, most] of [[3, 2, 2], [2, 3, 2], [101, 100, 1000], [100, 101, 1000], [90, 3, 30]]
+    ) {
+      const file = png({ width: w, height: h, sample: pattern });
+      const turned = concat([file.subarray(0, -12), chunk("eXIf", exif(6)), file.subarray(-12)]);
+      for (const channels of [1, 3, 4] as const) {
+        const { original } = await decodePicture(file, most, channels);
+        assert.deepEqual(original, { width: w, height: h });
+        const other = await decodePicture(turned, most, channels);
+        assert.deepEqual(other.original, { width: h, height: w });
+      }
+      assert.equal((await decode(turned, w * h)).original, undefined);
+    }
+  },
+);
+
 decodeTest("decodePicture() throws with the reason when a file is damaged anywhere", async () => {
   const good = png({ width: 40, height: 40, sample: (x, y, c) => (x * y * (c + 7)) & 255 });
   const flipped = good.slice();
