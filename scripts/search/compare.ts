@@ -1,5 +1,6 @@
 /**
- * How alike two pictures are by their pixels, whatever their size, brightness and borders.
+ * How alike two pictures are by their pixels, whatever their size, brightness and borders. Pictures that hold
+ * little else than one colour are compared by that colour.
  *
  * @module
  */
@@ -18,7 +19,10 @@ export type Window = readonly [left: number, top: number, right: number, bottom:
 export const WHOLE: Window = [0, 0, 1, 1];
 
 /** Contrast below which differences count as they are, levels: noise is not to be blown up. */
-const LEAST_CONTRAST = 12;
+export const LEAST_CONTRAST = 12;
+
+/** Distance of the mean colours, in levels, at which pictures without structure are not alike at all. */
+export const COLOR_RANGE = 2 * LEAST_CONTRAST;
 
 /** What is cut off at a side, at most. */
 const MOST_CUT = 0.12;
@@ -89,6 +93,46 @@ function spread(a: Float32Array): number {
     squares += x * x;
   }
   return Math.sqrt(Math.max(0, squares / a.length - (sum / a.length) ** 2));
+}
+
+/** What a picture is like as a whole. */
+export interface Tone {
+  /** Mean luma, Cb and Cr. */
+  mean: readonly number[];
+  /** How much its pixels differ from that, root mean square in levels. */
+  contrast: number;
+}
+
+const tones = new WeakMap<Uint8Array, Tone>();
+
+/** The tone of a signature; once computed, it is kept for as long as the signature. */
+export function toneOf(signature: Uint8Array): Tone {
+  let tone = tones.get(signature);
+  if (!tone) {
+    let start = 0, variance = 0;
+    const mean = [LUMA, CHROMA, CHROMA].map((side) => {
+      const values = Float32Array.from(signature.subarray(start, start += side * side));
+      variance += spread(values) ** 2;
+      return values.reduce((sum, x) => sum + x, 0) / values.length;
+    });
+    tones.set(signature, tone = { mean, contrast: Math.sqrt(variance) });
+  }
+  return tone;
+}
+
+/** Distance of two mean colours in levels. */
+export function colorDistance(a: readonly number[], b: readonly number[]): number {
+  return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+}
+
+/**
+ * What pictures differ by in their mean colours, from 0: a linear change of levels makes one of two plain pictures
+ * out of any other, so the less structure there is to compare, the more the colours count.
+ */
+function colorDifference(a: Uint8Array, b: Uint8Array): number {
+  const one = toneOf(a), other = toneOf(b);
+  const plain = 1 - Math.min(one.contrast, other.contrast) / LEAST_CONTRAST;
+  return plain <= 0 ? 0 : plain * colorDistance(one.mean, other.mean) / COLOR_RANGE;
 }
 
 /** Largest difference of a patch, root mean square in levels. */
@@ -186,7 +230,7 @@ export function alikeAligned(a: Uint8Array, b: Uint8Array, part: Window): number
 
 /**
  * How alike a window of `a` and all of `b` are: 1 for the same pixels, after a linear change of levels. The
- * patch that differs most counts, in luma and in colour.
+ * patch that differs most counts, in luma and in colour; of plain pictures, what the colours differ by.
  */
 export function alike(a: Uint8Array, b: Uint8Array, window: Window): number {
   const la = sample(a, 0, LUMA, window, GRID), lb = sample(b, 0, LUMA, WHOLE, GRID);
@@ -206,5 +250,6 @@ export function alike(a: Uint8Array, b: Uint8Array, window: Window): number {
     }
     difference = Math.max(difference, most / (2 * scale));
   }
+  difference = Math.max(difference, colorDifference(a, b));
   return Math.max(0, 1 - difference - 0.5 * Math.abs(Math.log(level.gain)));
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { alike, alikeAligned, WHOLE, type Window } from "./compare.ts";
+import { ColorTable, PLAIN_CONTRAST } from "./colors.ts";
+import { alike, alikeAligned, toneOf, WHOLE, type Window } from "./compare.ts";
 import { HashTable } from "./hash.ts";
 import type { SignedPicture } from "./sign.ts";
 import { CHROMA, LUMA, SIGNATURE_BYTES } from "./signature.ts";
@@ -65,13 +66,14 @@ export async function findGroups(
     links[a].set(b, { similarity, mirror });
     links[b].set(a, { similarity, mirror });
   };
-  const table = new HashTable(distinct.map(({ signature }) => signature));
-  for (const [i, { signature }] of distinct.entries()) {
-    for (const { index, part } of table.near(i, signature, MOST)) link(i, index, part, false);
+  const signatures = distinct.map(({ signature }) => signature);
+  const table = new HashTable(signatures), colors = new ColorTable(signatures, threshold);
+  for (const [i, signature] of signatures.entries()) {
+    const near = [...table.near(i, signature, MOST), ...colors.near(i, MOST)];
+    for (const { index, part } of near) link(i, index, part, false);
     if (mirrored) {
-      for (const { index, part } of table.near(i, mirrorOf(signature), MOST)) {
-        link(i, index, part, true);
-      }
+      const near = [...table.near(i, mirrorOf(signature), MOST), ...colors.near(i, MOST)];
+      for (const { index, part } of near) link(i, index, part, true);
     }
     if (i % 64 === 0) {
       onProgress?.(i, distinct.length);
@@ -120,9 +122,10 @@ function better(a: SignedPicture, b: SignedPicture): number {
 }
 
 /** How alike two pictures are, as they are or one as a part of the other. */
-function similarityOf(a: Uint8Array, b: Uint8Array, part: Window): number {
+export function similarityOf(a: Uint8Array, b: Uint8Array, part: Window): number {
   const whole = alike(a, b, WHOLE);
-  return whole >= PROMISING ? whole : Math.max(whole, alikeAligned(a, b, part));
+  const plain = Math.max(toneOf(a).contrast, toneOf(b).contrast) < PLAIN_CONTRAST;
+  return plain || whole >= PROMISING ? whole : Math.max(whole, alikeAligned(a, b, part));
 }
 
 /** Signature of the mirror image. */

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { GRID, sample, WHOLE, type Window } from "./compare.ts";
+import { PLAIN_CONTRAST } from "./colors.ts";
+import { GRID, sample, toneOf, WHOLE, type Window } from "./compare.ts";
 import { LUMA } from "./signature.ts";
 
 /** Frequencies per axis. */
@@ -73,7 +74,12 @@ function band(words: ArrayLike<number>, at: number, b: number): number {
   return words[at + (b >> 1)] >>> 16 * (b & 1) & 0xffff;
 }
 
-/** Hashes of whole pictures, found by bands (multi-index hashing, Norouzi et al. 2012). */
+/** Whether a picture has a shape: in the hash of another one there is nothing but noise. */
+function hasShape(signature: Uint8Array): boolean {
+  return toneOf(signature).contrast >= PLAIN_CONTRAST;
+}
+
+/** Hashes of whole pictures that have a shape, found by bands (multi-index hashing, Norouzi et al. 2012). */
 export class HashTable {
   readonly #words: Int32Array;
   readonly #starts: Uint32Array[];
@@ -83,15 +89,20 @@ export class HashTable {
   constructor(signatures: readonly Uint8Array[]) {
     const n = signatures.length;
     this.#words = new Int32Array(2 * n);
-    signatures.forEach((signature, i) => this.#words.set(hashOf(signature, WHOLE), 2 * i));
+    const shaped: number[] = [];
+    signatures.forEach((signature, i) => {
+      if (!hasShape(signature)) return;
+      shaped.push(i);
+      this.#words.set(hashOf(signature, WHOLE), 2 * i);
+    });
     this.#starts = [];
     this.#entries = [];
     for (let b = 0; b < 4; b++) {
-      const starts = new Uint32Array(2 ** 16 + 1), entries = new Uint32Array(n);
-      for (let i = 0; i < n; i++) starts[band(this.#words, 2 * i, b) + 1]++;
+      const starts = new Uint32Array(2 ** 16 + 1), entries = new Uint32Array(shaped.length);
+      for (const i of shaped) starts[band(this.#words, 2 * i, b) + 1]++;
       for (let k = 0; k < 2 ** 16; k++) starts[k + 1] += starts[k];
       const next = starts.slice();
-      for (let i = 0; i < n; i++) entries[next[band(this.#words, 2 * i, b)]++] = i;
+      for (const i of shaped) entries[next[band(this.#words, 2 * i, b)]++] = i;
       this.#starts.push(starts);
       this.#entries.push(entries);
     }
@@ -106,6 +117,7 @@ export class HashTable {
    */
   near(i: number, signature: Uint8Array, most: number): { index: number; part: Window }[] {
     const found: { index: number; part: Window; distance: number }[] = [];
+    if (!hasShape(signature)) return found;
     const best = new Map<number, number>(); // place in `found`
     for (const part of PARTS) {
       const words = hashOf(signature, part);

@@ -14,6 +14,9 @@ import type { Picture } from "../../lib/data/image.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { Rng } from "../../lib/rng.ts";
 import { within } from "../../lib/data/walk.ts";
+import { shown } from "../../lib/text.ts";
+import { positive, share } from "../numbers.ts";
+import { print, runCommand, say } from "../shared/terminal.ts";
 import { Progress } from "../train/progress.ts";
 import { findGroups, THRESHOLD } from "./duplicates.ts";
 import { type SignedPicture, signFolder } from "./sign.ts";
@@ -68,60 +71,65 @@ const CHANGES: [name: string, ...changes: Change[]][] = [
   ["mirrored (--mirrored)", mirrored],
 ];
 
-const command = new Command("measure").argument("<dir>")
-  .option("--take <n>", "pictures to plant copies of", Number, 400)
-  .option("--threshold <t>", "similarity", Number, THRESHOLD)
-  .parse();
-const [folder] = command.args;
-const { take, threshold } = command.opts<{ take: number; threshold: number }>();
-const progress = new Progress();
-const base = (await signFolder(folder, await listPictures(folder), progress)).pictures;
-const chosen = [...new Rng(0).permutation(base.length)].slice(0, take);
-const decoded = await Promise.all(chosen.map(async (i) => {
-  return await decodePicture(await Deno.readFile(within(folder, base[i].id)), Infinity);
-}));
+async function main(): Promise<void> {
+  const command = new Command("measure").argument("<dir>")
+    .option("--take <n>", "pictures to plant copies of", positive, 400)
+    .option("--threshold <t>", "similarity", share, THRESHOLD)
+    .parse();
+  const [folder] = command.args;
+  const { take, threshold } = command.opts<{ take: number; threshold: number }>();
+  const progress = new Progress();
+  const base = (await signFolder(folder, await listPictures(folder), progress)).pictures;
+  const chosen = [...new Rng(0).permutation(base.length)].slice(0, take);
+  const decoded = await Promise.all(chosen.map(async (i) => {
+    return await decodePicture(await Deno.readFile(within(folder, base[i].id)), Infinity);
+  }));
 
-console.log(
-  `${base.length} pictures of ${folder}, copies of ${chosen.length}, threshold ${threshold}\n`,
-);
-console.log("| copies that are | found | with another picture |\n| --- | --- | --- |");
-let found = 0, wrong = 0, all = 0;
-for (const [name, ...changes] of CHANGES) {
-  const rng = new Rng(1);
-  const copies = decoded.map((picture, k): SignedPicture => {
-    const { width, height, data } = changes.reduce((p, change) => change(p, rng), picture);
-    return {
-      id: `copy ${k}`,
-      width,
-      height,
-      bytes: 1,
-      sha256: `copy ${k}`,
-      signature: signatureOf({ width, height, data }),
-    };
-  });
-  const mirror = name.startsWith("mirrored");
-  const groups = await findGroups([...base, ...copies], { threshold, mirrored: mirror });
-  let right = 0, other = 0;
-  for (const group of groups) {
-    const ids = new Set(group.map(({ picture }) => picture.id));
-    for (const [k, i] of chosen.entries()) {
-      if (!ids.has(`copy ${k}`)) continue;
-      if (ids.has(base[i].id)) right++;
-      else other++;
+  print(
+    `${base.length} pictures of ${
+      shown(folder)
+    }, copies of ${chosen.length}, threshold ${threshold}\n`,
+  );
+  print("| copies that are | found | with another picture |\n| --- | --- | --- |");
+  let found = 0, wrong = 0, all = 0;
+  for (const [name, ...changes] of CHANGES) {
+    const rng = new Rng(1);
+    const copies = decoded.map((picture, k): SignedPicture => {
+      const { width, height, data } = changes.reduce((p, change) => change(p, rng), picture);
+      return {
+        id: `copy ${k}`,
+        width,
+        height,
+        bytes: 1,
+        sha256: `copy ${k}`,
+        signature: signatureOf({ width, height, data }),
+      };
+    });
+    const mirror = name.startsWith("mirrored");
+    const groups = await findGroups([...base, ...copies], { threshold, mirrored: mirror });
+    let right = 0, other = 0;
+    for (const group of groups) {
+      const ids = new Set(group.map(({ picture }) => picture.id));
+      for (const [k, i] of chosen.entries()) {
+        if (!ids.has(`copy ${k}`)) continue;
+        if (ids.has(base[i].id)) right++;
+        else other++;
+      }
     }
+    if (!mirror) [found, wrong, all] = [found + right, wrong + other, all + copies.length];
+    const percent = (n: number) => `${(100 * n / copies.length).toFixed(1)} %`;
+    print(`| ${name} | ${percent(right)} | ${percent(other)} |`);
   }
-  if (!mirror) [found, wrong, all] = [found + right, wrong + other, all + copies.length];
-  const share = (n: number) => `${(100 * n / copies.length).toFixed(1)} %`;
-  console.log(`| ${name} | ${share(right)} | ${share(other)} |`);
+  const own = await findGroups(base, { threshold, mirrored: false });
+  const pairs = own.flatMap(([first, ...others]) => others.map((other) => [first, other]));
+  print(
+    `\nWithout mirror images: recall ${(100 * found / all).toFixed(1)} %, precision ` +
+      `${(100 * found / (found + wrong)).toFixed(1)} %.`,
+  );
+  print(`Among the pictures themselves: ${pairs.length} pairs.`);
+  for (const [a, b] of pairs.sort(([, x], [, y]) => x.similarity - y.similarity).slice(0, 200)) {
+    say(`${b.similarity.toFixed(3)} ${b.how} ${shown(a.picture.id)} ${shown(b.picture.id)}`);
+  }
 }
-const own = await findGroups(base, { threshold, mirrored: false });
-const pairs = own.flatMap(([first, ...others]) => others.map((other) => [first, other]));
-console.log(
-  `\nWithout mirror images: recall ${(100 * found / all).toFixed(1)} %, precision ` +
-    `${(100 * found / (found + wrong)).toFixed(1)} %.`,
-);
-console.log(`Among the pictures themselves: ${pairs.length} pairs.`);
-for (const [a, b] of pairs.sort(([, x], [, y]) => x.similarity - y.similarity).slice(0, 200)) {
-  console.error(`${b.similarity.toFixed(3)} ${b.how} ${a.picture.id} ${b.picture.id}`);
-}
-Deno.exit(0);
+
+await runCommand(main);

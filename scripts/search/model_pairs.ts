@@ -16,13 +16,23 @@ const NEIGHBORS = 8;
 /** Cosine similarity from which that is worth it. */
 const LEAST = 0.8;
 
-/** Each picture with its nearest ones, by their indices. */
+/** What {@linkcode modelPairs} finds. */
+export interface ModelPairs {
+  /** Each picture with its nearest ones, by their indices. */
+  pairs: [number, number][];
+  /** Pictures that were encoded now. */
+  encoded: number;
+  /** What the user should know of the cache. */
+  remarks: string[];
+}
+
+/** Pairs of pictures whose patch tokens are similar. */
 export async function modelPairs(
   folder: string,
   listing: Listing,
   session: Session,
   pictures: readonly SignedPicture[],
-): Promise<{ pairs: [number, number][]; encoded: number }> {
+): Promise<ModelPairs> {
   const { store, encoded } = await featuresOf(folder, listing, session, "patches");
   const places = new Map(pictures.map(({ id }, i) => [id, i]));
   const dim = dimOf(session.config, "patches");
@@ -38,7 +48,8 @@ export async function modelPairs(
     });
   }
   const pairs: [number, number][] = [];
-  if (n < 2) return { pairs, encoded };
+  const { remarks } = store;
+  if (n < 2) return { pairs, encoded, remarks };
   const features = { data: all.subarray(0, n * dim), shape: [n, dim] };
   const { gpu } = await session.gpu();
   const k = Math.min(NEIGHBORS, n - 1);
@@ -48,5 +59,5 @@ export async function modelPairs(
     const own = Math.floor(at / k);
     if (similarity[at] >= LEAST) pairs.push([owners[own], owners[other]]);
   });
-  return { pairs, encoded };
+  return { pairs, encoded, remarks };
 }

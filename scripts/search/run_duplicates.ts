@@ -7,7 +7,7 @@ import { decoderOf, FileDataset } from "../../lib/data/file_dataset.ts";
 import type { Listing } from "../../lib/data/files.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { within } from "../../lib/data/walk.ts";
-import { shown as visible } from "../../lib/text.ts";
+import { shown } from "../../lib/text.ts";
 import { bytes, count, many } from "../data/words.ts";
 import { SIDE } from "../look/neighbor_row.ts";
 import { card, pageOf } from "../look/page.ts";
@@ -38,10 +38,9 @@ export async function searchDuplicates(
   progress: Progress,
   session?: Session,
 ): Promise<Answer> {
-  const { pictures, decoded, damaged } = await signFolder(folder, listing, progress);
-  const { pairs, encoded } = session
-    ? await modelPairs(folder, listing, session, pictures)
-    : { pairs: [], encoded: undefined };
+  const { pictures, decoded, damaged, remarks } = await signFolder(folder, listing, progress);
+  const found = session && await modelPairs(folder, listing, session, pictures);
+  const { pairs = [], encoded } = found ?? {};
   const groups = await findGroups(pictures, {
     ...options,
     pairs,
@@ -74,6 +73,7 @@ export async function searchDuplicates(
     },
     table: [...groups.map((group) => tableOf(folder, group)), summary].join("\n\n"),
     notes: skipped.map(({ file, reason }) => `${file}: ${reason}`),
+    remarks: [...remarks, ...found?.remarks ?? []],
     page: () => pageFor(folder, listing, groups, summary),
   };
 }
@@ -91,7 +91,7 @@ function wordOf({ how, similarity }: Member): string {
 function tableOf(folder: string, group: readonly Member[]): string {
   const rows = group.map((member) => {
     const { id, width, height, bytes: size } = member.picture;
-    return [wordOf(member), `${width} × ${height}`, bytes(size), visible(within(folder, id))];
+    return [wordOf(member), `${width} × ${height}`, bytes(size), shown(within(folder, id))];
   });
   const widths = [0, 1, 2].map((c) => Math.max(...rows.map((row) => row[c].length)));
   return rows.map(([what, size, of, path]) => {

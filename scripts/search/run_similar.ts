@@ -23,6 +23,8 @@ export interface Answer {
   table: string;
   /** What was left out, line by line. */
   notes: string[];
+  /** What else the user should know. */
+  remarks: string[];
   /** HTML, made when it is asked for. */
   page: () => Promise<string>;
 }
@@ -40,7 +42,7 @@ export async function searchSimilar(
   const found = await nearestIn(store, queries, k);
   if (!found[0].length) {
     throw new HatchlingError(
-      `Expected at least one sound picture in ${folder} beside the query but found none`,
+      `Expected at least one sound picture in ${shown(folder)} beside the query but found none`,
     );
   }
   const damaged = listing.files.flatMap(({ id, path }) => {
@@ -91,6 +93,7 @@ export async function searchSimilar(
     },
     table: `${table}\n\n${many(pictures, "picture")}, ${encoded} of them encoded now`,
     notes: skipped.map(({ file, reason }) => `${file}: ${reason}`),
+    remarks: store.remarks,
     page,
   };
 }

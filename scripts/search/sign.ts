@@ -33,6 +33,8 @@ export interface SignedFolder {
   decoded: number;
   /** What is damaged, and why. */
   damaged: { file: string; reason: string }[];
+  /** What the user should know of the cache. */
+  remarks: string[];
 }
 
 /**
@@ -91,5 +93,5 @@ export async function signFolder(
     const reason = store.reason(id);
     return reason === undefined ? [] : [{ file: path, reason }];
   });
-  return { pictures, decoded: unknown.length, damaged };
+  return { pictures, decoded: unknown.length, damaged, remarks: store.remarks };
 }

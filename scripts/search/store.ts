@@ -8,13 +8,23 @@ import { join } from "node:path";
 import { sameStamp, type Stamp } from "../../lib/data/inspect.ts";
 import { cacheRoots, isOurs } from "../../lib/data/unpack.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
-
-/** Version of the file format. */
-const VERSION = 1;
+import { TEMPORARY_SUFFIX, writeFileAtomic } from "../../lib/io/atomic.ts";
+import { readFile } from "../../lib/io/files.ts";
+import {
+  decodeSegment,
+  encodeSegment,
+  type Entry,
+  type Head,
+  type Meta,
+  rowsOf,
+  type Segment,
+} from "./segment.ts";
 
 /** Bytes of rows in a segment: what is read at once, and at most lost when a search is killed. */
 const SEGMENT_BYTES = 2 ** 24;
+
+/** No segment is larger: this is room for many long names. */
+const MOST_BYTES = 2 ** 30;
 
 /** A file that changed this short before it was read may change again within the same tick of its clock. */
 const RACY_MS = 2000;
@@ -22,8 +32,8 @@ const RACY_MS = 2000;
 /** More segments than this are merged, or as soon as half of all rows are of no use. */
 const MOST_SEGMENTS = 64;
 
-/** What is kept beside a row: JSON. */
-export type Meta = Record<string, string | number>;
+/** Milliseconds after which a file that was never finished belongs to nobody any more. */
+const ABANDONED_MS = 3_600_000;
 
 /** What is known of a file. */
 export interface Known {
@@ -31,23 +41,9 @@ export interface Known {
   /** Why there is no row. */
   reason?: string;
   meta: Meta;
-  /** Segment and row, of a row that is on disk. */
+  /** Segment and row. */
   segment: string;
   row: number;
-}
-
-/** A file's entry in a segment; without a row, `reason` says why. */
-interface Entry {
-  id: string;
-  stamp: Stamp;
-  reason?: string;
-  meta: Meta;
-}
-
-interface Head {
-  of: string;
-  rowBytes: number;
-  entries: Entry[];
 }
 
 /** Live rows of a segment. */
@@ -57,53 +53,82 @@ export interface Rows {
   data: Uint8Array<ArrayBuffer>;
 }
 
+/** What was sound when it was opened is so no more: to be opened again. */
+export class StoreChanged extends HatchlingError {}
+
 /**
  * Segments of at most 16 MiB in a folder of their own, each written once, later ones winning. Only names and
- * stamps are in memory; rows are read segment by segment.
+ * stamps are in memory; rows are read segment by segment. Every byte is checked whenever it is read: what is
+ * damaged counts as not there. Where nothing can be written, rows stay in memory.
  */
 export class RowStore {
-  readonly folder: string;
+  readonly #folder: string | undefined;
   readonly #of: string;
   readonly #rowBytes: number;
   readonly #known = new Map<string, Known>();
-  readonly #segments = new Map<string, number>();
+  /** Number of rows, and the bytes of a segment that could not be written. */
+  readonly #segments = new Map<string, { rows: number; bytes?: Uint8Array<ArrayBuffer> }>();
   #fresh: { entry: Entry; row?: Uint8Array }[] = [];
   #freshBytes = 0;
   #number = 0;
+  #damaged = 0;
+  #unwritten?: string;
 
-  private constructor(folder: string, of: string, rowBytes: number) {
-    this.folder = folder;
+  private constructor(folder: string | undefined, of: string, rowBytes: number) {
+    this.#folder = folder;
     this.#of = of;
     this.#rowBytes = rowBytes;
   }
 
   /**
-   * Opens what is kept of something, nothing at first.
+   * Opens what is kept of something, nothing at first. Never fails.
    *
    * @param of Folder of the pictures and kind of the rows.
    * @param rowBytes Bytes of a row.
-   * @throws {HatchlingError} When no cache folder can be written.
+   * @param roots Candidates for the cache folder, best first.
    */
-  static async open(of: string, rowBytes: number): Promise<RowStore> {
+  static async open(
+    of: string,
+    rowBytes: number,
+    roots: readonly string[] = cacheRoots(),
+  ): Promise<RowStore> {
     const name = createHash("sha256").update(of).digest("hex").slice(0, 32);
     const tried: string[] = [];
-    for (const root of cacheRoots()) {
+    for (const root of roots) {
       const folder = join(root, "search", name);
       try {
         await Deno.mkdir(root, { recursive: true, mode: 0o700 });
         if (!await isOurs(root)) throw new Error("not a folder of this user alone");
         await Deno.mkdir(folder, { recursive: true });
         const store = new RowStore(folder, of, rowBytes);
-        await store.#load();
+        await store.#load(folder);
+        if (!store.#segments.size) await Deno.remove(await Deno.makeTempFile({ dir: folder }));
         return store;
       } catch (error) {
         tried.push(`${folder} (${(error as Error).message})`);
       }
     }
-    throw new HatchlingError(
-      `Expected a writable cache folder for what is found in pictures but found none: tried ` +
-        `${tried.join(", ")}. Set HATCHLING_CACHE to a folder that can be written`,
-    );
+    const store = new RowStore(undefined, of, rowBytes);
+    store.#unwritten = tried.join(", ");
+    return store;
+  }
+
+  /** What the user should know of the cache. */
+  get remarks(): string[] {
+    const remarks: string[] = [];
+    if (this.#damaged) {
+      remarks.push(
+        `${this.#damaged} of the files kept in ${this.#folder} were damaged or of another version: what they ` +
+          `held was made again`,
+      );
+    }
+    if (this.#unwritten !== undefined) {
+      remarks.push(
+        `what was found in the pictures could not be kept, and will be made again next time: ` +
+          `${this.#unwritten}. Set HATCHLING_CACHE to a folder that can be written`,
+      );
+    }
+    return remarks;
   }
 
   /** What is known of a file, unless it has changed. */
@@ -138,7 +163,7 @@ export class RowStore {
     if (this.#freshBytes >= SEGMENT_BYTES) await this.flush();
   }
 
-  /** Writes what was taken. */
+  /** Writes what was taken; what cannot be written stays in memory. */
   async flush(): Promise<void> {
     if (!this.#fresh.length) return;
     const fresh = this.#fresh.splice(0);
@@ -146,31 +171,28 @@ export class RowStore {
     const withRow = fresh.filter(({ row }) => row), without = fresh.filter(({ row }) => !row);
     const entries = [...withRow, ...without].map(({ entry }) => entry);
     const head: Head = { of: this.#of, rowBytes: this.#rowBytes, entries };
-    const text = new TextEncoder().encode(JSON.stringify(head));
-    const json = new Uint8Array(Math.ceil((FIRST + text.length) / 8) * 8 - FIRST).fill(0x20);
-    json.set(text); // spaces behind it, so that rows lie where numbers may
-    const first = firstLine(json);
-    const bytes = new Uint8Array(first.length + json.length + withRow.length * this.#rowBytes);
-    bytes.set(first);
-    bytes.set(json, first.length);
-    withRow.forEach(({ row }, i) => bytes.set(row!, first.length + json.length + i * row!.length));
+    const bytes = encodeSegment(head, withRow.map(({ row }) => row!));
     const name = `${String(this.#number++).padStart(6, "0")}-${crypto.randomUUID()}.rows`;
-    await writeFileAtomic(join(this.folder, name), bytes);
-    this.#take(name, head);
+    this.#take(name, head, await this.#write(name, bytes) ? undefined : bytes);
   }
 
   /** Forgets all files but these, and merges segments when much of them is of no use. */
   async keep(ids: ReadonlySet<string>): Promise<void> {
     await this.flush();
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id);
-    const rows = [...this.#segments.values()].reduce((sum, n) => sum + n, 0);
+    if (this.#unwritten !== undefined) return;
+    const rows = [...this.#segments.values()].reduce((sum, { rows }) => sum + rows, 0);
     if (
       this.#segments.size > MOST_SEGMENTS + rows * this.#rowBytes / SEGMENT_BYTES ||
       this.#known.size < rows / 2
     ) await this.#merge();
   }
 
-  /** All live rows, segment by segment. */
+  /**
+   * All live rows, segment by segment.
+   *
+   * @throws {StoreChanged} When a segment that was sound is so no more.
+   */
   async *read(): AsyncGenerator<Rows> {
     await this.flush();
     for (const name of this.#segments.keys()) {
@@ -187,7 +209,11 @@ export class RowStore {
     }
   }
 
-  /** Rows of some files, by id. */
+  /**
+   * Rows of some files, by id.
+   *
+   * @throws {StoreChanged} When a segment that was sound is so no more.
+   */
   async rows(ids: ReadonlySet<string>): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
     await this.flush();
     const segments = new Set([...ids].map((id) => this.#known.get(id)?.segment));
@@ -205,37 +231,61 @@ export class RowStore {
     return found;
   }
 
-  async #load(): Promise<void> {
+  /** Reads all segments, one after the other: so it is known now which rows have to be made again. */
+  async #load(folder: string): Promise<void> {
     const names: string[] = [];
-    for await (const { name } of Deno.readDir(this.folder)) {
+    for await (const { name } of Deno.readDir(folder)) {
       if (name.endsWith(".rows")) names.push(name);
+      else if (name.endsWith(TEMPORARY_SUFFIX)) await removeAbandoned(join(folder, name));
     }
     for (const name of names.sort()) {
-      const head = await readHead(join(this.folder, name)).catch(() => undefined);
-      if (head?.of === this.#of && head.rowBytes === this.#rowBytes) this.#take(name, head);
-      else await Deno.remove(join(this.folder, name)).catch(() => {}); // damaged, or of another version
       this.#number = Math.max(this.#number, Number.parseInt(name) + 1 || 0);
+      const head = (await this.#readSegment(name))?.head;
+      if (head) {
+        this.#take(name, head);
+        continue;
+      }
+      // Gone: another search has merged it. Else it is of no use to anybody.
+      const there = await Deno.lstat(join(folder, name)).then(() => true, () => false);
+      if (!there) continue;
+      this.#damaged++;
+      await Deno.remove(join(folder, name), { recursive: true }).catch(() => {});
     }
   }
 
-  #take(segment: string, { entries }: Head): void {
-    entries.forEach(({ id, stamp, reason, meta }, row) => {
+  #take(segment: string, head: Head, bytes?: Uint8Array<ArrayBuffer>): void {
+    head.entries.forEach(({ id, stamp, reason, meta }, row) => {
       this.#known.set(id, { stamp, reason, meta, segment, row });
     });
-    this.#segments.set(segment, entries.filter(({ reason }) => reason === undefined).length);
+    this.#segments.set(segment, { rows: rowsOf(head), bytes });
   }
 
-  async #segment(name: string): Promise<{ head: Head; data: Uint8Array<ArrayBuffer> }> {
-    const path = join(this.folder, name);
+  async #write(name: string, bytes: Uint8Array): Promise<boolean> {
+    if (this.#folder === undefined) return false;
     try {
-      const bytes = await Deno.readFile(path);
-      const { head, start } = parseHead(bytes);
-      return { head, data: bytes.subarray(start) };
-    } catch {
-      throw new HatchlingError(
-        `Expected ${path} as it was a moment ago but another program has removed or changed it: search again`,
-      );
+      await writeFileAtomic(join(this.#folder, name), bytes);
+      return true;
+    } catch (error) {
+      this.#unwritten ??= (error as Error).message;
+      return false;
     }
+  }
+
+  async #segment(name: string): Promise<Segment> {
+    const found = await this.#readSegment(name);
+    if (found) return found;
+    throw new StoreChanged(
+      `Expected ${
+        join(this.#folder!, name)
+      } as it was a moment ago but another program has removed or ` +
+        `changed it: search again`,
+    );
+  }
+
+  async #readSegment(name: string): Promise<Segment | undefined> {
+    const bytes = this.#segments.get(name)?.bytes?.slice() ??
+      await readFile(join(this.#folder!, name), { maxBytes: MOST_BYTES }).catch(() => undefined);
+    return bytes && decodeSegment(bytes, this.#of, this.#rowBytes);
   }
 
   async #merge(): Promise<void> {
@@ -258,50 +308,25 @@ export class RowStore {
       this.#fresh.push({ entry: { id, stamp, reason, meta } });
     }
     await this.flush();
+    if (this.#unwritten !== undefined) return; // some of it is in memory only
     for (const name of before) {
       this.#segments.delete(name);
-      await Deno.remove(join(this.folder, name)).catch(() => {});
+      await Deno.remove(join(this.#folder!, name)).catch(() => {});
     }
   }
 }
 
-/** What the file is, the length of its JSON, and the hash that shows damage. */
-function firstLine(json: Uint8Array): Uint8Array {
-  const hash = createHash("sha256").update(json).digest("hex");
-  const length = String(json.length).padStart(12, "0");
-  return new TextEncoder().encode(`hatchling-rows ${VERSION} ${length} ${hash}\n`);
+async function removeAbandoned(path: string): Promise<void> {
+  const { mtime } = await Deno.lstat(path).catch(() => ({ mtime: null }));
+  if (mtime && Date.now() - mtime.getTime() > ABANDONED_MS) await Deno.remove(path).catch(() => {});
 }
 
-const FIRST = firstLine(new Uint8Array()).length;
-
-async function readHead(path: string): Promise<Head> {
-  using file = await Deno.open(path);
-  const first = new Uint8Array(FIRST);
-  await fill(file, first);
-  const length = Number(new TextDecoder().decode(first).split(" ")[2]);
-  const { size } = await file.stat();
-  if (!(length <= size)) throw new Error("damaged");
-  const bytes = new Uint8Array(FIRST + length);
-  bytes.set(first);
-  await fill(file, bytes.subarray(FIRST));
-  const { head } = parseHead(bytes);
-  const rows = head.entries.filter(({ reason }) => reason === undefined).length;
-  if (size !== bytes.length + rows * head.rowBytes) throw new Error("damaged");
-  return head;
-}
-
-function parseHead(bytes: Uint8Array<ArrayBuffer>): { head: Head; start: number } {
-  const first = new TextDecoder().decode(bytes.subarray(0, FIRST));
-  const start = FIRST + Number(first.split(" ")[2]);
-  const json = bytes.subarray(FIRST, start);
-  if (first !== new TextDecoder().decode(firstLine(json))) throw new Error("damaged");
-  return { head: JSON.parse(new TextDecoder().decode(json)), start };
-}
-
-async function fill(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const read = await file.read(bytes.subarray(done));
-    if (read === null) throw new Error("damaged");
-    done += read;
+/** Does some work with stores, once more if another program changed them meanwhile. */
+export async function retried<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof StoreChanged)) throw error;
+    return await work();
   }
 }

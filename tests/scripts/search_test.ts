@@ -1,4 +1,4 @@
-/** scripts/search.ts as users start it. */
+/** deno task search as users start it. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import jpeg from "jpeg-js";
@@ -98,6 +98,26 @@ runTest(
       [/photos\.zip is a file, not a folder: unpack it/, ["photos.zip/in", "--duplicates"]],
       [/Expected pictures \(PNG.*\) in empty .* found none/, ["empty", "--duplicates"]],
       [/f\.jsonl: not a PNG/, ["pictures", "f.jsonl", "--weights", "run"]],
+      [/name: no picture by its first bytes/, ["pictures", "name", "--weights", "run"]],
+      [/Cannot read pictures\/even: expected a file but found a folder/, [
+        "pictures",
+        "pictures/even",
+        "--weights",
+        "run",
+      ]],
+      [/Cannot read pipe: expected a regular file/, ["pictures", "pipe", "--weights", "run"]],
+      [/folder of pictures at pipe but found a file/, ["pipe", "--duplicates"]],
+      [/folder of pictures at outside\.png but found a file/, ["outside.png", "--duplicates"]],
+      [/-k of at most 1000 but found 1000000000: a page shows/, [...asked, "-k", "1e9"]],
+      [/-k.* whole number from 1 on/, [...asked, "-k", "0"]],
+      [/-k.* whole number from 1 on/, [...asked, "-k", "2.5"]],
+      [/number in \(0, 1\]/, ["pictures", "--duplicates", "--threshold", "0"]],
+      [/number in \(0, 1\]/, ["pictures", "--duplicates", "--threshold", "NaN"]],
+      [/Cannot write mine\/similar\.html: a file that this command did not make/, [
+        ...asked,
+        "--out",
+        "mine",
+      ]],
       [/Expected a picture .* found pictures\/odd\/torn\.png: .*truncated/, [
         "pictures",
         "pictures/odd/torn.png",
@@ -119,16 +139,67 @@ runTest(
         "outside.png",
         "--duplicates",
       ]],
-      [/Cannot make the folder outside\.png/, ["pictures", "--duplicates", "--out", "outside.png"]],
+      [/Cannot make files in outside\.png.* --out/, [
+        "pictures",
+        "--duplicates",
+        "--out",
+        "outside.png",
+      ]],
       [/number in \(0, 1\]/, ["pictures", "--duplicates", "--threshold", "2"]],
     ];
     await put(folder, "photos.zip", new Uint8Array(4));
+    await put(folder, "name", new Uint8Array(4));
+    await put(folder, "mine/similar.html", new TextEncoder().encode("<html>mine"));
     await Deno.mkdir(`${folder}/empty`);
+    const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
+    assert.ok(success);
     const results = await Promise.all(cases.map(([, args]) => search(folder, ...args)));
     results.forEach((result, i) => {
       assert.equal(result.code, 1, `${cases[i][1]}: ${result.stderr}`);
       assert.match(errorOf(result), cases[i][0]);
     });
+    assert.equal(await Deno.readTextFile(`${folder}/mine/similar.html`), "<html>mine");
+
+    // The page goes to the run; where that cannot be, the answer does not need it.
+    const page2 = await search(folder, ...asked);
+    assert.equal(page2.stdout.trim().split("\n").at(-1), "run/search/similar.html");
+    await Deno.remove(`${folder}/run/search`, { recursive: true });
+    await put(folder, "run/search", new Uint8Array(1));
+    const unwritten = await search(folder, ...asked);
+    assert.equal(unwritten.code, 0, unwritten.stderr);
+    assert.ok(unwritten.stdout.startsWith("pictures/even/0.png\n"));
+    assert.match(unwritten.stderr, /^note: Cannot make files in run\/search/m);
+
+    // A strip is cut to its central square: no more work than any other picture.
+    await put(folder, "strip.png", plain(20_000, 2, [9, 120, 30]));
+    const strip = await json("pictures", "strip.png", "--weights", "run", "--patches");
+    assert.equal(strip.results[0].found.length, 8);
+
+    // A cache that is damaged, or that cannot be, changes no answer.
+    const kept: string[] = [];
+    for await (const { name } of Deno.readDir(`${folder}/cache/search`)) {
+      for await (const file of Deno.readDir(`${folder}/cache/search/${name}`)) {
+        kept.push(`${folder}/cache/search/${name}/${file.name}`);
+      }
+    }
+    const sound = await json(...asked);
+    for (const path of kept) {
+      const bytes = await Deno.readFile(path);
+      bytes[bytes.length - 1] ^= 0x40; // an exponent
+      await Deno.writeFile(path, bytes);
+    }
+    const mended = await json(...asked);
+    assert.deepEqual(mended.results, sound.results);
+    assert.match(mended.stderr, /^note: \d+ of the files kept in .* were damaged/m);
+    assert.doesNotMatch((await json(...asked)).stderr, /damaged/);
+    await put(folder, "no", new Uint8Array(1));
+    const nowhere = await script("search", folder, [...asked, "--json"], {
+      HATCHLING_CACHE: `${folder}/no`,
+      TMPDIR: `${folder}/no`,
+    });
+    assert.equal(nowhere.code, 0, nowhere.stderr);
+    assert.deepEqual(JSON.parse(nowhere.stdout).results, sound.results);
+    assert.match(nowhere.stderr, /^note: what was found .* could not be kept/m);
   },
 );
 
@@ -210,6 +281,8 @@ folderTest(
     assert.ok(!page.includes("<img src=x"));
     assert.ok(page.includes("240 × 180") && page.includes("same file"));
 
+    const plainly = await search(folder, "p", "--duplicates");
+    assert.equal(plainly.stdout.trim().split("\n").at(-1), "out/search/duplicates.html");
     const mirrored = await groups("--mirrored");
     assert.deepEqual(
       mirrored.names,

@@ -1,0 +1,99 @@
+/**
+ * Similar pictures and duplicates in a folder: `deno task search DIR QUERY… --weights RUN|FILE`, and
+ * `deno task search DIR --duplicates`.
+ *
+ * @module
+ */
+import { Command } from "commander";
+import { parseOverrides } from "../../lib/config.ts";
+import { listPictures } from "../../lib/data/files.ts";
+import { FORMATS } from "../../lib/data/header.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { shown } from "../../lib/text.ts";
+import { opening } from "../data/open.ts";
+import { many } from "../data/words.ts";
+import { Session } from "../look/session.ts";
+import { positive, share } from "../numbers.ts";
+import { print, runCommand, say } from "../shared/terminal.ts";
+import { Progress } from "../train/progress.ts";
+import { type Arguments, checkArguments, MOST_FOUND, type SearchOptions } from "./arguments.ts";
+import { THRESHOLD } from "./duplicates.ts";
+import { PageFile } from "./page_file.ts";
+import { searchDuplicates } from "./run_duplicates.ts";
+import { type Answer, searchSimilar } from "./run_similar.ts";
+import { retried } from "./store.ts";
+
+function readArguments(): Arguments {
+  const { overrides, rest } = parseOverrides([...Deno.args]);
+  const command = new Command("deno task search")
+    .description("Finds similar pictures in a folder, or those that are there more than once.")
+    .argument("<dir>", "folder of pictures")
+    .argument("[query...]", "pictures to search for, of the folder or not")
+    .option("--weights <model>", "a run's folder, or a safetensors file")
+    .option("-k, --k <n>", `pictures to find for each, up to ${MOST_FOUND}`, positive, 8)
+    .option("--patches", "compare what lies where (patch tokens on a 4 × 4 grid), not what is seen")
+    .option("--duplicates", "find pictures that are there more than once")
+    .option("--threshold <t>", `how alike duplicates are, in (0, 1] (default: ${THRESHOLD})`, share)
+    .option("--mirrored", "mirror images are duplicates too")
+    .option("--out <folder>", "where the page goes (default: search in the run, or out/search)")
+    .option("--json", "one object instead of a table, and no page but with --out")
+    .option("--config <file>", "configuration of the model, where it isn't that of the run")
+    .option("--checkpoint <file>", "a checkpoint of the run, not its result")
+    .option("--student", "the student, not the teacher")
+    .addHelpText("after", "\nAny key of the configuration: --data.num_workers 4")
+    .parse(rest, { from: "user" });
+  const [folder, ...queries] = command.args;
+  return { folder, queries, overrides, options: command.opts<SearchOptions>() };
+}
+
+async function main(): Promise<void> {
+  const asked = readArguments();
+  const { folder, queries, overrides, options } = asked;
+  await checkArguments(asked);
+  const page = await PageFile.claim(asked);
+  let session: Session | undefined;
+  try {
+    const { weights } = options;
+    if (weights !== undefined) {
+      session = await Session.load({ ...options, path: weights, overrides });
+    }
+    page.open();
+    const progress = session?.progress ?? new Progress();
+    const listing = await listPictures(
+      folder,
+      (done, total, doing) => progress.show(opening(done, total, doing)),
+    );
+    progress.end();
+    if (!listing.files.length) {
+      throw new HatchlingError(
+        `Expected pictures (${FORMATS}) in ${shown(folder)} or its sub-folders but found none`,
+      );
+    }
+    const { threshold = THRESHOLD, mirrored = false, duplicates, k, patches } = options;
+    const answer = await retried(() =>
+      duplicates
+        ? searchDuplicates(folder, listing, { threshold, mirrored }, progress, session)
+        : searchSimilar(folder, listing, queries, session!, {
+          k,
+          kind: patches ? "patches" : "class",
+        })
+    );
+    await report(answer, options, page);
+  } finally {
+    page.discard();
+    session?.close();
+  }
+}
+
+async function report(answer: Answer, { json }: SearchOptions, page: PageFile): Promise<void> {
+  print(json ? JSON.stringify(answer.json, null, 2) : answer.table);
+  const written = await page.write(answer.page);
+  if (!json && written !== undefined) print(written);
+  if (answer.notes.length) {
+    say(`${many(answer.notes.length, "file")} left out:`);
+    for (const note of answer.notes) say(`  ${shown(note)}`);
+  }
+  for (const remark of [...answer.remarks, ...page.remarks]) say(`note: ${remark}`);
+}
+
+await runCommand(main);
