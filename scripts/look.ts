@@ -3,9 +3,9 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { Command, CommanderError, Option } from "commander";
-import { parseOverrides } from "../lib/config.ts";
-import { HatchlingError } from "../lib/errors.ts";
+import { type Override, parseOverrides } from "../lib/config.ts";
 import { lookAttention } from "./look/attention.ts";
 import { COLOR_MAPS } from "./look/colors.ts";
 import { lookMap } from "./look/map.ts";
@@ -13,13 +13,16 @@ import { lookNeighbors } from "./look/neighbors.ts";
 import { lookPca } from "./look/pca.ts";
 import { lookPrototypes } from "./look/prototypes.ts";
 import { Session } from "./look/session.ts";
-import { positive, share } from "./numbers.ts";
+import { Output } from "./look/output.ts";
+import { LIMITS, positive, share, upTo } from "./numbers.ts";
+import { defaultFolder, OUT } from "./shared/outputs.ts";
+import { runCommand } from "./shared/terminal.ts";
 
 /** Does the work of a command with its options. */
 // deno-lint-ignore no-explicit-any
 type Work = (session: Session, paths: string[], options: any) => Promise<void>;
 
-const { overrides, rest } = parseOverrides([...Deno.args]);
+let overrides: Override[] = [];
 let task: (() => Promise<void>) | undefined;
 
 const program = new Command("deno task look")
@@ -27,7 +30,14 @@ const program = new Command("deno task look")
   .exitOverride().showHelpAfterError("(--help shows what there is)")
   .addHelpText("after", "\nlook <command> --help shows the options of each.");
 
-function add(name: string, description: string, pictures: string | undefined, work: Work): Command {
+/** @param files What it always writes. */
+function add(
+  name: string,
+  description: string,
+  pictures: string | undefined,
+  files: readonly string[],
+  work: Work,
+): Command {
   const command = program.command(name).description(description)
     .argument("<model>", "a run's folder, or a safetensors file");
   if (pictures) command.argument("[pictures...]", pictures);
@@ -35,7 +45,10 @@ function add(name: string, description: string, pictures: string | undefined, wo
     .option("--config <file>", "configuration of the model, where it isn't that of the run")
     .option("--checkpoint <file>", "a checkpoint of the run, not its result")
     .option("--student", "the student, not the teacher")
-    .option("--out <folder>", "where the results go", `look/${name}`)
+    .option(
+      "--out <folder>",
+      `where the results go (default: RUN/look/${name}; of a file ${OUT}/look/${name})`,
+    )
     .addHelpText("after", "\nAny key of the configuration: --data.path DIR, --data.split val")
     .action((model: string, ...more) => {
       const paths: string[] = pictures ? more[0] : [];
@@ -44,7 +57,13 @@ function add(name: string, description: string, pictures: string | undefined, wo
         const { config, checkpoint, student } = options;
         const session = await Session.load({ path: model, config, checkpoint, student, overrides });
         try {
-          await work(session, paths, options);
+          const { file, folder, config: { data } } = session.loaded;
+          const place = options.out ?? join(defaultFolder("look", folder), name);
+          const out = new Output(place, [model, file, config, data.path, ...paths]);
+          // What lies below a run's folder is known to be none of its pictures.
+          const inRun = options.out === undefined && folder !== undefined;
+          out.prepare(files, inRun ? [] : [data.path, ...paths]);
+          await work(session, paths, { ...options, out });
         } finally {
           session.close();
         }
@@ -55,17 +74,24 @@ function add(name: string, description: string, pictures: string | undefined, wo
 const FILES = "picture files, one folder, or ids of the set (default: some of the set's)";
 
 const size = () =>
-  new Option("--size <pixels>", "side of the image; default: as in training").argParser(positive);
+  new Option("--size <pixels>", "side of the image; default: as in training").argParser(
+    upTo(LIMITS.side),
+  );
 const images = () =>
-  new Option("--images <n>", "so many pictures at most, spread over all").argParser(positive);
+  new Option("--images <n>", "so many pictures at most, spread over all").argParser(
+    upTo(LIMITS.pictures),
+  );
 const maxImages = (n?: number) =>
-  new Option("--max-images <n>", "take only so many pictures, at random").argParser(positive)
+  new Option("--max-images <n>", "take only so many pictures, at random").argParser(
+    upTo(LIMITS.pictures),
+  )
     .default(n);
 
 add(
   "attention",
   "Where the class token of the last block looks, per head.",
   FILES,
+  ["sheet.png"],
   lookAttention,
 )
   .addOption(size())
@@ -80,7 +106,7 @@ add(
   .option("--alpha <weight>", "weight of the colours over the picture", share, 0.85)
   .addOption(images());
 
-add("pca", "Principal components of the patch features, as colours.", FILES, lookPca)
+add("pca", "Principal components of the patch features, as colours.", FILES, ["sheet.png"], lookPca)
   .addOption(size())
   .option("--whole", "keep the picture's shape, not its central square", false)
   .option("--foreground", "leave out what the first component takes for background", false)
@@ -91,32 +117,43 @@ add("pca", "Principal components of the patch features, as colours.", FILES, loo
 add(
   "neighbours",
   "The most similar pictures of some.",
-  "picture files, or ids of the set (default: some of the set's)",
+  FILES,
+  ["sheet.png", "neighbours.html"],
   lookNeighbors,
 )
   .alias("neighbors")
-  .option("-k, --k <n>", "neighbours of each", positive, 8)
+  .option("-k, --k <n>", "neighbours of each", upTo(LIMITS.found), 8)
   .addOption(images())
   .addOption(maxImages());
 
-add("prototypes", "What the head's output dimensions stand for.", undefined, lookPrototypes)
-  .option("--prototypes <n>", "so many of the most used ones", positive, 16)
-  .option("--images <n>", "pictures of each", positive, 10)
+add("prototypes", "What the head's output dimensions stand for.", undefined, [
+  "sheet.png",
+  "prototypes.html",
+], lookPrototypes)
+  .option("--prototypes <n>", "so many of the most used ones", upTo(LIMITS.rows), 16)
+  .option("--images <n>", "pictures of each", upTo(LIMITS.found), 10)
   .addOption(maxImages());
 
-add("map", "All pictures on a page, similar ones near each other.", undefined, lookMap)
-  .option("--neighbours <n>", "neighbours that UMAP keeps together", positive, 15)
+add(
+  "map",
+  "All pictures on a page, similar ones near each other.",
+  undefined,
+  ["map.html"],
+  lookMap,
+)
+  .option("--neighbours <n>", "neighbours that UMAP keeps together", upTo(LIMITS.graph), 15)
   .option("--color-by <label>", "kind of label to begin with")
   .option("--thumbnail <pixels>", "side of the pictures on the page", positive, 32)
   .addOption(maxImages(10_000));
 
-try {
-  program.parse(rest, { from: "user" });
+await runCommand(async () => {
+  const { rest, ...given } = parseOverrides([...Deno.args]);
+  overrides = given.overrides;
+  try {
+    program.parse(rest, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    throw error;
+  }
   await task?.();
-  Deno.exit(0);
-} catch (error) {
-  if (error instanceof CommanderError) Deno.exit(error.exitCode);
-  if (!(error instanceof HatchlingError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+});

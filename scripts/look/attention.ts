@@ -5,17 +5,19 @@
  */
 import type { Picture } from "../../lib/data/image.ts";
 import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
+import { shown } from "../../lib/text.ts";
+import { print } from "../shared/terminal.ts";
 import { many } from "../data/words.ts";
 import { type ColorMap, fieldOf, overlay, spotlight } from "./colors.ts";
 import { checkSize, framed } from "./frame.ts";
-import { Output } from "./output.ts";
+import type { Output } from "./output.ts";
 import type { Session } from "./session.ts";
 import { type Cell, contactSheet, fitted, type Row } from "./sheet.ts";
 
 /** Options of the command. */
 export interface AttentionOptions {
-  /** Folder of the results. */
-  out: string;
+  /** Where the results go. */
+  out: Output;
   /** Side of the image in pixels; by default what the model was trained with. */
   size?: number;
   /** Keep the shape of the picture. */
@@ -48,12 +50,12 @@ export async function lookAttention(
   const { imageSize, patchSize: patch, heads } = vit.config;
   const { size = imageSize, whole } = options;
   checkSize(size, patch);
-  const output = new Output(options.out), rows: Row[] = [];
+  const { out: output } = options, rows: Row[] = [];
   let done = 0;
   for await (const { id, picture } of session.shown(paths, options.images, 4 * size * size)) {
     const { gpu, params } = await session.gpu();
-    const { shown, input } = framed(picture, { size, patch, whole }, session.config);
-    const { width, height, channels = 3 } = shown;
+    const { shown: picked, input } = framed(picture, { id, size, patch, whole }, session.config);
+    const { width, height, channels = 3 } = picked;
     const images = gpu.tensor(input, [1, channels, height, width]);
     const { grid, attention } = await lookAt(gpu, vit, params, images);
     images.destroy();
@@ -64,7 +66,7 @@ export async function lookAttention(
     );
     const mean = maps[0].map((_, i) => maps.reduce((sum, map) => sum + map[i] / heads, 0));
     const folder = output.nameOf(id);
-    const base = fitted(shown, Math.max(SIDE, width, height));
+    const base = fitted(picked, Math.max(SIDE, width, height));
     await output.png(`${folder}/input`, base);
     const cells: Cell[] = [{ picture: base, label: "input" }], masks: Cell[] = [];
     for (const [h, map] of [mean, ...maps].entries()) {
@@ -87,11 +89,11 @@ export async function lookAttention(
   }
   session.progress.end();
   const sheet = await output.png("sheet", contactSheet(rows, SHEET_SIDE));
-  console.log(
-    `${sheet}: ${many(done, "picture")}, ${
+  print(
+    `${shown(sheet)}: ${many(done, "picture")}, ${
       many(heads, "head")
     } and their mean; one PNG each below ` +
-      `${output.folder}`,
+      `${shown(output.folder)}`,
   );
 }
 

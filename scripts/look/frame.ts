@@ -7,6 +7,7 @@ import type { Config } from "../../lib/config.ts";
 import { type Picture, planesOf } from "../../lib/data/image.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { HatchlingError } from "../../lib/errors.ts";
+import { shown } from "../../lib/text.ts";
 
 /** A picture at the size that the model looks at. */
 export interface Framed {
@@ -16,8 +17,13 @@ export interface Framed {
   input: Float32Array;
 }
 
+/** Patches of one image: each attends to all. */
+const MOST_PATCHES = 2 ** 14;
+
 /** How pictures are framed. */
 export interface Framing {
+  /** Name of the picture, for messages. */
+  id?: string;
   /** Side of the central square, or of the shorter side with `whole`; a multiple of `patch`. */
   size: number;
   /** Side of a patch. */
@@ -32,6 +38,15 @@ export interface Framing {
  * @throws {HatchlingError} Naming the sizes that fit.
  */
 export function checkSize(size: number, patch: number): void {
+  const most = Math.floor(Math.sqrt(MOST_PATCHES));
+  if (size > most * patch) {
+    throw new HatchlingError(
+      `Expected --size of at most ${
+        most * patch
+      }, ${most} × ${most} patches of the model, but found ` +
+        `${size}: time grows with the square of their number`,
+    );
+  }
   if (Number.isInteger(size) && size >= patch && size % patch === 0) return;
   const below = Math.max(patch, Math.floor(size / patch) * patch);
   const fits = size < patch ? [patch, 2 * patch] : [below, below + patch];
@@ -43,8 +58,8 @@ export function checkSize(size: number, patch: number): void {
 
 /** The central square, or the whole picture; resized as PIL does. */
 export function framed(picture: Picture, framing: Framing, { augmentation }: Config): Framed {
-  const shown = framing.whole ? wholeOf(picture, framing) : squareOf(picture, framing.size);
-  const { width, height, channels = 3, data } = shown;
+  const picked = framing.whole ? wholeOf(picture, framing) : squareOf(picture, framing.size);
+  const { width, height, channels = 3, data } = picked;
   const area = width * height, input = new Float32Array(channels * area);
   const { normalize_mean: mean, normalize_std: std } = augmentation;
   for (let c = 0; c < channels; c++) {
@@ -53,15 +68,24 @@ export function framed(picture: Picture, framing: Framing, { augmentation }: Con
       input[c * area + i] = (data[at + 4 * i] / 255 - mean[c]) / std[c];
     }
   }
-  return { shown, input };
+  return { shown: picked, input };
 }
 
-function wholeOf(picture: Picture, { size, patch }: Framing): Picture {
+function wholeOf(picture: Picture, { id = "a picture", size, patch }: Framing): Picture {
   const { width, height } = picture, short = Math.min(width, height);
   const side = (n: number) => {
     return n === short ? size : Math.max(patch, Math.round(n * size / short / patch) * patch);
   };
-  return resizeBicubic(picture, side(width), side(height));
+  const [w, h] = [side(width), side(height)], patches = w * h / patch ** 2;
+  if (patches > MOST_PATCHES) {
+    throw new HatchlingError(
+      `Expected at most ${MOST_PATCHES} patches of ${
+        shown(id)
+      } but ${width} × ${height} pixels would be ` +
+        `${w} × ${h}, of ${patches} patches: lower --size, or leave out --whole`,
+    );
+  }
+  return resizeBicubic(picture, w, h);
 }
 
 /** The central square, at a size. */

@@ -9,10 +9,11 @@ import { vitEncoder } from "../../lib/eval/encode.ts";
 import { pca } from "../../lib/eval/pca.ts";
 import { bytes, count, many, percent } from "../data/words.ts";
 import { shown } from "../../lib/text.ts";
+import { print } from "../shared/terminal.ts";
 import { squareOf } from "./frame.ts";
 import script from "./map.js" with { type: "text" };
 import style from "./map.css" with { type: "text" };
-import { Output } from "./output.ts";
+import type { Output } from "./output.ts";
 import { embedded, pageOf } from "./page.ts";
 import type { Session } from "./session.ts";
 import { spriteSheets } from "./sprites.ts";
@@ -20,8 +21,8 @@ import { umapLayout } from "./umap.ts";
 
 /** Options of the command. */
 export interface MapOptions {
-  /** Folder of the results. */
-  out: string;
+  /** Where the results go. */
+  out: Output;
   /** Neighbours that UMAP keeps together. */
   neighbours: number;
   /** Kind of label to begin with. */
@@ -34,6 +35,9 @@ export interface MapOptions {
 
 /** Fewest pictures of which a map is made. */
 const LEAST = 3;
+
+/** Pixels of all thumbnails: what browsers take as part of one file, and keep on the GPU. */
+const MOST_PIXELS = 2 ** 26;
 
 /** Steps per side that places are rounded to. */
 const STEPS = 65535;
@@ -55,9 +59,20 @@ export async function lookMap(
   const dataset = await session.dataset();
   const kinds = Object.keys(dataset.labels ?? {});
   if (colorBy !== undefined && !kinds.includes(colorBy)) {
-    const there = kinds.length ? `one of ${kinds.join(", ")}` : "left out, as there is none,";
+    const there = kinds.length
+      ? `one of ${kinds.map(shown).join(", ")}`
+      : "left out, as there is none,";
     throw new HatchlingError(
-      `Expected --color-by, a kind of label of ${dataset.name}, to be ${there} but found ${colorBy}`,
+      `Expected --color-by, a kind of label of ${shown(dataset.name)}, to be ${there} but found ${
+        shown(colorBy)
+      }`,
+    );
+  }
+  const all = Math.min(dataset.length, options.maxImages);
+  if (all * thumbnail ** 2 > MOST_PIXELS) {
+    throw new HatchlingError(
+      `Expected at most ${count(MOST_PIXELS)} pixels of thumbnails on the page but found ` +
+        `${many(all, "picture")} of ${thumbnail} × ${thumbnail}: lower --max-images or --thumbnail`,
     );
   }
   const { gpu, params } = await session.gpu();
@@ -66,7 +81,9 @@ export async function lookMap(
   const n = indices.length;
   if (n < LEAST) {
     throw new HatchlingError(
-      `Expected at least ${LEAST} sound pictures for a map but found ${n} in ${dataset.name}`,
+      `Expected at least ${LEAST} sound pictures for a map but found ${n} in ${
+        shown(dataset.name)
+      }`,
     );
   }
   const { project, explained } = pca(whole, 2);
@@ -99,8 +116,8 @@ export async function lookMap(
     }),
     first: Math.max(0, kinds.indexOf(colorBy ?? kinds[0])),
   };
-  const all = many(dataset.length, "picture");
-  const part = n < dataset.length ? `${count(n)} of ${all}` : all;
+  const everyone = many(dataset.length, "picture");
+  const part = n < dataset.length ? `${count(n)} of ${everyone}` : everyone;
   const page = pageOf({
     title: "Map of features",
     about: `${part} of ${dataset.name}, ${loaded.file}. UMAP: ${Math.min(neighbours, n - 1)} ` +
@@ -112,8 +129,8 @@ export async function lookMap(
       `${embedded("data", data)}\n<script>\n${script}</script>`,
   });
   const file = new TextEncoder().encode(page);
-  const path = await new Output(options.out).write("map.html", file);
-  console.log(`${path}: ${part} (${bytes(file.length)})`);
+  const path = await options.out.write("map.html", file);
+  print(`${shown(path)}: ${part} (${bytes(file.length)})`);
 }
 
 /** Places in a square of whole steps, shapes kept: x, y, x, y, … */

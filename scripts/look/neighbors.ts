@@ -9,17 +9,20 @@ import { vitEncoder } from "../../lib/eval/encode.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
 import { spreadIndices } from "../data/open.ts";
+import { shown } from "../../lib/text.ts";
+import { MOST_ON_PAGE } from "../numbers.ts";
+import { print } from "../shared/terminal.ts";
 import { many } from "../data/words.ts";
 import { cardOf, neighborRow, SIDE, type Similar } from "./neighbor_row.ts";
-import { Output } from "./output.ts";
+import type { Output } from "./output.ts";
 import { pageOf } from "./page.ts";
 import { indicesOf, type Session, sortNames } from "./session.ts";
 import { contactSheet, type Row } from "./sheet.ts";
 
 /** Options of the command. */
 export interface NeighborOptions {
-  /** Folder of the results. */
-  out: string;
+  /** Where the results go. */
+  out: Output;
   /** Neighbours of each picture. */
   k: number;
   /** How many queries at most. */
@@ -34,6 +37,18 @@ interface Query {
   features: Float32Array;
   /** Its own row in the gallery, −1 if it has none. */
   own: number;
+}
+
+/** Rows of the sheet; the page has all. */
+const MOST_ROWS = 24;
+
+/** Refuses more pictures than a page can show, before any of them is made. */
+function checkFits(queries: number, k: number): void {
+  if (queries * (k + 1) <= MOST_ON_PAGE) return;
+  throw new HatchlingError(
+    `Expected at most ${MOST_ON_PAGE} pictures on the page but found ${queries} queries of ` +
+      `${k} neighbours: take fewer with --images or --k`,
+  );
 }
 
 /** Writes a sheet and a page, and says where they are. */
@@ -58,15 +73,20 @@ export async function lookNeighbors(
   const k = Math.min(options.k, n - 1);
   if (k < 1) {
     throw new HatchlingError(
-      `Expected at least 2 sound pictures in ${dataset.name} but found ${n}: set data.path to a larger set`,
+      `Expected at least 2 sound pictures in ${
+        shown(dataset.name)
+      } but found ${n}: set data.path to a larger set`,
     );
   }
   const queries: Query[] = [];
+  checkFits(indices.length || (paths.length ? 0 : Math.min(options.images ?? 8, n)), k);
   if (paths.length) {
     const files = await session.files(paths, session.config.data.max_pixels);
+    checkFits(Math.min(files.length, options.images ?? Infinity), k);
     const encoded = await session.encode(files, encoder);
     if (encoded.indices.length < files.length && files.skipped.length) {
-      session.progress.say(`note: ${files.skipped[0].file}: ${files.skipped[0].reason}`);
+      const [{ file, reason }] = files.skipped;
+      session.progress.say(`note: ${shown(file)}: ${shown(reason)}`);
     }
     const chosen = spreadIndices(encoded.indices.length, options.images ?? encoded.indices.length);
     for (const row of chosen) {
@@ -81,7 +101,7 @@ export async function lookNeighbors(
   if (missing.length) {
     throw new HatchlingError(
       `Expected ${
-        dataset.id(missing[0])
+        shown(dataset.id(missing[0]))
       } among the ${n} pictures that were taken but it is not: it is ` +
         "damaged, or --max-images left it out",
     );
@@ -112,8 +132,8 @@ export async function lookNeighbors(
     rows.push(row);
     sections.push(section);
   }
-  const output = new Output(options.out);
-  const sheet = await output.png("sheet", contactSheet(rows, SIDE));
+  const { out: output } = options;
+  const sheet = await output.png("sheet", contactSheet(rows.slice(0, MOST_ROWS), SIDE));
   const page = await output.text(
     "neighbours.html",
     pageOf({
@@ -126,5 +146,9 @@ export async function lookNeighbors(
       body: `<main>${sections.join("\n")}</main>`,
     }),
   );
-  console.log(`${page}\n${sheet}: ${many(queries.length, "query", "queries")}, ${k} of ${n} each`);
+  print(
+    `${shown(page)}\n${shown(sheet)}: ${
+      many(queries.length, "query", "queries")
+    }, ${k} of ${n} each`,
+  );
 }

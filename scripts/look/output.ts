@@ -8,20 +8,46 @@ import type { Picture } from "../../lib/data/image.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { pngOf } from "../figures/sheet.ts";
+import { type Claim, claimOutputs, isPage, probeFolder, refuseAmong } from "../shared/outputs.ts";
+import { PAGE_MAKER } from "./page.ts";
+import { isOwnPng, markedPng } from "./png_mark.ts";
+
+/** Said where something cannot be written. */
+const REMEDY = "choose another folder with --out";
 
 /** A folder for the files of one command. */
 export class Output {
   readonly folder: string;
+  readonly #claim: Claim;
   readonly #taken = new Set<string>();
 
-  /** Nothing is made yet. */
-  constructor(folder: string) {
+  /**
+   * Nothing is made yet.
+   *
+   * @param inputs What the command reads: it is never replaced.
+   */
+  constructor(folder: string, inputs: Claim["inputs"] = []) {
     this.folder = folder;
+    this.#claim = { inputs, remedy: REMEDY };
+  }
+
+  /**
+   * Checks where the results go, before any work.
+   *
+   * @param main Names of the files that will be written whatever the pictures are.
+   * @param among Folders of pictures, none of which may hold this one.
+   * @throws {HatchlingError} When something of others is there, or nothing can be written.
+   */
+  prepare(main: readonly string[], among: Claim["inputs"]): void {
+    for (const name of main) this.#taken.add(name); // no picture's folder may have their names
+    refuseAmong(this.folder, { inputs: among, remedy: REMEDY });
+    this.#claimFiles(main);
+    probeFolder(this.folder, REMEDY);
   }
 
   /** Writes a file below the folder, whose own folders are made; returns its path. */
   async write(name: string, bytes: Uint8Array): Promise<string> {
-    const path = join(this.folder, name);
+    const [path] = this.#claimFiles([name]);
     try {
       await Deno.mkdir(dirname(path), { recursive: true });
     } catch (error) {
@@ -34,7 +60,7 @@ export class Output {
   /** Writes a PNG, of the first three channels. */
   async png(name: string, { width, height, data }: Picture): Promise<string> {
     const first = data.subarray(0, 4 * width * height);
-    return await this.write(`${name}.png`, pngOf({ width, height, data: first }));
+    return await this.write(`${name}.png`, markedPng(pngOf({ width, height, data: first })));
   }
 
   /** Writes a text. */
@@ -57,5 +83,14 @@ export class Output {
     for (let n = 2; this.#taken.has(free.toLowerCase()); n++) free = `${name}-${n}`;
     this.#taken.add(free.toLowerCase());
     return free;
+  }
+
+  #claimFiles(names: readonly string[]): string[] {
+    const files = names.map((name) => {
+      const own = name.endsWith(".png") ? isOwnPng : isPage(PAGE_MAKER);
+      return { path: join(this.folder, name), own };
+    });
+    claimOutputs(files, this.#claim);
+    return files.map(({ path }) => path);
   }
 }

@@ -7,17 +7,19 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { lookAt } from "../../lib/eval/attention.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { pca } from "../../lib/eval/pca.ts";
+import { shown } from "../../lib/text.ts";
+import { print } from "../shared/terminal.ts";
 import { many, percent } from "../data/words.ts";
 import { colored, fieldOf } from "./colors.ts";
 import { checkSize, type Framed, framed } from "./frame.ts";
-import { Output } from "./output.ts";
+import type { Output } from "./output.ts";
 import type { Session } from "./session.ts";
 import { type Cell, contactSheet, fitted, type Row } from "./sheet.ts";
 
 /** Options of the command. */
 export interface PcaOptions {
-  /** Folder of the results. */
-  out: string;
+  /** Where the results go. */
+  out: Output;
   /** Side of the image in pixels; by default what the model was trained with. */
   size?: number;
   /** Keep the shape of the picture. */
@@ -33,6 +35,9 @@ export interface PcaOptions {
 }
 
 const SIDE = 320, SHEET_SIDE = 168, SHEET_COLUMNS = 4;
+
+/** Patches of all pictures together, which are in memory at once. */
+const MOST_PATCHES = 2 ** 18;
 
 /** Share of the patches beyond each end of the colours: a few far ones would leave all others alike. */
 const TAIL = 0.01;
@@ -54,11 +59,12 @@ export async function lookPca(
   const { imageSize, patchSize: patch, dim } = vit.config;
   const { size = imageSize, whole } = options;
   checkSize(size, patch);
+  const most = Math.max(1, Math.floor(MOST_PATCHES / (size / patch) ** 2));
   const seen: Seen[] = [], parts: Float32Array[] = [];
   let patches = 0;
-  for await (const { id, picture } of session.shown(paths, options.images, 4 * size * size)) {
+  for await (const { id, picture } of session.shown(paths, options.images, 4 * size * size, most)) {
     const { gpu, params } = await session.gpu();
-    const frame = framed(picture, { size, patch, whole }, session.config);
+    const frame = framed(picture, { id, size, patch, whole }, session.config);
     const { width, height, channels = 3 } = frame.shown;
     const images = gpu.tensor(frame.input, [1, channels, height, width]);
     const looked = await lookAt(gpu, vit, params, images);
@@ -83,9 +89,9 @@ export async function lookPca(
   const { project, explained } = pca(pick(all, rows), components);
   const channels = scaled(project(all), components, rows);
 
-  const output = new Output(options.out), cells: Cell[][] = [];
-  for (const { id, shown, grid, first } of seen) {
-    const base = fitted(shown, Math.max(SIDE, shown.width, shown.height));
+  const { out: output } = options, cells: Cell[][] = [];
+  for (const { id, shown: picked, grid, first } of seen) {
+    const base = fitted(picked, Math.max(SIDE, picked.width, picked.height));
     const [n, columns] = [grid[0] * grid[1], grid[1]];
     const mask = fieldOf(kept.subarray(first, first + n), [grid[0], columns], base, false);
     const fields = [0, 1, 2].map((c) => {
@@ -110,8 +116,10 @@ export async function lookPca(
   }
   const sheet = await output.png("sheet", contactSheet(lines, SHEET_SIDE));
   const share = Array.from(explained, percent).join(", ");
-  console.log(
-    `${sheet}: ${many(seen.length, "picture")} of ${many(patches, "patch", "patches")} in all, ` +
+  print(
+    `${shown(sheet)}: ${many(seen.length, "picture")} of ${
+      many(patches, "patch", "patches")
+    } in all, ` +
       `${rows.length} of them compared\nred, green, blue: ${share} of the variance`,
   );
 }

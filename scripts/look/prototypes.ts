@@ -6,17 +6,20 @@
 import { HatchlingError } from "../../lib/errors.ts";
 import { type PrototypeUsage, prototypeUsage } from "../../lib/eval/prototypes.ts";
 import type { Encoder } from "../../lib/eval/encode.ts";
+import { shown } from "../../lib/text.ts";
+import { MOST_ON_PAGE } from "../numbers.ts";
+import { print } from "../shared/terminal.ts";
 import { count, many, percent } from "../data/words.ts";
 import { cardOf } from "./neighbor_row.ts";
-import { Output } from "./output.ts";
+import type { Output } from "./output.ts";
 import { card, pageOf } from "./page.ts";
 import type { Session } from "./session.ts";
 import { contactSheet, type Row } from "./sheet.ts";
 
 /** Options of the command. */
 export interface PrototypeLookOptions {
-  /** Folder of the results. */
-  out: string;
+  /** Where the results go. */
+  out: Output;
   /** So many of the most used prototypes. */
   prototypes: number;
   /** Pictures of each. */
@@ -29,17 +32,28 @@ export interface PrototypeLookOptions {
 
 const SIDE = 96;
 
+/** Rows of the sheet; the page has all. */
+const MOST_ROWS = 100;
+
 /** Writes a sheet and a page, and says where they are. */
 export async function lookPrototypes(
   session: Session,
   _paths: readonly string[],
   options: PrototypeLookOptions,
 ): Promise<void> {
+  if (options.prototypes * options.images > MOST_ON_PAGE) {
+    throw new HatchlingError(
+      `Expected --prototypes × --images of at most ${MOST_ON_PAGE} but found ${options.prototypes} × ` +
+        `${options.images}: a page has to show them all`,
+    );
+  }
   const { loaded, config } = session;
   const { model, center, hasHead, file } = loaded;
   if (!hasHead) {
     throw new HatchlingError(
-      `Expected the weights of a head in ${file} but found none: prototypes are its output dimensions, ` +
+      `Expected the weights of a head in ${
+        shown(file)
+      } but found none: prototypes are its output dimensions, ` +
         "name a run or a checkpoint",
     );
   }
@@ -99,8 +113,8 @@ export async function lookPrototypes(
       Math.log(K).toFixed(2)
     }, of a ` +
     `picture's ${usage.entropy.toFixed(2)}.`;
-  const output = new Output(options.out);
-  const sheet = await output.png("sheet", contactSheet(rows, SIDE));
+  const { out: output } = options;
+  const sheet = await output.png("sheet", contactSheet(rows.slice(0, MOST_ROWS), SIDE));
   const page = await output.text(
     "prototypes.html",
     pageOf({
@@ -112,7 +126,7 @@ export async function lookPrototypes(
         `${chart(usage)}</section>\n${sections.join("\n")}</main>`,
     }),
   );
-  console.log(`${page}\n${sheet}\n${facts}`);
+  print(`${shown(page)}\n${shown(sheet)}\n${facts}`);
 }
 
 /** Sorted counts as an area: every prototype a step. */

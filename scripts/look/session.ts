@@ -13,8 +13,9 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { type EncodedPictures, encodePictures, type Encoder } from "../../lib/eval/encode.ts";
 import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
 import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
-import { fileError } from "../../lib/io/files.ts";
+import { fileError, statFile } from "../../lib/io/files.ts";
 import { Parameters } from "../../lib/model/mod.ts";
+import { shown } from "../../lib/text.ts";
 import { Rng } from "../../lib/rng.ts";
 import { opening, spreadIndices } from "../data/open.ts";
 import { type LoadedModel, loadModel, type ModelRequest } from "../evaluate/model.ts";
@@ -89,10 +90,13 @@ export class Session {
         throw fileError("read", path, error);
       });
       if (stat.isDirectory) folders.push(path);
+      else await statFile(path);
     }
     if (folders.length && paths.length > 1) {
       throw new HatchlingError(
-        `Expected picture files, or one folder alone, but found the folder ${folders[0]} among ` +
+        `Expected picture files, or one folder alone, but found the folder ${
+          shown(folders[0])
+        } among ` +
           `${paths.length} paths: look at one after the other`,
       );
     }
@@ -103,7 +107,7 @@ export class Session {
     if (!folders.length && dataset.skipped.length) {
       const [{ file, reason }] = dataset.skipped;
       throw new HatchlingError(
-        `Expected a picture (PNG, JPEG, GIF, WebP) but found ${file}: ${reason}`,
+        `Expected a picture (PNG, JPEG, GIF, WebP) but found ${shown(file)}: ${shown(reason)}`,
       );
     }
     return dataset;
@@ -115,35 +119,49 @@ export class Session {
    * @param asked Files, one folder, or ids of the data set.
    * @param images How many at most, spread over all; undefined takes every one that was named.
    * @param maxPixels Larger files are reduced.
+   * @param most How many pictures may be meant.
+   * @throws {HatchlingError} When there are more, before any is decoded.
    */
   async *shown(
     asked: readonly string[],
     images: number | undefined,
     maxPixels: number,
+    most = Infinity,
   ): AsyncGenerator<NamedPicture> {
+    const spread = (length: number, n = length) => {
+      const indices = spreadIndices(length, n);
+      if (indices.length <= most) return indices;
+      throw new HatchlingError(
+        `Expected at most ${most} pictures at this size, as they are compared with each other, but ` +
+          `found ${indices.length}: take fewer with --images, or lower --size`,
+      );
+    };
     const { paths, ids } = await sortNames(asked);
-    if (paths.length) yield* this.#some(await this.files(paths, maxPixels), images, paths);
+    if (paths.length) {
+      const files = await this.files(paths, maxPixels);
+      yield* this.#some(files, spread(files.length, images), paths);
+    }
     if (paths.length && !ids.length) return;
     const dataset = await this.dataset();
-    if (!ids.length) return yield* this.#some(dataset, images ?? 8, []);
+    if (!ids.length) return yield* this.#some(dataset, spread(dataset.length, images ?? 8), []);
     const indices = indicesOf(dataset, ids);
-    for (const row of spreadIndices(ids.length, images ?? ids.length)) {
+    for (const row of spread(ids.length, images)) {
       yield { id: ids[row], picture: await dataset.picture(indices[row]) };
     }
   }
 
   async *#some(
     dataset: Dataset,
-    images: number | undefined,
+    indices: readonly number[],
     paths: readonly string[],
   ): AsyncGenerator<NamedPicture> {
     const named = paths.length > 1 || paths[0] && dataset.length === 1;
-    for (const i of spreadIndices(dataset.length, images ?? dataset.length)) {
+    for (const i of indices) {
       try {
         yield { id: dataset.id(i), picture: await dataset.picture(i) };
       } catch (error) {
         if (named || !(error instanceof DamagedPictureError)) throw error;
-        this.progress.say(`note: ${error.message}`);
+        this.progress.say(`note: ${shown(error.message)}`);
       }
     }
   }
@@ -209,9 +227,9 @@ export function indicesOf(dataset: Dataset, ids: readonly string[]): number[] {
     const index = all.get(id);
     if (index !== undefined) return index;
     throw new HatchlingError(
-      `Expected a picture file, or an id of ${dataset.name} such as ${
-        dataset.id(0)
-      }, but found ${id}: ` +
+      `Expected a picture file, or an id of ${shown(dataset.name)} such as ${
+        shown(dataset.id(0))
+      }, but found ${shown(id)}: ` +
         "there is neither",
     );
   });

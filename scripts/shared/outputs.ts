@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import { basename, dirname, join, relative } from "node:path";
 import { inspect } from "../../lib/data/inspect.ts";
 import { HatchlingError } from "../../lib/errors.ts";
+import { TEMPORARY_SUFFIX } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
 
@@ -93,14 +94,32 @@ export function refuseAmong(folder: string, { inputs, remedy }: Claim): void {
 }
 
 /**
+ * Makes sure that a folder for results is there, or can be made, and that files can be made in it. Nothing is left
+ * behind, so that a mistake that is found later leaves no empty folder.
+ *
+ * @throws {HatchlingError} When that cannot be.
+ */
+export function probeFolder(folder: string, remedy: string): void {
+  let there = folder;
+  while (!isThere(there) && dirname(there) !== there) there = dirname(there);
+  attempt(folder, remedy, () => {
+    Deno.removeSync(Deno.makeTempFileSync({ dir: there, suffix: TEMPORARY_SUFFIX }));
+  });
+}
+
+/**
  * Makes a folder for results, with those above it, and makes sure that files can be made there.
  *
  * @throws {HatchlingError} When that cannot be.
  */
 export function makeFolder(folder: string, remedy: string): void {
+  attempt(folder, remedy, () => Deno.mkdirSync(folder, { recursive: true }));
+  probeFolder(folder, remedy);
+}
+
+function attempt(folder: string, remedy: string, work: () => void): void {
   try {
-    Deno.mkdirSync(folder, { recursive: true });
-    Deno.removeSync(Deno.makeTempFileSync({ dir: folder, suffix: ".hatchling-tmp" }));
+    work();
   } catch (error) {
     const { message } = fileError("make files in", folder, error);
     throw new HatchlingError(`${message}; ${remedy}`, { cause: error });

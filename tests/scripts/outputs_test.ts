@@ -7,6 +7,7 @@ import {
   isPage,
   makeFolder,
   pageMark,
+  probeFolder,
   refuseAmong,
   tailOf,
 } from "../../scripts/shared/outputs.ts";
@@ -132,12 +133,24 @@ folderTest(
   },
 );
 
-folderTest("makeFolder() says at once that nothing can be written there", async (dir) => {
-  makeFolder(`${dir}/a/b`, remedy);
-  assert.deepEqual([...Deno.readDirSync(`${dir}/a/b`)], []);
-  await put(dir, "file", text("x"));
-  assert.throws(() => makeFolder(`${dir}/file/b`, remedy), /Cannot make files in .*choose another/);
-});
+folderTest(
+  "makeFolder() and probeFolder() say at once that nothing can be written there",
+  async (dir) => {
+    makeFolder(`${dir}/a/b`, remedy);
+    assert.deepEqual([...Deno.readDirSync(`${dir}/a/b`)], []);
+    await put(dir, "file", text("x"));
+    probeFolder(`${dir}/new/deep`, remedy);
+    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), ["a", "file"]);
+    assert.throws(
+      () => probeFolder(`${dir}/file/b`, remedy),
+      /Cannot make files in .*choose another/,
+    );
+    assert.throws(
+      () => makeFolder(`${dir}/file/b`, remedy),
+      /Cannot make files in .*choose another/,
+    );
+  },
+);
 
 Deno.test("results go below the run, else into a folder that git and the formatter pass over", () => {
   assert.equal(defaultFolder("look", "runs/a"), "runs/a/look");
