@@ -3,10 +3,13 @@
  *
  * @module
  */
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { join } from "node:path";
+import { Command, CommanderError } from "commander";
 import { type Config, type Override, parseConfig, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { fileError, readFile } from "../../lib/io/files.ts";
+import { LIMITS, positive, upTo } from "../numbers.ts";
+import { OUT } from "../shared/outputs.ts";
 
 /** `data check`. */
 export interface CheckArguments {
@@ -30,7 +33,9 @@ export interface PreviewArguments {
   command: "preview";
   /** Path of the YAML file, when there is one. */
   file?: string;
-  out: string;
+  /** The page; made in a folder for results where none is named. */
+  out?: string;
+  overwrite: boolean;
   images: number;
   epochs: number;
   config: Config;
@@ -41,6 +46,9 @@ export type Arguments = CheckArguments | StatsArguments | PreviewArguments;
 
 /** Something is wrong with the command line, not with the data. */
 export class ArgumentError extends HatchlingError {}
+
+/** Where a preview goes by default. */
+export const PREVIEW = join(OUT, "preview.html");
 
 /** Pictures times epochs on a page; with the default views they take less than 200 MB. */
 const MOST_SHOWN = 200;
@@ -81,7 +89,11 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
   command("stats", "Mean and standard deviation per channel, as lines for the configuration.")
     .argument("[dir]", "folder of pictures, list or module (default: what the configuration names)")
     .option("--channels <n>", "1 gray, 3 colour, 4 colour and alpha: model.in_chans", positive)
-    .option("--max-images <n>", "take only so many pictures, spread over all", positive)
+    .option(
+      "--max-images <n>",
+      "take only so many pictures, spread over all",
+      upTo(LIMITS.pictures),
+    )
     .option("--json", "print one object")
     .option("--config <file>", "YAML file (default: all defaults)")
     .action((folder, { config, channels, ...options }) => {
@@ -95,7 +107,8 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
     "Writes a page that shows pictures and all of their views, as training sees them.",
   )
     .argument("[config]", "YAML file, configs/small.yaml for instance (default: all defaults)")
-    .option("--out <file>", "the page", "preview.html")
+    .option("--out <file>", `the page (default: ${PREVIEW})`)
+    .option("--overwrite", "replace what is at --out, whoever made it", false)
     .option("--images <n>", "pictures, spread over the data set", positive, 8)
     .option("--epochs <n>", "epochs of each", positive, 2)
     .action((config, options) => {
@@ -138,10 +151,4 @@ async function requirePath(path: string, folder: boolean): Promise<void> {
     `Expected a folder of pictures but found the file ${path}: name the folder that holds it (archives ` +
       `must be unpacked)`,
   );
-}
-
-function positive(text: string): number {
-  const n = Number(text);
-  if (Number.isInteger(n) && n >= 1) return n;
-  throw new InvalidArgumentError("Expected a whole number from 1 on.");
 }

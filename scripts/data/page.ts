@@ -9,6 +9,7 @@ import style from "./page.css" with { type: "text" };
 import { cropOf, kindOf, labelOf, nameOf, phrasesOf, settingsTable, tagsOf } from "./view_words.ts";
 import { count, percent } from "./words.ts";
 import { shown } from "../../lib/text.ts";
+import { pageMark } from "../shared/outputs.ts";
 
 /** A picture with its views. */
 export interface ShownPicture {
@@ -43,6 +44,9 @@ export interface Page {
 /** Widths on the page in CSS pixels: of a global view, and least of a local one. */
 const GLOBAL_WIDTH = 192, LOCAL_WIDTH = 84;
 
+/** What its head names as its maker. */
+export const PREVIEW_MAKER = "preview";
+
 /** Nothing from outside, whatever a name may try. */
 const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
@@ -66,6 +70,7 @@ export function pageOf(page: Page): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+${pageMark(PREVIEW_MAKER)}
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">

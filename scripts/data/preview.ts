@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
@@ -10,11 +11,15 @@ import type { Picture } from "../../lib/data/image.ts";
 import { reduceTo } from "../../lib/data/resample.ts";
 import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
+import { shown } from "../../lib/text.ts";
 import { Progress } from "../train/progress.ts";
 import { augmentationOf } from "../train/settings.ts";
-import type { PreviewArguments } from "./arguments.ts";
+import { AtomicFile } from "../embed/atomic_file.ts";
+import { claimOutputs, isPage, makeFolder } from "../shared/outputs.ts";
+import { print } from "../shared/terminal.ts";
+import { PREVIEW, type PreviewArguments } from "./arguments.ts";
 import { openConfigured, soundPicture, spreadIndices } from "./open.ts";
-import { pageOf, type ShownPicture } from "./page.ts";
+import { pageOf, PREVIEW_MAKER, type ShownPicture } from "./page.ts";
 import { dataUris } from "./png.ts";
 import { renderEpochs } from "./render.ts";
 import { bytes, count, many } from "./words.ts";
@@ -22,9 +27,19 @@ import { bytes, count, many } from "./words.ts";
 /** An original is embedded with at most this many pixels: it is shown small. */
 const SHOWN_PIXELS = 480 * 480;
 
+/** Said where the page cannot be written. */
+const REMEDY = "choose another --out";
+
 /** Writes the page, and says where it is. */
 export async function preview(args: PreviewArguments): Promise<void> {
-  const { config, out } = args, progress = new Progress();
+  const { config, out = PREVIEW } = args, progress = new Progress();
+  claimOutputs([{ path: out, own: isPage(PREVIEW_MAKER) }], {
+    inputs: [args.file, config.data.path],
+    overwrite: args.overwrite,
+    remedy: REMEDY,
+  });
+  if (args.out === undefined) makeFolder(dirname(out), REMEDY);
+  AtomicFile.open(out).discard(); // what cannot be written is known before any work
   const options = augmentationOf(config);
   const dataset = await openConfigured(config, progress);
   let gpu: Gpu | undefined;
@@ -61,8 +76,8 @@ export async function preview(args: PreviewArguments): Promise<void> {
     const file = new TextEncoder().encode(page);
     await writeFileAtomic(out, file);
     const views = options.nGlobalCrops + options.numLocalViews;
-    console.log(
-      `${out}: ${many(pictures.length, "picture")}, ${many(epochs, "epoch")}, ${
+    print(
+      `${shown(out)}: ${many(pictures.length, "picture")}, ${many(epochs, "epoch")}, ${
         count(views)
       } views of ` +
         `each (${bytes(file.length)})`,
@@ -91,7 +106,9 @@ async function soundIndices(
   }
   if (found.size > 0) return new Map([...found].sort(([a], [b]) => a - b));
   throw new HatchlingError(
-    `Expected at least one sound picture in ${dataset.name} but all ${dataset.length} are damaged: ` +
+    `Expected at least one sound picture in ${
+      shown(dataset.name)
+    } but all ${dataset.length} are damaged: ` +
       `"deno task data check" tells why`,
   );
 }

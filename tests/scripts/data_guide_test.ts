@@ -69,7 +69,7 @@ testUnless([lacks("read")], "the guide's preview has arguments that are read", a
     line.map((word) => word.replace("configs/", `${ROOT}configs/`)),
   );
   assert.ok(asked?.command === "preview");
-  assert.deepEqual([asked.images, asked.epochs, asked.out], [4, 3, "views.html"]);
+  assert.deepEqual([asked.images, asked.epochs, asked.out], [4, 3, undefined]);
   assert.equal(asked.config.data.path, "photos");
   await assert.rejects(
     readArguments([...line.slice(0, 1), "--images", "101"]),

@@ -218,6 +218,17 @@ commandTest(
       [...page.matchAll(/<svg class="original[^>]*role="img" aria-label="[^"]+"/g)].length,
       4,
     );
+    // A page of before is replaced, a file of others is not.
+    const again = (...more: string[]) =>
+      data(cache, "preview", "--data.path", folder, "--out", out, "--images", "1", ...more);
+    const small = ["--augmentation.global_crop_size", "16", "--augmentation.local_crop_size", "8"];
+    const replaced = await again(...small, "--model.patch_size", "8");
+    assert.equal(replaced.code, 0, replaced.stderr);
+    await Deno.writeTextFile(out, "<p>a page of others");
+    const refused = await again();
+    assert.equal(refused.code, 1, refused.stdout);
+    assert.match(refused.stderr, /that this command did not make is there: .*--overwrite/);
+    assert.equal(await Deno.readTextFile(out), "<p>a page of others");
   },
   [lacksAdapter],
 );
