@@ -24,7 +24,14 @@ import {
   uniform,
 } from "./diagnosis/symptoms.ts";
 
-export { type MetricLine, type ParsedMetrics, parseMetrics } from "./diagnosis/lines.ts";
+export {
+  type MetricKey,
+  type MetricLine,
+  MetricsReader,
+  type ParsedMetrics,
+  parseMetricLine,
+  parseMetrics,
+} from "./diagnosis/lines.ts";
 export type { DiagnosisSettings } from "./diagnosis/settings.ts";
 
 /** What a run may suffer from, or that it does not. */

@@ -8,10 +8,10 @@
  * @module
  */
 import { Command, Option } from "commander";
-import { HatchlingError } from "../lib/errors.ts";
 import type { OpenGpuOptions } from "../lib/gpu/mod.ts";
 import { examineMachine } from "./doctor/machine.ts";
 import { examineRun } from "./doctor/run.ts";
+import { runCommand } from "./shared/terminal.ts";
 
 /** Exit status of a run in trouble. */
 const TROUBLE = 2;
@@ -33,13 +33,8 @@ const command = new Command("doctor")
   )
   .parse(["deno", "doctor", ...Deno.args]);
 
-try {
+await runCommand(async () => {
   const [run] = command.args;
-  if (run === undefined) {
-    await examineMachine(command.opts<{ limits: OpenGpuOptions["limits"] }>().limits);
-  } else if (await examineRun(run)) Deno.exit(TROUBLE);
-} catch (error) {
-  if (!(error instanceof HatchlingError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+  if (run !== undefined) return await examineRun(run) ? TROUBLE : 0;
+  await examineMachine(command.opts<{ limits: OpenGpuOptions["limits"] }>().limits);
+});

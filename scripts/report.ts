@@ -6,10 +6,11 @@
 import { Command } from "commander";
 import { dirname } from "node:path";
 import { HatchlingError } from "../lib/errors.ts";
+import { shown } from "../lib/text.ts";
 import { bytes, many } from "./data/words.ts";
-import { suggestion } from "./doctor/run.ts";
 import { makeReport } from "./report/make.ts";
-import { isRun } from "./report/read.ts";
+import { isRun, suggestion } from "./shared/run/find.ts";
+import { print, runCommand, say } from "./shared/terminal.ts";
 
 const [run] = new Command("report")
   .description(
@@ -21,21 +22,18 @@ const [run] = new Command("report")
   .parse(["deno", "report", ...Deno.args])
   .args;
 
-try {
-  const isFile = await Deno.stat(run).then((stat) => stat.isFile, () => false);
+await runCommand(async () => {
+  const isFile = await Deno.stat(run).then((stat) => !stat.isDirectory, () => false);
   const folder = isFile ? dirname(run) : run;
   if (!await isRun(folder)) {
+    const instead = await suggestion(folder);
     throw new HatchlingError(
-      `Expected the folder of a run but ${folder} holds none of its files: ${await suggestion(
-        folder,
-      )}`,
+      `Expected the folder of a run but ${shown(folder)} holds none of its files: ${instead}`,
     );
   }
   const { path, bytes: size, curves, notes } = await makeReport(folder);
-  for (const note of notes) console.error(`note: ${note}`);
-  console.log(`${path}: ${bytes(size)}, with ${many(curves, "curve")} in ${folder}/curves`);
-} catch (error) {
-  if (!(error instanceof HatchlingError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+  for (const note of notes) say(`note: ${note}`);
+  print(
+    `${shown(path)}: ${bytes(size)}, with ${many(curves, "curve")} in ${shown(folder)}/curves`,
+  );
+});

@@ -282,9 +282,15 @@ Deno.test("metrics.jsonl: torn, damaged, repeated and foreign lines", () => {
   assert.deepEqual(parseMetrics(whole), {
     lines: [{ step: 10, loss: 1 }, { step: 20, loss: null }],
     damaged: [],
+    moreDamaged: 0,
     torn: false,
   });
-  assert.deepEqual(parseMetrics(""), { lines: [], damaged: [], torn: false });
+  assert.deepEqual(parseMetrics(""), {
+    lines: [],
+    damaged: [],
+    moreDamaged: 0,
+    torn: false,
+  });
   const torn = parseMetrics(`${whole}{"step":30,"lo`);
   assert.equal(torn.torn, true);
   assert.equal(torn.lines.length, 2);

@@ -7,6 +7,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
 import { type Gpu, openGpu, type OpenGpuOptions } from "../../lib/gpu/mod.ts";
 import { matmul } from "../../lib/ops/matmul.ts";
+import { print, say } from "../shared/terminal.ts";
 
 /** Odd sizes, so that every tile has an edge: [M, K] · [K, N]. */
 const M = 65, K = 127, N = 33;
@@ -19,7 +20,7 @@ const M = 65, K = 127, N = 33;
 export async function examineMachine(limits: OpenGpuOptions["limits"]): Promise<void> {
   row("Deno", `${Deno.version.deno}, V8 ${Deno.version.v8}`);
   row("system", `${Deno.build.os} on ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`);
-  const report = await ensureAdapter({ log: (line) => console.error(line) });
+  const report = await ensureAdapter({ log: (line) => say(line) });
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   const gpu = await openGpu({ limits: limits, adapter: adapter ?? undefined });
   row("device", `${gpu.info.description} (vendor ${gpu.info.vendor})`);
@@ -74,7 +75,7 @@ async function matmulError(gpu: Gpu): Promise<number> {
 }
 
 function row(name: string, value: string): void {
-  console.log(`${name.padEnd(18)} ${value}`);
+  print(`${name.padEnd(18)} ${value}`);
 }
 
 function mebibytes(bytes: number): string {

@@ -5,7 +5,7 @@
  */
 import type { MetricKey } from "../../lib/diagnosis/lines.ts";
 import { BLUE, GREEN, ORANGE } from "../figures/svg.ts";
-import type { BadMark, RunData } from "./read.ts";
+import type { BadMark, RunData } from "../shared/run/data.ts";
 import { type Point, smoothed, thinned } from "./thin.ts";
 
 /** A line of a chart. */
@@ -52,6 +52,9 @@ export interface Marks {
 
 /** Colours that stand out on light and dark pages; what they mean is written beside them. */
 const COLORS = [BLUE, ORANGE, GREEN, "#a64d8a", "#a67c00", "#3a8fd6", "#c0392b", "#6b7a89"];
+
+/** Dashed lines of a chart: more would hide the curves. */
+const MOST_RESUMES = 100;
 
 /** Stretches that a curve is thinned to: at most four points each. */
 const STRETCHES = 120;
@@ -128,7 +131,10 @@ const LOGGED: readonly Logged[] = [
   },
 ];
 
-/** The charts of a run that there are numbers for, the most telling first. */
+/** What comes before the evaluations. */
+const FIRST = ["loss", "entropy", "kl"];
+
+/** The charts of a run that there are numbers for: the most telling first, those that never move last. */
 export function chartsOf(run: RunData): Chart[] {
   const { model, training } = run.config ?? {};
   const lnK = model && Math.log(model.projection_output_dim);
@@ -161,15 +167,28 @@ export function chartsOf(run: RunData): Chart[] {
   }
   const clip = training?.gradient_clip;
   if (clip) find("gradient-norm")?.references.push({ value: clip, label: `clipped at ${clip}` });
-  return [...logged.slice(0, 3), ...evaluationCharts(run), ...logged.slice(3)];
+  const isFirst = ({ name }: Chart) => FIRST.includes(name);
+  const rest = logged.filter((chart) => !isFirst(chart));
+  return [
+    ...logged.filter(isFirst),
+    ...evaluationCharts(run),
+    ...rest.filter((chart) => !isStill(chart)),
+    ...rest.filter(isStill),
+  ];
+}
+
+/** Whether a schedule, or a count, has never moved. */
+function isStill({ name, series }: Chart): boolean {
+  return !!LOGGED.find((one) => one.name === name)?.plain &&
+    series.every(({ points }) => points.every(([, y]) => y === points[0][1]));
 }
 
 /** The marks of a run. */
 export function marksOf({ lines, evaluations, parts, bad }: RunData): Marks {
   const ends = [lines.at(-1)?.step, evaluations.at(-1)?.step, bad.at(-1)?.step];
-  const resumes = parts.flatMap(({ step }) => typeof step === "number" && step > 0 ? [step] : []);
+  const resumes = parts.flatMap(({ step }) => step ? [step] : []);
   return {
-    resumes: [...new Set(resumes)],
+    resumes: [...new Set(resumes)].slice(-MOST_RESUMES),
     bad,
     last: Math.max(1, ...ends.filter((step) => step !== undefined)),
   };
@@ -178,12 +197,12 @@ export function marksOf({ lines, evaluations, parts, bad }: RunData): Marks {
 function pointsOf({ lines }: RunData, key: MetricKey, scale: number): Point[] {
   return lines.flatMap((line): Point[] => {
     const value = line[key];
-    return typeof value === "number" && Number.isFinite(value) ? [[line.step, value * scale]] : [];
+    return typeof value === "number" ? [[line.step, value * scale]] : [];
   });
 }
 
-/** Most lines of a chart: more cannot be told apart. */
-const MOST_SERIES = COLORS.length;
+/** Most lines of a chart, which could not be told apart otherwise; most charts of evaluations. */
+const MOST_SERIES = COLORS.length, MOST_CHARTS = 24;
 
 /** Figures over training: shares together, each other number for itself. */
 function evaluationCharts({ evaluations, figures }: RunData): Chart[] {
@@ -192,8 +211,8 @@ function evaluationCharts({ evaluations, figures }: RunData): Chart[] {
     for (const { metric, percent, value } of figures) {
       if (!points.has(metric)) points.set(metric, { shares: [], values: [] });
       const { shares, values } = points.get(metric)!;
-      if (Number.isFinite(percent)) shares.push([step, percent!]);
-      else if (Number.isFinite(value)) values.push([step, value!]);
+      if (percent !== undefined) shares.push([step, percent]);
+      else if (value !== undefined) values.push([step, value]);
     }
   }
   const series = (kind: "shares" | "values") =>
@@ -221,14 +240,14 @@ function evaluationCharts({ evaluations, figures }: RunData): Chart[] {
       references: [],
     });
   }
-  for (const [i, one] of series("values").entries()) {
+  for (const [i, one] of series("values").slice(0, MOST_CHARTS).entries()) {
     // The figures at the end of training are of the same pictures when the encoders are the run's own.
     const start = figures.find((f) => f.metric === one.name && f.encoder === "random init")?.value;
     charts.push({
       name: `evaluation-${i + 1}`,
       title: `evaluation: ${one.name}`,
       series: [drawn(one, 0)],
-      references: typeof start === "number" ? [{ value: start, label: "random init" }] : [],
+      references: start !== undefined ? [{ value: start, label: "random init" }] : [],
     });
   }
   return charts;

@@ -6,7 +6,7 @@
 import type { Figure } from "../../lib/eval/evaluate.ts";
 import { escape } from "../data/page.ts";
 import { count } from "../data/words.ts";
-import type { RunData } from "./read.ts";
+import type { RunData } from "../shared/run/data.ts";
 
 /** The figures that tell most: k-NN by every kind of label, and views found again. */
 const HEADLINE = /(^view retrieval| → .*) R@1$|k-NN \(k \d+\)$/;
@@ -33,10 +33,11 @@ export function evaluationTable(figures: readonly Figure[]): string {
 function table(figures: readonly Figure[], attributes: string, bars: boolean): string {
   const encoders = [...new Set(figures.map(({ encoder }) => encoder))];
   const head = encoders.map((name) => `<th scope="col">${escape(name)}</th>`).join("");
-  const groups = [...new Set(figures.map(({ group }) => group ?? ""))];
+  const groups = [...new Set(figures.map(({ group }) => group))];
   const rows = groups.flatMap((group) => {
-    const own = figures.filter((figure) => (figure.group ?? "") === group);
+    const own = figures.filter((figure) => figure.group === group);
     const metrics = [...new Set(own.map(({ metric }) => metric))];
+    const cellsOf = new Map(own.map((f) => [JSON.stringify([f.metric, f.encoder]), f]));
     const title = !bars && group
       ? [
         `<tr class="group"><th scope="rowgroup" colspan="${encoders.length + 1}">${
@@ -48,7 +49,7 @@ function table(figures: readonly Figure[], attributes: string, bars: boolean): s
       ...title,
       ...metrics.map((metric) => {
         const cells = encoders.map((encoder, e) => {
-          const found = own.find((f) => f.metric === metric && f.encoder === encoder);
+          const found = cellsOf.get(JSON.stringify([metric, encoder]));
           const share = Math.min(100, Math.max(0, found?.percent ?? 0));
           const bar = bars && found
             ? `<span class="bar" style="width:${share.toFixed(1)}%"></span>`

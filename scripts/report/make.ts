@@ -6,12 +6,14 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
+import { pngUri, readPng, readSnapshot } from "../shared/run/png.ts";
+import { readExtras, readRun } from "../shared/run/read.ts";
 import { chartsOf, marksOf } from "./charts.ts";
 import { svgFile, svgOf } from "./curves.ts";
 import { reportPage } from "./page.ts";
-import { imagesOf } from "./pictures.ts";
+import { linksOf } from "./links.ts";
+import { imagesOf, namesOf } from "./pictures.ts";
 import { pngOf } from "./png.ts";
-import { readRun } from "./read.ts";
 
 /** What was made. */
 export interface MadeReport {
@@ -35,7 +37,7 @@ export async function makeReport(
   folder: string,
   options: { running?: boolean } = {},
 ): Promise<MadeReport> {
-  const run = await readRun(folder, options);
+  const run = await readRun(folder, options), extras = await readExtras(run);
   const marks = marksOf(run), charts = chartsOf(run);
   const below = join(folder, "curves");
   if (charts.length) {
@@ -51,23 +53,13 @@ export async function makeReport(
     curves.push(svg);
   }
   const images = new Map<string, string>();
-  for (const path of imagesOf(run)) {
-    const uri = await pngUri(path);
-    if (uri) images.set(path, uri);
+  for (const { path, isRow } of imagesOf(run)) {
+    const file = await (isRow ? readSnapshot : readPng)(path);
+    if (file) images.set(path, pngUri(file));
   }
-  const page = new TextEncoder().encode(reportPage(run, { curves, images }));
+  const links = await linksOf(run, namesOf(extras));
+  const page = new TextEncoder().encode(reportPage(run, { ...extras, curves, images, links }));
   const path = join(folder, "report.html");
   await writeFileAtomic(path, page);
   return { path, bytes: page.length, curves: curves.length, notes: run.notes };
-}
-
-/** A PNG file as a data URI; undefined where there is none. */
-async function pngUri(path: string): Promise<string | undefined> {
-  try {
-    const bytes = await Deno.readFile(path);
-    const isPng = bytes[0] === 0x89 && bytes[1] === 0x50;
-    return isPng ? `data:image/png;base64,${bytes.toBase64()}` : undefined;
-  } catch {
-    return undefined; // a picture less
-  }
 }

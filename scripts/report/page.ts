@@ -11,23 +11,25 @@ import { clock } from "../train/progress.ts";
 import { diagnosisSettingsOf } from "../train/run_log.ts";
 import { evaluationTable, headline } from "./figures.ts";
 import { list, section } from "./html.ts";
+import type { RunData, RunExtras } from "../shared/run/data.ts";
 import { attentionOf, augmentationOf, neighborsOf } from "./pictures.ts";
 import { machineOf, timesOf } from "./record.ts";
-import type { RunData } from "./read.ts";
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
 
-/** What is drawn elsewhere. */
-export interface Drawn {
+/** What is drawn, and what is looked for, elsewhere. */
+export interface Drawn extends RunExtras {
   /** The curves, as SVG for a page. */
   curves: readonly string[];
   /** PNG files of the run as data URIs, by path. */
   images: ReadonlyMap<string, string>;
+  /** Links to pictures, by their names. */
+  links: ReadonlyMap<string, string>;
 }
 
 /** The HTML of a report. */
-export function reportPage(run: RunData, { curves, images }: Drawn): string {
-  const { name, config, yaml, notes, figures } = run;
+export function reportPage(run: RunData, drawn: Drawn): string {
+  const { name, config, yaml, notes, figures } = run, { curves, images } = drawn;
   const charts = curves.map((svg) => `<div>${svg}</div>`).join("\n");
   const marks = [
     "Pale: as logged. Strong: the mean around.",
@@ -38,10 +40,10 @@ export function reportPage(run: RunData, { curves, images }: Drawn): string {
     summary(run),
     section("curves", "Curves", charts && `<div class="curves">${charts}</div>`, words(marks)),
     section("attention", "Attention over time", ...attentionOf(run, images)),
-    section("neighbours", "Nearest neighbours", ...neighborsOf(run)),
-    section("augmentation", "What training sees", ...augmentationOf(run)),
+    section("neighbours", "Nearest neighbours", ...neighborsOf(drawn)),
+    section("augmentation", "What training sees", ...augmentationOf(drawn)),
     section("evaluation", "Evaluation", evaluationTable(figures)),
-    section("run", "The run", machineOf(run)),
+    section("run", "The run", machineOf(run, drawn)),
     section(
       "config",
       "Configuration",
@@ -69,7 +71,7 @@ function aboutOf({ config, parts }: RunData): string {
   const data = parts.at(-1)?.data;
   const { model } = config ?? {};
   return words([
-    data && `${count(Number(data.pictures))} pictures of ${data.name}.`,
+    data?.pictures !== undefined && `${count(data.pictures)} pictures of ${data.name ?? "?"}.`,
     model &&
     `ViT of ${model.depth} blocks, dimension ${model.dim}, ${model.heads} heads, patches of ` +
       `${model.patch_size} px; ${count(model.projection_output_dim)} prototypes.`,

@@ -14,8 +14,10 @@ import {
   SNAPSHOT_FOLDER,
   SNAPSHOT_HEADS,
   SNAPSHOT_PICTURES,
-} from "./left.ts";
-import type { RunData } from "./read.ts";
+} from "../shared/run/left.ts";
+import type { RunData, RunExtras } from "../shared/run/data.ts";
+import { linked } from "./links.ts";
+import type { Drawn } from "./page.ts";
 
 /** HTML, and text about it. */
 type Part = [content: string, about?: string];
@@ -33,13 +35,24 @@ export function shownMoments(snapshots: readonly Snapshot[]): Snapshot[] {
   );
 }
 
-/** Paths of the images that a page needs. */
-export function imagesOf({ folder, snapshots }: RunData): string[] {
+/** Paths of the images that a page needs, and whether they are rows of pictures. */
+export function imagesOf({ folder, snapshots }: RunData): { path: string; isRow: boolean }[] {
   if (!snapshots.length) return [];
-  const fixed = [SNAPSHOT_PICTURES, SNAPSHOT_HEADS].map((name) => {
-    return join(folder, SNAPSHOT_FOLDER, name);
-  });
-  return [...fixed, ...shownMoments(snapshots).map(({ path }) => path)];
+  const below = join(folder, SNAPSHOT_FOLDER);
+  return [
+    { path: join(below, SNAPSHOT_PICTURES), isRow: true },
+    { path: join(below, SNAPSHOT_HEADS), isRow: false },
+    ...shownMoments(snapshots).map(({ path }) => ({ path, isRow: true })),
+  ];
+}
+
+/** Names of the pictures that a page speaks of. */
+export function namesOf({ skipped, samples: { augmentation = [], neighbors } }: RunExtras) {
+  return [
+    ...skipped.first.map(({ file }) => file),
+    ...augmentation.map(({ id }) => id),
+    ...(neighbors?.rows ?? []).flatMap((row) => [row.query, ...row.neighbors].map(({ id }) => id)),
+  ];
 }
 
 /** Attention from the first moment to the last. */
@@ -49,7 +62,7 @@ export function attentionOf(run: RunData, images: ReadonlyMap<string, string>): 
   const moments = shownMoments(snapshots).flatMap(({ step, path }) => {
     const uri = images.get(path);
     if (!uri) return [];
-    const epoch = stepsPerEpoch ? `<span>epoch ${(step / stepsPerEpoch).toFixed(1)}</span>` : "";
+    const epoch = stepsPerEpoch ? ` <span>epoch ${(step / stepsPerEpoch).toFixed(1)}</span>` : "";
     const alt = `attention of the class token after step ${step}`;
     return [
       `<figure>${image(uri, alt)}<figcaption><b>step ${
@@ -60,13 +73,12 @@ export function attentionOf(run: RunData, images: ReadonlyMap<string, string>): 
   if (!moments.length) return [""];
   const pictures = file(SNAPSHOT_PICTURES), heads = file(SNAPSHOT_HEADS);
   const first = pictures
-    ? `<figure>${image(pictures, "the pictures")}<figcaption><b>picture</b>${
-      stepsPerEpoch ? "<span>&nbsp;</span>" : ""
-    }</figcaption></figure>`
+    ? `<figure>${image(pictures, "the pictures")}<figcaption><b>pictures</b></figcaption></figure>`
     : "";
   return [
-    `<div class="scroll" tabindex="0" role="group" aria-label="attention over time"><div class="strip">` +
-    `${first}${moments.join("\n")}</div></div>` +
+    `<div class="moments" role="group" aria-label="attention over time">${first}${
+      moments.join("\n")
+    }</div>` +
     (heads
       ? `<h3>At the end: the picture, the mean, each head</h3><div class="scroll">${
         image(heads, "attention of every head at the end", 'class="whole"')
@@ -78,14 +90,14 @@ export function attentionOf(run: RunData, images: ReadonlyMap<string, string>): 
 }
 
 /** Queries with their neighbours. */
-export function neighborsOf({ samples: { neighbors } }: RunData): Part {
+export function neighborsOf({ samples: { neighbors }, links }: Drawn): Part {
   if (!neighbors?.rows.length) return [""];
   const shown = ({ id, facts, image: uri, similarity }: ShownNeighbor, query: boolean) => {
     const lines = [...similarity === undefined ? [] : [similarity.toFixed(3)], ...facts];
     const spans = lines.map((line) => `<span>${escape(line.replace(/^[^:]*: /, ""))}</span>`);
     return `<figure${query ? ' class="query"' : ""} title="${escape([id, ...lines].join(" · "))}">${
       image(uri, id)
-    }<figcaption><b>${escape(id)}</b>${spans.join("")}</figcaption></figure>`;
+    }<figcaption><b>${linked(id, links)}</b>${spans.join("")}</figcaption></figure>`;
   };
   const rows = neighbors.rows.map(({ query, neighbors }) =>
     `<div class="views"><div class="row">${shown(query, true)}${
@@ -102,14 +114,14 @@ export function neighborsOf({ samples: { neighbors } }: RunData): Part {
 }
 
 /** Pictures with their views. */
-export function augmentationOf({ samples: { augmentation = [] } }: RunData): Part {
+export function augmentationOf({ samples: { augmentation = [] }, links }: Drawn): Part {
   const rows = augmentation.map((sample) => {
     const views = sample.views.map(({ label, words, tags, local, size, image: uri }) =>
       `<figure${local ? ' class="local"' : ""} title="${escape([label, ...words].join(" · "))}">${
         image(uri, `${sample.id}: ${label}`, size < 112 ? 'class="pixelated"' : "")
       }<figcaption><b>${escape(label)}</b>${escape(tags.join(" · "))}</figcaption></figure>`
     );
-    return `<div class="views">${original(sample)}${views.join("\n")}</div>`;
+    return `<div class="views">${original(sample, links)}${views.join("\n")}</div>`;
   });
   return [
     rows.join("\n"),
@@ -118,16 +130,19 @@ export function augmentationOf({ samples: { augmentation = [] } }: RunData): Par
   ];
 }
 
-function original({ id, width, height, image: uri, views }: AugmentedSample): string {
+function original(
+  { id, width, height, image: uri, views }: AugmentedSample,
+  links: Drawn["links"],
+): string {
   const boxes = views.map(({ box: [x, y, w, h], local }) =>
     `<rect${local ? ' class="local"' : ""} x="${x}" y="${y}" width="${w}" height="${h}"/>`
   );
-  const [w, h] = [Number(width), Number(height)];
+  const [w, h] = [width, height];
   const zoom = 160 / Math.max(w, h);
   return `<figure title="${escape(id)}"><svg viewBox="0 0 ${w} ${h}" width="${
     Math.round(w * zoom)
   }" height="${Math.round(h * zoom)}" role="img" aria-label="${escape(id)}"><image href="${
     escape(uri)
   }" width="${w}" height="${h}" preserveAspectRatio="none"/>${boxes.join("")}</svg>` +
-    `<figcaption><b>${escape(id)}</b></figcaption></figure>`;
+    `<figcaption><b>${linked(id, links)}</b></figcaption></figure>`;
 }

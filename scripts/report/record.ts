@@ -3,13 +3,16 @@
  *
  * @module
  */
+import { escape } from "../data/page.ts";
 import { bytes, count, many, short } from "../data/words.ts";
-import type { RunPart } from "../train/run_record.ts";
+import type { RunData } from "../shared/run/data.ts";
+import type { StartedPart } from "../shared/run/shapes.ts";
 import { facts } from "./html.ts";
-import type { RunData } from "./read.ts";
+import { linked } from "./links.ts";
+import type { Drawn } from "./page.ts";
 
-/** Skipped files that are named. */
-const NAMED = 5;
+/** Limits of an adapter, and starts, that are shown. */
+const MOST_LIMITS = 12, MOST_STARTS = 50;
 
 /** How long a run took, as far as its lines tell. */
 export interface Times {
@@ -23,7 +26,7 @@ export interface Times {
 export function timesOf({ lines, parts, config }: RunData): Times {
   if (!config) return { seconds: 0, steps: 0 };
   const batch = config.data.batch_size * config.training.gradient_accumulation_steps;
-  const starts = parts.map(({ step }) => Number(step) || 0);
+  const starts = parts.map(({ step }) => step ?? 0);
   let seconds = 0, steps = 0;
   starts.forEach((start, i) => {
     const end = Math.min(Infinity, ...starts.slice(i + 1));
@@ -38,9 +41,9 @@ export function timesOf({ lines, parts, config }: RunData): Times {
 }
 
 /** Tables of what made the run. */
-export function machineOf(run: RunData): string {
-  const { lines, parts, skipped, config } = run;
-  const part = parts.at(-1) ?? {};
+export function machineOf(run: RunData, { skipped, links }: Drawn): string {
+  const { lines, parts, config } = run;
+  const part: StartedPart = parts.at(-1) ?? {};
   const numbers = (key: "data_wait_ms" | "gpu_bytes" | "process_bytes" | "images_per_second") =>
     lines.flatMap((line) => typeof line[key] === "number" ? [line[key]!] : []);
   const peak = (key: "gpu_bytes" | "process_bytes") => {
@@ -52,8 +55,6 @@ export function machineOf(run: RunData): string {
   const speed = numbers("images_per_second").at(-1);
   const step = seconds / steps;
   const adapter = part.adapter ?? {};
-  const limits = adapter.limits as Record<string, number> | undefined;
-  const text = (value: unknown) => value === undefined ? undefined : String(value);
   const batch = config && config.data.batch_size * config.training.gradient_accumulation_steps;
   return [
     facts([
@@ -78,42 +79,52 @@ export function machineOf(run: RunData): string {
     facts([
       [
         "adapter",
-        text(adapter.description) &&
+        adapter.description &&
         `${adapter.description}${adapter.software ? " (software)" : ""}`,
       ],
       [
         "limits",
-        limits && Object.entries(limits).map(([name, value]) => {
-          return `${name} ${/Size$/.test(name) ? bytes(Number(value)) : value}`;
+        adapter.limits &&
+        Object.entries(adapter.limits).slice(0, MOST_LIMITS).map(([name, value]) => {
+          return `${name} ${/Size$/.test(name) ? bytes(value) : value}`;
         }).join(", "),
       ],
-      ["system", text(part.system)],
-      ["Deno", text(part.deno)],
+      ["system", part.system],
+      ["Deno", part.deno],
     ]),
     "<h3>Pictures</h3>",
     facts([
-      ["data set", text(part.data?.name)],
-      ["pictures", part.data && count(Number(part.data.pictures))],
-      ["fingerprint", text(part.data?.fingerprint)],
-      [
-        "skipped",
-        `${many(skipped.length, "file")}${skipped.length ? ": " : ""}` +
-        skipped.slice(0, NAMED).map(({ file, reason }) => `${file} (${reason})`).join("; ") +
-        (skipped.length > NAMED ? "; all are in skipped.jsonl" : ""),
-      ],
+      ["data set", part.data?.name],
+      ["pictures", part.data?.pictures === undefined ? undefined : count(part.data.pictures)],
+      ["fingerprint", part.data?.fingerprint],
+      ["left out", many(skipped.count, "file")],
     ]),
+    leftOut(skipped, links),
     parts.length ? "<h3>Started</h3>" : "",
     facts(
-      parts.map((one) => [String(one.started ?? "").slice(0, 19).replace("T", " "), startOf(one)]),
+      parts.slice(-MOST_STARTS).map((one) => {
+        return [(one.started ?? "").slice(0, 19).replace("T", " "), startOf(one)];
+      }),
     ),
   ].join("\n");
 }
 
-function startOf({ command, step, code, folder }: Partial<RunPart>): string {
-  const args = Array.isArray(command) ? command.map((word) => quoted(String(word))) : [];
+/** The first files that were left out, with links to those that are there. */
+function leftOut({ count, first }: Drawn["skipped"], links: Drawn["links"]): string {
+  if (!first.length) return "";
+  const items = first.map(({ file, reason }) =>
+    `<li>${linked(file, links)}: ${escape(reason)}</li>`
+  );
+  const rest = count > first.length
+    ? `<li>all of them are in <a href="skipped.jsonl">skipped.jsonl</a></li>`
+    : "";
+  return `<ul class="files">${items.join("\n")}${rest}</ul>`;
+}
+
+function startOf({ command = [], step, code, folder }: StartedPart): string {
   const version = code && `version ${code.version}${code.commit ? `, commit ${code.commit}` : ""}`;
   return [
-    `deno task train ${args.join(" ")}`,
+    `deno task train ${command.map(quoted).join(" ")}`,
     step ? `after step ${count(step)}` : undefined,
     version,
     folder && `in ${folder}`,

@@ -16,7 +16,7 @@ export type Point = readonly [x: number, y: number];
  */
 export function thinned(points: readonly Point[], stretches: number): Point[] {
   if (points.length <= 4 * stretches) return [...points];
-  const from = points[0][0], span = points.at(-1)![0] - from;
+  const from = points[0][0], span = points.at(-1)![0] - from || 1;
   const place = ([x]: Point) => Math.min(stretches - 1, Math.floor((x - from) / span * stretches));
   const kept: Point[] = [];
   for (let start = 0; start < points.length;) {

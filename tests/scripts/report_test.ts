@@ -6,7 +6,8 @@ import { chartsOf, marksOf } from "../../scripts/report/charts.ts";
 import { svgFile, svgOf } from "../../scripts/report/curves.ts";
 import { makeReport } from "../../scripts/report/make.ts";
 import { pngOf } from "../../scripts/report/png.ts";
-import { isRun, readRun } from "../../scripts/report/read.ts";
+import { isRun } from "../../scripts/shared/run/find.ts";
+import { readRun } from "../../scripts/shared/run/read.ts";
 import { type Point, smoothed, thinned } from "../../scripts/report/thin.ts";
 import { folderTest } from "../support/permissions.ts";
 import { path } from "../support/runs.ts";
@@ -135,7 +136,7 @@ folderTest("makeReport() escapes every name, and loads nothing", async (folder) 
   assert.equal(page.split("<script").length, 2, "only the page's own script");
   assert.ok(!page.includes("<img src=x") && !page.includes("<b>run"));
   assert.match(page, /Content-Security-Policy" content="default-src 'none'/);
-  assert.ok(!/(src|href)="(?!data:)/.test(page));
+  assert.ok(!/src="(?!data:)|href="(?!data:|skipped\.jsonl")/.test(page));
   for (const id of ["summary", "curves", "evaluation", "run", "config"]) {
     assert.match(page, new RegExp(`<section id="${id}"`));
   }

@@ -4,13 +4,12 @@
  * @module
  */
 import { join } from "node:path";
-import { fileError } from "../../lib/io/files.ts";
 
 /** Attention on fixed pictures after some steps. */
 export interface Snapshot {
   /** Steps done. */
   step: number;
-  /** Path of the PNG: the pictures from top to bottom. */
+  /** Path of the PNG: the pictures side by side. */
   path: string;
 }
 
@@ -96,59 +95,4 @@ export async function listSnapshots(run: string): Promise<Snapshot[]> {
     // a run that drew none
   }
   return found.sort((a, b) => a.step - b.step);
-}
-
-/** The pictures that a run has left. */
-export async function readSamples(run: string, notes: string[]): Promise<Samples> {
-  const read = async (name: string): Promise<unknown> => {
-    const path = join(run, name);
-    let text: string;
-    try {
-      text = await Deno.readTextFile(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      return void notes.push(fileError("read", path, error).message);
-    }
-    try {
-      return JSON.parse(text);
-    } catch {
-      notes.push(`${name} is damaged and left out`);
-    }
-  };
-  const sound = async <T>(name: string, fits: (value: T) => boolean): Promise<T | undefined> => {
-    const value = await read(name);
-    if (value === undefined) return undefined;
-    try {
-      if (fits(value as T)) return value as T;
-    } catch {
-      // said below
-    }
-    notes.push(`${name} is not what a run of this version writes and is left out`);
-  };
-  return {
-    augmentation: await sound<AugmentedSample[]>(
-      SAMPLE_FILES.augmentation,
-      (list) => list.every((sample) => isShown(sample) && sample.views.every(isView)),
-    ),
-    neighbors: await sound<NeighborSample>(
-      SAMPLE_FILES.neighbors,
-      ({ rows }) =>
-        rows.every(({ query, neighbors }) =>
-          [query, ...neighbors].every((one) => {
-            return isShown(one) && one.facts.every(isText);
-          })
-        ),
-    ),
-  };
-}
-
-const isText = (value: unknown) => typeof value === "string";
-
-function isShown({ id, image }: { id: string; image: string }): boolean {
-  return isText(id) && /^data:image\/png;base64,[\w+/=]*$/.test(image);
-}
-
-function isView({ label, words, tags, box, image }: SampleView): boolean {
-  return isShown({ id: label, image }) && [...words, ...tags].every(isText) &&
-    box.length === 4 && box.every(Number.isFinite);
 }
