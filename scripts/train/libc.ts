@@ -49,3 +49,31 @@ export function readProc(path: string): string | undefined {
     return; // no such library, or not allowed
   }
 }
+
+let screens: ReturnType<typeof openScreens> | undefined;
+
+function openScreens() {
+  return Deno.dlopen(LIBRARIES[Deno.build.os] ?? "libc.so", {
+    poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
+  }).symbols;
+}
+
+/** A bit of poll(): something can be written. */
+const POLLOUT = 4;
+
+/**
+ * Whether a pipe or terminal takes 4 KiB at once: one that is not read (a pager that waits, Ctrl-S) would stop the
+ * thread. True where that cannot be known.
+ */
+export function takesNow(file: number): boolean {
+  if (Deno.build.os === "windows") return true;
+  try {
+    screens ??= openScreens();
+    const poll = new DataView(new ArrayBuffer(8)); // int fd; short events, revents
+    poll.setInt32(0, file, true);
+    poll.setInt16(4, POLLOUT, true);
+    return screens.poll(new Uint8Array(poll.buffer), 1n, 0) !== 0; // an error is for the write to find
+  } catch {
+    return true; // no such library, or not allowed
+  }
+}

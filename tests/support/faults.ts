@@ -1,9 +1,9 @@
 /**
  * Preloaded into runs under test, to break what a test cannot reach: HATCHLING_TEST_FAULT is `nan:N` (the teacher
- * temperature of step N is NaN), `lose:N` (the device is lost before submit N, once) or `hang:N` (submit N never
- * returns).
+ * temperature of step N is NaN), `lose:N` (the device is lost before submit N, once), `hang:N` (submit N never
+ * returns) or `full:N:PATTERN` (N writes to files whose path matches fail after a few bytes, as on a full disk).
  */
-const [kind, number] = (Deno.env.get("HATCHLING_TEST_FAULT") ?? "").split(":");
+const [kind, number, ...pattern] = (Deno.env.get("HATCHLING_TEST_FAULT") ?? "").split(":");
 const n = Number(number);
 
 if (kind === "nan") {
@@ -41,5 +41,23 @@ if (kind === "lose") {
   GPUQueue.prototype.submit = function (commands) {
     if (++submits === n) devices.get(this)!.destroy();
     return submit.call(this, commands);
+  };
+}
+
+if (kind === "full") {
+  const matching = new RegExp(pattern.join(":")), files = new WeakSet<Deno.FsFile>();
+  const { open } = Deno, { write } = Deno.FsFile.prototype;
+  Deno.open = async (path, options) => {
+    const file = await open(path, options);
+    if (matching.test(String(path))) files.add(file);
+    return file;
+  };
+  let failed = 0, partly = false;
+  Deno.FsFile.prototype.write = function (bytes) {
+    if (!files.has(this) || failed >= n) return write.call(this, bytes);
+    partly = !partly;
+    if (partly) return write.call(this, bytes.subarray(0, 9));
+    failed++;
+    return Promise.reject(Object.assign(new Error("full"), { code: "ENOSPC" }));
   };
 }
