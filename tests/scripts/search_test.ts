@@ -89,30 +89,8 @@ runTest(
     assert.equal((await json(...asked)).encoded <= 2, true, "those of before are still there");
 
     const cases: [RegExp, string[]][] = [
-      [/Expected pictures at nowhere but cannot open it/, [
-        "nowhere",
-        "outside.png",
-        "--weights",
-        "run",
-      ]],
-      [/photos\.zip is a file, not a folder: unpack it/, ["photos.zip/in", "--duplicates"]],
       [/Expected pictures \(PNG.*\) in empty .* found none/, ["empty", "--duplicates"]],
       [/f\.jsonl: not a PNG/, ["pictures", "f.jsonl", "--weights", "run"]],
-      [/name: no picture by its first bytes/, ["pictures", "name", "--weights", "run"]],
-      [/Cannot read pictures\/even: expected a file but found a folder/, [
-        "pictures",
-        "pictures/even",
-        "--weights",
-        "run",
-      ]],
-      [/Cannot read pipe: expected a regular file/, ["pictures", "pipe", "--weights", "run"]],
-      [/folder of pictures at pipe but found a file/, ["pipe", "--duplicates"]],
-      [/folder of pictures at outside\.png but found a file/, ["outside.png", "--duplicates"]],
-      [/-k of at most 1000 but found 1000000000: a page shows/, [...asked, "-k", "1e9"]],
-      [/-k.* whole number from 1 on/, [...asked, "-k", "0"]],
-      [/-k.* whole number from 1 on/, [...asked, "-k", "2.5"]],
-      [/number in \(0, 1\]/, ["pictures", "--duplicates", "--threshold", "0"]],
-      [/number in \(0, 1\]/, ["pictures", "--duplicates", "--threshold", "NaN"]],
       [/Cannot write mine\/similar\.html: a file that this command did not make/, [
         ...asked,
         "--out",
@@ -124,7 +102,6 @@ runTest(
         "--weights",
         "run",
       ]],
-      [/Cannot read none\.png: it does not exist/, ["pictures", "none.png", "--weights", "run"]],
       [/or a checkpoint in pictures but found neither/, [
         "pictures",
         "outside.png",
@@ -132,13 +109,6 @@ runTest(
         "pictures",
       ]],
       [/f\.jsonl/, ["pictures", "outside.png", "--weights", "f.jsonl"]],
-      [/--weights beside a picture to search for/, ["pictures", "outside.png"]],
-      [/a picture to search for, or --duplicates/, ["pictures", "--weights", "run"]],
-      [/no picture beside --duplicates but found outside\.png/, [
-        "pictures",
-        "outside.png",
-        "--duplicates",
-      ]],
       [/Cannot make files in outside\.png.* --out/, [
         "pictures",
         "--duplicates",
@@ -147,12 +117,8 @@ runTest(
       ]],
       [/number in \(0, 1\]/, ["pictures", "--duplicates", "--threshold", "2"]],
     ];
-    await put(folder, "photos.zip", new Uint8Array(4));
-    await put(folder, "name", new Uint8Array(4));
     await put(folder, "mine/similar.html", new TextEncoder().encode("<html>mine"));
     await Deno.mkdir(`${folder}/empty`);
-    const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] }).output();
-    assert.ok(success);
     const results = await Promise.all(cases.map(([, args]) => search(folder, ...args)));
     results.forEach((result, i) => {
       assert.equal(result.code, 1, `${cases[i][1]}: ${result.stderr}`);
@@ -161,8 +127,8 @@ runTest(
     assert.equal(await Deno.readTextFile(`${folder}/mine/similar.html`), "<html>mine");
 
     // The page goes to the run; where that cannot be, the answer does not need it.
-    const page2 = await search(folder, ...asked);
-    assert.equal(page2.stdout.trim().split("\n").at(-1), "run/search/similar.html");
+    const plainly = await search(folder, ...asked);
+    assert.equal(plainly.stdout.trim().split("\n").at(-1), "run/search/similar.html");
     await Deno.remove(`${folder}/run/search`, { recursive: true });
     await put(folder, "run/search", new Uint8Array(1));
     const unwritten = await search(folder, ...asked);
@@ -191,7 +157,7 @@ runTest(
     const mended = await json(...asked);
     assert.deepEqual(mended.results, sound.results);
     assert.match(mended.stderr, /^note: \d+ of the files kept in .* were damaged/m);
-    assert.doesNotMatch((await json(...asked)).stderr, /damaged/);
+    assert.doesNotMatch((await json(...asked)).stderr, /were damaged/);
     await put(folder, "no", new Uint8Array(1));
     const nowhere = await script("search", folder, [...asked, "--json"], {
       HATCHLING_CACHE: `${folder}/no`,
