@@ -127,24 +127,25 @@ export class Panel {
     this.#writer = child.stdin.getWriter();
     const settings: Settings = { ...address, token };
     this.#write(settings);
-    const errors = lastLine(child.stderr);
+    const errors = lastLine(child.stderr).catch(() => "");
     let timer: ReturnType<typeof setTimeout> | undefined;
     const url = await new Promise<string>((resolve, reject) => {
       timer = setTimeout(() => reject(new Error("it did not start in time")), START_MS);
-      const listen = async () => {
+      const listen = async (): Promise<string> => {
         for await (const reply of messages<Reply>(child.stdout)) {
           if ("url" in reply) resolve(reply.url);
           else if ("error" in reply) reject(new Error(reply.error));
           else this.#take(reply.command);
         }
         const { code } = await child.status;
-        const why = await errors || `its process ended with status ${code}`;
+        return await errors || `its process ended with status ${code}`;
+      };
+      listen().catch((error: Error) => error.message).then((why) => {
         reject(new Error(why));
         if (this.#writer) progress.say(`warning: the dashboard is gone: ${why}; the run goes on`);
         this.#paused = false; // nobody else could let it go on
         this.#close();
-      };
-      listen().catch(reject);
+      });
     }).finally(() => clearTimeout(timer));
     progress.say(`dashboard: ${url}`);
     if (!isLoopback(address.host)) {

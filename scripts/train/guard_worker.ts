@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { shown } from "../../lib/text.ts";
+import { say as tell } from "../shared/terminal.ts";
 import { CELL, DEBOUNCE, GONE, type GuardSettings, SIGNALS } from "./guard_shared.ts";
 import { launchers, lives } from "./launchers.ts";
 import { exitNow } from "./libc.ts";
@@ -13,7 +15,7 @@ const scope = self as unknown as {
   postMessage(message: "ready"): void;
 };
 
-const say = (message: string) => console.error(`\n${message}`);
+const say = (message: string) => tell(`\n${message}`);
 
 scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
   let firstAt = -Infinity;
@@ -38,7 +40,9 @@ scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
     if (dead) {
       ask(
         GONE,
-        `${dead.name} (process ${dead.pid}), which started this run, is gone: stopping and saving`,
+        `${
+          shown(dead.name)
+        } (process ${dead.pid}), which started this run, is gone: stopping and saving`,
       );
     }
     const now = Atomics.load(cells, CELL.beat);
@@ -48,7 +52,7 @@ scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
       say(
         `error: Expected the GPU to answer within ${watchdogSeconds} s but it has not: it hangs, or a step takes ` +
           `longer. Lower data.batch_size, or raise device.watchdog_seconds; go on from the last checkpoint ` +
-          `with --resume --out ${folder}`,
+          `with --resume --out ${shown(folder)}`,
       );
       exitNow(1);
     }

@@ -6,17 +6,18 @@
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import type { DinoModel } from "../../lib/model/mod.ts";
 import { firstNonFinite, type NonFinite } from "../../lib/non_finite.ts";
+import { shown } from "../../lib/text.ts";
 import type { StepOutputs, Trainer } from "../../lib/train_step.ts";
 import type { Feed } from "./feed.ts";
 import type { Progress } from "./progress.ts";
+import type { SideFiles } from "./side_files.ts";
 
 /** What is known of the run. */
 export interface Patient {
-  /** Folder of the run. */
-  folder: string;
+  /** Files of the run. */
+  files: SideFiles;
   /** Its model. */
   model: DinoModel;
   /** Its trainer, whose state is that from before the bad step. */
@@ -55,12 +56,12 @@ export async function examine(
   what: string,
   patient: Patient,
 ): Promise<BadStep> {
-  const { folder, model, outputs, feed, progress } = patient;
+  const { files, model, outputs, feed } = patient;
   const found = await firstOf(gpu, step, patient);
   const names = new Set(model.specs().map(({ name }) => name));
   const weights = names.has(found?.name.replace(/^(student|teacher)\./, "") ?? "");
   const norms = await gpu.read(outputs.norms.map(({ norms }) => norms));
-  const file = join(folder, `non-finite-${String(step).padStart(8, "0")}.json`);
+  const name = `non-finite-${String(step).padStart(8, "0")}.json`;
   const report = {
     step,
     what,
@@ -71,13 +72,8 @@ export async function examine(
       outputs.norms.flatMap(({ names }, i) => names.map((name, j) => [name, norms[i][j]])),
     ),
   };
-  try {
-    const text = JSON.stringify(report, null, 2) + "\n";
-    await writeFileAtomic(file, new TextEncoder().encode(text));
-  } catch (error) {
-    if (!(error instanceof HatchlingError)) throw error;
-    progress.say(`warning: ${error.message}`);
-  }
+  await files.put(name, JSON.stringify(report, null, 2) + "\n");
+  const file = join(files.folder, name);
   return { step, what, ...found && { first: found.text }, weights, file };
 }
 
@@ -109,5 +105,5 @@ async function firstOf(
 export function badStepText({ step, what, first, file }: BadStep): string {
   return `NaN or infinity in ${what} at step ${step}` +
     (first ? `; the first was in ${first}` : "") +
-    ` (pictures and figures: ${file})`;
+    ` (pictures and figures: ${shown(file)})`;
 }

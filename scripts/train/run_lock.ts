@@ -5,7 +5,20 @@
  */
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
-import { fileError } from "../../lib/io/files.ts";
+import { fileError, readFile, statFile } from "../../lib/io/files.ts";
+import { shown } from "../../lib/text.ts";
+import { say } from "../shared/terminal.ts";
+
+/** Tries and milliseconds between them: who looks whether a run goes on has the lock for an instant. */
+const TRIES = 5, PAUSE = 20;
+
+/** A folder that belongs to this process. */
+export interface FolderLock {
+  /** Gives the folder back, and removes the file where it was not there before. */
+  release(): Promise<void>;
+}
+
+const held = new Set<Deno.FsFile>(); // a file that is dropped may be closed, and its lock with it
 
 /**
  * Takes the folder for this process until it ends, however it ends: the system itself drops the lock then. The
@@ -13,42 +26,89 @@ import { fileError } from "../../lib/io/files.ts";
  *
  * @throws {HatchlingError} When another process holds it.
  */
-export async function lockFolder(folder: string): Promise<void> {
+export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, "run.lock");
-  let file: Deno.FsFile;
+  for (;;) {
+    const { file, isNew } = await openLock(path);
+    held.add(file);
+    const close = () => {
+      if (held.delete(file)) file.close();
+    };
+    try {
+      let mine = file.tryLockSync(true);
+      for (let tries = 0; !mine && tries < TRIES; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        mine = file.tryLockSync(true);
+      }
+      if (!mine) {
+        close();
+        throw new HatchlingError(await takenText(folder, path));
+      }
+    } catch (error) {
+      if (error instanceof HatchlingError) throw error;
+      say(
+        `warning: ${shown(path)} cannot be locked (${
+          (error as Error).message
+        }): start no second run in it`,
+      );
+    }
+    if (!await isStill(path, file)) { // who held it has removed it: the next one would lock another file
+      close();
+      continue;
+    }
+    sign(file);
+    return {
+      release: async () => {
+        // Before it is given back: nobody else can have it then.
+        if (isNew) await Deno.remove(path).catch(() => {});
+        close();
+      },
+    };
+  }
+}
+
+async function openLock(path: string): Promise<{ file: Deno.FsFile; isNew: boolean }> {
   try {
-    file = await Deno.open(path, { create: true, read: true, write: true });
+    const options = { read: true, write: true };
+    try {
+      return { file: await Deno.open(path, { ...options, createNew: true }), isNew: true };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+    // A FIFO in its place would be waited for without end.
+    if (await Deno.stat(path).then(() => true, () => false)) await statFile(path);
+    return { file: await Deno.open(path, { ...options, create: true }), isNew: false };
   } catch (error) {
     throw fileError("write", path, error);
   }
-  let mine: boolean;
-  try {
-    mine = file.tryLockSync(true);
-    for (let tries = 0; !mine && tries < 5; tries++) { // who looks whether a run goes on has it for an instant
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      mine = file.tryLockSync(true);
-    }
-  } catch (error) {
-    console.error(
-      `warning: ${path} cannot be locked (${(error as Error).message}): start no second run in it`,
-    );
-    return;
-  }
-  if (!mine) {
-    const who = await Deno.readTextFile(path).catch(() => "");
-    file.close();
-    throw new HatchlingError(
-      `Expected a folder that no other run uses but ${folder} belongs to ${
-        who.trim() || "another process"
-      }: ` +
-        "wait for it, stop it, or choose another --out",
-    );
-  }
-  file.truncateSync(0);
-  file.writeSync(
-    new TextEncoder().encode(`process ${Deno.pid}, since ${new Date().toISOString()}\n`),
-  );
-  held.push(file); // a file that is dropped may be closed, and its lock with it
 }
 
-const held: Deno.FsFile[] = [];
+/** Whether a path still leads to an open file; systems without such numbers do not remove open files. */
+async function isStill(path: string, file: Deno.FsFile): Promise<boolean> {
+  const [here, there] = await Promise.all([
+    file.stat(),
+    Deno.stat(path).catch(() => undefined),
+  ]);
+  return here.ino === null || here.ino === there?.ino && here.dev === there.dev;
+}
+
+function sign(file: Deno.FsFile): void {
+  try {
+    file.truncateSync(0);
+    file.writeSync(
+      new TextEncoder().encode(`process ${Deno.pid}, since ${new Date().toISOString()}\n`),
+    );
+  } catch {
+    // a full disk: the lock itself needs no room
+  }
+}
+
+async function takenText(folder: string, path: string): Promise<string> {
+  const who = await readFile(path, { maxBytes: 1024 }).then(
+    (bytes) => new TextDecoder().decode(bytes).trim(),
+    () => "",
+  );
+  return `Expected a folder that no other run uses but ${shown(folder)} belongs to ${
+    shown(who) || "another process"
+  }: wait for it, stop it, or choose another --out`;
+}

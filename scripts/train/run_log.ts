@@ -1,9 +1,8 @@
 /**
- * metrics.jsonl while a run writes it, and the warnings that its curves give rise to.
+ * metrics.jsonl and evaluations.jsonl while a run writes them, and the warnings that its curves give rise to.
  *
  * @module
  */
-import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import {
   diagnose,
@@ -11,10 +10,13 @@ import {
   type MetricLine,
   type Verdict,
 } from "../../lib/diagnosis.ts";
-import { fileError } from "../../lib/io/files.ts";
+import { shown } from "../../lib/text.ts";
 import type { Progress } from "./progress.ts";
-import { openMetrics } from "./run_folder.ts";
+import type { SideFiles } from "./side_files.ts";
 import { EventFile, hasEventFile } from "./tensorboard.ts";
+
+/** Figures at every few steps, and those of evaluations while the run trains. */
+const METRICS = "metrics.jsonl", EVALUATIONS = "evaluations.jsonl";
 
 /** Least milliseconds between two diagnoses: a thousandth of the time goes there, however fast steps are. */
 const INTERVAL = 1000;
@@ -55,13 +57,24 @@ export interface RunLogOptions {
   now?: () => number;
 }
 
+/** A figure of an evaluation: in percent where it is a share. */
+export interface JudgedFigure {
+  /** What was measured. */
+  metric: string;
+  /** Whose features; the teacher's by default. */
+  encoder?: string;
+  /** The share in percent. */
+  percent?: number;
+  /** What is no share. */
+  value?: number;
+}
+
 /**
- * Appends to metrics.jsonl, and warns when a verdict appears or changes: once for each verdict. A diagnosis
- * is made once a second at most, and of the last line.
+ * Appends to the files, and warns when a verdict appears or changes: once for each verdict. A diagnosis is made
+ * once a second at most, and of the last line.
  */
 export class RunLog {
-  readonly #folder: string;
-  readonly #file: Deno.FsFile;
+  readonly #files: SideFiles;
   readonly #events?: EventFile;
   readonly #lines: MetricLine[];
   readonly #settings: DiagnosisSettings;
@@ -70,20 +83,16 @@ export class RunLog {
   readonly #warned = new Set<Verdict>();
   #diagnosed: { at: number; lines: number };
   #time = 0;
-  #torn = false; // the last line has no end
-  #missed = false;
 
   private constructor(
-    folder: string,
-    file: Deno.FsFile,
+    files: SideFiles,
     lines: MetricLine[],
     settings: DiagnosisSettings,
     progress: Progress,
     now: () => number,
     events?: EventFile,
   ) {
-    this.#folder = folder;
-    this.#file = file;
+    this.#files = files;
     this.#events = events;
     this.#lines = lines;
     this.#settings = settings;
@@ -92,19 +101,20 @@ export class RunLog {
     this.#diagnosed = { at: -Infinity, lines: lines.length };
   }
 
-  /** Goes on after `step` steps: later lines of the file are dropped. */
+  /** Goes on after `step` steps: later lines of the files are dropped. */
   static async open(
-    folder: string,
+    files: SideFiles,
     step: number,
     settings: DiagnosisSettings,
     progress: Progress,
     { tensorboard, now = () => performance.now() }: RunLogOptions = {},
   ): Promise<RunLog> {
-    const { file, lines } = await openMetrics(folder, step);
-    if (!tensorboard) return new RunLog(folder, file, lines, settings, progress, now);
-    const isFirst = !await hasEventFile(folder);
-    const events = await EventFile.open(folder, step, { warn: (text) => progress.say(text) });
-    const log = new RunLog(folder, file, lines, settings, progress, now, events);
+    const lines = await keepLines(files, METRICS, step);
+    await keepLines(files, EVALUATIONS, step);
+    if (!tensorboard) return new RunLog(files, lines, settings, progress, now);
+    const isFirst = !await hasEventFile(files.folder);
+    const events = await EventFile.open(files, step);
+    const log = new RunLog(files, lines, settings, progress, now, events);
     if (isFirst) { // what was logged before somebody asked for it
       for (const line of lines) await log.#writeEvents(line);
     }
@@ -116,43 +126,29 @@ export class RunLog {
     return this.#time;
   }
 
-  /**
-   * Writes a line; warns on stderr when the run has come into a trouble that it was not in before. A line that
-   * cannot be written is missed, which is said once.
-   */
+  /** Writes a line; warns on stderr when the run has come into a trouble that it was not in before. */
   async write(line: MetricLine): Promise<void> {
-    const text = new TextEncoder().encode(`${this.#torn ? "\n" : ""}${JSON.stringify(line)}\n`);
-    try {
-      let at = 0;
-      this.#torn = true; // until the whole line is there
-      while (at < text.length) at += await this.#file.write(text.subarray(at));
-      this.#torn = false;
-    } catch (error) {
-      const { message } = fileError("write", join(this.#folder, "metrics.jsonl"), error);
-      if (!this.#missed) {
-        this.#progress.say(`warning: ${message}; training goes on without its metrics`);
-      }
-      this.#missed = true;
-    }
+    await this.#files.add(METRICS, JSON.stringify(line) + "\n");
     this.#lines.push(line);
     await this.#writeEvents(line);
     if (this.#now() - this.#diagnosed.at >= INTERVAL) this.#diagnose();
   }
 
-  /** Diagnoses what has not been diagnosed yet, and closes the file. */
-  close(): void {
+  /** Diagnoses what has not been diagnosed yet. */
+  conclude(): void {
     if (this.#lines.length > this.#diagnosed.lines) this.#diagnose();
-    this.#file.close();
-    this.#events?.close();
   }
 
-  /** Notes the figures of an evaluation, in percent where they are shares, for TensorBoard. */
-  async judged(
-    step: number,
-    figures: readonly { metric: string; percent?: number; value?: number }[],
-  ): Promise<void> {
-    const scalars = figures.map(({ metric, percent, value }) =>
-      [metric, percent ?? value] as const
+  /** Notes the figures of an evaluation while the run trains. */
+  async judgedMidway(step: number, figures: readonly JudgedFigure[]): Promise<void> {
+    await this.#files.add(EVALUATIONS, JSON.stringify({ step, figures }) + "\n");
+    await this.judged(step, figures);
+  }
+
+  /** Notes the figures of an evaluation for TensorBoard. */
+  async judged(step: number, figures: readonly JudgedFigure[]): Promise<void> {
+    const scalars = figures.map(({ metric, encoder = "teacher", percent, value }) =>
+      [encoder === "teacher" ? metric : `${metric} (${encoder})`, percent ?? value] as const
     );
     await this.#events?.write(step, "eval", scalars);
   }
@@ -173,7 +169,29 @@ export class RunLog {
     this.#warned.add(verdict);
     this.#progress.say(
       `warning: ${verdict} at step ${step}: ${evidence[0]}. What to change first: ${remedy}. ` +
-        `More: deno task doctor ${this.#folder}`,
+        `More: deno task doctor ${shown(this.#files.folder)}`,
     );
   }
+}
+
+/**
+ * Keeps the whole lines up to `step`. An interrupted run may have logged steps after its last checkpoint, which will
+ * be logged again, or a number that was not finite, after which it now goes on.
+ */
+async function keepLines(files: SideFiles, name: string, step: number): Promise<MetricLine[]> {
+  let lines: MetricLine[] = [];
+  await files.edit(name, (text) => {
+    lines = [];
+    const kept = text.split("\n").filter((row) => {
+      try {
+        const line: MetricLine = JSON.parse(row);
+        if (!(line.step <= step) || line.non_finite !== undefined) return false;
+        return lines.push(line);
+      } catch {
+        return false;
+      }
+    });
+    return kept.map((row) => row + "\n").join("");
+  });
+  return lines;
 }

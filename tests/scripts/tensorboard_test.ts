@@ -9,6 +9,7 @@ import {
 } from "../../scripts/train/tfevents.ts";
 import { Progress } from "../../scripts/train/progress.ts";
 import { RunLog } from "../../scripts/train/run_log.ts";
+import { SideFiles } from "../../scripts/train/side_files.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const hex = (bytes: Uint8Array) => bytes.toHex();
@@ -72,14 +73,15 @@ const files = (folder: string) =>
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
+const sideFiles = (folder: string) =>
+  new SideFiles(folder, { say: (message) => assert.fail(message) });
+
 folderTest(
   "EventFile.open() makes a file of its own, later by name, at each start",
   async (folder) => {
-    const warnings: string[] = [];
-    const options = { warn: (message: string) => warnings.push(message), now: () => SECONDS };
-    for (const step of [0, 120, 3]) (await EventFile.open(folder, step, options)).close();
-    const back = { ...options, now: () => 1 }; // a clock that was put back
-    (await EventFile.open(folder, 7, back)).close();
+    const now = () => SECONDS;
+    for (const step of [0, 120, 3]) await EventFile.open(sideFiles(folder), step, { now });
+    await EventFile.open(sideFiles(folder), 7, { now: () => 1 }); // a clock that was put back
     assert.deepEqual(
       files(folder).map((name) => Number(name.split(".")[3])),
       [1700000000, 1700000001, 1700000002, 1700000003],
@@ -88,46 +90,27 @@ folderTest(
       recordsOf(Deno.readFileSync(`${folder}/${name}`))[1]
     );
     assert.deepEqual(starts.map((start) => start[10]), [1, 121, 4, 8]); // the step after
-    assert.deepEqual(warnings, []);
   },
 );
 
-folderTest("EventFile goes on after a record that was torn, and says so once", async (folder) => {
-  const warnings: string[] = [];
-  const events = await EventFile.open(folder, 0, { warn: (message) => warnings.push(message) });
-  await events.write(1, "train", [["loss", 1]]);
-  const write = Deno.FsFile.prototype.write;
-  let calls = 0;
-  Deno.FsFile.prototype.write = function (bytes) {
-    if (calls++ % 2) return Promise.reject(Object.assign(new Error("full"), { code: "ENOSPC" }));
-    return write.call(this, bytes.subarray(0, 9));
-  };
-  try {
-    for (const step of [2, 3]) await events.write(step, "train", [["loss", step]]);
-  } finally {
-    Deno.FsFile.prototype.write = write;
-  }
-  await events.write(4, "train", [["loss", 4], ["what", "no number"], ["missing", null]]);
-  events.close();
-  const [name] = files(folder);
-  const records = recordsOf(Deno.readFileSync(`${folder}/${name}`)).slice(2);
-  assert.deepEqual(records.map((record) => record[10]), [1, 4]);
-  assert.ok(!text(records[1]).includes("what") && !text(records[1]).includes("missing"));
-  assert.equal(warnings.length, 1);
-  assert.match(warnings[0], /^warning: Cannot write .*tfevents.*: no space left on the disk/);
-});
-
 folderTest(
-  "EventFile.open() warns where it cannot write, and takes values all the same",
-  async (folder) => {
-    const warnings: string[] = [];
-    const events = await EventFile.open(`${folder}/none`, 0, {
-      warn: (text) => warnings.push(text),
-    });
-    await events.write(1, "train", [["loss", 1]]);
-    events.close();
-    assert.equal(warnings.length, 1);
-    assert.match(warnings[0], /training goes on without TensorBoard's copy of its metrics/);
+  "EventFile.open() makes two files also where neither can be written yet",
+  async (root) => {
+    const said: string[] = [], folder = `${root}/later`;
+    const side = new SideFiles(folder, { say: (message) => said.push(message) });
+    for (const step of [0, 3]) {
+      const events = await EventFile.open(side, step, { now: () => SECONDS });
+      await events.write(step + 1, "train", [["loss", 1], ["what", "no number"], ["none", null]]);
+    }
+    await Deno.mkdir(folder);
+    await side.close();
+    const records = files(folder).map((name) => recordsOf(Deno.readFileSync(`${folder}/${name}`)));
+    assert.deepEqual(records.map((of) => of.slice(1).map((record) => record[10])), [[1, 1], [
+      4,
+      4,
+    ]]);
+    assert.ok(!/what|none/.test(text(records[0][2])));
+    assert.equal(said.length, 4, said.join("\n")); // each fails, and is written again
   },
 );
 
@@ -135,20 +118,27 @@ folderTest(
   "RunLog writes metrics and evaluations for TensorBoard, and what was logged before",
   async (folder) => {
     const progress = new Progress({ isTerminal: () => false, writeSync: (bytes) => bytes.length });
-    const plain = await RunLog.open(folder, 0, {}, progress);
+    const plain = await RunLog.open(sideFiles(folder), 0, {}, progress);
     await plain.write({ step: 10, loss: 3 });
-    plain.close();
     assert.deepEqual(files(folder), []);
-    const log = await RunLog.open(folder, 10, {}, progress, { tensorboard: true });
+    const log = await RunLog.open(sideFiles(folder), 10, {}, progress, { tensorboard: true });
     await log.write({ step: 20, loss: NaN, lr: 1e-3, non_finite: "the loss" });
-    await log.judged(20, [{ metric: "category k-NN (k 10)", percent: 50 }]);
-    log.close();
+    await log.judgedMidway(20, [{ metric: "category k-NN (k 10)", percent: 50 }]);
+    await log.judged(30, [
+      { encoder: "teacher", metric: "rank", value: 3 },
+      { encoder: "raw pixels", metric: "rank", value: 2 },
+    ]);
     const [name] = files(folder);
     const records = recordsOf(Deno.readFileSync(`${folder}/${name}`)).slice(2);
-    assert.deepEqual(records.map((record) => record[10]), [10, 20, 20]);
+    assert.deepEqual(records.map((record) => record[10]), [10, 20, 20, 30]);
     assert.match(text(records[0]), /train\/loss/);
     assert.match(text(records[1]), /train\/loss[^]*train\/lr/);
     assert.ok(!text(records[1]).includes("non_finite"));
     assert.match(text(records[2]), /eval\/category k-NN \(k 10\)/);
+    assert.match(text(records[3]), /eval\/rank[^ ][^]*eval\/rank \(raw pixels\)/);
+    assert.equal(
+      await Deno.readTextFile(`${folder}/evaluations.jsonl`),
+      '{"step":20,"figures":[{"metric":"category k-NN (k 10)","percent":50}]}\n',
+    );
   },
 );
