@@ -6,6 +6,10 @@
 import { join } from "node:path";
 import type { TuneStorage } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
+import { readFile } from "../lib/io/files.ts";
+
+/** A file that is larger is none of ours. */
+const MOST_BYTES = 2 ** 20;
 
 /** The user's cache folder by the system's custom; undefined where the environment names none. */
 function cacheFolder(): string | undefined {
@@ -33,7 +37,13 @@ export async function kernelStorage(
     return undefined;
   }
   return {
-    get: (key) => Deno.readTextFile(path(key)).catch(() => undefined),
+    async get(key) {
+      try {
+        return new TextDecoder().decode(await readFile(path(key), { maxBytes: MOST_BYTES }));
+      } catch {
+        return undefined;
+      }
+    },
     set: (key, value) => writeFileAtomic(path(key), new TextEncoder().encode(value + "\n")),
   };
 }

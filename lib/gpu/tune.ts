@@ -70,7 +70,10 @@ export interface Tuned {
   choices: Map<string, string>;
   /** Where they come from. */
   source: "fixed" | "stored" | "measured";
-  /** Candidates that were left out since they failed or computed something else, and a storage that failed. */
+  /**
+   * Candidates that were left out since they failed or computed something else, a storage that failed, and what it
+   * held that was not as it was kept.
+   */
   faults: string[];
 }
 
@@ -109,8 +112,12 @@ export async function tune(
     return { choices: new Map(usual), source: "fixed", faults };
   }
   const key = await keyOf(gpu, contests);
-  const stored = parse(await storage.get(key).catch(() => undefined), contests);
+  const kept = await storage.get(key).catch(() => undefined);
+  const stored = await parse(kept, contests);
   if (stored) return { choices: stored, source: "stored", faults };
+  if (kept !== undefined) {
+    faults.push("the choice kept for this adapter was damaged or of another version: made again");
+  }
   const choices = new Map<string, string>();
   let decided = true;
   for (const [i, contest] of contests.entries()) {
@@ -121,7 +128,7 @@ export async function tune(
   }
   // A contest without a winner shall be held again.
   if (decided) {
-    await storage.set(key, JSON.stringify(Object.fromEntries(choices))).catch((error) => {
+    await storage.set(key, await serialise(choices)).catch((error) => {
       faults.push(`the choice could not be kept: ${(error as Error).message}`);
     });
   }
@@ -138,19 +145,29 @@ async function keyOf(gpu: Gpu, contests: readonly Contest[]): Promise<string> {
     [gpu.subgroupSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup],
     contests.map(({ name, candidates, code }) => [name, candidates, code]),
   ]);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
-  return hex.join("").slice(0, 32);
+  return (await sha256(text)).slice(0, 32);
 }
 
-/** What was stored, if it answers every contest. */
-function parse(
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Choices with their hash: one changed letter may name another kernel, and even one that was found to be wrong. */
+async function serialise(choices: ReadonlyMap<string, string>): Promise<string> {
+  const plain = Object.fromEntries(choices);
+  return JSON.stringify({ choices: plain, sha256: await sha256(JSON.stringify(plain)) });
+}
+
+/** What was stored, if it is as it was written and answers every contest. */
+async function parse(
   text: string | undefined,
   contests: readonly Contest[],
-): Map<string, string> | undefined {
+): Promise<Map<string, string> | undefined> {
   try {
-    const found: unknown = JSON.parse(text ?? "null");
-    const choices = new Map(Object.entries(found as Record<string, string>));
+    const found = JSON.parse(text ?? "null");
+    if (await sha256(JSON.stringify(found.choices)) !== found.sha256) return;
+    const choices = new Map(Object.entries(found.choices as Record<string, string>));
     const known = contests.every((c) => c.candidates.includes(choices.get(c.name)!));
     return known && choices.size === contests.length ? choices : undefined;
   } catch {

@@ -69,13 +69,20 @@ gpuTest(
     const quick = contest(gpu, ["fast", "wrong"]); // one is right: nothing is timed
     const run = () => tune(gpu, [quick], { storage, software: true });
     assert.equal((await run()).choices.get("product"), "fast");
-    const [key] = storage.kept.keys();
-    storage.kept.set(key, `{"product":"wrong"}`);
+    const [[key, kept]] = storage.kept;
     const stored = await run();
-    assert.deepEqual([stored.source, stored.choices.get("product")], ["stored", "wrong"]);
-    for (const damaged of ["{", `{"product":"gone"}`, `{"other":"fast"}`]) {
+    assert.deepEqual([stored.source, stored.choices.get("product")], ["stored", "fast"]);
+    assert.deepEqual(stored.faults, []);
+    const damages = ["{", "", "null", "[]", "{}", kept.replace("fast", "gone"), kept.slice(1)];
+    // Another candidate, and even one that was left out: only the hash can tell.
+    damages.push(kept.replace("fast", "wrong"), kept.replace(`"fast"`, `["fast"]`));
+    damages.push(`{"product":"fast"}`, `{"choices":{"product":"fast"}}`, `{"choices":null}`);
+    for (const damaged of damages) {
       storage.kept.set(key, damaged);
-      assert.equal((await run()).source, "measured", damaged);
+      const { source, choices, faults } = await run();
+      assert.deepEqual([source, choices.get("product")], ["measured", "fast"], damaged);
+      assert.match(faults.join("\n"), /kept for this adapter was damaged/);
+      assert.equal(storage.kept.get(key), kept, "made again");
     }
     await tune(gpu, [{ ...quick, code: "changed" }], { storage, software: true });
     assert.equal(storage.kept.size, 2, "other kernels are another question");
