@@ -8,13 +8,16 @@
 import { join } from "node:path";
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
 import { type Config, stringifyConfig } from "../lib/config.ts";
-import { DeviceError, HatchlingError } from "../lib/errors.ts";
+import { DeviceError } from "../lib/errors.ts";
 import { type Gpu, openGpu } from "../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
+import { shown } from "../lib/text.ts";
 import { Trainer } from "../lib/train_step.ts";
 import { Panel } from "./dashboard/panel.ts";
 import { checkFits } from "./plan/fit.ts";
+import { runCommand } from "./shared/terminal.ts";
 import { type Arguments, readArguments } from "./train/arguments.ts";
+import { mendBest } from "./train/best.ts";
 import { type RunExtra, saveWeights } from "./train/checkpoints.ts";
 import { Feed } from "./train/feed.ts";
 import { Guard } from "./train/guard.ts";
@@ -23,22 +26,27 @@ import { chooseKernels } from "./train/kernels.ts";
 import { look } from "./train/look.ts";
 import { heal } from "./train/heal.ts";
 import { examine } from "./train/non_finite.ts";
-import { loaderOf, openPictures, type Pictures } from "./train/pictures.ts";
+import { readKept } from "./train/kept.ts";
+import { loaderOf, Pictures } from "./train/pictures.ts";
 import { clock, Progress } from "./train/progress.ts";
+import { RunFolder } from "./train/run_folder.ts";
+import { costText, diagnosisSettingsOf, RunLog } from "./train/run_log.ts";
+import { codeVersion, recordLeftOut, recordPart } from "./train/run_record.ts";
 import {
   checkSameConfig,
-  newestCheckpoint,
-  openRunFolder,
-  type RunFolder,
-} from "./train/run_folder.ts";
-import { costText, diagnosisSettingsOf, RunLog } from "./train/run_log.ts";
-import { codeVersion, recordPart } from "./train/run_record.ts";
+  checkSamePictures,
+  type Earlier,
+  earlierPictures,
+} from "./train/same_run.ts";
 import { Saver } from "./train/saver.ts";
 import { modelOf, scheduleOf, trainerOptionsOf } from "./train/settings.ts";
 import { settle } from "./train/settle.ts";
+import { SideFiles } from "./train/side_files.ts";
 import { Snapshots } from "./train/snapshots.ts";
+import { screenOf } from "./train/screen.ts";
 import { startState } from "./train/start.ts";
 import { Stepper } from "./train/stepper.ts";
+import { surviveStrays } from "./train/strays.ts";
 import { withReport } from "./train/with_report.ts";
 
 /** Longest time in milliseconds that steps are queued without looking at their results. */
@@ -49,22 +57,30 @@ interface Run {
   args: Arguments;
   config: Config;
   folder: RunFolder;
+  files: SideFiles;
   guard: Guard;
   panel: Panel;
   progress: Progress;
   pictures: Pictures;
+  earlier: Earlier;
 }
 
-async function main(): Promise<number> {
-  // Arguments; the folder of the run, the watch over it, pictures.
+async function main(progress: Progress): Promise<number> {
   const args = await readArguments(Deno.args);
-  const folder = await openRunFolder(args.file, args);
-  const before = folder.checkpoint?.state.config;
-  const progress = new Progress();
-  await ensureAdapter();
+  const folder = await RunFolder.open(args.file, args);
+  return await prepare(args, folder, progress).finally(() => folder.leave());
+}
+
+async function prepare(args: Arguments, folder: RunFolder, progress: Progress): Promise<number> {
+  const before = folder.checkpoint?.state;
+  const rows = args.resume ? await readKept(folder.path) : [];
+  // The watch over the run; pictures.
+  const files = new SideFiles(folder.path, { say: (message) => progress.say(message) });
+  await ensureAdapter({ log: (line) => progress.say(line) });
   const guard = await Guard.start(args.config.device.watchdog_seconds, folder.path);
   const panel = await Panel.open(args.dashboard, { folder: folder.path, guard, progress });
-  const pictures = await openPictures(args.config, folder.path, progress);
+  const pictures = await Pictures.open(args.config, progress);
+  const earlier = earlierPictures(pictures, { config: args.config, before, rows });
 
   // The run. Trouble with the device costs it the steps since the last checkpoint, and happens once in a place.
   let config: Config | undefined;
@@ -72,22 +88,35 @@ async function main(): Promise<number> {
     const gpu = await openGpu({ limits: args.config.device.limits });
     try {
       if (!config) {
-        config = await settle(args, { gpu, dataset: pictures.dataset, before, progress });
-        if (before) checkSameConfig(config, before, args.extend);
-        const yaml = new TextEncoder().encode(stringifyConfig(config));
-        await writeFileAtomic(join(folder.path, "config.yaml"), yaml);
+        const { dataset } = pictures;
+        config = await settle(args, { gpu, dataset, before: before?.config, progress });
+        if (before) {
+          const { moved } = earlier;
+          checkSameConfig(config, before.config, { extend: args.extend, moved });
+          checkSamePictures(before, pictures);
+        }
       }
-      const run = train(gpu, { args, config, folder, guard, panel, progress, pictures });
-      return await withReport(panel.until(run), { folder: folder.path, guard, progress });
+      const run = train(gpu, {
+        args,
+        config,
+        folder,
+        files,
+        guard,
+        panel,
+        progress,
+        pictures,
+        earlier,
+      });
+      return await withReport(panel.until(run), { folder, files, guard, progress });
     } catch (error) {
       if (!(error instanceof DeviceError)) throw error;
       guard.rest();
       progress.end();
-      folder.checkpoint = await newestCheckpoint(folder.path);
+      await folder.refresh();
       const step = folder.checkpoint?.step ?? 0;
       if (step <= trouble) throw error;
       trouble = step;
-      console.error(`error: ${error.message}\nGoing on after step ${step} with a new device.`);
+      progress.say(`error: ${error.message}\nGoing on after step ${step} with a new device.`);
     } finally {
       gpu.destroy();
     }
@@ -96,16 +125,16 @@ async function main(): Promise<number> {
 
 async function train(
   gpu: Gpu,
-  { args, config, folder, guard, panel, progress, pictures }: Run,
+  { args, config, folder, files, guard, panel, progress, pictures, earlier }: Run,
 ): Promise<number> {
   const { data, training, logging, evaluation } = config;
-  const { dataset, fingerprint, nameSkipped } = pictures;
+  const { dataset, fingerprint } = pictures;
   await checkFits(gpu, config, dataset);
   const loader = loaderOf(dataset, config);
   const { stepsPerEpoch } = loader;
   const total = Math.min(training.num_epochs * stepsPerEpoch, training.max_steps ?? Infinity);
   const { path, checkpoint } = folder;
-  const kernels = await chooseKernels(gpu, path, {
+  const kernels = await chooseKernels(gpu, {
     checkpoint,
     measure: config.device.tune,
     progress,
@@ -120,30 +149,50 @@ async function train(
     data: fingerprint,
     skippedSteps: [],
   };
-  let step = await startState(trainer, model, { checkpoint, args, extra });
+  let step = await startState(trainer, model, { folder, args, extra });
   const valuesOf = scheduleOf(config, stepsPerEpoch);
-  await recordPart(path, { step, gpu, code: extra.code, dataset, fingerprint });
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
   const feed = new Feed(gpu, { loader, dataset }, config);
   progress.show("recording the training step and compiling its kernels", true);
   const stepper = await Stepper.record(gpu, trainer, feed);
   progress.end();
-  console.error(stepper.describe());
+  progress.say(stepper.describe());
+  if (guard.stop) {
+    progress.say(`stopped by ${guard.stop.why} before it began: nothing was changed`);
+    return guard.stop.code;
+  }
+
+  // All that can be checked is checked: from here on the folder changes. What says that it holds a run comes first.
+  await folder.begin();
+  const { leftOut } = pictures;
+  await recordPart(files, { step, gpu, code: extra.code, dataset, fingerprint, leftOut });
+  const yaml = new TextEncoder().encode(stringifyConfig(config));
+  await writeFileAtomic(join(path, "config.yaml"), yaml);
+  await files.put("kernels.json", JSON.stringify(kernels, null, 2) + "\n");
+  await pictures.keep(files, earlier.rows);
+  const mend = async () => {
+    if (!config.checkpoint.save_best) return;
+    const say = (message: string) => progress.say(message);
+    extra.best = await mendBest(path, extra.best, { upTo: step, say });
+  };
+  await mend();
+
   const { teacher } = trainer;
-  const judged = { config, dataset, model, teacher, folder: path, progress };
+  const judged = { config, dataset, model, teacher, files, progress };
   const stopped = () => !!guard.stop;
   const snapshots = await Snapshots.open(gpu, step, { ...judged, total, stepsPerEpoch, stopped });
 
   // The loop.
   const settings = diagnosisSettingsOf(config, total);
-  let log = await RunLog.open(path, step, settings, progress, logging);
+  let log = await RunLog.open(files, step, settings, progress, logging);
   const saver = new Saver(path, trainer, {
     config,
     stepsPerEpoch,
     extra,
     progress,
     last: checkpoint ? step : -1,
+    onSaved: () => folder.saved(),
   });
   const goOn = () => {
     guard.beat();
@@ -160,7 +209,7 @@ async function train(
     const values = valuesOf(step);
     const whole = await stepper.run(values, goOn, progress);
     if (whole) step++; // otherwise asked to stop: the step has changed nothing
-    nameSkipped();
+    pictures.nameSkipped();
 
     const epoch = step % stepsPerEpoch === 0 ? step / stepsPerEpoch : undefined;
     const judges = epoch !== undefined && step < total && evaluation.every_n_epochs !== null &&
@@ -180,7 +229,7 @@ async function train(
     synced = { step, time: now };
     if (nonFinite) {
       const bad = await examine(gpu, nonFinite.step, nonFinite.what, {
-        folder: path,
+        files,
         model,
         trainer,
         outputs: stepper.outputs,
@@ -199,8 +248,8 @@ async function train(
         stepsPerEpoch,
         progress,
       });
-      log.close();
-      log = await RunLog.open(path, step, settings, progress, logging);
+      log.conclude();
+      log = await RunLog.open(files, step, settings, progress, logging);
       synced = { step, time: performance.now() };
       continue;
     }
@@ -248,14 +297,16 @@ async function train(
   }
   guard.rest();
   progress.end();
-  log.close();
-  console.error(costText(spreadTime + log.time, (performance.now() - started.time) / 1000));
+  log.conclude();
+  progress.say(costText(spreadTime + log.time, (performance.now() - started.time) / 1000));
   await saver.finish(step);
+  await mend();
   if (guard.stop) {
+    await countLeftOut(pictures, files, progress);
     const { why, code } = guard.stop;
-    console.error(
+    progress.say(
       `stopped by ${why} after step ${step}; go on with --resume${
-        args.out ? ` --out ${path}` : ""
+        args.out ? ` --out ${shown(path)}` : ""
       }`,
     );
     return code;
@@ -267,18 +318,26 @@ async function train(
   // What it learned, beside the same model before training and the pixels themselves.
   stepper.destroy();
   feed.destroy();
-  await judge(gpu, judged);
-  nameSkipped();
-  console.log(`\nrun folder: ${path}`);
+  await judge(gpu, judged, { step, log });
+  await countLeftOut(pictures, files, progress);
+  progress.result(`\nrun folder: ${shown(path)}`);
   loader.close();
   dataset.close?.();
   return 0;
 }
 
-try {
-  Deno.exit(await main());
-} catch (error) {
-  if (!(error instanceof HatchlingError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
+/** Says and records how many files were left out in all. */
+async function countLeftOut(
+  pictures: Pictures,
+  files: SideFiles,
+  progress: Progress,
+): Promise<void> {
+  pictures.nameSkipped();
+  await recordLeftOut(files, pictures.leftOut);
+  if (pictures.leftOutText) progress.say(pictures.leftOutText);
 }
+
+await runCommand(() => {
+  const progress = new Progress(screenOf(Deno.stderr, 2));
+  return surviveStrays(progress, () => main(progress));
+});

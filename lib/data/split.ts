@@ -6,7 +6,6 @@
 
 import { HatchlingError } from "../errors.ts";
 import { DamagedPictureError, type Dataset, type Labels, type Progress } from "./dataset.ts";
-import { hashOf } from "./fingerprint.ts";
 import type { Picture } from "./image.ts";
 import { placeOf } from "./inspect.ts";
 
@@ -114,16 +113,16 @@ export function subset(
     picture: (i) => dataset.picture(at(i)),
     id: (i) => dataset.id(at(i)),
     skipped,
-    fingerprint: (some = Uint32Array.from({ length: indices.length }, (_, i) => i)) => {
-      const whole = Array.from(some, at);
-      return dataset.fingerprint?.(whole) ?? hashOf(whole.map((i) => dataset.id(i)));
-    },
     places: async (onProgress) => {
       const places = await placesOf(dataset, onProgress);
       return Float64Array.from(indices, (i) => places[i]);
     },
     close: () => dataset.close?.(),
   };
+  if (dataset.fingerprint) { // without one of the whole set there is none of a part
+    const all = Uint32Array.from({ length: indices.length }, (_, i) => i);
+    part.fingerprint = (some = all) => dataset.fingerprint!(Array.from(some, at));
+  }
   if (channels !== undefined) part.channels = channels;
   if (labels) part.labels = subsetLabels(labels, indices);
   return part;

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { HatchlingError } from "../../lib/errors.ts";
@@ -12,14 +11,14 @@ import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/e
 import { encodeSides } from "../../lib/eval/sides.ts";
 import { evaluationOptionsOf, openTest } from "../evaluate/settings.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
-import { fileError } from "../../lib/io/files.ts";
 import { type DinoModel, initialize, Parameters } from "../../lib/model/mod.ts";
 import { leaveNeighbors } from "../report/samples.ts";
+import { scoreOf } from "./best.ts";
 import type { RunExtra } from "./checkpoints.ts";
 import type { Progress } from "./progress.ts";
 import type { RunLog } from "./run_log.ts";
 import type { Saver } from "./saver.ts";
+import type { SideFiles } from "./side_files.ts";
 
 /** What is judged. */
 export interface Judged {
@@ -31,8 +30,8 @@ export interface Judged {
   model: DinoModel;
   /** The weights to judge. */
   teacher: Parameters;
-  /** Folder of the run. */
-  folder: string;
+  /** Files of the run. */
+  files: SideFiles;
   /** Where to say how far it is. */
   progress: Progress;
 }
@@ -40,9 +39,13 @@ export interface Judged {
 /** Test sets, opened once per run. */
 const tests = new WeakMap<Dataset, Promise<Dataset | undefined>>();
 
-/** Evaluates the teacher, writes evaluation.json and prints the figures as a table. */
-export async function judge(gpu: Gpu, judged: Judged): Promise<void> {
-  const { config, dataset, model, teacher, folder, progress } = judged;
+/** Evaluates the teacher after `step` steps, writes evaluation.json and prints the figures as a table. */
+export async function judge(
+  gpu: Gpu,
+  judged: Judged,
+  { step, log }: Pick<Midway, "step" | "log">,
+): Promise<void> {
+  const { config, dataset, model, teacher, files, progress } = judged;
   const initial = new Parameters(gpu, model.specs());
   initial.load(initialize(model.specs(), config.training.seed));
   const encoders = [
@@ -60,10 +63,10 @@ export async function judge(gpu: Gpu, judged: Judged): Promise<void> {
   }
   progress.end();
   initial.destroy();
-  const text = JSON.stringify(figures, null, 2) + "\n";
-  await writeFileAtomic(join(folder, "evaluation.json"), new TextEncoder().encode(text));
-  console.log(figureTable(figures));
-  await leaveNeighbors(gpu, sides[0], folder).catch((error) => {
+  await files.put("evaluation.json", JSON.stringify(figures, null, 2) + "\n");
+  await log.judged(step, figures);
+  progress.result(figureTable(figures));
+  await leaveNeighbors(gpu, sides[0], files).catch((error) => {
     progress.say(`warning: no neighbours in the report: ${error.message}`);
   });
 }
@@ -94,7 +97,7 @@ export async function judgeTeacher(
   judged: Judged,
   { step, extra, saver, log, stopped }: Midway,
 ): Promise<void> {
-  const { config, dataset, model, teacher, folder, progress } = judged;
+  const { config, dataset, model, teacher, progress } = judged;
   const options = { ...await optionsOf(judged), onNote: () => {} };
   let figures: Figure[];
   try {
@@ -110,18 +113,7 @@ export async function judgeTeacher(
     throw error;
   }
   const found = figures.map(({ metric, percent, value }) => ({ metric, percent, value }));
-  const path = join(folder, "evaluations.jsonl");
-  try {
-    await Deno.writeTextFile(path, JSON.stringify({ step, figures: found }) + "\n", {
-      append: true,
-    });
-  } catch (error) {
-    progress.say(`warning: ${fileError("write", path, error).message}`);
-  }
-  await log.judged(step, found);
-  const shares = figures.flatMap(({ metric, percent }) => {
-    return percent === undefined ? [] : [{ metric, percent }];
-  });
+  await log.judgedMidway(step, found);
   progress.say(
     `step ${step}: ${
       figures.map(({ metric, percent, value }) =>
@@ -129,13 +121,12 @@ export async function judgeTeacher(
       ).join(", ")
     }`,
   );
-  const score = shares.find(({ metric }) => metric.includes("k-NN")) ??
-    shares.find(({ metric }) => metric.startsWith("view retrieval"));
+  const score = scoreOf({ step, figures });
   if (!score) return;
   if (extra.best && extra.best.metric === score.metric && extra.best.percent >= score.percent) {
     return;
   }
-  extra.best = { ...score, step };
+  extra.best = score;
   if (config.checkpoint.save_best) await saver.best(step);
 }
 

@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { join } from "node:path";
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { type Contest, type Gpu, tune } from "../../lib/gpu/mod.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { kernelContests } from "../../lib/ops/mod.ts";
 import { kernelStorage } from "../kernel_storage.ts";
 import type { Progress } from "./progress.ts";
@@ -24,12 +22,11 @@ export interface KernelRecord {
 }
 
 /**
- * Sets the GPU's choices: those of the checkpoint, or what is kept for this machine, or what wins now. Writes
- * them to kernels.json in the run's folder.
+ * Sets the GPU's choices: those of the checkpoint, or what is kept for this machine, or what wins now. They belong
+ * in kernels.json of the run's folder.
  */
 export async function chooseKernels(
   gpu: Gpu,
-  folder: string,
   { checkpoint, measure, progress }: {
     checkpoint?: LatestCheckpoint;
     measure: boolean;
@@ -43,22 +40,25 @@ export async function chooseKernels(
     onProgress: (done, total) => progress.show(`choosing kernels: ${done} of ${total}`, !done),
   });
   progress.end();
-  for (const fault of faults) console.error(`warning: ${fault}`);
+  for (const fault of faults) progress.say(`warning: ${fault}`);
   const record: KernelRecord = {
     adapter: gpu.info.description,
     deno: Deno.version.deno,
     subgroups: gpu.subgroupSize,
     choices: Object.fromEntries(choices),
   };
-  if (before) keepChoices(record, before, contests);
+  if (before) keepChoices(record, before, contests, progress);
   gpu.choices = new Map(Object.entries(record.choices));
-  const text = JSON.stringify(record, null, 2) + "\n";
-  await writeFileAtomic(join(folder, "kernels.json"), new TextEncoder().encode(text));
   return record;
 }
 
 /** Goes on with the choices of before, and says what cannot be the same any more. */
-function keepChoices(record: KernelRecord, before: KernelRecord, contests: readonly Contest[]) {
+function keepChoices(
+  record: KernelRecord,
+  before: KernelRecord,
+  contests: readonly Contest[],
+  progress: Progress,
+) {
   const changed = (["adapter", "deno", "subgroups"] as const)
     .filter((key) => record[key] !== before[key])
     .map((key) => `${key} ${before[key]} is now ${record[key]}`);
@@ -68,7 +68,7 @@ function keepChoices(record: KernelRecord, before: KernelRecord, contests: reado
     else changed.push(`${name} was made by ${chosen}, which is not there`);
   }
   if (!changed.length) return;
-  console.error(
+  progress.say(
     `warning: the same bits as without the stop are not to be expected: ${changed.join("; ")}`,
   );
 }

@@ -3,79 +3,149 @@
  *
  * @module
  */
-import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import type { Dataset, SkippedFile } from "../../lib/data/dataset.ts";
 import { datasetFingerprint } from "../../lib/data/fingerprint.ts";
+import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { Loader } from "../../lib/data/loader.ts";
 import { openDataset } from "../../lib/data/open.ts";
-import { fileError } from "../../lib/io/files.ts";
+import { shown } from "../../lib/text.ts";
 import type { Progress } from "./progress.ts";
 import { datasetOptionsOf } from "./settings.ts";
+import type { SideFiles } from "./side_files.ts";
 
 /** Skipped files that are named one by one; skipped.jsonl holds all. */
 const NAMED = 10;
 
-/** The data set, and what names the damaged files found since it was last called. */
-export interface Pictures {
-  /** The pictures. */
-  dataset: Dataset;
-  /** Tells whether they are those of before. */
-  fingerprint: string;
-  /** Lists the files that turned out to be damaged since the last call. */
-  nameSkipped: () => void;
+/** Where files that were left out are listed. */
+const LIST = "skipped.jsonl";
+
+/** A line of skipped.jsonl. */
+export interface SkippedRow extends SkippedFile {
+  /** Whether that was found only when the picture was decoded: it is one of the data set's pictures then. */
+  late?: true;
 }
 
-/**
- * Opens the data set that a configuration names, and says what it holds. Files left out are listed in
- * skipped.jsonl of the run's folder: `{"file": …, "reason": …}` per line.
- */
-export async function openPictures(
-  config: Config,
-  folder: string,
-  progress: Progress,
-): Promise<Pictures> {
-  const dataset = await openDataset({
-    ...datasetOptionsOf(config),
-    onProgress: (done, total, doing) =>
-      progress.show(total ? `${doing}: ${done} of ${total}` : `${doing}: ${done}`),
-  });
-  const fingerprint = await datasetFingerprint(dataset);
-  progress.end();
-  const { length, name, skipped } = dataset;
-  console.error(
-    `data: ${length} pictures from ${name}` +
-      (skipped.length ? `; ${skipped.length} files skipped` : ""),
-  );
-  const list = join(folder, "skipped.jsonl");
-  const write = (files: readonly SkippedFile[], append: boolean) => {
-    try {
-      const rows = files.map((file) => JSON.stringify(file) + "\n").join("");
-      Deno.writeTextFileSync(list, rows, { append });
-    } catch (error) {
-      throw fileError("write", list, error);
+/** How many files were left out, by all starts of the run. */
+export interface LeftOut {
+  /** All of them. */
+  skipped: number;
+  /** Those among the data set's pictures: that they are damaged was found only when they were decoded. */
+  damaged: number;
+}
+
+/** The data set of a run, and the list of the files that are left out. */
+export class Pictures {
+  /** The pictures. */
+  readonly dataset: Dataset;
+  /** Tells whether they are those of before. */
+  readonly fingerprint: string;
+  readonly #progress: Progress;
+  readonly #early: number;
+  #files?: SideFiles;
+  #named = 0;
+  #seen = 0;
+  #listed = 0;
+  /** Found when decoded by an earlier start, and by this one not yet. */
+  #earlier: SkippedRow[] = [];
+
+  private constructor(dataset: Dataset, fingerprint: string, progress: Progress) {
+    this.dataset = dataset;
+    this.fingerprint = fingerprint;
+    this.#progress = progress;
+    this.#early = dataset.skipped.length;
+  }
+
+  /** Opens the data set that a configuration names, and says what it holds. Writes nothing yet. */
+  static async open(config: Config, progress: Progress): Promise<Pictures> {
+    const dataset = await openDataset({
+      ...datasetOptionsOf(config),
+      onProgress: (done, total, doing) =>
+        progress.show(total ? `${doing}: ${done} of ${total}` : `${doing}: ${done}`),
+    });
+    const fingerprint = await datasetFingerprint(dataset);
+    progress.end();
+    const { length, name, skipped } = dataset;
+    progress.say(
+      `data: ${length} pictures from ${shown(name)}` +
+        (skipped.length ? `; ${skipped.length} files skipped` : ""),
+    );
+    for (const note of sortLeftOut(skipped).notes) progress.say(`note: ${note}`);
+    const pictures = new Pictures(dataset, fingerprint, progress);
+    pictures.#name();
+    return pictures;
+  }
+
+  /**
+   * Lists the files left out in skipped.jsonl of the run, `{"file": …, "reason": …}` per line, from now on.
+   *
+   * @param before What an earlier start of the run has listed.
+   */
+  async keep(files: SideFiles, before: readonly SkippedRow[]): Promise<void> {
+    this.#files = files;
+    this.#earlier = before.filter(({ late }) => late);
+    this.#listed = 0;
+    const rows = this.#fresh();
+    for (const row of rows) this.#takesEarlier(row);
+    await files.put(LIST, textOf([...rows, ...this.#earlier]));
+  }
+
+  /** Names and lists the files that turned out to be damaged since the last call. */
+  nameSkipped(): void {
+    const { skipped } = this.dataset;
+    if (this.#seen < skipped.length) this.#name();
+    const rows = this.#files ? this.#fresh().filter((row) => !this.#takesEarlier(row)) : [];
+    if (rows.length) this.#files!.add(LIST, textOf(rows));
+  }
+
+  /** How many are left out so far. */
+  get leftOut(): LeftOut {
+    const { length } = this.dataset.skipped, earlier = this.#earlier.length;
+    return { skipped: length + earlier, damaged: length - this.#early + earlier };
+  }
+
+  /** The same in words; "" where all pictures are in use. */
+  get leftOutText(): string {
+    const { skipped, damaged } = this.leftOut;
+    if (!skipped) return "";
+    const late = damaged ? `, ${damaged} of them damaged pictures of the data set` : "";
+    const list = this.#files && `; listed in ${shown(this.#files.folder)}/${LIST}`;
+    return `left out: ${skipped} ${skipped === 1 ? "file" : "files"} in all${late}${list ?? ""}`;
+  }
+
+  /** The lines of files that were not asked for yet. */
+  #fresh(): SkippedRow[] {
+    const { skipped } = this.dataset, from = this.#listed;
+    this.#listed = skipped.length;
+    return skipped.slice(from).map(({ file, reason }, i) =>
+      from + i < this.#early ? { file, reason } : { file, reason, late: true }
+    );
+  }
+
+  /** Whether an earlier start has listed the file; its line then stands for this one. */
+  #takesEarlier({ file, late }: SkippedRow): boolean {
+    const at = late ? this.#earlier.findIndex((row) => row.file === file) : -1;
+    if (at >= 0) this.#earlier.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** What is sound and left out was told when the data set was opened. */
+  #name(): void {
+    const { skipped } = this.dataset, { damaged } = sortLeftOut(skipped);
+    const fresh = damaged.slice(this.#named, Math.max(this.#named, NAMED));
+    for (const { file, reason } of fresh) {
+      this.#progress.say(`skipped: ${shown(file)}: ${shown(reason)}`);
     }
-  };
-  write([], false);
-  let named = 0;
-  const nameSkipped = () => {
-    if (named === skipped.length) return;
-    const fresh = skipped.slice(named);
-    try {
-      write(fresh, true);
-    } catch (error) {
-      progress.say(`warning: ${(error as Error).message}; training goes on`);
+    if (this.#named <= NAMED && damaged.length > NAMED) {
+      const more = `skipped: ${damaged.length - NAMED} more`;
+      this.#progress.say(this.#files ? `${more}; all are listed in ${LIST}` : more);
     }
-    for (const { file, reason } of fresh.slice(0, Math.max(0, NAMED - named))) {
-      progress.say(`skipped: ${file}: ${reason}`);
-    }
-    if (named <= NAMED && skipped.length > NAMED) {
-      progress.say(`skipped: ${skipped.length - NAMED} more; all are listed in ${list}`);
-    }
-    named = skipped.length;
-  };
-  nameSkipped();
-  return { dataset, fingerprint, nameSkipped };
+    [this.#named, this.#seen] = [damaged.length, skipped.length];
+  }
+}
+
+function textOf(rows: readonly SkippedRow[]): string {
+  return rows.map((row) => JSON.stringify(row) + "\n").join("");
 }
 
 /** The batches of a data set. */

@@ -1,46 +1,17 @@
 /**
- * The folder of a run: where it is, and what may be in it already.
+ * The folder of a run: where it is, what may be in it already, and when it may change.
  *
  * @module
  */
-import { basename, join } from "node:path";
-import { type Config, configDefaults } from "../../lib/config.ts";
-import type { MetricLine } from "../../lib/diagnosis.ts";
+import { basename, dirname, join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
-import {
-  type LatestCheckpoint,
-  latestCheckpoint,
-  listCheckpoints,
-  removeTemporaries,
-} from "../../lib/io/checkpoint.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
+import { type LatestCheckpoint, latestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { fileError } from "../../lib/io/files.ts";
-import { lockFolder } from "./run_lock.ts";
-
-/** Keys that may differ when a run goes on: they change neither weights nor data. */
-const FREE = [
-  "training.max_steps",
-  "training.on_non_finite",
-  "training.max_skipped_steps",
-  "checkpoint.",
-  "logging.",
-  "evaluation.",
-  "data.num_workers",
-  "data.cache_bytes",
-  "device.",
-];
-
-/** Files that a run writes beside its checkpoints; any of them says that a folder holds a run. */
-const OWN =
-  /^(run\.json|(metrics|skipped|evaluations)\.jsonl|(teacher|student|best)\.safetensors|evaluation\.json|events\.out\.tfevents\..+)$/;
-
-/** A run's folder, with the checkpoint to go on from. */
-export interface RunFolder {
-  /** Its path. */
-  path: string;
-  /** The newest sound checkpoint, when the run goes on. */
-  checkpoint?: LatestCheckpoint;
-}
+import { shown } from "../../lib/text.ts";
+import { say } from "../shared/terminal.ts";
+import { asideOf, dropAside, putBack, recover, setAside } from "./replace.ts";
+import { checkPlaces, markOf, removeTorn, runFiles } from "../shared/run/written.ts";
+import { type FolderLock, lockFolder } from "./run_lock.ts";
 
 /** What the command line says of the folder. */
 export interface FolderOptions {
@@ -48,78 +19,218 @@ export interface FolderOptions {
   out?: string;
   /** Go on with the run in it. */
   resume?: boolean;
-  /** Delete the run in it. */
+  /** Put a new run in the place of the one in it. */
   overwrite?: boolean;
 }
 
 /**
- * Finds the folder and takes it for this process: `out`, or runs/<config>-<time>; with `resume` the newest run
- * of that config.
- *
- * @throws {HatchlingError} When there is nothing to resume, another process has the folder, or a new run would
- * mix with an old one.
+ * A run's folder, which belongs to this process. Nothing in it changes until the run begins: a run that is refused
+ * before leaves nothing behind. A run that takes another one's place does so for good with its first checkpoint.
  */
-export async function openRunFolder(
-  configPath: string,
-  { out, resume, overwrite }: FolderOptions,
-): Promise<RunFolder> {
-  const name = basename(configPath).replace(/\.ya?ml$/i, "");
-  if (resume) {
-    const path = out ?? await newestRun(name);
-    if (!(await ownFiles(path)).length) {
-      throw new HatchlingError(
-        `Expected a run to go on with but found none in ${path}: leave out --resume to start anew`,
-      );
+export class RunFolder {
+  /** Its path. */
+  readonly path: string;
+  /** The newest sound checkpoint, when the run goes on. */
+  checkpoint?: LatestCheckpoint;
+  readonly #lock: FolderLock;
+  readonly #made: readonly string[];
+  readonly #replaces: boolean;
+  #begun = false;
+  #pending = false; // the run that is replaced can still come back
+
+  private constructor(
+    path: string,
+    { lock, made = [], replaces = false, checkpoint }: {
+      lock: FolderLock;
+      made?: readonly string[];
+      replaces?: boolean;
+      checkpoint?: LatestCheckpoint;
+    },
+  ) {
+    this.path = path;
+    this.checkpoint = checkpoint;
+    this.#lock = lock;
+    this.#made = made;
+    this.#replaces = replaces;
+  }
+
+  /**
+   * Finds the folder and takes it for this process: `out`, or runs/<config>-<time>; with `resume` the newest run
+   * of that config.
+   *
+   * @throws {HatchlingError} When there is nothing to resume, another process has the folder, or a new run would
+   * mix with an old one, or with files of somebody else.
+   */
+  static async open(
+    configPath: string,
+    { out, resume, overwrite }: FolderOptions,
+  ): Promise<RunFolder> {
+    const name = basename(configPath).replace(/\.ya?ml$/i, "");
+    if (resume) {
+      const path = out ?? await newestRun(name);
+      const lock = await isThere(path) ? await lockFolder(path) : undefined;
+      return await orLeave(lock, [], async () => {
+        if (lock) await recovered(path);
+        if (!lock || !await markOf(path)) {
+          throw new HatchlingError(
+            `Expected a run to go on with but found none in ${
+              shown(path)
+            }: leave out --resume to start anew`,
+          );
+        }
+        await checkPlaces(path);
+        return new RunFolder(path, { lock, checkpoint: await newestCheckpoint(path) });
+      });
     }
-    await lockFolder(path);
-    await removeTemporaries(path);
-    return { path, checkpoint: await newestCheckpoint(path) };
-  }
-  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-  const path = out ?? join("runs", `${name}-${time}`);
-  await Deno.mkdir(path, { recursive: true }).catch((error) => {
-    throw fileError("create", path, error);
-  });
-  await lockFolder(path);
-  const files = await ownFiles(path);
-  if (files.length && !overwrite) {
-    throw new HatchlingError(
-      `Expected a folder without a run but ${path} holds ${
-        files[0]
-      }: add --resume to go on, --overwrite to ` +
-        "delete that run, or choose another --out",
-    );
-  }
-  for (const file of files) {
-    await Deno.remove(join(path, file)).catch((error) => {
-      throw fileError("delete", join(path, file), error);
+    const [path, made] = out === undefined ? await newFolder(name) : [out, await makeFolder(out)];
+    const lock = await lockFolder(path);
+    return await orLeave(lock, made, async () => {
+      await recovered(path);
+      const mark = await markOf(path), [other] = await runFiles(path);
+      if (mark ? !overwrite : other) {
+        throw new HatchlingError(
+          `Expected a folder without a run but ${shown(path)} holds ${shown(mark ?? other)}` +
+            (mark
+              ? ": add --resume to go on, --overwrite to delete that run, or choose another --out"
+              : ", which a run would write over: move it away, or choose another --out"),
+        );
+      }
+      await checkPlaces(path);
+      return new RunFolder(path, { lock, made, replaces: mark !== undefined });
     });
   }
-  return { path };
+
+  /** Whether the folder holds what this run has written, and no other run waits to come back. */
+  get isOurs(): boolean {
+    return this.#begun && !this.#pending;
+  }
+
+  /** All that can be checked is checked: from now on the folder changes. The run that is replaced is set aside. */
+  async begin(): Promise<void> {
+    if (this.#begun) return;
+    await removeTorn(this.path);
+    if (this.#replaces) {
+      await setAside(this.path);
+      this.#pending = true;
+    }
+    this.#begun = true;
+  }
+
+  /** The run has a checkpoint, so it can be gone on with: the run that was set aside goes. */
+  async saved(): Promise<void> {
+    if (!this.#pending) return;
+    this.#pending = false;
+    try {
+      await dropAside(this.path);
+    } catch (error) {
+      say(
+        `warning: ${
+          (error as Error).message
+        }: what is left of the run before stays until the next start`,
+      );
+    }
+  }
+
+  /** Where a file of the folder is now: those of a run that is being replaced are set aside. */
+  async where(path: string): Promise<string> {
+    if (!this.#pending) return path;
+    const [at, above, here] = await Promise.all([path, dirname(path), this.path].map(realPath));
+    if (here === undefined) return path;
+    if (at === here) return asideOf(this.path);
+    return above === here ? join(asideOf(this.path), basename(path)) : path;
+  }
+
+  /** Looks for the checkpoint that the run, after trouble, goes on from: its own. */
+  async refresh(): Promise<void> {
+    if (this.isOurs) this.checkpoint = await newestCheckpoint(this.path);
+  }
+
+  /**
+   * Leaves the folder. Of a run that did not begin nothing stays; where it took the place of another and has made no
+   * checkpoint, that one comes back.
+   */
+  async leave(): Promise<void> {
+    if (this.#pending) {
+      this.#pending = false;
+      await putBack(this.path);
+      say(`note: the run in ${shown(this.path)} is as it was: the new one has made no checkpoint`);
+    }
+    if (!this.#begun) await leave(this.#lock, this.#made);
+  }
 }
 
 /** The newest sound checkpoint; undefined for a run that was stopped before its first. */
-export async function newestCheckpoint(path: string): Promise<LatestCheckpoint | undefined> {
+async function newestCheckpoint(path: string): Promise<LatestCheckpoint | undefined> {
   const checkpoint = await latestCheckpoint(path);
   for (const message of checkpoint?.skipped ?? []) {
-    console.error(`warning: ${message}; the one before it is used`);
+    say(`warning: ${message}; the one before it is used`);
   }
   if (!checkpoint) {
-    console.error(`note: ${path} holds no checkpoint yet: the run starts from its beginning`);
+    say(`note: ${shown(path)} holds no checkpoint yet: the run starts from its beginning`);
   }
   return checkpoint ?? undefined;
 }
 
-/** Names of the files in a folder that a run wrote. */
-async function ownFiles(path: string): Promise<string[]> {
-  const names: string[] = [];
+/** Ends what a start that was killed has left half done. */
+async function recovered(path: string): Promise<void> {
+  if (await recover(path) !== "old") return;
+  say(
+    `note: the run in ${
+      shown(path)
+    } is as it was: the one that was to take its place was killed before its first ` +
+      "checkpoint",
+  );
+}
+
+/** Does what may be refused, and leaves nothing behind then. */
+async function orLeave<T>(
+  lock: FolderLock | undefined,
+  made: readonly string[],
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    for await (const { name } of Deno.readDir(path)) if (OWN.test(name)) names.push(name);
+    return await work();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw fileError("list", path, error);
+    if (lock) await leave(lock, made);
+    throw error;
   }
-  const checkpoints = await listCheckpoints(path);
-  return [...checkpoints.map((file) => basename(file.path)), ...names.sort()];
+}
+
+/** Gives a folder back, and removes what was made of it, unless somebody has put something there. */
+async function leave(lock: FolderLock, made: readonly string[]): Promise<void> {
+  await lock.release();
+  for (const folder of made) {
+    const isGone = await Deno.remove(folder).then(() => true, () => false);
+    if (!isGone) return;
+  }
+}
+
+/** A new folder in runs/, however many start in the same second, and what was made for it, the lowest first. */
+async function newFolder(name: string): Promise<[path: string, made: string[]]> {
+  const made = await makeFolder("runs");
+  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  for (let n = 1;; n++) {
+    const path = join("runs", `${name}-${time}${n > 1 ? `-${n}` : ""}`);
+    try {
+      await Deno.mkdir(path);
+      return [path, [path, ...made]];
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw fileError("create", path, error);
+    }
+  }
+}
+
+/** Makes a folder and those above it; returns the new ones, the lowest first. */
+async function makeFolder(path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let at = path; !await isThere(at); at = dirname(at)) {
+    missing.push(at);
+    if (dirname(at) === at) break;
+  }
+  await Deno.mkdir(path, { recursive: true }).catch((error) => {
+    throw fileError("create", path, error);
+  });
+  return missing;
 }
 
 /** The newest run of a config. */
@@ -135,93 +246,22 @@ async function newestRun(name: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw fileError("list", "runs", error);
   }
-  for (const run of runs.sort().reverse()) {
-    if ((await ownFiles(join("runs", run))).length) return join("runs", run);
+  const { compare } = new Intl.Collator("en", { numeric: true }); // the tenth of one second after the second
+  for (const run of runs.sort(compare).reverse()) {
+    const path = join("runs", run);
+    if (await markOf(path) || await isThere(asideOf(path))) return path;
   }
   throw new HatchlingError(
-    `Expected a run of ${name} to resume but found none in runs/: leave out --resume to start anew, or name its folder with --out`,
+    `Expected a run of ${
+      shown(name)
+    } to resume but found none in runs/: leave out --resume to start anew, or name its folder with --out`,
   );
 }
 
-/** The run's metrics.jsonl, open for appending, with the lines that it holds. */
-export interface Metrics {
-  /** Where to append. */
-  file: Deno.FsFile;
-  /** The lines so far. */
-  lines: MetricLine[];
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
 
-/**
- * Opens the run's metrics.jsonl for appending. An interrupted run may have logged steps after its last
- * checkpoint, which will be logged again, or a number that was not finite, after which it now goes on: only
- * whole lines up to `step` are kept.
- */
-export async function openMetrics(folder: string, step: number): Promise<Metrics> {
-  const path = join(folder, "metrics.jsonl");
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw fileError("read", path, error);
-  });
-  const lines: MetricLine[] = [];
-  const kept = text.split("\n").filter((row) => {
-    try {
-      const line: MetricLine = JSON.parse(row);
-      if (!(line.step <= step) || line.non_finite !== undefined) return false;
-      return lines.push(line);
-    } catch {
-      return false;
-    }
-  });
-  await writeFileAtomic(path, new TextEncoder().encode(kept.map((row) => row + "\n").join("")));
-  return { file: await Deno.open(path, { append: true }), lines };
-}
-
-/**
- * Refuses to go on under another configuration.
- *
- * @param extend Allows more epochs: the schedules then stretch over all of them.
- * @throws {HatchlingError} Listing every key that changed what is trained.
- */
-export function checkSameConfig(config: Config, before: unknown, extend = false): void {
-  const now = flatten(config);
-  const then = flatten(withDefaults(before, configDefaults()));
-  const longer = (key: string) =>
-    extend && key === "training.num_epochs" && Number(now.get(key)) > Number(then.get(key));
-  const changed = [...new Set([...now.keys(), ...then.keys()])].filter((key) =>
-    now.get(key) !== then.get(key) && !FREE.some((free) => key.startsWith(free)) && !longer(key)
-  );
-  if (!changed.length) return;
-  const value = (found?: string) => found ?? "nothing";
-  throw new HatchlingError(
-    "Expected the configuration that the run started with but found\n" +
-      changed.map((key) => `  ${key}: ${value(now.get(key))} instead of ${value(then.get(key))}`)
-        .join("\n") +
-      "\nUndo the change, or leave out --resume to start a new run" +
-      (changed.includes("training.num_epochs") ? "; --extend allows more epochs" : ""),
-  );
-}
-
-/** Keys that are newer than the run had what is now their default. */
-function withDefaults(value: unknown, defaults: unknown): unknown {
-  if (!isObject(value) || !isObject(defaults)) return value;
-  const kept = { ...defaults, ...value };
-  for (const key in value) kept[key] = withDefaults(value[key], defaults[key]);
-  return kept;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function flatten(
-  value: unknown,
-  prefix = "",
-  out = new Map<string, string>(),
-): Map<string, string> {
-  if (isObject(value)) {
-    for (const [key, inner] of Object.entries(value)) {
-      flatten(inner, prefix ? `${prefix}.${key}` : key, out);
-    }
-  } else out.set(prefix, JSON.stringify(value));
-  return out;
+async function realPath(path: string): Promise<string | undefined> {
+  return await Deno.realPath(path).catch(() => undefined);
 }

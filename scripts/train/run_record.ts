@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
+import type { LeftOut } from "./pictures.ts";
+import type { SideFiles } from "./side_files.ts";
 
 /** The code that runs. */
 export interface CodeVersion {
@@ -37,7 +38,17 @@ export interface RunPart {
   /** The GPU: name, maker, and the limits that decide what fits. */
   adapter: Record<string, unknown>;
   /** The pictures. */
-  data: Record<string, unknown>;
+  data: RunPictures;
+}
+
+/** The pictures of a run. */
+export interface RunPictures extends Partial<LeftOut> {
+  /** Name of the data set. */
+  name: string;
+  /** Number of pictures by their headers: steps and epochs count these, the damaged ones among them too. */
+  pictures: number;
+  /** Names and sizes. */
+  fingerprint: string;
 }
 
 /** Version and commit of the code that runs. */
@@ -64,13 +75,14 @@ async function gitCommit(git: string): Promise<string | undefined> {
 
 /** Adds this start to run.json. */
 export async function recordPart(
-  folder: string,
-  { step, gpu, code, dataset, fingerprint }: {
+  files: SideFiles,
+  { step, gpu, code, dataset, fingerprint, leftOut }: {
     step: number;
     gpu: Gpu;
     code: CodeVersion;
     dataset: Dataset;
     fingerprint: string;
+    leftOut: LeftOut;
   },
 ): Promise<void> {
   const { vendor, architecture, device, description } = gpu.info;
@@ -92,15 +104,33 @@ export async function recordPart(
       software: gpu.isSoftware,
       limits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup },
     },
-    data: { name: dataset.name, pictures: dataset.length, fingerprint },
+    data: { name: dataset.name, pictures: dataset.length, fingerprint, ...leftOut },
   };
-  const path = join(folder, "run.json");
-  let parts: RunPart[] = [];
-  try {
-    parts = JSON.parse(await Deno.readTextFile(path)).parts ?? [];
-  } catch {
-    // the first start, or a file that somebody spoiled: it is only for people
-  }
-  const text = JSON.stringify({ parts: [...parts, part] }, null, 2) + "\n";
-  await writeFileAtomic(path, new TextEncoder().encode(text));
+  await editParts(files, (parts) => [...parts, part]);
+}
+
+/** Puts into run.json how many files were left out in the end. */
+export async function recordLeftOut(files: SideFiles, leftOut: LeftOut): Promise<void> {
+  await editParts(files, (parts) => {
+    const last = parts.at(-1);
+    return last?.data
+      ? [...parts.slice(0, -1), { ...last, data: { ...last.data, ...leftOut } }]
+      : parts;
+  });
+}
+
+async function editParts(
+  files: SideFiles,
+  edit: (parts: readonly RunPart[]) => readonly RunPart[],
+): Promise<void> {
+  await files.edit("run.json", (text) => {
+    let parts: RunPart[] = [];
+    try {
+      const found = JSON.parse(text).parts;
+      if (Array.isArray(found)) parts = found;
+    } catch {
+      // the first start, or a file that somebody spoiled: it is only for people
+    }
+    return JSON.stringify({ parts: edit(parts) }, null, 2) + "\n";
+  });
 }

@@ -3,9 +3,13 @@
  *
  * @module
  */
+import { dirname, isAbsolute, join, relative } from "node:path";
 import { type Config, configDefaults } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
+import type { CheckpointState } from "../../lib/io/checkpoint.ts";
 import { shown } from "../../lib/text.ts";
+import { say } from "../shared/terminal.ts";
+import type { Pictures, SkippedRow } from "./pictures.ts";
 
 /** Keys that may differ when a run goes on: they change neither weights nor data. */
 const FREE = [
@@ -64,10 +68,60 @@ export function checkSameConfig(
   );
 }
 
-/** Where the pictures of a run were, if they are elsewhere now. */
-export function movedFrom(config: Config, before: unknown): string | undefined {
-  const { path } = (before as Partial<Config> | undefined)?.data ?? {};
-  return typeof path === "string" && path !== config.data.path ? path : undefined;
+/**
+ * Refuses to go on with other pictures.
+ *
+ * @throws {HatchlingError} When their names and sizes are others.
+ */
+export function checkSamePictures(
+  before: Pick<CheckpointState, "extra">,
+  { fingerprint }: Pick<Pictures, "fingerprint">,
+): void {
+  const then = before.extra?.data;
+  if (then === undefined || then === fingerprint) return;
+  throw new HatchlingError(
+    "Expected the pictures that the run started with but files were added, removed or changed since: every " +
+      "picture's place in the order would be another one. Put them back, or start a new run from this one's " +
+      "weights with --weights",
+  );
+}
+
+/** What is known of the pictures of earlier starts. */
+export interface Earlier {
+  /** Whether they lie elsewhere now. */
+  moved: boolean;
+  /** Files that were left out, where they lie now. */
+  rows: readonly SkippedRow[];
+}
+
+/** Recognises pictures that lie elsewhere by the names and sizes of their files, and says so. */
+export function earlierPictures(
+  { dataset, fingerprint }: Pick<Pictures, "dataset" | "fingerprint">,
+  { config, before, rows }: {
+    config: Config;
+    before?: Pick<CheckpointState, "config" | "extra">;
+    rows: readonly SkippedRow[];
+  },
+): Earlier {
+  const { path: from } = (before?.config as Partial<Config> | undefined)?.data ?? {};
+  const { path: to } = config.data;
+  // Without a fingerprint of its own only names are known of a data set.
+  const same = dataset.fingerprint && before?.extra?.data === fingerprint;
+  if (!same || typeof from !== "string" || to === null || from === to) {
+    return { moved: false, rows };
+  }
+  say(`note: the pictures of ${shown(from)} are in ${shown(to)} now: names and sizes are the same`);
+  const places = [[from, to], [dirname(from), dirname(to)]]; // of a folder, of a list
+  const moved = (file: string) => {
+    const place = places.find(([old]) => isWithin(file, old));
+    return place ? join(place[1], relative(place[0], file)) : file;
+  };
+  return { moved: true, rows: rows.map((row) => ({ ...row, file: moved(row.file) })) };
+}
+
+function isWithin(file: string, folder: string): boolean {
+  const path = relative(folder, file);
+  return path !== "" && !path.startsWith("..") && !isAbsolute(path);
 }
 
 /** Keys that are newer than the run had what is now their default. */

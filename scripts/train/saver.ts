@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { Trainer } from "../../lib/train_step.ts";
+import { BEST } from "./best.ts";
 import { type RunExtra, saveTrainer } from "./checkpoints.ts";
 import type { Progress } from "./progress.ts";
 
@@ -18,18 +19,23 @@ export class Saver {
   readonly #stepsPerEpoch: number;
   readonly #extra: RunExtra;
   readonly #progress: Progress;
+  readonly #onSaved: () => Promise<void>;
   #last: number;
 
-  /** Saves a trainer's state in a folder; `last` is the step that is saved already, or −1. */
+  /**
+   * Saves a trainer's state in a folder; `last` is the step that is saved already, or −1; `onSaved` is called when
+   * there is a checkpoint to go on from.
+   */
   constructor(
     folder: string,
     trainer: Trainer,
-    { config, stepsPerEpoch, extra, progress, last }: {
+    { config, stepsPerEpoch, extra, progress, last, onSaved = () => Promise.resolve() }: {
       config: Config;
       stepsPerEpoch: number;
       extra: RunExtra;
       progress: Progress;
       last: number;
+      onSaved?: () => Promise<void>;
     },
   ) {
     this.#folder = folder;
@@ -39,6 +45,7 @@ export class Saver {
     this.#extra = extra;
     this.#progress = progress;
     this.#last = last;
+    this.#onSaved = onSaved;
   }
 
   /** Whether the configuration asks for a checkpoint after so many steps. */
@@ -70,11 +77,12 @@ export class Saver {
     if (this.#last === step) return;
     await saveTrainer(this.#folder, this.#trainer, this.#state(step));
     this.#last = step;
+    await this.#onSaved();
   }
 
   /** Saves the state as the best so far, in best.safetensors; says so where it cannot. */
   async best(step: number): Promise<void> {
-    const path = join(this.#folder, "best.safetensors");
+    const path = join(this.#folder, BEST);
     try {
       await saveTrainer(this.#folder, this.#trainer, { ...this.#state(step), path });
     } catch (error) {

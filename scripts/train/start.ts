@@ -3,22 +3,23 @@
  *
  * @module
  */
-import { join } from "node:path";
-import { HatchlingError } from "../../lib/errors.ts";
-import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { readWeights } from "../../lib/io/weights.ts";
 import { type DinoModel, initialize } from "../../lib/model/mod.ts";
 import type { Trainer } from "../../lib/train_step.ts";
+import { shown } from "../../lib/text.ts";
+import { say } from "../shared/terminal.ts";
+import { firstSound, weightFiles } from "../shared/weight_files.ts";
 import type { Arguments } from "./arguments.ts";
 import { restoreTrainer, type RunExtra } from "./checkpoints.ts";
+import type { RunFolder } from "./run_folder.ts";
 import type { CodeVersion } from "./run_record.ts";
 
 /** What decides it. */
 export interface Beginning {
-  /** The checkpoint to go on from. */
-  checkpoint?: LatestCheckpoint;
   /** The command line. */
   args: Arguments;
+  /** The run's folder. */
+  folder: RunFolder;
   /** What a run knows besides its weights; what the checkpoint knows of it is put in. */
   extra: RunExtra;
 }
@@ -27,61 +28,57 @@ export interface Beginning {
  * Fills a trainer.
  *
  * @returns The steps that are done.
- * @throws {HatchlingError} When the pictures are no longer those of the checkpoint, or weights do not fit.
+ * @throws {HatchlingError} When weights do not fit.
  */
 export async function startState(
   trainer: Trainer,
   model: DinoModel,
-  { checkpoint, args, extra }: Beginning,
+  { folder, args, extra }: Beginning,
 ): Promise<number> {
-  if (checkpoint) {
-    const { state, step, path } = checkpoint;
+  if (folder.checkpoint) {
+    const { state, step, path } = folder.checkpoint;
     const before = state.extra as Partial<RunExtra> | undefined;
-    checkSamePictures(before?.data, extra.data);
     noteOtherCode(before?.code, extra.code);
     restoreTrainer(trainer, state);
     extra.skippedSteps = [...before?.skippedSteps ?? []];
     extra.best = before?.best;
-    console.error(`resuming after step ${step}, from ${path}`);
+    say(`resuming after step ${step}, from ${shown(path)}`);
     return step;
   }
   const random = initialize(model.specs(), args.config.training.seed);
   if (!args.weights) trainer.load(random);
   else {
-    const path = await weightsFile(args.weights);
-    const { weights, missing, unused } = await readWeights(path, model.specs());
+    const { path, weights, missing, unused } = await givenWeights(
+      await folder.where(args.weights),
+      model,
+    );
     trainer.load(new Map([...random, ...weights]));
-    console.error(
-      `starting from ${weights.size} tensors of ${path}` +
+    const names = unused.slice(0, 4).map((name) => shown(name.slice(0, 60)));
+    say(
+      `starting from ${weights.size} tensors of ${shown(path)}` +
         (missing.length ? "; it holds no head: the head starts at random" : "") +
         (unused.length
-          ? `; not used: ${unused.slice(0, 4).join(", ")}${unused.length > 4 ? ", …" : ""}`
+          ? `; not used: ${names.join(", ")}${unused.length > names.length ? ", …" : ""}`
           : ""),
     );
   }
   return 0;
 }
 
-/** A file as it is; of a run's folder the teacher. */
-async function weightsFile(path: string): Promise<string> {
+/** Weights of a file; of a run's folder those of its teacher, as sound as they are to be had. */
+async function givenWeights(path: string, model: DinoModel) {
   const isFolder = (await Deno.stat(path).catch(() => undefined))?.isDirectory;
-  return isFolder ? join(path, "teacher.safetensors") : path;
-}
-
-function checkSamePictures(before: string | undefined, now: string | undefined): void {
-  if (before === undefined || before === now) return;
-  throw new HatchlingError(
-    "Expected the pictures that the run started with but files were added, removed or changed since: every " +
-      "picture's place in the order would be another one. Put them back, or start a new run from this one's " +
-      "weights with --weights",
-  );
+  const files = isFolder ? await weightFiles(path, "teacher") : [path];
+  return await firstSound(files, async (path) => {
+    return { path, ...await readWeights(path, model.specs()) };
+  });
 }
 
 function noteOtherCode(before: CodeVersion | undefined, now: CodeVersion): void {
   const name = ({ version, commit }: CodeVersion) =>
     commit ? `${version} (${commit.slice(0, 10)})` : version;
   if (!before || name(before) === name(now)) return;
-  console.error(
+  say(
     `warning: version ${name(before)} wrote the checkpoint and ${
       name(now)
     } goes on: the same bits as without ` +

@@ -4,9 +4,12 @@
  * @module
  */
 import { DeviceError } from "../../lib/errors.ts";
+import { shown } from "../../lib/text.ts";
 import { bytes } from "../data/words.ts";
 import type { Guard } from "./guard.ts";
 import type { Progress } from "./progress.ts";
+import type { RunFolder } from "./run_folder.ts";
+import type { SideFiles } from "./side_files.ts";
 
 /**
  * Waits for a run, then makes its report: also of one that was stopped, or ended with an error. Trouble with the
@@ -14,18 +17,25 @@ import type { Progress } from "./progress.ts";
  */
 export async function withReport(
   run: Promise<number>,
-  { folder, guard, progress }: { folder: string; guard: Guard; progress: Progress },
+  { folder, files, guard, progress }: {
+    folder: Pick<RunFolder, "isOurs">;
+    files: SideFiles;
+    guard: Guard;
+    progress: Progress;
+  },
 ): Promise<number> {
   const report = async () => {
     guard.saved(); // all that counts is: a signal need not wait for the report
     progress.end();
+    await files.close();
+    if (!folder.isOurs) return; // it has not begun, or the run before comes back
     try {
       // Imported here, so that packages that are missing cost no more than the report.
       const { makeReport } = await import("../report/make.ts");
-      const { path, bytes: size } = await makeReport(folder, { running: false });
-      console.log(`report: ${path} (${bytes(size)})`);
+      const { path, bytes: size } = await makeReport(files.folder, { running: false });
+      progress.result(`report: ${shown(path)} (${bytes(size)})`);
     } catch (error) {
-      console.error(`warning: no report: ${(error as Error).message}`);
+      progress.say(`warning: no report: ${(error as Error).message}`);
     }
   };
   try {

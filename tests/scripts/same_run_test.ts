@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { configDefaults } from "../../lib/config.ts";
-import { checkSameConfig } from "../../scripts/train/run_folder.ts";
+import { checkSameConfig } from "../../scripts/train/same_run.ts";
 
 Deno.test("checkSameConfig() takes keys that are newer than the run at their defaults", () => {
   const then = JSON.parse(JSON.stringify(configDefaults()));

@@ -1,0 +1,93 @@
+/**
+ * best.safetensors, checked where a run goes on and where it ends.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { HatchlingError } from "../../lib/errors.ts";
+import { writeFileAtomic } from "../../lib/io/atomic.ts";
+import { checkpointName, loadCheckpoint } from "../../lib/io/checkpoint.ts";
+import { readFile } from "../../lib/io/files.ts";
+import type { RunExtra } from "./checkpoints.ts";
+
+/** Its name. */
+export const BEST = "best.safetensors";
+
+/** A figure by which states of a run are compared. */
+export type Score = NonNullable<RunExtra["best"]>;
+
+/** An evaluation while the run trained. */
+interface Evaluation {
+  step: number;
+  figures: { metric: string; percent?: number }[];
+}
+
+/** The figure that decides which state is the best: k-NN, without labels view retrieval. */
+export function scoreOf({ step, figures }: Evaluation): Score | undefined {
+  const shares = figures.flatMap(({ metric, percent }) => {
+    return typeof percent === "number" ? [{ metric, percent }] : [];
+  });
+  const score = shares.find(({ metric }) => metric.includes("k-NN")) ??
+    shares.find(({ metric }) => metric.startsWith("view retrieval"));
+  return score && { ...score, step };
+}
+
+/**
+ * Checks every byte of the best state. One that is damaged or missing is said, and the best of the checkpoints that
+ * are left takes its place; where none of them was evaluated, the next evaluation is the best so far.
+ *
+ * @param best What is known of the best state; nothing is done without it.
+ * @param upTo Evaluations of later steps do not count.
+ * @returns What is the best now.
+ */
+export async function mendBest(
+  folder: string,
+  best: Score | undefined,
+  { upTo, say }: { upTo: number; say: (message: string) => void },
+): Promise<Score | undefined> {
+  if (!best) return undefined;
+  const path = join(folder, BEST);
+  const fault = await faultOf(path);
+  if (!fault) return best;
+  for (const score of await ranking(folder, best.metric, upTo)) {
+    const other = join(folder, checkpointName(score.step));
+    if (await faultOf(other)) continue;
+    try {
+      await writeFileAtomic(path, await readFile(other));
+    } catch (error) {
+      if (!(error instanceof HatchlingError)) throw error;
+      say(`warning: ${fault}; ${error.message}`);
+      return undefined;
+    }
+    const same = score.step === best.step ? "the same" : `${score.percent.toFixed(1)} %`;
+    say(`warning: ${fault}; the checkpoint of step ${score.step} takes its place (${same})`);
+    return score;
+  }
+  say(`warning: ${fault}; no checkpoint that was evaluated is left to take its place`);
+  return undefined;
+}
+
+/** What is wrong with a checkpoint. */
+async function faultOf(path: string): Promise<string | undefined> {
+  try {
+    await loadCheckpoint(path);
+  } catch (error) {
+    if (!(error instanceof HatchlingError)) throw error;
+    return error.message;
+  }
+}
+
+/** Evaluated states, the best first; of equal ones the earlier, as while training. */
+async function ranking(folder: string, metric: string, upTo: number): Promise<Score[]> {
+  const bytes = await readFile(join(folder, "evaluations.jsonl")).catch(() => new Uint8Array());
+  const scores = new Map<number, Score>();
+  for (const row of new TextDecoder().decode(bytes).split("\n")) {
+    try {
+      const score = scoreOf(JSON.parse(row));
+      if (score && score.metric === metric && score.step <= upTo) scores.set(score.step, score);
+    } catch {
+      // a line that is damaged
+    }
+  }
+  return [...scores.values()].sort((a, b) => b.percent - a.percent || a.step - b.step);
+}
