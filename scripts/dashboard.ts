@@ -4,11 +4,11 @@
  * @module
  */
 import { Command } from "commander";
-import { HatchlingError } from "../lib/errors.ts";
 import { addressOf, isLoopback, LOOPBACK } from "./dashboard/address.ts";
 import { Runs } from "./dashboard/runs.ts";
 import { Dashboard } from "./dashboard/server.ts";
 import { newToken } from "./dashboard/token.ts";
+import { print, runCommand, say } from "./shared/terminal.ts";
 
 const command = new Command("dashboard")
   .description(
@@ -23,22 +23,18 @@ const command = new Command("dashboard")
   )
   .parse(["deno", "dashboard", ...Deno.args]);
 
-try {
+await runCommand(async () => {
   const { port, host } = command.opts<{ port?: string; host?: string }>();
   const address = addressOf(port, host);
   const runs = new Runs(command.args.length ? command.args : ["runs"]);
   await runs.check();
   const token = newToken(Deno.env.get("HATCHLING_DASHBOARD_TOKEN"));
-  const url = new Dashboard({ runs, token }).listen(address);
-  console.log(`dashboard: ${url}`);
+  print(`dashboard: ${await new Dashboard({ runs, token }).listen(address)}`);
   if (!isLoopback(address.host)) {
-    console.error(
+    say(
       `warning: whoever reaches ${address.host} on the network and knows that URL sees these runs; ` +
         "it is not encrypted",
     );
   }
-} catch (error) {
-  if (!(error instanceof HatchlingError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+  await new Promise(() => {}); // until Ctrl-C
+});

@@ -26,6 +26,9 @@ export interface Drawn {
 /** Results that are kept: one for each of a few pages. */
 const KEPT = 4;
 
+/** Runs over each other: more cannot be told apart. */
+const MOST = 32;
+
 /** Charts of runs, drawn again only when a run has changed. */
 export class Charts {
   readonly #runs: Runs;
@@ -38,7 +41,7 @@ export class Charts {
 
   /** The charts of some runs by their ids, coloured in this order. */
   of(ids: readonly string[]): { charts: Drawn[] } {
-    const entries = [...new Set(ids)].flatMap((id) => this.#runs.get(id) ?? []);
+    const entries = [...new Set(ids)].slice(0, MOST).flatMap((id) => this.#runs.get(id) ?? []);
     const key = JSON.stringify(entries.map(({ id, version }) => [id, version]));
     const known = this.#known.get(key);
     if (known) return known;

@@ -4,19 +4,13 @@ const token = new URLSearchParams(location.search).get("token") ?? "";
 const headers = { "x-hatchling-token": token };
 const COLORS = []; // the palette, which the server puts in
 const SILENCE_MS = 15_000;
-const $ = (id) => document.getElementById(id);
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const FEW = 10; // runs that the list shows before somebody asks for all
 
 let runs = []; // as the server told last
+let troubles = []; // of the folders
 let chosen; // ids; undefined until there is something to choose from
-const asked = new Map(); // what was asked of a run, and the state it was in
-
-/** An element with properties and children; texts are escaped by being text. */
-function h(name, properties, ...children) {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...children.filter((child) => child !== undefined && child !== ""));
-  return element;
-}
+let all = false; // whether the list shows all runs
+const seen = new Set(); // ids that it has shown: they stay
 
 /** Says whether the server is there. */
 function say(text, lost = false) {
@@ -73,13 +67,16 @@ async function read(body, abort) {
     const events = (rest + value).split("\n\n");
     rest = events.pop();
     const last = events.findLast((event) => event.startsWith("data: "));
-    if (last) show(JSON.parse(last.slice(6)));
+    if (!last) continue;
+    const news = JSON.parse(last.slice(6));
+    runs = news.runs;
+    troubles = news.notes;
+    show();
   }
 }
 
-/** Shows what the server told. */
-function show(news) {
-  runs = news;
+/** Shows what the server told last. */
+function show() {
   const ids = runs.map((run) => run.id);
   if (!chosen && runs.length) {
     const first = runs.find((run) => run.state === "running" || run.state === "paused") ??
@@ -88,175 +85,63 @@ function show(news) {
   }
   for (const id of chosen ?? []) if (!ids.includes(id)) chosen.delete(id);
   showList();
-  showRuns();
+  keep($("runs"), runs.filter((run) => chosen.has(run.id)), (run) => run.id, newCard);
   draw();
 }
 
-const chosenRuns = () => runs.filter((run) => chosen?.has(run.id));
 const colorOf = (id) => COLORS[[...chosen].indexOf(id) % COLORS.length];
 const number = (value) => typeof value === "number" ? value.toPrecision(4) : "–";
 const progressOf = ({ step, total }) => total ? `${step} / ${total}` : `${step}`;
-const swatch = (color) => {
-  const mark = h("span", { className: "swatch" });
-  mark.style.background = color; // a property, not an attribute: the page's policy allows no inline styles
-  return mark;
-};
+const goesOn = ({ state }) => state === "running" || state === "paused";
 
+/** The runs to choose from: of many the newest, those that go on and those that are chosen, until all are wanted. */
 function showList() {
-  const list = $("list");
-  list.hidden = runs.length === 1;
-  if (!runs.length) {
-    return list.replaceChildren(h("p", {}, "No runs yet: they appear here by themselves."));
-  }
-  const rows = runs.map((run) => {
-    const box = h("input", { type: "checkbox", checked: chosen.has(run.id), ariaLabel: run.name });
-    box.onchange = () => {
-      if (box.checked) chosen.add(run.id);
-      else chosen.delete(run.id);
-      show(runs);
-    };
-    return h(
-      "tr",
-      {},
-      h("td", {}, box),
-      h("td", { className: "name" }, chosen.has(run.id) ? swatch(colorOf(run.id)) : "", run.name),
-      h("td", { className: `state ${run.state}` }, run.state),
-      h("td", { className: "number" }, progressOf(run)),
-      h("td", { className: run.trouble ? "trouble" : "" }, run.verdict),
-      h("td", { className: "number" }, number(run.loss)),
-    );
+  $("list").hidden = runs.length === 1 && !troubles.length;
+  keepTexts($("troubles"), "p", troubles);
+  tell($("none"), runs.length ? "" : "No runs yet: they appear here by themselves.");
+  $("table").hidden = !runs.length;
+  runs.forEach((run, i) => {
+    if (i >= runs.length - FEW || goesOn(run) || chosen.has(run.id)) seen.add(run.id);
   });
-  const titles = ["", "run", "state", "steps", "verdict", "loss"].map((title, i) =>
-    h("th", { className: i === 3 || i === 5 ? "number" : "" }, title)
-  );
-  keepFocus(list, () => list.replaceChildren(h("table", {}, h("tr", {}, ...titles), ...rows)));
+  const shown = all ? runs : runs.filter((run) => seen.has(run.id));
+  keep($("rows"), shown, (run) => run.id, newRow);
+  const left = runs.length - runs.filter((run) => seen.has(run.id)).length;
+  $("more").hidden = !left;
+  tell($("count"), all ? `All ${runs.length} runs.` : `${shown.length} of ${runs.length} runs.`);
+  set($("all"), { textContent: all ? "Show fewer" : `Show all ${runs.length}` });
+  $("all").ariaExpanded = String(all);
 }
 
-/** Replaces content without taking the keyboard's focus or the place in it away. */
-function keepFocus(place, replace) {
-  const label = place.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
-  const top = place.scrollTop;
-  replace();
-  place.scrollTop = top;
-  if (label) {
-    [...place.querySelectorAll("input, button")].find((e) => e.ariaLabel === label)?.focus();
-  }
-}
-
-const cards = new Map(); // by id: kept, so that what is open stays open
-
-function showRuns() {
-  const all = chosenRuns().map((run) => {
-    const key = JSON.stringify([run, asked.get(run.id), colorOf(run.id), chosen.size]);
-    const known = cards.get(run.id);
-    if (known?.key === key) return known.card;
-    const open = known?.card.querySelector("details")?.open ?? false;
-    const card = cardOf(run, open, known?.snapshot);
-    cards.set(run.id, { key, card, snapshot: card.snapshot });
-    return card;
-  });
-  const place = $("runs");
-  if (all.length !== place.children.length || all.some((card, i) => place.children[i] !== card)) {
-    keepFocus(place, () => place.replaceChildren(...all));
-  }
-}
-
-function cardOf(run, open, snapshot) {
-  const reasons = [...run.evidence.map((text) => h("li", {}, text))];
-  const table = run.evaluation && h(
-    "details",
-    { open },
-    h("summary", {}, `Evaluation ${run.evaluation.title}`),
-    h(
-      "table",
-      {},
-      ...run.evaluation.rows.map(([metric, value]) =>
-        h("tr", {}, h("td", {}, metric), h("td", { className: "number" }, value))
-      ),
-    ),
-  );
-  const card = h(
-    "article",
-    { className: "card" },
-    h(
-      "div",
-      { className: "top" },
-      h("h2", {}, chosen.size > 1 ? swatch(colorOf(run.id)) : "", run.name),
-      h("span", { className: `state ${run.state}` }, run.text),
-    ),
-    h("progress", { max: run.total ?? 1, value: run.total ? run.step : 0 }),
-    h("p", {}, `step ${progressOf(run)}`, run.pace ? `, ${run.pace}` : ""),
-    run.line ? h("p", { className: "dim" }, run.line) : "",
-    h("p", { className: run.trouble ? "trouble" : "" }, h("b", {}, run.verdict)),
-    reasons.length ? h("ul", {}, ...reasons) : "",
-    run.remedy ? h("p", {}, `What to change first: ${run.remedy}`) : "",
-    run.controlled ? buttons(run) : "",
-    table ?? "",
-    ...run.notes.map((note) => h("p", { className: "dim" }, note)),
-  );
-  if (run.snapshots.length) card.append(attention(run, card, snapshot));
-  return card;
-}
-
-/** Pictures of the attention, with a slider through the steps; the newest unless another was chosen. */
-function attention(run, card, before) {
-  const last = run.snapshots.length - 1;
-  const image = h("img", { alt: "attention of the teacher" });
-  const title = h("p", { className: "dim" });
-  const slider = h("input", {
-    type: "range",
-    min: 0,
-    max: last,
-    ariaLabel: `attention of ${run.name}`,
-  });
-  const turn = (i) => {
-    const step = run.snapshots[i];
-    title.textContent = `Attention at step ${step}`;
-    image.src = `/snapshot?${new URLSearchParams({ run: run.id, step, token })}`;
-    card.snapshot = i === last ? undefined : i;
+function newRow({ id }) {
+  const box = h("input", { type: "checkbox" }), mark = swatch(), name = h("span", {});
+  const state = h("td", {}), steps = h("td", { className: "number" });
+  const verdict = h("span", {}), notes = h("span", { className: "trouble" });
+  const loss = h("td", { className: "number" });
+  const label = h("label", {}, box, mark, name);
+  const row = h("tr", {}, h("td", { className: "name" }, label), state, steps);
+  row.append(h("td", {}, verdict, notes), loss);
+  box.onchange = () => {
+    if (box.checked) chosen.add(id);
+    else chosen.delete(id);
+    show();
   };
-  slider.value = String(Math.min(before ?? last, last));
-  slider.oninput = () => turn(Number(slider.value));
-  turn(Number(slider.value));
-  return h("div", { className: "snapshots" }, title, last ? slider : "", image);
+  row.update = (run) => {
+    set(box, { checked: chosen.has(id), ariaLabel: run.name });
+    mark.update(chosen.has(id) ? colorOf(id) : undefined);
+    tell(name, run.name);
+    tell(state, run.state, `state ${run.state}`);
+    tell(steps, progressOf(run));
+    tell(verdict, run.verdict, run.trouble ? "trouble" : "");
+    tell(notes, run.notes.length ? ` · not all of it can be read` : "");
+    set(notes, { title: run.notes.join("\n") });
+    tell(loss, number(run.loss));
+  };
+  return row;
 }
 
-function buttons(run) {
-  const pauses = run.state !== "paused";
-  const wish = asked.get(run.id);
-  const isDone = wish &&
-    (wish.command === "checkpoint" ? run.saved !== wish.saved : run.state !== wish.state);
-  if (isDone) asked.delete(run.id);
-  const note = h("span", { className: "dim", role: "status" });
-  if (wish && !isDone) {
-    note.textContent = `asked to ${wish.command}: the run does so at its next look`;
-  } else if (run.saved !== undefined) note.textContent = `saved at step ${run.saved}`;
-  const button = (text, command, ask = () => post(run, command)) =>
-    h("button", { type: "button", ariaLabel: `${command} ${run.name}`, onclick: ask }, text);
-  const stop = button("Stop", "stop", () => {
-    if (stop.textContent !== "Stop") return post(run, "stop");
-    stop.textContent = "Save and stop?";
-    setTimeout(() => stop.textContent = "Stop", 4000);
-  });
-  return h(
-    "div",
-    { className: "buttons" },
-    pauses ? button("Pause", "pause") : button("Resume", "resume"),
-    button("Save a checkpoint", "checkpoint"),
-    stop,
-    note,
-  );
-}
-
-async function post(run, command) {
-  asked.set(run.id, { command, state: run.state, saved: run.saved });
-  show(runs);
-  const response = await fetch("/command", { method: "POST", headers, body: command }).catch(
-    () => {},
-  );
-  if (response?.ok) return;
-  asked.delete(run.id);
-  say(await response?.text() ?? "The server has not answered: nothing was asked of the run.", true);
-}
+$("all").onclick = () => {
+  all = !all;
+  showList();
+};
 
 listen();

@@ -8,10 +8,12 @@ import { HEADERS } from "./gate.ts";
 import css from "./page.css" with { type: "text" };
 import html from "./page.html" with { type: "text" };
 import program from "./page.js" with { type: "text" };
+import cards from "./page_cards.js" with { type: "text" };
 import curves from "./page_curves.js" with { type: "text" };
+import dom from "./page_dom.js" with { type: "text" };
 import { PALETTE } from "./palette.ts";
 
-const script = [curves, program].join("\n")
+const script = [dom, curves, cards, program].join("\n")
   .replace("COLORS = []", () => `COLORS = ${JSON.stringify(PALETTE)}`);
 
 const TEXT = html

@@ -27,37 +27,33 @@ async function draw() {
 }
 
 function showCharts({ charts }) {
-  const place = $("charts");
-  const known = new Map([...place.children].map((chart) => [chart.dataset.key, chart]));
-  const all = charts.map((chart) => {
-    const element = known.get(chart.key) ?? newChart(chart);
-    element.update(chart);
-    return element;
-  });
-  place.replaceChildren(...all);
+  keep($("charts"), charts, (chart) => chart.key, newChart);
 }
 
 /** A chart: a picture that the server has drawn, and the values under the pointer. */
-function newChart({ key }) {
+function newChart() {
   const image = h("img", {});
   const cross = h("div", { className: "cross", hidden: true });
   const values = h("div", { className: "values", hidden: true });
   const plot = h("div", { className: "plot" }, image, cross, values);
   const element = h("figure", { className: "chart" }, plot);
-  element.dataset.key = key;
   let chart;
+  let pointer; // where it is, in pixels of the window
   element.update = (next) => {
+    const isSame = chart?.svg === next.svg;
     chart = next;
+    if (isSame) return;
     image.alt = chart.title;
     const url = URL.createObjectURL(new Blob([chart.svg], { type: "image/svg+xml" }));
     image.onload = () => URL.revokeObjectURL(url);
     image.src = url;
+    if (pointer !== undefined) read();
   };
-  plot.onpointermove = (event) => {
+  const read = () => {
     const box = plot.getBoundingClientRect();
     const scale = chart.frame.width / box.width;
     const { left, right, top, bottom, x: [from, to] } = chart.frame;
-    const place = (event.clientX - box.left) * scale;
+    const place = (pointer - box.left) * scale;
     const step = from + (place - left) / (right - left) * (to - from);
     const near = chart.series.flatMap(({ name, color, points }) => {
       const at = nearest(points, step);
@@ -85,7 +81,14 @@ function newChart({ key }) {
       right: isLeft ? "auto" : `${box.width - pixel + 8}px`,
     });
   };
-  plot.onpointerleave = () => cross.hidden = values.hidden = true;
+  plot.onpointermove = (event) => {
+    pointer = event.clientX;
+    read();
+  };
+  plot.onpointerleave = () => {
+    pointer = undefined;
+    cross.hidden = values.hidden = true;
+  };
   return element;
 }
 

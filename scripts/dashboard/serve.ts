@@ -5,6 +5,7 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
+import { writeRaw } from "../shared/terminal.ts";
 import { messages, type News, type Reply, type Settings } from "./protocol.ts";
 import { Runs } from "./runs.ts";
 import { Dashboard } from "./server.ts";
@@ -13,10 +14,8 @@ import type { Live } from "./view.ts";
 // The terminal sends these to every process in it; the run decides what becomes of them.
 for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 
-const encoder = new TextEncoder();
 function reply(message: Reply): void {
-  const bytes = encoder.encode(JSON.stringify(message) + "\n");
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  writeRaw(Deno.stdout, JSON.stringify(message) + "\n");
 }
 
 try {
@@ -30,7 +29,7 @@ try {
     live,
     onCommand: (command) => reply({ command }),
   });
-  reply({ url: dashboard.listen(settings) });
+  reply({ url: await dashboard.listen(settings) });
   for await (const news of input as AsyncIterable<News>) {
     if ("status" in news) delete live.end; // it goes on with a new device
     Object.assign(live, news);

@@ -7,7 +7,9 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { type Address, hostAndPort, LOOPBACK, portsOf } from "./address.ts";
 import { Charts } from "./charts.ts";
 import { HEADERS, plain, refusal } from "./gate.ts";
+import { HttpServer, type Limits } from "./http.ts";
 import { page } from "./page.ts";
+import { readSnapshot } from "../shared/run/png.ts";
 import { type Command, COMMANDS } from "./protocol.ts";
 import type { Runs } from "./runs.ts";
 import { type Live, viewOf } from "./view.ts";
@@ -28,6 +30,8 @@ export interface Served {
   live?: Live;
   /** Asks something of that run. */
   onCommand?: (command: Command) => void;
+  /** What the server puts up with. */
+  limits?: Limits;
 }
 
 /** A dashboard that is being served. */
@@ -36,7 +40,8 @@ export class Dashboard {
   readonly #charts: Charts;
   readonly #pages = new Set<ReadableStreamDefaultController<Uint8Array>>();
   readonly #encoder = new TextEncoder();
-  #server?: Deno.HttpServer<Deno.NetAddr>;
+  #server?: HttpServer;
+
   #timer?: ReturnType<typeof setTimeout>;
   #sent = "";
   #sentAt = 0;
@@ -53,21 +58,16 @@ export class Dashboard {
    * @returns The URL that opens the page.
    * @throws {HatchlingError} When no port is to be had.
    */
-  listen(address: Address): string {
+  async listen(address: Address): Promise<string> {
     const ports = portsOf(address);
     for (const port of ports) {
       try {
-        this.#server = Deno.serve({
-          hostname: address.host,
-          port,
-          onListen: () => {},
-          onError: () =>
-            plain(500, "Something went wrong here; the run itself is not touched by it"),
-        }, (request) => this.handle(request));
+        const place = { host: address.host, port };
+        const { limits } = this.#served;
+        this.#server = await HttpServer.listen(place, (request) => this.handle(request), limits);
         return `http://${hostAndPort(address.host, port)}/?token=${this.#served.token}`;
       } catch (error) {
-        const isTaken = error instanceof Deno.errors.AddrInUse;
-        if (isTaken && port !== ports.at(-1)) continue;
+        if (isTaken(error) && port !== ports.at(-1)) continue;
         throw listenError(error as Error, address, ports);
       }
     }
@@ -101,10 +101,9 @@ export class Dashboard {
   async update(): Promise<void> {
     const { runs, live } = this.#served;
     await runs.refresh();
-    const text = JSON.stringify(runs.entries.map((entry) => viewOf(entry, live)));
-    const now = performance.now();
+    const views = runs.entries.map((entry) => viewOf(entry, live));
+    const text = JSON.stringify({ runs: views, notes: runs.notes });
     if (text !== this.#sent) this.#send(`data: ${text}\n\n`);
-    else if (now - this.#sentAt >= ALIVE_MS) this.#send(": alive\n\n");
     this.#sent = text;
   }
 
@@ -114,7 +113,7 @@ export class Dashboard {
     await this.update().catch(() => {});
     for (const page of this.#pages) page.close();
     this.#pages.clear();
-    await this.#server?.shutdown();
+    await this.#server?.close();
   }
 
   #events(): Response {
@@ -137,7 +136,11 @@ export class Dashboard {
   #watch(): void {
     if (this.#timer !== undefined) return;
     const look = async () => {
+      // Whatever takes long, pages hear that somebody is there.
+      const alive = setInterval(() => this.#send(": alive\n\n"), ALIVE_MS);
       await this.update().catch(() => {}); // a folder in the middle of a change: the next look will do
+      clearInterval(alive);
+      if (performance.now() - this.#sentAt >= ALIVE_MS) this.#send(": alive\n\n");
       this.#timer = this.#pages.size ? setTimeout(look, LOOK_MS) : undefined;
     };
     this.#timer = setTimeout(look, 0);
@@ -170,22 +173,32 @@ export class Dashboard {
 
 async function snapshot(run: ReturnType<Runs["get"]>, step: number): Promise<Response> {
   const known = run?.data.snapshots.find((snapshot) => snapshot.step === step);
-  const bytes = known && await Deno.readFile(known.path).catch(() => undefined);
+  const bytes = known && await readSnapshot(known.path);
   if (!bytes) return plain(404, "There is no such picture");
-  return new Response(bytes, { headers: { ...HEADERS, "content-type": "image/png" } });
+  return new Response(bytes as BufferSource, {
+    headers: { ...HEADERS, "content-type": "image/png" },
+  });
 }
 
 function json(value: unknown): Response {
   return Response.json(value, { headers: HEADERS });
 }
 
+/** Whether a port belongs to somebody else. */
+function isTaken(error: unknown): boolean {
+  return (error as { code?: string }).code === "EADDRINUSE" ||
+    error instanceof Deno.errors.AddrInUse;
+}
+
 function listenError(error: Error, address: Address, ports: readonly number[]): HatchlingError {
   const { host, port } = address;
-  if (error instanceof Deno.errors.AddrInUse) {
+  if (isTaken(error)) {
     const found = port ? `port ${port} is taken` : `ports ${ports[0]} to ${ports.at(-1)} are taken`;
     return new HatchlingError(`Expected a free port at ${host} but ${found}: name another one`);
   }
-  if (error instanceof Deno.errors.PermissionDenied && port! < 1024) {
+  const isDenied = error instanceof Deno.errors.PermissionDenied ||
+    (error as { code?: string }).code === "EACCES";
+  if (isDenied && port! < 1024) {
     return new HatchlingError(
       `Expected a port that users may take but found ${port}: take one above 1023`,
     );

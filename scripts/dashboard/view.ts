@@ -3,11 +3,15 @@
  *
  * @module
  */
-import { diagnose } from "../../lib/diagnosis.ts";
+import { diagnose, type Diagnosis } from "../../lib/diagnosis.ts";
+import type { RunData } from "../shared/run/data.ts";
 import { diagnosisSettingsOf } from "../train/run_log.ts";
 import { clock } from "../train/progress.ts";
 import type { End, Status } from "./protocol.ts";
 import type { Entry } from "./runs.ts";
+
+/** Milliseconds from 1970 beyond which there is no date. */
+const LAST_DAY = 8.64e15;
 
 /** Where a run stands. */
 export type State = "running" | "paused" | "finished" | "stopped" | "failed";
@@ -66,12 +70,23 @@ export interface Live {
   end?: End;
 }
 
+/** Diagnoses of what was read: made once, however often it is told. */
+const diagnoses = new WeakMap<RunData, Diagnosis>();
+
+function diagnosisOf(data: RunData): Diagnosis {
+  const { lines, config, totalSteps } = data;
+  const known = diagnoses.get(data);
+  if (known) return known;
+  const made = diagnose(lines, config ? diagnosisSettingsOf(config, totalSteps) : {});
+  diagnoses.set(data, made);
+  return made;
+}
+
 /** Makes the view of a run. */
 export function viewOf({ id, data, version, written }: Entry, live?: Live): RunView {
   const { lines, config, totalSteps, evaluations, figures, snapshots, notes } = data;
   const last = lines.at(-1);
-  const settings = config ? diagnosisSettingsOf(config, totalSteps) : {};
-  const { verdict, trouble, evidence, remedy } = diagnose(lines, settings);
+  const { verdict, trouble, evidence, remedy } = diagnosisOf(data);
   const step = live?.status?.step ?? last?.step ?? 0;
   const total = live?.status?.total ?? totalSteps;
   const state = stateOf(data, live);
@@ -81,7 +96,9 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
     (total && speed && batch ? (total - step) * batch / speed : undefined);
   const goesOn = state === "running" || state === "paused";
   const pace = [
-    ...goesOn && eta !== undefined && total !== step ? [`${clock(eta)} to go`] : [],
+    ...goesOn && eta !== undefined && Number.isFinite(eta) && total !== step
+      ? [`${clock(eta)} to go`]
+      : [],
     ...speed ? [`${speed.toFixed(0)} images/s`] : [],
     ...typeof last?.epoch === "number" ? [`epoch ${last.epoch.toFixed(2)}`] : [],
   ].join(", ");
@@ -109,7 +126,7 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
         title: isLast ? `of ${teacher[0].encoder}` : `at step ${evaluated!.step}`,
         rows: rows.map(({ metric, percent, value }) => [
           metric,
-          typeof percent === "number" ? `${percent.toFixed(1)} %` : Number(value).toPrecision(4),
+          percent !== undefined ? `${percent.toFixed(1)} %` : value?.toPrecision(4) ?? "",
         ]),
       }
       : undefined,
@@ -143,7 +160,9 @@ function textOf(
     bad?: string;
   },
 ): string {
-  const time = written === undefined ? "" : new Date(written).toISOString().slice(0, 16);
+  const time = written === undefined || !(Math.abs(written) < LAST_DAY)
+    ? ""
+    : new Date(written).toISOString().slice(0, 16);
   const since = time && `; last written ${time.replace("T", " ")} UTC`;
   const goOn = "go on with --resume";
   if (live?.end?.error) return live.end.error;

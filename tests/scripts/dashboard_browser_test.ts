@@ -101,13 +101,13 @@ testUnless(
       const run = await writeRun(folder, "own");
       const live: Live = {};
       const asked: Command[] = [];
-      const serve = (live?: Live) => {
+      const serve = async (live?: Live) => {
         const runs = new Runs([run], { single: true });
         const onCommand = (command: Command) => void asked.push(command);
         const dashboard = new Dashboard({ runs, token: TOKEN, live, onCommand });
-        return { dashboard, url: dashboard.listen({ host: "127.0.0.1", port }) };
+        return { dashboard, url: await dashboard.listen({ host: "127.0.0.1", port }) };
       };
-      let { dashboard, url } = serve(live);
+      let { dashboard, url } = await serve(live);
       const browser = await launch({
         executablePath: chromium,
         args: ["--no-sandbox"],
@@ -168,7 +168,9 @@ testUnless(
           await draws(page, 1);
         }
         await addLines(run, 71, 80);
-        ({ dashboard, url } = serve({ status: { step: 80, total: 100, eta: 1, paused: false } }));
+        ({ dashboard, url } = await serve({
+          status: { step: 80, total: 100, eta: 1, paused: false },
+        }));
         for (const page of tabs) {
           await sees(page, "connected");
           await sees(page, "step 80 / 100");
@@ -176,7 +178,7 @@ testUnless(
         await dashboard.close();
         await sees(page, "The server has not answered since");
         dashboard = new Dashboard({ runs: new Runs([run]), token: "another-token-of-the-test" });
-        dashboard.listen({ host: "127.0.0.1", port });
+        await dashboard.listen({ host: "127.0.0.1", port });
         await sees(page, "Another server has taken this one's place");
         await dashboard.close();
         await Promise.all(tabs.map((page) => page.close()));
@@ -185,7 +187,7 @@ testUnless(
         await writeRun(folder, HOSTILE, 30);
         const runs = new Runs([folder]);
         dashboard = new Dashboard({ runs, token: TOKEN });
-        url = dashboard.listen({ host: "127.0.0.1", port });
+        url = await dashboard.listen({ host: "127.0.0.1", port });
         const list = await open(browser, url, complaints);
         await sees(list, HOSTILE);
         for (const { data } of runs.entries) {

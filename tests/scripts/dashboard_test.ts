@@ -8,6 +8,7 @@ import { Runs } from "../../scripts/dashboard/runs.ts";
 import { Dashboard, type Served } from "../../scripts/dashboard/server.ts";
 import { isSame, newToken } from "../../scripts/dashboard/token.ts";
 import type { RunView } from "../../scripts/dashboard/view.ts";
+import { png } from "../data/support.ts";
 import { folderTest, permissionTest, withFolder } from "../support/permissions.ts";
 
 const TOKEN = "a-token-of-the-test";
@@ -156,7 +157,7 @@ async function told(served: Omit<Served, "token">): Promise<RunView[]> {
   const { value } = await reader.read();
   await reader.cancel();
   await dashboard.close();
-  return JSON.parse(new TextDecoder().decode(value).replace(/^data: /, ""));
+  return JSON.parse(new TextDecoder().decode(value).replace(/^data: /, "")).runs;
 }
 
 folderTest("a page that connects late is told all there is", async (folder) => {
@@ -249,9 +250,9 @@ folderTest(
     const charts = await get();
     assert.deepEqual(charts.map(({ key }: { key: string }) => key), [
       "loss",
+      "accuracy category k-NN (k 10)",
       "learning-rate",
       "images-per-second",
-      "accuracy category k-NN (k 10)",
     ]);
     const [{ svg, series, frame }] = charts;
     assert.match(svg, /^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
@@ -288,11 +289,15 @@ folderTest(
     const status = async (path: string, init: Parameters<typeof ask>[1] = {}) =>
       (await dashboard.handle(ask(path, { headers: { [TOKEN_HEADER]: TOKEN }, ...init }))).status;
     await Deno.mkdir(`${run}/attention`);
-    await Deno.writeFile(`${run}/attention/step-00000050.png`, new Uint8Array([1]));
+    await Deno.writeFile(
+      `${run}/attention/step-00000050.png`,
+      png({ width: 8, height: 8, sample: (x) => 9 * x }),
+    );
+    await Deno.writeTextFile(`${run}/attention/step-00000055.png`, "no picture");
     await Deno.symlink(`${folder}/secret.png`, `${run}/attention/step-00000060.png`);
     await runs.refresh(Date.now() + 60_000);
     assert.equal(await status(`/snapshot?run=${id}&step=50`), 200);
-    for (const step of ["60", "51", "", "../secret.png"]) {
+    for (const step of ["55", "60", "51", "", "../secret.png"]) {
       assert.equal(await status(`/snapshot?run=${id}&step=${step}`), 404, step);
     }
     assert.equal(await status("/metrics.jsonl"), 404);
@@ -338,8 +343,8 @@ permissionTest(
     const make = () => new Dashboard({ runs: new Runs([]), token: TOKEN });
     const [first, second, third] = [make(), make(), make()];
     try {
-      const one = new URL(first.listen({ host: "127.0.0.1" }));
-      const two = new URL(second.listen({ host: "127.0.0.1" }));
+      const one = new URL(await first.listen({ host: "127.0.0.1" }));
+      const two = new URL(await second.listen({ host: "127.0.0.1" }));
       assert.equal(one.hostname, "127.0.0.1");
       assert.ok(Number(two.port) > Number(one.port));
       assert.equal(one.searchParams.get("token"), TOKEN);
@@ -347,7 +352,7 @@ permissionTest(
       assert.equal(response.status, 200);
       await response.body?.cancel();
       const port = Number(one.port);
-      assert.throws(
+      await assert.rejects(
         () => third.listen({ host: "127.0.0.1", port }),
         new RegExp(`Expected a free port at 127.0.0.1 but port ${port} is taken: name another one`),
       );

@@ -49,7 +49,7 @@ export class Listener {
       const events = (rest + text).split("\n\n");
       rest = events.pop()!;
       for (const event of events) {
-        const [view] = event.startsWith("data: ") ? JSON.parse(event.slice(6)) : [];
+        const [view] = event.startsWith("data: ") ? JSON.parse(event.slice(6)).runs : [];
         if (view) yield view;
       }
     }
