@@ -8,7 +8,6 @@
  * @module
  */
 
-import { join } from "node:path";
 import { HatchlingError } from "../errors.ts";
 import { type Dataset, labelsOf, type Progress } from "./dataset.ts";
 import type { DecodeChannels } from "./decode.ts";
@@ -16,11 +15,28 @@ import { Decoder } from "./decoder.ts";
 import { type Picture, planesOf } from "./image.ts";
 import { npmPackageDir } from "./npm_package.ts";
 import { fitWithin, reduceTo } from "./resample.ts";
+import { type ExpectedFile, readExpected } from "./unpack.ts";
 
 const VERSION = "16.0.0";
 /** Size of a picture, and of the grid it lies in: a transparent pixel surrounds each. */
 const CELL = 32, GRID = 34;
 const VENDORS = ["google", "twitter"] as const;
+
+/** The list, and the sheet of each vendor. */
+const LIST: ExpectedFile = {
+  bytes: 1313457,
+  sha256: "1d602e65be88772bf8cc368ce16b855d719eeddbafe128d471b80203f494d29f",
+};
+const SHEETS: Readonly<Record<typeof VENDORS[number], ExpectedFile>> = {
+  google: {
+    bytes: 5806664,
+    sha256: "b417e9f6cd4bbc10656bbfd5e13b6e9a2545b55e6a4cf7312d75be1faaa34952",
+  },
+  twitter: {
+    bytes: 4901480,
+    sha256: "2767ef2e87cbfb6cc12ac46596c339549afaf0ae8771cf51100c8853f6bde632",
+  },
+};
 
 /** The members of the package's list that are used. */
 interface Emoji {
@@ -75,9 +91,14 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
     options;
   using decoder = new Decoder({ workers: numWorkers, channels });
   const folder = await npmPackageDir("emoji-datasource", VERSION);
-  const list: BaseEmoji[] = JSON.parse(await Deno.readTextFile(join(folder, "emoji.json")));
+  const text = await readExpected(folder, "emoji.json", LIST);
+  const list: BaseEmoji[] = JSON.parse(new TextDecoder().decode(text));
+  const files = await Promise.all(VENDORS.map(async (vendor) => {
+    const name = `img/${vendor}/sheets/32.png`;
+    return { name, bytes: await readExpected(folder, name, SHEETS[vendor]) };
+  }));
   const sheets = await decoder.decodeAll(
-    VENDORS.map((vendor) => join(folder, "img", vendor, "sheets", "32.png")),
+    files,
     (done, total) => onProgress?.(done, total, "decoding sheets of emoji"),
   );
   const largest = fitWithin(CELL, CELL, maxPixels);

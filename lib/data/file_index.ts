@@ -6,6 +6,7 @@
 
 import { join } from "node:path";
 import { writeFileAtomic } from "../io/atomic.ts";
+import { readFile } from "../io/files.ts";
 import type { Header } from "./header.ts";
 import type { Inspected, Stamp } from "./inspect.ts";
 import { cacheRoots, isOurs } from "./unpack.ts";
@@ -14,13 +15,16 @@ import { cacheRoots, isOurs } from "./unpack.ts";
  * Version of the file's format and of what `readHeader` finds: count it up when a kind of file that had no
  * header gets one, or when a header or a reason says something else.
  */
-const VERSION = 1;
+const VERSION = 2;
 
 /** A file that changed this short before it was read may change again within the same tick of its clock. */
 const RACY_MS = 2000;
 
 /** No index is kept of fewer files: looking at them takes no time, and cache folders stay tidy. */
 const LEAST_FILES = 256;
+
+/** A file that is larger is none of ours: this is room for millions of names. */
+const MOST_BYTES = 2 ** 30;
 
 /** What is known of a file. */
 export interface FileState extends Stamp {
@@ -68,7 +72,8 @@ export class FileIndex {
   static async open(of: string, roots: readonly string[] = rootsOrNone()): Promise<FileIndex> {
     for (const root of roots) {
       if (!await isOurs(root)) continue;
-      const bytes = await Deno.readFile(await pathOf(root, of)).catch(() => undefined);
+      const path = await pathOf(root, of);
+      const bytes = await readFile(path, { maxBytes: MOST_BYTES }).catch(() => undefined);
       const states = await parse(bytes, of);
       if (states) return new FileIndex(of, roots, states);
     }

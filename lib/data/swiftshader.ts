@@ -6,6 +6,9 @@
 
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { HatchlingError } from "../errors.ts";
+import { readFile } from "../io/files.ts";
+import { shown } from "../text.ts";
 import { npmPackageDir } from "./npm_package.ts";
 import { type ExpectedFile, untar, verifiedFolder } from "./unpack.ts";
 
@@ -42,7 +45,19 @@ export function swiftShaderDir(onDownload?: () => void, roots?: string[]): Promi
   const produce = async () => {
     onDownload?.();
     const folder = await npmPackageDir(name, version);
-    return untar(brotliDecompressSync(await Deno.readFile(join(folder, "bin/swiftshader.tar.br"))));
+    const path = join(folder, "bin/swiftshader.tar.br");
+    const packed = await readFile(path);
+    try {
+      return untar(brotliDecompressSync(packed));
+    } catch (cause) {
+      const { message } = cause as Error;
+      throw new HatchlingError(
+        `Expected a packed driver in ${shown(path)} but found damage (${message}): delete ${
+          shown(folder)
+        } and try again`,
+        { cause },
+      );
+    }
   };
   return verifiedFolder(`swiftshader-${version}`, FILES, produce, roots);
 }

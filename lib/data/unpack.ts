@@ -7,6 +7,8 @@
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { HatchlingError } from "../errors.ts";
+import { readFile } from "../io/files.ts";
+import { shown } from "../text.ts";
 
 /** What a file of the cache must be, byte for byte. */
 export interface ExpectedFile {
@@ -96,10 +98,35 @@ async function missing(
 ): Promise<string[]> {
   const names: string[] = [];
   for (const [name, file] of Object.entries(expected)) {
-    const content = await Deno.readFile(join(folder, name)).catch(() => undefined);
-    if (!await matches(content, file)) names.push(name);
+    if (!await matches(await contentOf(join(folder, name), file), file)) names.push(name);
   }
   return names;
+}
+
+/** Bytes of a file; undefined where there is none that could be the expected one. */
+function contentOf(path: string, { bytes }: ExpectedFile): Promise<Uint8Array | undefined> {
+  return readFile(path, { maxBytes: bytes }).catch(() => undefined);
+}
+
+/**
+ * Reads a file of a package, which somebody else keeps.
+ *
+ * @param folder The package's folder.
+ * @param name Path of the file within it.
+ * @throws {HatchlingError} When it is missing or not the expected one, byte for byte
+ */
+export async function readExpected(
+  folder: string,
+  name: string,
+  expected: ExpectedFile,
+): Promise<Uint8Array> {
+  const content = await contentOf(join(folder, name), expected);
+  if (content && await matches(content, expected)) return content;
+  throw new HatchlingError(
+    `Expected ${name} of ${expected.bytes} bytes in ${shown(folder)} but found ${
+      content ? "another content" : "no such file"
+    }: it is damaged, delete that folder and try again`,
+  );
 }
 
 async function replace(path: string, content: Uint8Array): Promise<void> {

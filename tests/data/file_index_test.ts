@@ -130,6 +130,21 @@ indexTest(
   },
 );
 
+indexTest("FileIndex opens no pipe in its place", async (folder, cache) => {
+  const index = await FileIndex.open("here", [cache]);
+  index.update(many(), NOW);
+  await index.save();
+  const path = await indexFile(cache);
+  await Deno.remove(path);
+  const { success } = await new Deno.Command("mkfifo", { args: [path], cwd: folder }).output();
+  assert.ok(success);
+  const blocked = await FileIndex.open("here", [cache]);
+  assert.equal(blocked.size, 0);
+  blocked.update(many(), NOW);
+  await blocked.save();
+  assert.equal((await FileIndex.open("here", [cache])).size, N, "a file is put in its place");
+}, ["run"]);
+
 indexTest(
   "FileIndex takes the next cache folder, or none, when one cannot be written",
   async (_, cache) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type ExpectedFile, untar, verifiedFolder } from "../../lib/data/unpack.ts";
+import { type ExpectedFile, readExpected, untar, verifiedFolder } from "../../lib/data/unpack.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -103,4 +103,20 @@ fileTest("verifiedFolder() throws when what it gets is not what it expects", asy
     verifiedFolder("set-1", expected, () => Promise.resolve(other), [root]),
     (error: Error) => error instanceof HatchlingError && error.message.includes("a.bin"),
   );
+});
+
+fileTest("readExpected() gives what is as it should be, and nothing else", async (root) => {
+  await Deno.mkdir(`${root}/in`);
+  const read = (name: string) => readExpected(root, name, expected["a.bin"]);
+  await Deno.writeTextFile(`${root}/in/a.bin`, "alpha");
+  assert.deepEqual(await read("in/a.bin"), content.get("a.bin"));
+  for (
+    const [damage, found] of [["alphA", "another content"], ["alpha and more", "no such file"]]
+  ) {
+    await Deno.writeTextFile(`${root}/in/a.bin`, damage);
+    await assert.rejects(read("in/a.bin"), (error: Error) => {
+      return error instanceof HatchlingError && error.message.includes(found);
+    });
+  }
+  await assert.rejects(read("in"), /found no such file.*delete that folder/);
 });
