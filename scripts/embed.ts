@@ -5,7 +5,8 @@
  */
 import { Command, Option } from "commander";
 import { type Override, parseOverrides } from "../lib/config.ts";
-import type { Dataset, SkippedFile } from "../lib/data/dataset.ts";
+import type { Dataset } from "../lib/data/dataset.ts";
+import { leftOutLines } from "../lib/data/left_out.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { openConfigured } from "./data/open.ts";
 import { count, many } from "./data/words.ts";
@@ -90,7 +91,7 @@ async function main(): Promise<void> {
     const written = await embed(session, dataset, sink, kind, options.normalize);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     dataset.close?.();
-    reportSkipped(dataset.skipped);
+    leftOutLines(dataset.skipped).forEach(say);
     print(
       `${sink.files.map(shown).join(", ")}: ${many(written, "picture")} of ${
         shown(dataset.name)
@@ -125,7 +126,7 @@ async function embed(
   }
   session.progress.end();
   if (!written) {
-    reportSkipped(dataset.skipped);
+    leftOutLines(dataset.skipped).forEach(say);
     throw new HatchlingError(
       `Expected at least one sound picture in ${
         shown(dataset.name)
@@ -134,12 +135,6 @@ async function embed(
   }
   sink.finish();
   return written;
-}
-
-function reportSkipped(skipped: readonly SkippedFile[]): void {
-  if (!skipped.length) return;
-  say(`${many(skipped.length, "file")} left out:`);
-  for (const { file, reason } of skipped) say(`  ${shown(file)}: ${shown(reason)}`);
 }
 
 for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {

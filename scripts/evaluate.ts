@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { parseOverrides } from "../lib/config.ts";
 import type { Dataset } from "../lib/data/dataset.ts";
+import { sortLeftOut } from "../lib/data/left_out.ts";
 import { openDataset } from "../lib/data/open.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { type Encoder, pixelEncoder, vitEncoder } from "../lib/eval/encode.ts";
@@ -181,9 +182,11 @@ async function attempt(write: () => Promise<void>): Promise<string | undefined> 
 /** What was left out of the pictures. */
 function notesOf(sets: readonly Dataset[]): string[] {
   return sets.flatMap(({ name, skipped }) => {
-    if (!skipped.length) return [];
-    const [{ file, reason }] = skipped;
-    return [`${skipped.length} files of ${name} could not be used, ${file} for one: ${reason}`];
+    const { damaged, notes } = sortLeftOut(skipped);
+    if (!damaged.length) return notes;
+    const [{ file, reason }] = damaged;
+    const one = `${shown(file)} for one: ${shown(reason)}`;
+    return [`${damaged.length} files of ${shown(name)} could not be used, ${one}`, ...notes];
   });
 }
 

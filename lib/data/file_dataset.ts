@@ -5,6 +5,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import {
   DamagedPictureError,
   type Dataset,
@@ -18,6 +19,7 @@ import { FileIndex } from "./file_index.ts";
 import { isSound, lookAtKnown, type PictureFile } from "./files.ts";
 import type { Picture } from "./image.ts";
 import { hashOf } from "./fingerprint.ts";
+import { sortLeftOut } from "./left_out.ts";
 import { lookAtAll } from "./look.ts";
 import { PictureCache } from "./picture_cache.ts";
 import { fitWithin } from "./resample.ts";
@@ -108,9 +110,11 @@ export async function openFiles(
   return new FileDataset(name, files, index, decoder, sound);
 }
 
-/** The first reasons, for messages. */
+/** The first reasons, and what is told in a line, for messages. */
 export function firstOf(skipped: SkippedFile[]): string {
-  return skipped.slice(0, 3).map(({ file, reason }) => `\n  ${file}: ${reason}`).join("");
+  const { damaged, notes } = sortLeftOut(skipped);
+  const named = damaged.slice(0, 3).map(({ file, reason }) => `${shown(file)}: ${shown(reason)}`);
+  return [...named, ...notes].map((line) => `\n  ${line}`).join("");
 }
 
 /** A decoder of these options, which refuses bad ones; it starts no worker yet. */

@@ -5,10 +5,12 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import type { Progress, SkippedFile } from "./dataset.ts";
 import { FileIndex, type FileState } from "./file_index.ts";
 import type { Header } from "./header.ts";
 import { lookAtAll, type Question } from "./look.ts";
+import { OWN_PICTURE, requireData } from "./never_data.ts";
 import { type Candidate, walk, within } from "./walk.ts";
 
 /** A file whose header is sound. */
@@ -42,7 +44,7 @@ export interface Listing {
  * time; what was found is kept in the cache folder, never in the folder itself.
  *
  * A file counts by its extension, or without an extension by its first bytes. Hidden files and folders
- * (".…") are left out. Symbolic links are followed once: a file or folder that can be reached in several
+ * (".…") are left out, and so is what is never data: see `never_data.ts`. Symbolic links are followed once: a file or folder that can be reached in several
  * ways has its real place where that lies in the folder, and else that of the first link.
  *
  * @param folder Path of the folder.
@@ -52,6 +54,7 @@ export async function listPictures(folder: string, onProgress?: Progress): Promi
   await requireFolder(folder);
   const began = Date.now();
   const real = await Deno.realPath(folder);
+  requireData(folder, real);
   const [index, walked] = await Promise.all([FileIndex.open(real), walk(folder, onProgress)]);
   const { candidates, skipped } = walked;
   let { others, linked } = walked;
@@ -67,8 +70,10 @@ export async function listPictures(folder: string, onProgress?: Progress): Promi
     const { id, path } = candidate;
     const { state, reason } = found[i];
     if (copies.has(candidate)) linked++;
-    else if (isSound(state)) files.push({ id, path, key: id, state });
-    else if (reason) skipped.push({ file: path, reason });
+    else if (isSound(state)) {
+      if (state.header.own) skipped.push({ file: path, reason: OWN_PICTURE });
+      else files.push({ id, path, key: id, state });
+    } else if (reason) skipped.push({ file: path, reason });
     else others++;
   });
   skipped.sort((a, b) => (a.file < b.file ? -1 : 1));
@@ -134,14 +139,18 @@ async function requireFolder(folder: string): Promise<void> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new HatchlingError(
-        `Expected a folder of pictures at "${folder}" but there is none: check data.path`,
+        `Expected a folder of pictures at "${shown(folder)}" but there is none: check data.path`,
       );
     }
-    throw new HatchlingError(`The folder "${folder}" cannot be read (${(error as Error).message})`);
+    throw new HatchlingError(
+      `The folder "${shown(folder)}" cannot be read (${(error as Error).message})`,
+    );
   }
   if (!info.isDirectory) {
     throw new HatchlingError(
-      `Expected a folder of pictures at "${folder}" but found a file: set data.path to the folder ` +
+      `Expected a folder of pictures at "${
+        shown(folder)
+      }" but found a file: set data.path to the folder ` +
         `that holds it (archives must be unpacked)`,
     );
   }

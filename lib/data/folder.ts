@@ -5,6 +5,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { type Labels, labelsOf } from "./dataset.ts";
 import { decoderOf, FileDataset, type FilesOptions, firstOf } from "./file_dataset.ts";
 import { FORMATS } from "./header.ts";
@@ -43,8 +44,8 @@ export async function openFolder(
   const { files, skipped, others, index } = await listPictures(folder, options.onProgress);
   if (files.length === 0) {
     throw new HatchlingError(
-      `Expected pictures (${FORMATS}) in "${folder}" or its sub-folders but found none ` +
-        `(${skipped.length} unusable, ${others} other files): check data.path${firstOf(skipped)}`,
+      `Expected pictures (${FORMATS}) in "${shown(folder)}" or its sub-folders but found none ` +
+        `(${skipped.length} left out, ${others} other files): check data.path${firstOf(skipped)}`,
     );
   }
   const labels = folderLabels(files);

@@ -10,7 +10,7 @@ import { exifOrientation } from "./formats/exif.ts";
 import { foreignKind } from "./formats/foreign.ts";
 import { gifSize } from "./formats/gif.ts";
 import { jpegExif, jpegSize } from "./formats/jpeg.ts";
-import { pngExif, pngSize } from "./formats/png.ts";
+import { isOwnPng, pngExif, pngSize } from "./formats/png.ts";
 import { webpExif, webpSize } from "./formats/webp.ts";
 
 /**
@@ -27,6 +27,8 @@ export interface Header {
   width: number;
   /** Rows as stored. */
   height: number;
+  /** Whether it says that Hatchling wrote it. */
+  own?: true;
 }
 
 /** The formats that are decoded, for messages. */
@@ -74,7 +76,7 @@ export function readHeader(bytes: Uint8Array, complete: boolean): Header | undef
     );
   }
   requireSize(format, size);
-  return { format, ...size };
+  return format === "PNG" && isOwnPng(bytes) ? { format, ...size, own: true } : { format, ...size };
 }
 
 function requireSize(format: Header["format"], { width, height }: Size): void {

@@ -7,9 +7,13 @@
 import { dirname, isAbsolute, join } from "node:path";
 import { HatchlingError } from "../errors.ts";
 import { readFile } from "../io/files.ts";
+import { shown } from "../text.ts";
 import { type Dataset, labelsOf } from "./dataset.ts";
 import { type FilesOptions, openFiles } from "./file_dataset.ts";
 import { type ListRow, readRows } from "./list_rows.ts";
+
+/** Largest list, 256 MiB: millions of rows. */
+const MAX_LIST_BYTES = 2 ** 28;
 
 /** Options of {@linkcode openList}. */
 export type ListOptions = Omit<FilesOptions, "labels" | "skipped" | "index">;
@@ -41,7 +45,7 @@ export type ListOptions = Omit<FilesOptions, "labels" | "skipped" | "index">;
  * ```
  */
 export async function openList(path: string, options: ListOptions = {}): Promise<Dataset> {
-  const { rows, kinds } = await readRows(path, await readFile(path));
+  const { rows, kinds } = await readRows(path, await readFile(path, { maxBytes: MAX_LIST_BYTES }));
   const lines = new Map<string, number[]>(), ids = new Set<string>();
   const entries = rows.map(({ path: written, line }) => {
     const file = isAbsolute(written) ? written : join(dirname(path), written);
@@ -64,7 +68,7 @@ export async function openList(path: string, options: ListOptions = {}): Promise
     ...(labels.length && { labels: Object.fromEntries(labels) }),
   });
   for (const skipped of dataset.skipped) { // in the order of the rows
-    skipped.reason += ` (${path}:${lines.get(skipped.file)!.shift()})`;
+    skipped.reason += ` (${shown(path)}:${lines.get(skipped.file)!.shift()})`;
   }
   return dataset;
 }
@@ -79,7 +83,7 @@ function requireNames(
   const empty = names.indexOf("");
   if (empty < 0) return;
   throw new HatchlingError(
-    `Expected a label "${kind}" in ${path}:${
+    `Expected a label "${shown(kind)}" in ${shown(path)}:${
       rows[empty].line
     }, as in other rows, but found none: label ` +
       `every picture, or remove the column; training needs no labels`,

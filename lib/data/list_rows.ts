@@ -5,6 +5,8 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { decodeText } from "../io/text_file.ts";
+import { shown } from "../text.ts";
 
 /** One row that names a picture. */
 export interface ListRow {
@@ -41,12 +43,12 @@ const PATH_THEN_LABEL = new RegExp(`^(.*${EXTENSION})[\\s,]+(?!.*${EXTENSION}$)(
  * Of a ".txt" they are separated by tabs or commas where its first row is such a header, by tabs where that
  * row has one; else a line is a path, which may hold blanks, and the label after its extension, if any.
  *
- * @param name Path of the list: its extension decides, messages name it.
- * @param bytes Its contents: UTF-8, or UTF-16 with a byte order mark.
+ * @param path Path of the list: its extension decides, messages name it.
+ * @param bytes Its contents: text as `decodeText` takes it.
  * @throws {HatchlingError} naming file and line.
  */
-export async function readRows(name: string, bytes: Uint8Array): Promise<ListRows> {
-  const text = decodeText(name, bytes);
+export async function readRows(path: string, bytes: Uint8Array): Promise<ListRows> {
+  const text = decodeText(bytes, path), name = shown(path);
   const isTxt = /\.txt$/i.test(name);
   const first = text.split(/\r\n?|\n/).find((line) => line.trim() && !(isTxt && line[0] === "#"));
   if (first === undefined) {
@@ -63,19 +65,6 @@ export async function readRows(name: string, bytes: Uint8Array): Promise<ListRow
 interface Record {
   line: number;
   cells: string[];
-}
-
-function decodeText(name: string, bytes: Uint8Array): string {
-  const mark = bytes.subarray(0, 2).toHex();
-  const encoding = mark === "fffe" ? "utf-16le" : mark === "feff" ? "utf-16be" : "utf-8";
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes); // drops the mark
-  } catch {
-    throw new HatchlingError(
-      `Expected text in UTF-8 in ${name} but found other bytes: save it as UTF-8, or set data.dataset if it ` +
-        `is no list of pictures`,
-    );
-  }
 }
 
 /** What separates columns; undefined when every line is a path and perhaps its label. */
@@ -110,7 +99,7 @@ async function parseRecords(
     const { lines } = error as { lines?: number };
     throw new HatchlingError(
       `Expected every row of ${name} to have as many columns as the first, quoted where they hold ` +
-        `quotes or line breaks, but ${name}:${lines}: ${error.message}`,
+        `quotes or line breaks, but ${name}:${lines}: ${shown(error.message)}`,
     );
   }
 }

@@ -4,18 +4,14 @@
  * @module
  */
 
-import { extname, sep } from "node:path";
+import { basename, extname, sep } from "node:path";
 import type { Progress, SkippedFile } from "./dataset.ts";
-import { CONVERT } from "./formats/foreign.ts";
+import { foreignByName } from "./formats/foreign.ts";
+import { holdsRun, runFolder, systemFolder } from "./never_data.ts";
 
 const PICTURES = new Set(
   [".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp"],
 );
-/** Pictures that we cannot decode: named as skipped, where a text file is simply no picture. */
-const FOREIGN = new Set(
-  [".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".svg", ".psd"],
-);
-
 /** Longest time without a turn of the event loop, milliseconds: signals and progress come through. */
 const SLICE = 50;
 
@@ -119,13 +115,14 @@ export async function walk(path: string, onProgress?: Progress): Promise<Walk> {
 function list(folder: Folder, result: Walk): { inner: Folder; link: boolean }[] {
   const found: { inner: Folder; link: boolean }[] = [];
   const skip = (file: string, reason: string) => void result.skipped.push({ file, reason });
-  let entries: Iterable<Deno.DirEntry>;
+  let entries: Deno.DirEntry[];
   try {
-    entries = Deno.readDirSync(folder.path);
+    entries = [...Deno.readDirSync(folder.path)];
   } catch (error) {
     skip(folder.path, reasonOf(error, folder.path));
     return found;
   }
+  const isRun = entries.some(({ name }) => name === "run.json") && holdsRun(folder.path);
   for (const { name, isSymlink, ...entry } of entries) {
     if (name.startsWith(".")) continue;
     const path = within(folder.path, name);
@@ -139,8 +136,14 @@ function list(folder: Folder, result: Walk): { inner: Folder; link: boolean }[] 
         continue;
       }
     }
-    const extension = extname(name).toLowerCase();
+    const extension = extname(name).toLowerCase(), foreign = foreignByName(extension.slice(1));
     if (isDirectory) {
+      const never = systemFolder(name) ?? systemFolder(basename(real)) ??
+        (isRun ? runFolder(name) : undefined);
+      if (never) {
+        skip(path, never);
+        continue;
+      }
       const inner = {
         path,
         prefix: `${folder.prefix}${name}/`,
@@ -148,9 +151,8 @@ function list(folder: Folder, result: Walk): { inner: Folder; link: boolean }[] 
         linked: folder.linked || isSymlink,
       };
       found.push({ inner, link: isSymlink });
-    } else if (FOREIGN.has(extension)) {
-      skip(path, `${extension.slice(1)} ${CONVERT}`);
-    } else if (!isFile && PICTURES.has(extension)) skip(path, NO_FILE);
+    } else if (!isFile && (foreign || PICTURES.has(extension))) skip(path, NO_FILE);
+    else if (foreign) skip(path, foreign);
     else if (isFile && (PICTURES.has(extension) || extension === "")) {
       const id = folder.prefix + name;
       result.candidates.push({ id, path, name, folder, link: isSymlink });

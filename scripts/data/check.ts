@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { CONVERT } from "../../lib/data/formats/foreign.ts";
 import type { SkippedFile } from "../../lib/data/dataset.ts";
 import { Decoder } from "../../lib/data/decoder.ts";
 import { listPictures, type PictureFile } from "../../lib/data/files.ts";
 import { planesOf } from "../../lib/data/image.ts";
+import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { fitWithin } from "../../lib/data/resample.ts";
 import { clock, type Progress } from "../train/progress.ts";
 import type { Examined } from "./examine.ts";
@@ -61,6 +61,10 @@ export interface Check {
   damaged: SkippedFile[];
   /** Pictures in formats that are not decoded. */
   foreign: SkippedFile[];
+  /** Folders and files that are never data, and why. */
+  never: SkippedFile[];
+  /** One line for each of these two kinds, with what to do. */
+  notes: string[];
   /** Number of files of other kinds. */
   others: number;
   /** Number of links left out, as what they lead to is there already. */
@@ -97,8 +101,7 @@ export async function check(
   );
   const { files, others, linked } = listing;
   const found = new Array<Found | undefined>(files.length);
-  const damaged = listing.skipped.filter(({ reason }) => !reason.endsWith(CONVERT));
-  const foreign = listing.skipped.filter(({ reason }) => reason.endsWith(CONVERT));
+  const { damaged, foreign, never, notes } = sortLeftOut(listing.skipped);
   const reasons = await examineAll(files, found, options, progress);
   damaged.push(...reasons);
   damaged.sort((a, b) => (a.file < b.file ? -1 : 1));
@@ -132,6 +135,8 @@ export async function check(
       .map(({ file, format }) => ({ file: file.id, format })),
     damaged,
     foreign,
+    never,
+    notes,
     others,
     linked,
     duplicates: idsOf(duplicates),

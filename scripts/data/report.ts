@@ -54,7 +54,7 @@ function table(found: Check): string[] {
 }
 
 function notes(found: Check): string[] {
-  const { turned, animated, gray, flat, misnamed, foreign, others, linked, pictures } = found;
+  const { turned, animated, gray, flat, misnamed, others, linked, pictures } = found;
   const notes: string[] = [];
   if (turned) notes.push(`${many(turned, "picture is", "pictures are")} turned upright by EXIF`);
   if (animated) {
@@ -76,10 +76,7 @@ function notes(found: Check): string[] {
         `count`,
     );
   }
-  if (foreign.length) {
-    const these = examples(foreign, ({ file, reason }) => `${shown(file)}: ${reason}`);
-    notes.push(`${many(foreign.length, "picture")} in formats that are not read (${these})`);
-  }
+  notes.push(...found.notes);
   if (linked) notes.push(`${many(linked, "link")} left out: what they lead to is here already`);
   if (others) notes.push(`${many(others, "file")} of other kinds`);
   return notes;

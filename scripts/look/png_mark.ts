@@ -5,12 +5,13 @@
  */
 import { Buffer } from "node:buffer";
 import CRC32 from "crc-32";
+import { OWN_PNG } from "../../lib/data/formats/png.ts";
 import { headOf } from "../shared/outputs.ts";
 
 /** Signature and header chunk: what every PNG begins with. */
 const HEAD = 8 + 25;
 
-const TEXT = "tEXtSoftware\0hatchling look";
+const TEXT = `${OWN_PNG} look`;
 
 /** A PNG with the mark behind its header. */
 export function markedPng(png: Uint8Array): Uint8Array<ArrayBuffer> {

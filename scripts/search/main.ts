@@ -8,10 +8,10 @@ import { Command } from "commander";
 import { parseOverrides } from "../../lib/config.ts";
 import { listPictures } from "../../lib/data/files.ts";
 import { FORMATS } from "../../lib/data/header.ts";
+import { leftOutLines } from "../../lib/data/left_out.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
 import { opening } from "../data/open.ts";
-import { many } from "../data/words.ts";
 import { Session } from "../look/session.ts";
 import { positive, share } from "../numbers.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";
@@ -89,10 +89,7 @@ async function report(answer: Answer, { json }: SearchOptions, page: PageFile): 
   print(json ? JSON.stringify(answer.json, null, 2) : answer.table);
   const written = await page.write(answer.page);
   if (!json && written !== undefined) print(written);
-  if (answer.notes.length) {
-    say(`${many(answer.notes.length, "file")} left out:`);
-    for (const note of answer.notes) say(`  ${shown(note)}`);
-  }
+  leftOutLines(answer.skipped).forEach(say);
   for (const remark of [...answer.remarks, ...page.remarks]) say(`note: ${remark}`);
 }
 

@@ -72,7 +72,7 @@ export async function searchDuplicates(
       skipped,
     },
     table: [...groups.map((group) => tableOf(folder, group)), summary].join("\n\n"),
-    notes: skipped.map(({ file, reason }) => `${file}: ${reason}`),
+    skipped,
     remarks: [...remarks, ...found?.remarks ?? []],
     page: () => pageFor(folder, listing, groups, summary),
   };

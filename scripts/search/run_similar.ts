@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../../lib/errors.ts";
 import { within } from "../../lib/data/walk.ts";
+import type { SkippedFile } from "../../lib/data/dataset.ts";
 import type { Listing } from "../../lib/data/files.ts";
 import { shown } from "../../lib/text.ts";
 import { many } from "../data/words.ts";
@@ -21,8 +22,8 @@ export interface Answer {
   json: Record<string, unknown>;
   /** For a terminal. */
   table: string;
-  /** What was left out, line by line. */
-  notes: string[];
+  /** What was left out. */
+  skipped: readonly SkippedFile[];
   /** What else the user should know. */
   remarks: string[];
   /** HTML, made when it is asked for. */
@@ -92,7 +93,7 @@ export async function searchSimilar(
       skipped,
     },
     table: `${table}\n\n${many(pictures, "picture")}, ${encoded} of them encoded now`,
-    notes: skipped.map(({ file, reason }) => `${file}: ${reason}`),
+    skipped,
     remarks: store.remarks,
     page,
   };

@@ -134,9 +134,9 @@ filesTest("openDataset() says what to do when there is nothing to open", async (
     await put(folder, "archive.zip", text("PK")),
     /found a file: set data\.path to the folder/,
   );
-  await fails(folder, /found none \(0 unusable, 1 other files\)/);
+  await fails(folder, /found none \(0 left out, 1 other files\)/);
   await put(folder, "broken.png", text("no"));
-  await fails(folder, /found none \(1 unusable, 1 other files\).*\n.*broken\.png: not a PNG/);
+  await fails(folder, /found none \(1 left out, 1 other files\).*\n.*broken\.png: not a PNG/);
   const dataset = "cifar" as "folder";
   await assert.rejects(
     openDataset({ dataset }),

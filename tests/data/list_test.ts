@@ -5,6 +5,7 @@ import { readRows } from "../../lib/data/list_rows.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { filesTest, plain, put, rgbAt } from "./support.ts";
 
+const latin1 = (content: string) => Uint8Array.from(content, (c) => c.charCodeAt(0));
 const utf8 = (content: string) => new TextEncoder().encode(content);
 const rowsOf = async (name: string, content: string | Uint8Array) => {
   const bytes = typeof content === "string" ? utf8(content) : content;
@@ -118,8 +119,17 @@ filesTest("readRows() names file and line of every malformed row", async () => {
     ["l.txt", "\n# only this\n\n", /a path per line in l\.txt but it is empty/],
     ["l.csv", "", /l\.csv but it is empty/],
     ["l.csv", Uint8Array.of(0x61, 0xff, 0x62), /UTF-8 in l\.csv/],
+    ["l.csv", latin1("path\nb\xe4r.png\n"), /0xe4 at byte 6, line 2: likely Latin-1/],
+    ["a\u202eb.csv", "path,label\n\n", /pictures in a\\u202eb\.csv but found only the header/],
   ];
   for (const [name, content, pattern] of cases) await fails(rowsOf(name, content), pattern);
+});
+
+filesTest("readRows() reads what spreadsheets save as Unicode", async () => {
+  const little = latin1("\xff\xfe" + [..."path,label\r\nb\xe4r.png,wolf\r\n"].join("\0") + "\0");
+  const found = await rowsOf("l.csv", little);
+  assert.deepEqual(found.rows, [[2, "bär.png", "wolf"]]);
+  assert.deepEqual((await rowsOf("l.csv", "\ufeffpath,x\na,b\n")).kinds, ["x"]);
 });
 
 const ids = (data: Dataset) => Array.from({ length: data.length }, (_, i) => data.id(i));

@@ -10,20 +10,24 @@ import { ascii } from "./bytes.ts";
 const HEAD = 1024;
 
 /** How the reason ends for a sound picture of a format that is not read. */
-export const CONVERT = "cannot be decoded: convert it to PNG or JPEG";
+const CONVERT = "cannot be decoded: convert it to PNG or JPEG";
 const NONE = "is no picture";
 const UNPACK = "must be unpacked";
+
+const TIFF = "TIFF (or a camera's raw file)", RAW = "a camera's raw format";
 
 /** Magic bytes as latin-1 text. */
 const MAGIC: [name: string, advice: string, offset: number, magic: string[]][] = [
   ["AVIF", CONVERT, 4, ["ftypavif", "ftypavis"]],
   ["HEIC", CONVERT, 4, ["ftyphei", "ftyphev", "ftypmif1", "ftypmsf1"]],
+  [RAW, CONVERT, 4, ["ftypcrx "]],
   ["JPEG XL", CONVERT, 0, ["\xff\x0a", "\0\0\0\x0cJXL "]],
   ["JPEG 2000", CONVERT, 0, ["\0\0\0\x0cjP  ", "\xff\x4f\xff\x51"]],
-  ["TIFF (or a camera's raw file)", CONVERT, 0, ["II*\0", "MM\0*"]],
-  ["Photoshop's PSD", CONVERT, 0, ["8BPS"]],
+  [TIFF, CONVERT, 0, ["II*\0", "MM\0*", "II+\0", "MM\0+"]],
+  [RAW, CONVERT, 0, ["FUJIFILMCCD-RAW", "IIRO", "IIU\0"]],
+  ["PSD", CONVERT, 0, ["8BPS"]],
   ["BMP", CONVERT, 0, ["BM"]],
-  ["a Windows icon", CONVERT, 0, ["\0\0\x01\0", "\0\0\x02\0"]],
+  ["ICO", CONVERT, 0, ["\0\0\x01\0", "\0\0\x02\0"]],
   ["PDF", CONVERT, 0, ["%PDF"]],
   ["a video", NONE, 4, ["ftyp"]],
   ["a video", NONE, 0, ["\x1a\x45\xdf\xa3"]],
@@ -34,6 +38,52 @@ const MAGIC: [name: string, advice: string, offset: number, magic: string[]][] =
   ["an archive", UNPACK, 0, ["\xfd7zXZ", "\x28\xb5\x2f\xfd"]],
   ["a program", NONE, 0, ["\x7fELF", "MZ"]],
 ];
+
+/** What a file name's extension announces, for pictures that are not decoded. */
+const EXTENSIONS: Record<string, string> = {
+  HEIC: "heic heif hif",
+  AVIF: "avif",
+  TIFF: "tif tiff",
+  BMP: "bmp dib",
+  [RAW]: "arw cr2 cr3 crw dng nef nrw orf pef raf raw rw2 srw",
+  "JPEG XL": "jxl",
+  "JPEG 2000": "jp2 j2k jpx",
+  PSD: "psd psb",
+  SVG: "svg svgz",
+  ICO: "ico cur",
+  Netpbm: "pbm pgm pnm ppm",
+  TGA: "tga",
+  EXR: "exr",
+};
+const NAMES = new Map(
+  Object.entries(EXTENSIONS).flatMap(([name, list]) => list.split(" ").map((one) => [one, name])),
+);
+
+/** Commands that convert files of a format, all of an extension; a program that converts most is the default. */
+const COMMANDS: Record<string, (extension: string) => string> = {
+  HEIC: (e) =>
+    `\`magick mogrify -format jpg *.${e}\`, or on macOS \`sips -s format jpeg *.${e} --out FOLDER\``,
+  [RAW]: (e) => `\`darktable-cli ONE.${e} ONE.jpg\``,
+  "JPEG XL": (e) => `\`djxl ONE.${e} ONE.png\``,
+  SVG: (e) => `\`rsvg-convert -o ONE.png ONE.${e}\``,
+};
+
+/** The format that a file's name announces, why it is not read included; undefined where it is none of these. */
+export function foreignByName(extension: string): string | undefined {
+  const name = NAMES.get(extension.toLowerCase());
+  return name && `${name} ${CONVERT}`;
+}
+
+/** The format, from the reason that {@linkcode foreignByName} or {@linkcode foreignKind} gave; undefined of others. */
+export function formatOf(reason: string): string | undefined {
+  const end = reason.indexOf(` ${CONVERT}`); // a list adds its line
+  return end < 0 ? undefined : reason.slice(0, end);
+}
+
+/** How to convert files of a format with an extension, in words. */
+export function conversionOf(format: string, extension: string): string {
+  return (COMMANDS[format] ?? ((e) => `\`magick mogrify -format png *.${e}\``))(extension);
+}
 
 const TEXT: [name: string, advice: string, pattern: RegExp][] = [
   ["SVG", CONVERT, /^\s*<(svg|(\?xml|!--|!doctype svg)[^]*<svg)\b/i],

@@ -47,6 +47,14 @@ export function pngSize(bytes: Uint8Array): Size | undefined {
   return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
+/** What follows the header, length aside, in the pictures that Hatchling writes for people. */
+export const OWN_PNG = "tEXtSoftware\0hatchling";
+
+/** Whether a PNG says that Hatchling wrote it; of a file that is cut off, false. */
+export function isOwnPng(bytes: Uint8Array): boolean {
+  return ascii(bytes, 8 + 25 + 4, OWN_PNG.length) === OWN_PNG;
+}
+
 /** A chunk of a PNG. */
 export interface Chunk {
   /** Where it starts. */
