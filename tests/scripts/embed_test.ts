@@ -58,6 +58,7 @@ runTest(
     const results = await Promise.all([
       ["--out", "out/f.parquet"],
       ["--out", "out/again.parquet"],
+      ["--out", "out/\x1b[2J.jsonl"],
       ["--out", "out/f.npy"],
       ["--out", "out/table.CSV"],
       ["--out", "out/f.txt", "--format", "jsonl"],
@@ -71,7 +72,9 @@ runTest(
       assert.match(stderr, /^ {2}pictures\/even\/words\.png: not a PNG/m);
     }
     assert.match(results[0].stdout, /^out\/f\.parquet: 9 pictures of pictures, 16 numbers each/);
+    assert.match(results[2].stdout, /^out\/\\x1b\[2J\.jsonl: 9 pictures/);
     assert.deepEqual(await namesIn(`${folder}/out`), [
+      "\x1b[2J.jsonl",
       "again.parquet",
       "f.csv",
       "f.npy",
@@ -139,8 +142,13 @@ runTest(
     await put(folder, "photos.zip", new Uint8Array(4));
     await put(folder, "torn.safetensors", new Uint8Array(20));
     await Deno.mkdir(`${folder}/out`);
+    const list = "path,species\npictures/even/0.png,wolf\n", notes = "id,width,height\nmine,1,2\n";
+    await Deno.writeTextFile(`${folder}/list.csv`, list);
+    await Deno.symlink(`${folder}/list.csv`, `${folder}/linked.csv`);
+    await Deno.writeTextFile(`${folder}/notes.csv`, notes);
     const before = await namesIn(folder);
     const weights = ["--weights", "run"], out = ["--out", "out/f.parquet"];
+    const over = ["--overwrite", "--out"];
     const cases: [RegExp, string[]][] = [
       [/Expected pictures at nowhere but cannot open it: No such file/, [
         "nowhere",
@@ -186,6 +194,41 @@ runTest(
         "--format",
         "csv",
       ]],
+      [/Cannot write list\.csv: this command reads that file: choose another --out/, [
+        "list.csv",
+        ...weights,
+        ...over,
+        "list.npy",
+      ]],
+      [/Cannot write linked\.csv: this command reads that file as list\.csv/, [
+        "list.csv",
+        ...weights,
+        ...over,
+        "linked.npy",
+      ]],
+      [/notes\.csv: a file that this command did not make .* or add --overwrite/, [
+        "pictures",
+        ...weights,
+        "--out",
+        "notes.npy",
+      ]],
+      [/Cannot write run\/teacher\.safetensors: this command reads that file/, [
+        "pictures",
+        ...weights,
+        "--format",
+        "csv",
+        ...over,
+        "run/teacher.safetensors",
+      ]],
+      [/Cannot write pictures\/even\/0\.png: it is one of the files in pictures, an input/, [
+        "pictures",
+        ...weights,
+        "--format",
+        "csv",
+        ...over,
+        "pictures/even/0.png",
+      ]],
+      [/Expected pictures at no\\x1b\[2J\\x0awhere but/, ["no\x1b[2J\nwhere", ...weights, ...out]],
       [/required option '--out <file>' not specified/, ["pictures", ...weights]],
     ];
     const results = await Promise.all(cases.map(([, args]) => script("embed", folder, args)));
@@ -195,6 +238,15 @@ runTest(
     });
     assert.deepEqual(await namesIn(folder), before);
     assert.deepEqual(await namesIn(`${folder}/out`), []);
+    assert.equal(await Deno.readTextFile(`${folder}/list.csv`), list);
+    assert.equal(await Deno.readTextFile(`${folder}/notes.csv`), notes);
+
+    const asked = ["list.csv", ...weights, ...over, "notes.npy"];
+    const replaced = await script("embed", folder, asked);
+    assert.equal(replaced.code, 0, replaced.stderr);
+    const own = await script("embed", folder, asked.filter((word) => word !== "--overwrite"));
+    assert.equal(own.code, 0, own.stderr);
+    assert.match(await Deno.readTextFile(`${folder}/notes.csv`), /^id,width,height,species\n/);
   },
 );
 

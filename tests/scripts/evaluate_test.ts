@@ -77,7 +77,7 @@ runTest(
     const file = `${folder}/copied.safetensors`;
     await Deno.copyFile(checkpoint(`${folder}/run`, 2), file);
     const [whole, again, student, apart] = await Promise.all([
-      evaluate(folder, "run", "--json", ...knn),
+      evaluate(folder, "run", "--json", "--features", "f.npy", ...knn), // its own files: again
       evaluate(folder, file, "--json", ...knn),
       evaluate(folder, file, "--student", "--json", ...knn),
       evaluate(
@@ -116,6 +116,54 @@ runTest(
       list.find((f) => f.metric === "view retrieval R@1" && f.encoder === "teacher")!.percent;
     assert.equal(of(kept), of(before), "as at the end of the run");
     assert.ok(kept.some(({ metric }) => metric.includes("linear probe (SGD)")));
+  },
+);
+
+runTest(
+  "evaluate writes over no file of others, and says its figures also where it cannot keep them",
+  async (folder, small) => {
+    const settings = flags({ "training.max_steps": 1, "evaluation.linear_epochs": 1 });
+    const run = await train(folder, [...small, ...settings, "--out", "run"]);
+    assert.equal(run.code, 0, run.stderr);
+    const list = "path,\x1b[2Jkind\n" +
+      [0, 1, 2, 3].map((i) => `pictures/${i % 2 ? "odd" : "even"}/${i}.png,${i % 2}\n`)
+        .join("");
+    await Deno.writeTextFile(`${folder}/list.csv`, list);
+    await Deno.writeTextFile(`${folder}/f.test.csv`, "of others");
+    const cases: [RegExp, string[]][] = [
+      [/Cannot write list\.csv: this command reads that file: name another file/, [
+        "--data.path",
+        "list.csv",
+        "--features",
+        "list.npy",
+        "--overwrite",
+      ]],
+      [/f\.test\.csv: a file that this command did not make is there: .* --overwrite/, [
+        ...["--evaluation.test_path", "pictures"],
+        "--features",
+        "f.npy",
+      ]],
+      [/Cannot write no\/f\.npy: the folder no does not exist/, ["--features", "no/f.npy"]],
+    ];
+    // The run's own list of figures cannot be written: nobody asked for it, so that is no error.
+    await Deno.remove(`${folder}/run/evaluation.json`);
+    await Deno.mkdir(`${folder}/run/evaluation.json`);
+    const [kept, named, ...refused] = await Promise.all([
+      evaluate(folder, "run"),
+      evaluate(folder, "run", "--data.path", "list.csv"),
+      ...cases.map(([, args]) => evaluate(folder, "run", ...args)),
+    ]);
+    assert.equal(kept.code, 0, kept.stderr);
+    assert.match(kept.stdout, /RankMe/);
+    assert.match(kept.stderr, /^warning: the figures are not kept: Cannot .*evaluation\.json/m);
+    assert.equal(named.code, 0, named.stderr);
+    assert.match(named.stdout, /^\\x1b\[2Jkind retrieval R@1 /m);
+    refused.forEach((result, i) => {
+      assert.equal(result.code, 1, `${cases[i][1]}: ${result.stderr}`);
+      assert.match(errorOf(result), cases[i][0]);
+    });
+    assert.equal(await Deno.readTextFile(`${folder}/list.csv`), list);
+    assert.equal(await Deno.readTextFile(`${folder}/f.test.csv`), "of others");
   },
 );
 
