@@ -3,14 +3,14 @@
  *
  * @module
  */
-
 import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
 import { HatchlingError } from "../lib/errors.ts";
+import { say } from "./shared/terminal.ts";
 
 try {
-  await ensureAdapter();
+  await ensureAdapter({ log: say });
 } catch (error) {
   if (!(error instanceof HatchlingError)) throw error;
-  console.error(`error: ${error.message}`);
+  say(`error: ${error.message}`);
   Deno.exit(1);
 }

@@ -1,62 +1,8 @@
 /**
- * `deno task figures [--train]`: draws the figures of docs/guides.
- *
- * Those of augmentation.md go through the kernels, on the adapter here. The figure of collapses in loss.md
- * comes from docs/guides/loss-collapse.json, which `--train` makes anew: three runs of `deno task train`,
- * some minutes each on two CPU cores.
+ * `deno task figures`; its arguments and its work are in figures/main.ts. Node and Bun get a sentence: without an
+ * import of its own, this file is all that they load.
  *
  * @module
  */
-import { Command } from "commander";
-import { fileURLToPath } from "node:url";
-import { openEmoji } from "../lib/data/emoji.ts";
-import { HatchlingError } from "../lib/errors.ts";
-import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
-import { openGpu } from "../lib/gpu/mod.ts";
-import { augmentationSheets, smallPictures } from "./figures/augmentation.ts";
-import { boxesFigure } from "./figures/boxes.ts";
-import { type CollapseData, collapseFigure, collapseRows } from "./figures/collapse.ts";
-import { trainRuns } from "./figures/runs.ts";
-import { pngOf } from "./figures/sheet.ts";
-import { temperatureFigure } from "./figures/temperature.ts";
-
-const guides = (name: string) => fileURLToPath(new URL(`../docs/guides/${name}`, import.meta.url));
-
-const { train } = new Command("figures")
-  .description("Draws the figures of docs/guides.")
-  .option("--train", "make the training runs behind the figure of collapses anew")
-  .parse(["deno", "figures", ...Deno.args])
-  .opts<{ train?: boolean }>();
-
-try {
-  await ensureAdapter();
-  const gpu = await openGpu();
-  const sheets = await augmentationSheets(gpu);
-  sheets["small"] = await smallPictures(gpu, await openEmoji());
-  gpu.destroy();
-  for (const [name, sheet] of Object.entries(sheets)) {
-    await Deno.writeFile(guides(`augmentation-${name}.png`), pngOf(sheet));
-  }
-
-  const runs = guides("loss-collapse.json");
-  if (train) await Deno.writeTextFile(runs, JSON.stringify(await trainRuns()));
-  const data: CollapseData = JSON.parse(await Deno.readTextFile(runs));
-  const written = {
-    "augmentation-boxes.svg": boxesFigure(),
-    "loss-temperature.svg": temperatureFigure(),
-    "loss-collapse.svg": collapseFigure(data),
-  };
-  for (const [name, svg] of Object.entries(written)) await Deno.writeTextFile(guides(name), svg);
-  if (train) {
-    const { adapter, command } = data;
-    console.log(["For the guide:", adapter, command, ...collapseRows(data)].join("\n"));
-  }
-  const files = [runs, ...Object.keys(written).map(guides)];
-  const fmt = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", ...files] });
-  const { code } = await fmt.spawn().status;
-  Deno.exit(code);
-} catch (error) {
-  if (!(error instanceof HatchlingError)) throw error;
-  console.error(`error: ${error.message}`);
-  Deno.exit(1);
-}
+if ("Deno" in globalThis) import("./figures/main.ts");
+else throw new Error("Hatchling runs on Deno: npx -y deno@2.9.6 task figures");

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { swiftShaderDir } from "../data/swiftshader.ts";
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 
 /** Where the adapter may come from: `HATCHLING_ADAPTER`. */
 export type AdapterChoice = "auto" | "system" | "swiftshader";
@@ -64,7 +65,7 @@ export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise
   const choice = options.adapter ?? Deno.env.get("HATCHLING_ADAPTER") ?? "auto";
   if (choice !== "auto" && choice !== "system" && choice !== "swiftshader") {
     throw new HatchlingError(
-      `Expected HATCHLING_ADAPTER to be auto, system or swiftshader but found "${choice}"`,
+      `Expected HATCHLING_ADAPTER to be auto, system or swiftshader but found "${shown(choice)}"`,
     );
   }
   const noted = readNote(choice);
@@ -77,15 +78,28 @@ export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise
   let report = choice === "swiftshader" ? undefined : await probe("system");
   if (!report && choice !== "system") report = await useSwiftShader(choice, options.log);
   if (!report) throw new HatchlingError(`Expected a WebGPU adapter but found none. ${remedy()}`);
-  (options.log ?? console.error)(describe(report, choice));
+  (options.log ?? note)(describe(report, choice));
   Deno.env.set(NOTE, JSON.stringify({ pid: Deno.pid, choice, report }));
   return report;
 }
 
+/** Says a line on standard error; that nobody may read any more. */
+function note(line: string): void {
+  try {
+    console.error(line);
+  } catch {
+    // a closed terminal is no reason to stop
+  }
+}
+
 /** What an earlier call in this process found; children inherit the environment but not its libraries. */
 function readNote(choice: AdapterChoice): AdapterReport | undefined {
-  const note = JSON.parse(Deno.env.get(NOTE) ?? "null");
-  return note?.pid === Deno.pid && note.choice === choice ? note.report : undefined;
+  try {
+    const note = JSON.parse(Deno.env.get(NOTE) ?? "null");
+    return note?.pid === Deno.pid && note.choice === choice ? note.report : undefined;
+  } catch {
+    return undefined; // not ours
+  }
 }
 
 function prepareLinux(): void {
@@ -108,7 +122,9 @@ async function probe(source: AdapterReport["source"]): Promise<AdapterReport | u
       worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = (event) => {
         event.preventDefault();
-        reject(new HatchlingError(`Expected to ask for a WebGPU adapter but: ${event.message}`));
+        reject(
+          new HatchlingError(`Expected to ask for a WebGPU adapter but: ${shown(event.message)}`),
+        );
       };
     });
     return found ? { source, ...found } : undefined;
@@ -119,7 +135,7 @@ async function probe(source: AdapterReport["source"]): Promise<AdapterReport | u
 
 async function useSwiftShader(
   choice: AdapterChoice,
-  log: (line: string) => void = console.error,
+  log: (line: string) => void = note,
 ): Promise<AdapterReport | undefined> {
   const { os, arch } = Deno.build;
   if (os !== "linux" || arch !== "x86_64") {
@@ -153,11 +169,12 @@ async function useSwiftShader(
 }
 
 /** One line: the device, whether it is a CPU, and how to get a faster one. */
-function describe({ source, description, isCpu }: AdapterReport, choice: AdapterChoice): string {
+function describe({ source, isCpu, ...found }: AdapterReport, choice: AdapterChoice): string {
+  const description = shown(found.description);
   if (!isCpu) return `Device: ${description}`;
   if (choice === "swiftshader") return `Device: ${description}, a CPU, as HATCHLING_ADAPTER asks`;
   const faster = source === "swiftshader"
-    ? " About 3 times faster: apt-get install mesa-vulkan-drivers."
+    ? " Several times faster: apt-get install mesa-vulkan-drivers."
     : "";
   return `Device: ${description}, a CPU: no GPU with a Vulkan driver was found.${faster}${nvidia()}`;
 }

@@ -10,6 +10,7 @@ import { diagnose, parseMetrics } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
 import { openGpu } from "../../lib/gpu/mod.ts";
+import { say } from "../shared/terminal.ts";
 import { diagnosisSettingsOf } from "../train/run_log.ts";
 import type { CollapseData, RunCurves } from "./collapse.ts";
 
@@ -55,7 +56,7 @@ export async function trainRuns(): Promise<CollapseData> {
 
 async function train(out: string, flags: string): Promise<void> {
   const words = [CONFIG, "--out", out, ...`${COMMON} ${SHORT} ${flags}`.trim().split(" ")];
-  console.error(`deno task train ${words.join(" ")}`);
+  say(`deno task train ${words.join(" ")}`);
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "scripts/train.ts", ...words],
     cwd: ROOT,

@@ -1,0 +1,88 @@
+/**
+ * Runs fixtures made with PyTorch against this project's modules: `deno task golden [DIR]`.
+ *
+ * Prints one line per case, the largest error over its tolerance, and at the end how many passed.
+ *
+ * @module
+ */
+import "../adapter.ts";
+import { Command, Option } from "commander";
+import { HatchlingError } from "../../lib/errors.ts";
+import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { shown } from "../../lib/text.ts";
+import { print, runCommand } from "../shared/terminal.ts";
+import { type ManifestCase, readCase, readManifest } from "./case.ts";
+import { type Check, compare, passes } from "./compare.ts";
+import { RUNNERS } from "./runners.ts";
+
+/** Failures shown per case, worst first. */
+const SHOWN = 6;
+
+async function run(gpu: Gpu, folder: string, row: ManifestCase): Promise<Check[]> {
+  const runner = RUNNERS[row.kind];
+  if (!runner) {
+    const kinds = Object.keys(RUNNERS).join(", ");
+    throw new HatchlingError(`Expected a kind out of ${kinds} but found ${shown(row.kind)}`);
+  }
+  const testCase = await readCase(folder, row);
+  const before = gpu.memory.liveBytes;
+  const checks = compare(testCase, await runner(gpu, testCase));
+  if (checks.length === 0) throw new HatchlingError("the case expects nothing");
+  const leaked = gpu.memory.liveBytes - before;
+  return [...checks, { what: "bytes left on the GPU", ratio: leaked, detail: String(leaked) }];
+}
+
+function worstFirst(a: Check, b: Check): number {
+  const rank = ({ ratio }: Check) => Number.isNaN(ratio) ? Infinity : ratio;
+  return rank(b) === rank(a) ? 0 : rank(b) - rank(a);
+}
+
+async function judge(gpu: Gpu, folder: string, row: ManifestCase, verbose: boolean) {
+  const name = shown(row.name).padEnd(34);
+  let checks: Check[];
+  try {
+    checks = (await run(gpu, folder, row)).sort(worstFirst);
+  } catch (error) {
+    const { message, stack } = error as Error;
+    const text = error instanceof HatchlingError ? message : stack;
+    print(`${name} error   FAIL\n    ${text}`);
+    return false;
+  }
+  const ok = checks.every(passes);
+  print(`${name} ${checks[0].ratio.toFixed(4)}  ${ok ? "ok" : "FAIL"}`);
+  const failed = checks.filter((check) => !passes(check));
+  for (const { what, ratio, detail } of verbose ? checks : failed.slice(0, SHOWN)) {
+    print(`    ${ratio.toFixed(4)} ${what}${detail ? `: ${detail}` : ""}`);
+  }
+  if (!verbose && failed.length > SHOWN) print(`    … and ${failed.length - SHOWN} more`);
+  return ok;
+}
+
+async function main(): Promise<number> {
+  const command = new Command("golden")
+    .description("Runs fixtures against this project's modules.")
+    .argument("[dir]", "folder with manifest.json (default: the project's own fixtures)")
+    .option("--only <prefix>", "only cases whose name starts with this", "")
+    .option("--verbose", "every comparison, not only failed ones", false)
+    .addOption(
+      new Option("--device.limits <limits>", "what to ask of the adapter")
+        .choices(["adapter", "portable"]).default("adapter"),
+    )
+    .parse(Deno.args, { from: "user" });
+  const options = command.opts();
+  const folder = command.args[0] ?? `${import.meta.dirname}/../../tests/golden/golden_public`;
+  const rows = (await readManifest(folder)).filter(({ name }) => name.startsWith(options.only));
+  if (rows.length === 0) {
+    throw new HatchlingError(
+      `Expected cases in ${shown(folder)}/manifest.json but found none to run`,
+    );
+  }
+  const gpu = await openGpu({ limits: options["device.limits"] });
+  let passed = 0;
+  for (const row of rows) if (await judge(gpu, folder, row, options.verbose)) passed++;
+  gpu.destroy();
+  print(`${passed} passed, ${rows.length - passed} failed`);
+  return passed < rows.length ? 1 : 0;
+}
+
+await runCommand(main);
