@@ -11,11 +11,9 @@ import { resizeBicubic } from "../../lib/data/resample.ts";
 import { DeviceError } from "../../lib/errors.ts";
 import { lookAt } from "../../lib/eval/attention.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
-import { fileError } from "../../lib/io/files.ts";
 import type { DinoModel, Parameters } from "../../lib/model/mod.ts";
 import { soundPicture, spreadIndices } from "../data/open.ts";
-import { pngOf, Sheet } from "../figures/sheet.ts";
+import { pngOf } from "../figures/sheet.ts";
 import { drawn } from "../look/attention.ts";
 import { type Framed, framed } from "../look/frame.ts";
 import { contactSheet } from "../look/sheet.ts";
@@ -26,12 +24,14 @@ import {
   SNAPSHOT_HEADS,
   SNAPSHOT_PICTURES,
   snapshotName,
-} from "../report/left.ts";
+} from "../shared/run/left.ts";
+import { snapshotRow } from "../shared/run/png.ts";
 import { leaveAugmentation } from "../report/samples.ts";
 import type { Progress } from "./progress.ts";
+import type { SideFiles } from "./side_files.ts";
 
 /** Pictures, and the side of each in a PNG. */
-const PICTURES = 6, SIDE = 96, GAP = 4;
+const PICTURES = 6, SIDE = 96;
 
 /** Distance of two levels of a PNG; divides 255, so that white stays white. */
 const LEVEL = 15;
@@ -50,8 +50,8 @@ const LOOK = { map: "inferno", alpha: 0.85, smooth: true } as const;
 
 /** A run, as far as it matters here. */
 export interface Watched {
-  /** Folder of the run. */
-  folder: string;
+  /** Files of the run. */
+  files: SideFiles;
   config: Config;
   dataset: Dataset;
   model: DinoModel;
@@ -121,7 +121,7 @@ export class Snapshots {
   }
 
   async #take(step: number): Promise<void> {
-    const { folder, stopped, total } = this.#watched;
+    const { files, stopped, total } = this.#watched;
     const pictures = this.#pictures ??= await this.#load();
     if (!pictures.length) return;
     const seen: Picture[][] = []; // of each picture the mean, then every head
@@ -129,15 +129,11 @@ export class Snapshots {
       if (stopped()) return;
       seen.push(await this.#look(picture));
     }
-    const below = join(folder, SNAPSHOT_FOLDER);
-    await Deno.mkdir(below, { recursive: true }).catch((error) => {
-      throw fileError("create", below, error);
-    });
     const write = (name: string, picture: Picture) =>
-      writeFileAtomic(join(below, name), pngOf(coarse(picture)));
+      files.put(`${SNAPSHOT_FOLDER}/${name}`, pngOf(coarse(picture)));
     const shown = pictures.map(({ shown }) => tile(shown));
-    if (step === 0 || !await exists(join(below, SNAPSHOT_PICTURES))) {
-      await write(SNAPSHOT_PICTURES, column(shown));
+    if (step === 0 || !await exists(join(files.folder, SNAPSHOT_FOLDER, SNAPSHOT_PICTURES))) {
+      await write(SNAPSHOT_PICTURES, snapshotRow(shown));
     }
     if (step === total) {
       const rows = seen.map((maps, i) => {
@@ -149,7 +145,7 @@ export class Snapshots {
       });
       await write(SNAPSHOT_HEADS, contactSheet(rows, SIDE));
     }
-    await write(snapshotName(step), column(seen.map(([mean]) => mean)));
+    await write(snapshotName(step), snapshotRow(seen.map(([mean]) => mean)));
   }
 
   async #look({ shown, input }: Framed): Promise<Picture[]> {
@@ -187,18 +183,11 @@ export class Snapshots {
 
   /** Deletes what a run that goes on after `step` steps will draw again. */
   async #dropAfter(step: number): Promise<void> {
-    const { folder, total } = this.#watched;
-    const later = (await listSnapshots(folder)).filter((snapshot) => snapshot.step > step);
-    const paths = later.map(({ path }) => path);
-    if (step < total) {
-      paths.push(join(folder, SNAPSHOT_FOLDER, SNAPSHOT_HEADS));
-      paths.push(join(folder, SAMPLE_FILES.neighbors));
-    }
-    for (const path of paths) {
-      await Deno.remove(path).catch((error) => {
-        if (!(error instanceof Deno.errors.NotFound)) throw fileError("delete", path, error);
-      });
-    }
+    const { files, total } = this.#watched;
+    const later = (await listSnapshots(files.folder)).filter((snapshot) => snapshot.step > step);
+    const names = later.map(({ step }) => `${SNAPSHOT_FOLDER}/${snapshotName(step)}`);
+    if (step < total) names.push(`${SNAPSHOT_FOLDER}/${SNAPSHOT_HEADS}`, SAMPLE_FILES.neighbors);
+    for (const name of names) await files.remove(name);
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
@@ -242,12 +231,6 @@ function tile({ width, height, data, ...rest }: Picture): Picture {
 /** Fewer levels, which are not missed in small pictures: a smaller file. */
 function coarse({ data, ...rest }: Picture): Picture {
   return { ...rest, data: data.map((value) => LEVEL * Math.round(value / LEVEL)) };
-}
-
-function column(pictures: readonly Picture[]): Sheet {
-  const sheet = new Sheet(SIDE, pictures.length * (SIDE + GAP) - GAP);
-  pictures.forEach((picture, i) => sheet.paste(picture, 0, i * (SIDE + GAP)));
-  return sheet;
 }
 
 async function exists(path: string): Promise<boolean> {

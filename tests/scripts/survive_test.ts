@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { launchers, type Process } from "../../scripts/train/launchers.ts";
 import {
+  appears,
   assertSameFile,
   checkpoint,
   errorOf,
@@ -13,14 +14,6 @@ import {
 } from "../support/runs.ts";
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Waits until a file of a run is there, for a minute at most. */
-async function appears(path: string): Promise<void> {
-  for (let tries = 0; tries < 1200; tries++, await sleep(50)) {
-    if (await Deno.stat(path).then(({ size }) => size > 0, () => false)) return;
-  }
-  throw new Error(`${path} did not appear`);
-}
 
 /** Whether a run still has its folder. */
 async function isHeld(folder: string): Promise<boolean> {

@@ -18,7 +18,7 @@ const PERMISSIONS = deno.tasks.train.split(" ").filter((word) => /^--(allow|deny
 const LIMIT = 120_000;
 
 /** The smallest run: a toy model, two batches of four pictures an epoch. */
-const SMALL = {
+export const SMALL = {
   "data.batch_size": 4,
   "augmentation.num_local_views": 1,
   "augmentation.global_crop_size": 16,
@@ -35,6 +35,13 @@ const SMALL = {
 export const flags = (settings: Record<string, string | number>) =>
   Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
 
+/** Arguments of Deno for a run as the task starts it. */
+export const commandOf = (
+  args: readonly string[],
+  config: string = path("configs/tiny.yaml"),
+  preload: readonly string[] = [],
+) => ["run", "--quiet", ...PERMISSIONS, ...preload, path("scripts/train.ts"), config, ...args];
+
 /** Starts `train configs/tiny.yaml` in `cwd`, or on another file; killed when it hangs. */
 export function start(
   cwd: string,
@@ -43,15 +50,7 @@ export function start(
   { fault, runner = [Deno.execPath()] }: { fault?: string; runner?: string[] } = {},
 ) {
   const preload = fault ? [`--preload=${path("tests/support/faults.ts")}`] : [];
-  const command = [
-    "run",
-    "--quiet",
-    ...PERMISSIONS,
-    ...preload,
-    path("scripts/train.ts"),
-    config,
-    ...args,
-  ];
+  const command = commandOf(args, config, preload);
   const child = new Deno.Command(runner[0], {
     args: [...runner.slice(1), ...command],
     cwd,
@@ -75,7 +74,7 @@ export const errorOf = ({ stderr }: { stderr: string }) =>
   stderr.slice(stderr.lastIndexOf("error: "));
 
 /** Eight sound pictures of mixed sizes in two sub-folders. */
-async function pictures(folder: string): Promise<string> {
+export async function pictures(folder: string): Promise<string> {
   const sizes = [[20, 20], [3, 40], [64, 9], [1, 1], [33, 17], [50, 50]];
   for (const [i, [width, height]] of sizes.entries()) {
     const sample = (x: number, y: number, c: number) =>
@@ -104,6 +103,15 @@ export function runTest(
         await fn(folder, flags({ "data.path": await pictures(folder), ...SMALL }));
       }),
   );
+}
+
+/** Waits until a file of a run is there, for a minute at most. */
+export async function appears(path: string): Promise<void> {
+  for (let tries = 0; tries < 1200; tries++) {
+    if (await Deno.stat(path).then(({ size }) => size > 0, () => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${path} did not appear`);
 }
 
 /** Names the first byte that differs; the diff that assert would print of such files takes minutes. */
