@@ -43,7 +43,7 @@ interface Query {
 const MOST_ROWS = 24;
 
 /** Refuses more pictures than a page can show, before any of them is made. */
-function checkFits(queries: number, k: number): void {
+export function checkFits(queries: number, k: number): void {
   if (queries * (k + 1) <= MOST_ON_PAGE) return;
   throw new HatchlingError(
     `Expected at most ${MOST_ON_PAGE} pictures on the page but found ${queries} queries of ` +

@@ -4,18 +4,21 @@ import { Buffer } from "node:buffer";
 import { parseConfig } from "../../lib/config.ts";
 import { l2Normalize } from "../../lib/eval/features.ts";
 import { pca } from "../../lib/eval/pca.ts";
-import { pictureOf } from "../../scripts/figures/sheet.ts";
+import { pictureOf, pngOf } from "../../scripts/figures/sheet.ts";
+import { checkFits } from "../../scripts/look/neighbors.ts";
+import { LIMITS, upTo } from "../../scripts/numbers.ts";
 import { COLOR_MAPS, colorOf, fieldOf, overlay, spotlight } from "../../scripts/look/colors.ts";
 import { checkSize, framed, squareOf } from "../../scripts/look/frame.ts";
 import { GLYPHS } from "../../scripts/look/glyphs.ts";
 import { Output } from "../../scripts/look/output.ts";
-import { card, embedded } from "../../scripts/look/page.ts";
+import { card, embedded, pageOf } from "../../scripts/look/page.ts";
 import { contactSheet, fitted } from "../../scripts/look/sheet.ts";
 import { spriteSheets } from "../../scripts/look/sprites.ts";
 import { umapLayout } from "../../scripts/look/umap.ts";
 import { paint, rgbAt } from "../data/support.ts";
 import guide from "../../docs/guides/pictures.md" with { type: "text" };
 import source from "../../scripts/look.ts" with { type: "text" };
+import { folderTest } from "../support/permissions.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 
@@ -155,6 +158,30 @@ Deno.test("Output.nameOf() stays inside of its folder and gives no name twice", 
     assert.doesNotMatch(name, /[<>:"|?*\x00-\x1f]/);
   }
   assert.deepEqual(names.slice(0, 3), ["a/b.png", "x", "x.png"]);
+});
+
+Deno.test("more pictures than a page shows are refused before any is made", () => {
+  checkFits(400, 4);
+  assert.throws(() => checkFits(401, 4), /at most 2000 pictures .* 401 queries of 4 neighbours/);
+  const { most } = LIMITS.side;
+  assert.equal(upTo(LIMITS.side)(String(most)), most);
+  for (const text of [String(most + 1), "1e999", "0", "-1", "1.5", "", "x"]) {
+    assert.throws(() => upTo(LIMITS.side)(text), new RegExp(`from 1 to ${most}: no adapter`), text);
+  }
+});
+
+folderTest("Output replaces its own pictures and pages alone", async (folder) => {
+  const output = new Output(folder), picture = paint(5, 4, (x, y, c) => 9 * x + y + c);
+  const page = (title: string) => pageOf({ title, about: "", body: "" });
+  for (const turn of ["once", "again"]) {
+    const file = await output.png("deep/a", picture);
+    assert.deepEqual(pictureOf(await Deno.readFile(file)).data, picture.data, turn);
+    await output.text("b.html", page(turn));
+  }
+  await Deno.writeFile(`${folder}/deep/a.png`, pngOf(picture));
+  await Deno.writeTextFile(`${folder}/b.html`, "<p>of others");
+  await assert.rejects(output.png("deep/a", picture), /that this command did not make is there/);
+  await assert.rejects(output.text("b.html", page("")), /that this command did not make is there/);
 });
 
 Deno.test("embedded() and card() hold any text", () => {

@@ -1,6 +1,7 @@
 /** scripts/look.ts as users start it. */
 import assert from "node:assert/strict";
 import { pictureOf } from "../../scripts/figures/sheet.ts";
+import { png } from "../data/support.ts";
 import { assertSameFile, errorOf, flags, path, runTest, train } from "../support/runs.ts";
 
 async function look(cwd: string, ...args: string[]) {
@@ -79,7 +80,64 @@ runTest(
     assert.ok(!page.includes("<b>&.png"));
     assert.match(both[0][3], /of 16 prototypes .* ln K = 2\.77/);
 
+    // Without --out below the run; again over its own files, over no other.
+    const plainly = () => look(folder, "attention", "run", "pictures/odd/5.png");
+    for (const { code, stdout, stderr } of [await plainly(), await plainly()]) {
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^run\/look\/attention\/sheet\.png: 1 picture,/);
+    }
+    const sheet = `${folder}/run/look/attention/sheet.png`;
+    await Deno.copyFile(`${folder}/pictures/odd/5.png`, sheet);
+    const foreign = await plainly();
+    assert.equal(foreign.code, 1, foreign.stdout);
+    assert.match(
+      foreign.stderr,
+      /sheet\.png: a file that this command did not make .* with --out$/m,
+    );
+    await assertSameFile(folder, "pictures/odd/5.png", "run/look/attention/sheet.png");
+    await Deno.remove(sheet);
+    // Names that are those of results, or command the terminal.
+    await Deno.mkdir(`${folder}/few`);
+    await Deno.copyFile(`${folder}/pictures/odd/5.png`, `${folder}/few/sheet.png`);
+    const named = await look(folder, "pca", "run", "few", "--out", "seen\x1b[2J");
+    assert.equal(named.code, 0, named.stderr);
+    assert.match(named.stdout, /^seen\\x1b\[2J\/sheet\.png: 1 picture of 4 patches/);
+    await Deno.writeFile(`${folder}/long.png`, png({ width: 1000, height: 1, sample: () => 9 }));
+
     const cases: [RegExp, string[]][] = [
+      [/Expected a whole number from 1 to 8192: no adapter holds/, [
+        "attention",
+        "run",
+        "--size",
+        "100000",
+      ]],
+      [/--size of at most 1024, 128 × 128 patches of the model, but found 2048/, [
+        "pca",
+        "run",
+        "--size",
+        "2048",
+      ]],
+      [/at most 16384 patches of .*long\.png but 1000 × 1 pixels would be 512000 × 512/, [
+        "attention",
+        "run",
+        "long.png",
+        "--whole",
+        "--size",
+        "512",
+      ]],
+      [/lies in pictures, where pictures are read from: choose another/, [
+        "pca",
+        "run",
+        "pictures",
+        "--out",
+        "pictures/seen",
+      ]],
+      [/--prototypes × --images of at most 2000 but found 1000 × 10/, [
+        "prototypes",
+        "run",
+        "--prototypes",
+        "1000",
+      ]],
       [/multiple of the model's patch size 8 but found 50: 48 and 56 fit/, [
         "attention",
         "run",

@@ -1,11 +1,14 @@
 /** scripts/shared/outputs.ts: what a command may write. */
 import assert from "node:assert/strict";
+import ignored from "../../.gitignore" with { type: "text" };
+import deno from "../../deno.json" with { type: "json" };
 import {
   claimOutputs,
   defaultFolder,
   headOf,
   isPage,
   makeFolder,
+  OUT,
   pageMark,
   probeFolder,
   refuseAmong,
@@ -155,4 +158,8 @@ folderTest(
 Deno.test("results go below the run, else into a folder that git and the formatter pass over", () => {
   assert.equal(defaultFolder("look", "runs/a"), "runs/a/look");
   assert.equal(defaultFolder("search"), "out/search");
+  for (const folder of [OUT, "runs"]) {
+    assert.ok(deno.fmt.exclude.includes(`${folder}/`) && deno.lint.exclude.includes(`${folder}/`));
+    assert.match(ignored, new RegExp(`^${folder}/$`, "m"));
+  }
 });
