@@ -14,7 +14,7 @@ import { shown } from "../../lib/text.ts";
 import { opening } from "../data/open.ts";
 import { Session } from "../look/session.ts";
 import { positive, share } from "../numbers.ts";
-import { print, runCommand, say } from "../shared/terminal.ts";
+import { print, printJson, runCommand, say } from "../shared/terminal.ts";
 import { Progress } from "../train/progress.ts";
 import { type Arguments, checkArguments, MOST_FOUND, type SearchOptions } from "./arguments.ts";
 import { THRESHOLD } from "./duplicates.ts";
@@ -86,7 +86,8 @@ async function main(): Promise<void> {
 }
 
 async function report(answer: Answer, { json }: SearchOptions, page: PageFile): Promise<void> {
-  print(json ? JSON.stringify(answer.json, null, 2) : answer.table);
+  if (json) printJson(answer.json);
+  else print(answer.table);
   const written = await page.write(answer.page);
   if (!json && written !== undefined) print(written);
   leftOutLines(answer.skipped).forEach(say);
