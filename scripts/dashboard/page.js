@@ -105,9 +105,15 @@ function showList() {
   });
   const shown = all ? runs : runs.filter((run) => seen.has(run.id));
   keep($("rows"), shown, (run) => run.id, newRow);
-  const left = runs.length - runs.filter((run) => seen.has(run.id)).length;
-  $("more").hidden = !left;
-  tell($("count"), all ? `All ${runs.length} runs.` : `${shown.length} of ${runs.length} runs.`);
+  const left = runs.filter((run) => !seen.has(run.id));
+  const bad = left.filter((run) => run.notes.length).length;
+  $("more").hidden = !left.length;
+  tell(
+    $("count"),
+    all
+      ? `All ${runs.length} runs.`
+      : `${shown.length} of ${runs.length} runs${bad ? `; ${bad} of the others incomplete` : ""}.`,
+  );
   set($("all"), { textContent: all ? "Show fewer" : `Show all ${runs.length}` });
   $("all").ariaExpanded = String(all);
 }
@@ -132,7 +138,7 @@ function newRow({ id }) {
     tell(state, run.state, `state ${run.state}`);
     tell(steps, progressOf(run));
     tell(verdict, run.verdict, run.trouble ? "trouble" : "");
-    tell(notes, run.notes.length ? ` · not all of it can be read` : "");
+    tell(notes, run.notes.length ? " · incomplete" : "");
     set(notes, { title: run.notes.join("\n") });
     tell(loss, number(run.loss));
   };

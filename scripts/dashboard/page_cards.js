@@ -8,7 +8,7 @@ const asked = new Map(); // what was asked of a run, and the state it was in
 
 function newCard() {
   const mark = swatch(), name = h("span", {}), state = h("span", {});
-  const bar = h("progress", {}), steps = h("p", {}), line = h("p", { className: "dim" });
+  const bar = h("progress", { value: 0 }), steps = h("p", {}), line = h("p", { className: "dim" });
   const verdict = h("b", {}), about = h("p", {}, verdict), reasons = h("ul", {});
   const remedy = h("p", {}), notes = h("div", { className: "notes" });
   const buttons = newButtons(), evaluation = newEvaluation(), attention = newAttention();
