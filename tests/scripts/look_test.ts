@@ -125,7 +125,7 @@ runTest(
         "--size",
         "512",
       ]],
-      [/lies in pictures, where pictures are read from: choose another/, [
+      [/lies in .*pictures, where pictures are read from: choose another/, [
         "pca",
         "run",
         "pictures",
