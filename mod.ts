@@ -40,7 +40,7 @@ export { type Batch, Loader, type LoaderOptions } from "./lib/data/loader.ts";
 export type { DatasetModule, ModuleOptions } from "./lib/data/module_dataset.ts";
 export * from "./lib/diagnosis.ts";
 export { emaUpdate } from "./lib/ema.ts";
-export { DeviceError, HatchlingError } from "./lib/errors.ts";
+export { DamagedFileError, DeviceError, HatchlingError } from "./lib/errors.ts";
 export { attentionMask, lookAt, type Looked } from "./lib/eval/attention.ts";
 export {
   type EncodedPictures,
@@ -100,11 +100,13 @@ export { type Recall, retrieval, viewRetrieval } from "./lib/eval/retrieval.ts";
 export * from "./lib/gpu/mod.ts";
 export {
   type Dtype,
+  float32Tensor,
   parseSafetensors,
   type RawData,
   type RawTensor,
   type SafetensorsFile,
   serializeSafetensors,
+  toFloat32,
 } from "./lib/io/safetensors.ts";
 export * from "./lib/loss.ts";
 export * from "./lib/model/mod.ts";

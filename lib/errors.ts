@@ -26,3 +26,9 @@ export class HatchlingError extends Error {
  * relied on; a run can go on from its last checkpoint with a new device.
  */
 export class DeviceError extends HatchlingError {}
+
+/**
+ * A file is not what its format asks for: cut off, overwritten, or of another kind. Where there is another file
+ * that will do, that may be taken instead.
+ */
+export class DamagedFileError extends HatchlingError {}

@@ -87,7 +87,7 @@ gpuTest("Trainer goes on from a checkpoint's bytes as if it had never stopped", 
   const whole = await setUp(gpu);
   whole.train(0, 3);
   const { trainer } = whole;
-  const bytes = await encodeCheckpoint({
+  const bytes = encodeCheckpoint({
     step: 3,
     epoch: 0,
     shapes: new Map(trainer.student.all.map(({ name, spec }) => [name, spec.shape])),

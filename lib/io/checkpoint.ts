@@ -5,12 +5,19 @@
  */
 import { HatchlingError } from "../errors.ts";
 import { TEMPORARY_SUFFIX, writeFileAtomic } from "./atomic.ts";
-import { type CheckpointState, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_format.ts";
+import { type CheckpointState, encodeCheckpoint, readCheckpoint } from "./checkpoint_format.ts";
 import { shown } from "../text.ts";
-import { fileError, readFile } from "./files.ts";
+import { fileError } from "./files.ts";
+import { openSafetensors } from "./safetensors_reader.ts";
 
-export type { CheckpointState } from "./checkpoint_format.ts";
-export { CHECKPOINT_VERSION, decodeCheckpoint, encodeCheckpoint } from "./checkpoint_format.ts";
+export type { CheckpointGroup, CheckpointState } from "./checkpoint_format.ts";
+export {
+  CHECKPOINT_VERSION,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  isCheckpoint,
+  readCheckpoint,
+} from "./checkpoint_format.ts";
 
 const NAME = /^checkpoint-(\d{8,})\.safetensors$/;
 
@@ -41,7 +48,7 @@ export function checkpointName(step: number): string {
  * @throws {HatchlingError} when the folder is missing or not writable, or the disk is full.
  */
 export async function saveCheckpoint(path: string, state: CheckpointState): Promise<void> {
-  await writeFileAtomic(path, await encodeCheckpoint(state));
+  await writeFileAtomic(path, encodeCheckpoint(state));
 }
 
 /**
@@ -50,7 +57,8 @@ export async function saveCheckpoint(path: string, state: CheckpointState): Prom
  * @throws {HatchlingError} when it is missing, damaged, no checkpoint or of another version.
  */
 export async function loadCheckpoint(path: string): Promise<CheckpointState> {
-  return await decodeCheckpoint(await readFile(path), path);
+  using reader = await openSafetensors(path);
+  return await readCheckpoint(reader);
 }
 
 async function list(folder: string): Promise<string[]> {

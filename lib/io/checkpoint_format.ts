@@ -7,20 +7,23 @@
  *
  * @module
  */
-import { HatchlingError } from "../errors.ts";
-import {
-  float32Tensor,
-  parseSafetensors,
-  type RawTensor,
-  serializeSafetensors,
-  toFloat32,
-} from "./safetensors.ts";
+import { createHash } from "node:crypto"; // in pieces, and faster than Web Crypto
+import { DamagedFileError, HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
+import { isFloating } from "./dtype.ts";
+import { float32Tensor, type RawTensor, serializeSafetensors, toFloat32 } from "./safetensors.ts";
+import { brief } from "./safetensors_header.ts";
+import { readerOf, type SafetensorsReader } from "./safetensors_reader.ts";
 
 /** Version of the layout; a file with another one is refused. */
 export const CHECKPOINT_VERSION = 1;
 
 const FORMAT = "hatchling-checkpoint";
 const GROUPS = ["student", "teacher", "exp_avg", "exp_avg_sq"] as const;
+
+/** What a checkpoint's tensors are named after. */
+export type CheckpointGroup = typeof GROUPS[number];
+
 /** Stands in the header while the file is hashed: as long as the hash that replaces it. */
 const NO_HASH = "0".repeat(64);
 
@@ -54,22 +57,12 @@ function groupsOf(state: CheckpointState): Map<string, Float32Array>[] {
   return [state.student, state.teacher, state.expAvg, state.expAvgSq];
 }
 
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** Byte position of the 64 characters of the hash in the header, or -1. */
-function hashPosition(bytes: Uint8Array, hash: string): number {
+/** Byte position of the 64 characters of the hash in length field and header, or -1. */
+function hashPosition(head: Uint8Array, hash: string): number {
   const key = `"sha256":"${hash}"`;
   // one byte is one character here, so that positions agree
-  const header = new TextDecoder("latin1").decode(bytes.subarray(0, headerEnd(bytes)));
-  const at = header.indexOf(key);
+  const at = new TextDecoder("latin1").decode(head).indexOf(key);
   return at < 0 ? -1 : at + key.length - 1 - hash.length;
-}
-
-function headerEnd(bytes: Uint8Array): number {
-  return 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
 }
 
 /**
@@ -77,9 +70,7 @@ function headerEnd(bytes: Uint8Array): number {
  *
  * @throws {HatchlingError} when a parameter has no shape or its shape does not fit.
  */
-export async function encodeCheckpoint(
-  state: CheckpointState,
-): Promise<Uint8Array<ArrayBuffer>> {
+export function encodeCheckpoint(state: CheckpointState): Uint8Array<ArrayBuffer> {
   const tensors = new Map<string, RawTensor>([
     ["center", float32Tensor(state.center, [state.center.length])],
   ]);
@@ -100,71 +91,95 @@ export async function encodeCheckpoint(
     extra: JSON.stringify(state.extra ?? {}),
     sha256: NO_HASH,
   });
-  const hash = await sha256(bytes);
-  bytes.set(new TextEncoder().encode(hash), hashPosition(bytes, NO_HASH));
+  const hash = createHash("sha256").update(bytes).digest("hex");
+  const headEnd = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  bytes.set(new TextEncoder().encode(hash), hashPosition(bytes.subarray(0, headEnd), NO_HASH));
   return bytes;
 }
 
-async function checkHash(
-  bytes: Uint8Array<ArrayBuffer>,
-  hash: string | undefined,
-  file: string,
-): Promise<void> {
-  const at = hash?.length === NO_HASH.length ? hashPosition(bytes, hash) : -1;
-  if (at < 0) throw new HatchlingError(`${file}: expected a SHA-256 in the metadata: damaged`);
-  const zeros = new TextEncoder().encode(NO_HASH);
-  const own = bytes.slice(at, at + zeros.length);
-  bytes.set(zeros, at);
-  const found = await sha256(bytes);
-  bytes.set(own, at);
-  if (found !== hash) {
-    throw new HatchlingError(
-      `${file}: the checksum does not match: the file is damaged or was cut off while written`,
-    );
-  }
+/** Whether a file is a checkpoint, as its header says. */
+export function isCheckpoint({ metadata }: Pick<SafetensorsReader, "metadata">): boolean {
+  return metadata.format === FORMAT;
 }
 
-function readJson(metadata: Record<string, string>, key: string, file: string): unknown {
+/** Goes through the file once: every byte is hashed, the tensors that are wanted are kept. */
+async function readChecked(
+  reader: SafetensorsReader,
+  wants: (name: string) => boolean,
+): Promise<Map<string, RawTensor>> {
+  const fail = (found: string): never => {
+    throw new DamagedFileError(`${shown(reader.file)}: ${found}`);
+  };
+  const expected = reader.metadata.sha256;
+  const head = reader.head.slice();
+  const at = expected?.length === NO_HASH.length ? hashPosition(head, expected) : -1;
+  if (at < 0) fail("expected a SHA-256 in the metadata: damaged");
+  head.set(new TextEncoder().encode(NO_HASH), at);
+  const hash = createHash("sha256").update(head);
+  const tensors = new Map<string, RawTensor>();
+  for (const name of reader.entries.keys()) {
+    if (wants(name)) {
+      const tensor = await reader.read(name);
+      const { buffer, byteOffset, byteLength } = tensor.data;
+      hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+      tensors.set(name, tensor);
+    } else {
+      for await (const piece of reader.pieces(name)) hash.update(piece);
+    }
+  }
+  if (hash.digest("hex") !== expected) {
+    fail("the checksum does not match: the file is damaged or was cut off while written");
+  }
+  return tensors;
+}
+
+function readJson(metadata: Readonly<Record<string, string>>, key: string, file: string): unknown {
   try {
     return JSON.parse(metadata[key]);
   } catch {
     throw new HatchlingError(
-      `${file}: expected JSON under metadata ${key} but found ${metadata[key]}`,
+      `${file}: expected JSON under metadata ${key} but found ${brief(metadata[key])}`,
     );
   }
 }
 
-function readCount(metadata: Record<string, string>, key: string, file: string): number {
+function readCount(metadata: Readonly<Record<string, string>>, key: string, file: string): number {
   const value = readJson(metadata, key, file);
   if (!Number.isSafeInteger(value) || (value as number) < 0) {
-    throw new HatchlingError(`${file}: expected ${key} ≥ 0 in the metadata but found ${value}`);
+    throw new HatchlingError(
+      `${file}: expected ${key} ≥ 0 in the metadata but found ${brief(value)}`,
+    );
   }
   return value as number;
 }
 
 /**
- * Reads the bytes of a checkpoint file. Arrays are views of `bytes`.
+ * Reads a checkpoint and checks every byte of it.
  *
- * @param bytes the whole file.
- * @param file how messages call it, usually its path.
+ * @param reader the open file.
+ * @param groups what to keep: the others stay empty, and take no memory.
  * @throws {HatchlingError} when it is no checkpoint, of another version, or damaged in any byte.
  */
-export async function decodeCheckpoint(
-  bytes: Uint8Array<ArrayBuffer>,
-  file = "checkpoint",
+export async function readCheckpoint(
+  reader: SafetensorsReader,
+  groups: readonly CheckpointGroup[] = GROUPS,
 ): Promise<CheckpointState> {
-  const { tensors, metadata } = parseSafetensors(bytes, file);
-  if (metadata.format !== FORMAT) {
+  const { metadata } = reader, file = shown(reader.file);
+  if (!isCheckpoint(reader)) {
     throw new HatchlingError(
       `${file}: expected a training checkpoint but found a safetensors file without ` +
         `"format": "${FORMAT}" in its metadata; a file with weights only cannot be resumed`,
     );
   }
-  await checkHash(bytes, metadata.sha256, file);
+  const groupOf = (name: string) => name.slice(0, name.indexOf(".")) as CheckpointGroup;
+  const tensors = await readChecked(
+    reader,
+    (name) => name === "center" || groups.includes(groupOf(name)),
+  );
   if (metadata.version !== String(CHECKPOINT_VERSION)) {
     throw new HatchlingError(
-      `${file}: expected checkpoint version ${CHECKPOINT_VERSION} but found ${metadata.version}: ` +
-        "use the release that wrote it",
+      `${file}: expected checkpoint version ${CHECKPOINT_VERSION} but found ` +
+        `${shown(String(metadata.version).slice(0, 40))}: use the release that wrote it`,
     );
   }
   const state: CheckpointState = {
@@ -180,16 +195,36 @@ export async function decodeCheckpoint(
     config: readJson(metadata, "config", file),
     extra: readJson(metadata, "extra", file) as Record<string, unknown>,
   };
-  const groups = groupsOf(state);
+  const maps = groupsOf(state);
+  for (const { name, dtype } of reader.entries.values()) {
+    if (name !== "center" && !GROUPS.includes(groupOf(name))) {
+      throw new HatchlingError(`${file}: unknown tensor ${brief(name)}`);
+    }
+    if (!isFloating(dtype)) {
+      throw new HatchlingError(`${file}: expected floats in ${brief(name)} but found ${dtype}`);
+    }
+  }
   for (const [fullName, tensor] of tensors) {
-    const dot = fullName.indexOf(".");
-    const group = GROUPS.findIndex((prefix) => prefix === fullName.slice(0, dot));
     if (fullName === "center") state.center = toFloat32(tensor);
-    else if (group < 0) throw new HatchlingError(`${file}: unknown tensor ${fullName}`);
     else {
-      groups[group].set(fullName.slice(dot + 1), toFloat32(tensor));
-      state.shapes.set(fullName.slice(dot + 1), tensor.shape);
+      const name = fullName.slice(fullName.indexOf(".") + 1);
+      maps[GROUPS.indexOf(groupOf(fullName))].set(name, toFloat32(tensor));
+      state.shapes.set(name, tensor.shape);
     }
   }
   return state;
+}
+
+/**
+ * Reads the bytes of a checkpoint file, as {@linkcode readCheckpoint} does. Arrays are views of `bytes`.
+ *
+ * @param bytes the whole file.
+ * @param file how messages call it, usually its path.
+ */
+export async function decodeCheckpoint(
+  bytes: Uint8Array<ArrayBuffer>,
+  file = "checkpoint",
+): Promise<CheckpointState> {
+  using reader = await readerOf(bytes, file);
+  return await readCheckpoint(reader);
 }

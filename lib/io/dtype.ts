@@ -79,6 +79,18 @@ export function isDtype(name: unknown): name is Dtype {
   return typeof name === "string" && Object.hasOwn(DTYPES, name);
 }
 
+/** Whether numbers of this type are floating point, as weights are. */
+export function isFloating(dtype: Dtype): boolean {
+  return ["F16", "BF16", "F32", "F64"].includes(dtype);
+}
+
+/** Values in bytes as they lie on disk: a view where the element size allows it, else a copy. */
+export function viewOf(bytes: Uint8Array<ArrayBuffer>, dtype: Dtype): RawData {
+  const { size, view } = DTYPES[dtype];
+  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  return view(aligned.buffer, aligned.byteOffset, aligned.length / size);
+}
+
 /** IEEE half precision bits as a number (subnormals, infinities and NaN included). */
 export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -92,6 +104,14 @@ export function halfToNumber(bits: number): number {
 /**
  * The values as float32: F32 as they are (no copy), every other type converted, F64, I64 and U64
  * rounded to the nearest.
+ *
+ * @example
+ * ```ts
+ * import { toFloat32 } from "./safetensors.ts";
+ *
+ * const values = toFloat32({ dtype: "F16", shape: [2], data: Uint16Array.of(0x3c00, 0xc000) });
+ * console.assert(values.join() === "1,-2");
+ * ```
  */
 export function toFloat32(tensor: RawTensor): Float32Array<ArrayBuffer> {
   const { dtype, data } = tensor;
@@ -105,9 +125,16 @@ export function toFloat32(tensor: RawTensor): Float32Array<ArrayBuffer> {
 }
 
 /**
- * Wraps float32 values as a tensor for {@linkcode serializeSafetensors}.
+ * Wraps float32 values as a tensor for `serializeSafetensors`.
  *
  * @throws {HatchlingError} when the shape does not hold as many values as there are.
+ *
+ * @example
+ * ```ts
+ * import { float32Tensor } from "./safetensors.ts";
+ *
+ * console.assert(float32Tensor(new Float32Array(6), [2, 3]).dtype === "F32");
+ * ```
  */
 export function float32Tensor(data: Float32Array, shape: readonly number[]): RawTensor {
   const size = shape.reduce((a, b) => a * b, 1);

@@ -5,8 +5,14 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { DTYPES, isDtype, type RawTensor } from "./dtype.ts";
-import { MAX_HEADER_BYTES, readHeader } from "./safetensors_header.ts";
+import { DTYPES, isDtype, type RawTensor, viewOf } from "./dtype.ts";
+import {
+  brief,
+  failer,
+  headerLength,
+  PREFIX_BYTES as PREFIX,
+  readHeader,
+} from "./safetensors_header.ts";
 
 export type { Dtype, RawData, RawTensor } from "./dtype.ts";
 export { float32Tensor, toFloat32 } from "./dtype.ts";
@@ -17,15 +23,6 @@ export interface SafetensorsFile {
   tensors: Map<string, RawTensor>;
   /** The free texts of the header. */
   metadata: Record<string, string>;
-}
-
-/** Bytes of the length field before the header. */
-const PREFIX = 8;
-
-function failer(file: string): (message: string) => never {
-  return (message) => {
-    throw new HatchlingError(`${file}: not a valid safetensors file: ${message}`);
-  };
 }
 
 /**
@@ -46,40 +43,29 @@ function failer(file: string): (message: string) => never {
  * ```
  */
 export function parseSafetensors(bytes: Uint8Array, file = "safetensors data"): SafetensorsFile {
-  const fail: (message: string) => never = failer(file);
-  if (bytes.length < PREFIX) {
-    fail(`expected 8 bytes of header length but found ${bytes.length} bytes in all`);
-  }
+  const fail = failer(file, bytes);
+  const start = PREFIX + headerLength(bytes, bytes.length, fail);
   const owned = bytes.buffer instanceof ArrayBuffer
     ? bytes as Uint8Array<ArrayBuffer>
     : bytes.slice();
-  const length = new DataView(owned.buffer, owned.byteOffset).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER_BYTES) || Number(length) > owned.length - PREFIX) {
-    fail(`the header should take ${length} bytes but only ${owned.length - PREFIX} follow`);
-  }
-  const start = PREFIX + Number(length);
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      .decode(owned.subarray(PREFIX, start));
-  } catch {
-    fail("the header is not UTF-8");
-  }
-  const { entries, metadata } = readHeader(text!, owned.length - start, fail);
+  const { entries, metadata } = readHeader(
+    owned.subarray(PREFIX, start),
+    owned.length - start,
+    fail,
+  );
   const tensors = new Map<string, RawTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {
-    const { size, view } = DTYPES[dtype];
-    const offset = owned.byteOffset + start + begin;
-    const data = offset % size === 0
-      ? view(owned.buffer, offset, (end - begin) / size)
-      : view(owned.slice(start + begin, start + end).buffer, 0, (end - begin) / size);
-    tensors.set(name, { dtype, shape, data });
+    tensors.set(name, {
+      dtype,
+      shape,
+      data: viewOf(owned.subarray(start + begin, start + end), dtype),
+    });
   }
   return { tensors, metadata };
 }
 
 function checkTensor(name: string, { dtype, shape, data }: RawTensor): void {
-  const where = `Tensor ${JSON.stringify(name)}`;
+  const where = `Tensor ${brief(name)}`;
   if (name === "__metadata__") {
     throw new HatchlingError(`${where}: the format keeps this name for metadata; choose another`);
   }

@@ -3,17 +3,15 @@
  *
  * @module
  */
-import { HatchlingError } from "../errors.ts";
-import { readFile } from "./files.ts";
-import { parseSafetensors, toFloat32 } from "./safetensors.ts";
+import { DamagedFileError } from "../errors.ts";
+import { shown } from "../text.ts";
+import { type CheckpointState, isCheckpoint, readCheckpoint } from "./checkpoint_format.ts";
+import { toFloat32 } from "./dtype.ts";
+import { brief, type HeaderEntry } from "./safetensors_header.ts";
+import { openSafetensors, type SafetensorsReader } from "./safetensors_reader.ts";
+import { type ExpectedWeight, matchWeights } from "./weight_names.ts";
 
-/** A parameter that a model expects. */
-export interface ExpectedWeight {
-  /** Its name, as in timm and facebookresearch/dino. */
-  name: string;
-  /** Its shape. */
-  shape: readonly number[];
-}
+export type { ExpectedWeight } from "./weight_names.ts";
 
 /** What was found in a file. */
 export interface FoundWeights {
@@ -21,21 +19,21 @@ export interface FoundWeights {
   weights: Map<string, Float32Array>;
   /** Expected parameters that the file does not hold: all of the head, or none. */
   missing: string[];
-  /** Tensors of the file that the model has no use for. */
+  /** Tensors of the file that are no part of the backbone, and of no use here: heads, states of optimisers. */
   unused: string[];
 }
 
-/** What training frameworks put before a name. */
-const PREFIXES = ["module.", "backbone."];
-
 /**
- * Reads weights by name. `module.` and `backbone.` before a name are dropped; of a checkpoint of this project
- * the teacher is taken. A file without a head (names that start with `head.`) will do.
+ * Reads weights by name: first the header, then only what the model needs. `module.` and `backbone.` before a
+ * name are dropped; of a checkpoint of this project the teacher is taken, and every byte is checked. A file
+ * without a head (names that start with `head.`) will do.
  *
  * @param path A safetensors file.
  * @param expected What the model holds.
- * @throws {HatchlingError} When it cannot be read, lacks a parameter of the backbone or a part of the head, or
- * a shape differs: naming each.
+ * @throws {DamagedFileError} When the file is damaged or of another kind, or holds NaN or infinity.
+ * @throws {HatchlingError} When it cannot be read or holds another network: a parameter of the backbone or a part
+ * of the head is missing, one that the model does not have is there, a name comes twice, a shape differs, or
+ * numbers are not floating point; naming each.
  *
  * @example
  * ```ts ignore
@@ -49,36 +47,57 @@ export async function readWeights(
   path: string,
   expected: readonly ExpectedWeight[],
 ): Promise<FoundWeights> {
-  const { tensors, metadata } = parseSafetensors(await readFile(path), path);
-  const isCheckpoint = metadata.format === "hatchling-checkpoint";
-  const named = new Map([...tensors].flatMap(([name, tensor]) => {
-    if (isCheckpoint && !name.startsWith("teacher.")) return [];
-    let short = isCheckpoint ? name.slice("teacher.".length) : name;
-    for (const prefix of PREFIXES) if (short.startsWith(prefix)) short = short.slice(prefix.length);
-    return [[short, tensor] as const];
-  }));
+  using reader = await openSafetensors(path);
+  if (!isCheckpoint(reader)) return await weightsIn(reader, expected);
+  // What the header says costs nothing, so it comes first.
+  matchWeights(path, teacherOf(reader), expected);
+  return weightsOf(await readCheckpoint(reader, ["teacher"]), "teacher", path, expected);
+}
+
+function teacherOf(reader: SafetensorsReader): HeaderEntry[] {
+  return [...reader.entries.values()].flatMap((entry) =>
+    entry.name.startsWith("teacher.") ? [{ ...entry, name: entry.name.slice(8) }] : []
+  );
+}
+
+/** Reads the weights of an open file that is no checkpoint, as {@linkcode readWeights} does. */
+export async function weightsIn(
+  reader: SafetensorsReader,
+  expected: readonly ExpectedWeight[],
+): Promise<FoundWeights> {
+  const { file } = reader;
+  const { names, missing, unused } = matchWeights(file, [...reader.entries.values()], expected);
   const weights = new Map<string, Float32Array>();
-  const missing: string[] = [], faults: string[] = [];
-  for (const { name, shape } of expected) {
-    const tensor = named.get(name);
-    if (!tensor) missing.push(name);
-    else if (tensor.shape.join() !== shape.join()) {
-      faults.push(`${name}: expected [${shape.join(", ")}] but found [${tensor.shape.join(", ")}]`);
-    } else weights.set(name, toFloat32(tensor));
+  for (const [name, inFile] of names) {
+    const values = toFloat32(await reader.read(inFile));
+    checkFinite(values, inFile, file);
+    weights.set(name, values);
   }
-  const inHead = (name: string) => name.startsWith("head.");
-  const noHead = expected.every(({ name }) => !inHead(name) || missing.includes(name));
-  const lacking = missing.filter((name) => !noHead || !inHead(name));
-  faults.push(...lacking.map((name) => `${name}: missing`));
-  if (faults.length) {
-    const shown = faults.slice(0, 8).map((fault) => `\n  ${fault}`).join("");
-    const more = faults.length > 8 ? `\n  and ${faults.length - 8} more` : "";
-    throw new HatchlingError(
-      `Expected the weights of this model in ${path} but found another one's:${shown}${more}\n` +
-        "Set the model section (patch_size, dim, depth, heads, the head's sizes, augmentation.global_crop_size) " +
-        "to what the file was trained with",
-    );
-  }
-  const known = new Set(expected.map(({ name }) => name));
-  return { weights, missing, unused: [...named.keys()].filter((name) => !known.has(name)) };
+  return { weights, missing, unused };
+}
+
+/** The weights of a checkpoint that was read, checked as {@linkcode readWeights} does. */
+export function weightsOf(
+  state: CheckpointState,
+  who: "student" | "teacher",
+  file: string,
+  expected: readonly ExpectedWeight[],
+): FoundWeights {
+  const entries = [...state[who].keys()].map((name) => {
+    return { name, dtype: "F32" as const, shape: [...state.shapes.get(name)!] };
+  });
+  const { names, missing, unused } = matchWeights(file, entries, expected);
+  const weights = new Map([...names].map(([name, inFile]) => [name, state[who].get(inFile)!]));
+  for (const [name, values] of weights) checkFinite(values, `${who}.${name}`, file);
+  return { weights, missing, unused };
+}
+
+function checkFinite(values: Float32Array, name: string, file: string): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  throw new DamagedFileError(
+    `${shown(file)}: expected finite numbers in float32 but found ${values[at]} in ${
+      brief(name)
+    }, at ${at}: it is damaged, or its training failed; take another file`,
+  );
 }

@@ -6,15 +6,14 @@
 import { basename, dirname, join } from "node:path";
 import { type Config, type Override, parseConfig } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import {
-  type CheckpointState,
-  decodeCheckpoint,
-  listCheckpoints,
-} from "../../lib/io/checkpoint.ts";
+import { isCheckpoint, readCheckpoint } from "../../lib/io/checkpoint.ts";
 import { readFile } from "../../lib/io/files.ts";
-import { parseSafetensors } from "../../lib/io/safetensors.ts";
-import { readWeights } from "../../lib/io/weights.ts";
+import { openSafetensors } from "../../lib/io/safetensors_reader.ts";
+import { decodeText } from "../../lib/io/text_file.ts";
+import { type FoundWeights, weightsIn, weightsOf } from "../../lib/io/weights.ts";
 import { type DinoModel, initialize } from "../../lib/model/mod.ts";
+import { shown } from "../../lib/text.ts";
+import { exists, firstSound, weightFiles } from "../shared/weight_files.ts";
 import { modelOf } from "../train/settings.ts";
 import { forOtherPictures } from "./settings.ts";
 
@@ -54,99 +53,89 @@ export interface LoadedModel {
 
 /**
  * Loads a model. Of a run's folder: config.yaml and teacher.safetensors, else the teacher of best.safetensors or
- * of the newest checkpoint. Of a file: its weights with the configuration that it holds, or that lies beside it.
+ * of the newest checkpoint; those that are damaged are passed over, and said. Of a file: its weights with the
+ * configuration that it holds, or that lies beside it.
  *
  * @throws {HatchlingError} When there is no model, or weights and configuration do not fit.
  */
 export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
-  const { path, student = false } = request;
+  const { path, student, checkpoint } = request;
   const folder = (await Deno.stat(path).catch(() => undefined))?.isDirectory ? path : undefined;
-  if (request.checkpoint && folder === undefined) {
+  if (folder === undefined) {
+    if (checkpoint === undefined) return await loadFile(path, request);
     throw new HatchlingError(
-      `Expected the folder of a run beside --checkpoint but found ${path}: name one of them alone`,
+      `Expected the folder of a run beside --checkpoint but found ${
+        shown(path)
+      }: name one of them alone`,
     );
   }
-  const file = folder === undefined ? path : await fileIn(folder, student, request.checkpoint);
-  const state = await checkpointIn(file);
-  const config = await configOf(file, state, folder, request);
+  if (checkpoint !== undefined) {
+    return await loadFile(await checkpointIn(folder, checkpoint), request, folder);
+  }
+  const files = await weightFiles(folder, student ? "student" : "teacher");
+  return await firstSound(files, (file) => loadFile(file, request, folder));
+}
+
+/** A checkpoint by its path or by its name in the folder. */
+async function checkpointIn(folder: string, checkpoint: string): Promise<string> {
+  const inside = join(folder, checkpoint);
+  return !(await exists(checkpoint)) && await exists(inside) ? inside : checkpoint;
+}
+
+async function loadFile(
+  file: string,
+  request: ModelRequest,
+  folder?: string,
+): Promise<LoadedModel> {
+  const who = request.student ? "student" : "teacher";
+  using reader = await openSafetensors(file);
+  if (isCheckpoint(reader)) {
+    const state = await readCheckpoint(reader, [who]);
+    const config = await configOf(file, state.config, folder, request);
+    const model = modelOf(config);
+    const found = weightsOf(state, who, file, model.specs());
+    const name = `${who} at step ${state.step}`;
+    return { ...complete(config, model, found), center: state.center, name, file, folder };
+  }
+  if (request.student && folder === undefined && basename(file) !== "student.safetensors") {
+    throw new HatchlingError(
+      `Expected a checkpoint or a run's folder beside --student but found the weights ${
+        shown(file)
+      }: leave it out`,
+    );
+  }
+  const config = await configOf(file, undefined, folder, request);
   const model = modelOf(config);
-  const specs = model.specs();
-  const who = student ? "student" : "teacher";
-  if (!state) {
-    if (student && folder === undefined && basename(file) !== "student.safetensors") {
-      throw new HatchlingError(
-        `Expected a checkpoint or a run's folder beside --student but found the weights ${file}: leave it out`,
-      );
-    }
-    const { weights, missing } = await readWeights(file, specs);
-    const name = folder === undefined ? basename(file) : who;
-    const all = complete(model, weights);
-    return { config, model, weights: all, hasHead: !missing.length, name, file, folder };
-  }
-  const weights = state[who];
-  for (const { name, shape } of specs) {
-    const found = state.shapes.get(name);
-    if (found?.join() !== shape.join()) {
-      throw new HatchlingError(
-        `Expected ${name} [${shape.join(", ")}] in ${file} but found ${
-          found ? `[${found.join(", ")}]` : "none"
-        }: leave out --config and overrides of the model, the checkpoint has its own`,
-      );
-    }
-  }
-  const name = `${who} at step ${state.step}`;
-  return { config, model, weights, hasHead: true, center: state.center, name, file, folder };
+  const found = await weightsIn(reader, model.specs());
+  const name = folder === undefined ? basename(file) : who;
+  return { ...complete(config, model, found), name, file, folder };
 }
 
 /** The head is not used: where a file has none, any will do. */
-function complete(model: DinoModel, weights: Map<string, Float32Array>) {
-  return new Map([...initialize(model.specs(), 0), ...weights]);
+function complete(config: Config, model: DinoModel, { weights, missing }: FoundWeights) {
+  const all = new Map([...initialize(model.specs(), 0), ...weights]);
+  return { config, model, weights: all, hasHead: !missing.length };
 }
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
-async function fileIn(folder: string, student: boolean, checkpoint?: string): Promise<string> {
-  if (checkpoint) {
-    const inside = join(folder, checkpoint);
-    return !(await exists(checkpoint)) && await exists(inside) ? inside : checkpoint;
-  }
-  const names = [student ? "student.safetensors" : "teacher.safetensors", "best.safetensors"];
-  for (const name of names) {
-    const path = join(folder, name);
-    if (await exists(path)) return path;
-  }
-  const [newest] = await listCheckpoints(folder);
-  if (newest) return newest.path;
-  throw new HatchlingError(
-    `Expected ${
-      names[0]
-    } or a checkpoint in ${folder} but found neither: name the folder of a run, or a file`,
-  );
-}
-
-/** What a file holds if it is a checkpoint. */
-async function checkpointIn(file: string): Promise<CheckpointState | undefined> {
-  const bytes = await readFile(file);
-  const { metadata } = parseSafetensors(bytes, file);
-  if (metadata.format === "hatchling-checkpoint") return await decodeCheckpoint(bytes, file);
-}
-
+/** The configuration asked for, else that of a checkpoint, else the one beside the file. */
 async function configOf(
   file: string,
-  state: CheckpointState | undefined,
+  ofCheckpoint: unknown,
   folder: string | undefined,
   { config, overrides }: ModelRequest,
 ): Promise<Config> {
   const parse = (text: string, from: string) =>
     parseConfig(text, { file: from, overrides: forOtherPictures(overrides) });
-  const read = async (path: string) => parse(new TextDecoder().decode(await readFile(path)), path);
+  const read = async (path: string) => parse(decodeText(await readFile(path), path), path);
   if (config !== undefined) return await read(config);
-  if (state) return parse(JSON.stringify(state.config), `${file} (its configuration)`);
+  if (ofCheckpoint !== undefined) {
+    return parse(JSON.stringify(ofCheckpoint), `${file} (its configuration)`);
+  }
   const beside = join(folder ?? dirname(file), "config.yaml");
   if (await exists(beside)) return await read(beside);
   throw new HatchlingError(
-    `Expected the configuration of the model in ${file} but found no config.yaml beside it: name one with --config`,
+    `Expected the configuration of the model in ${
+      shown(file)
+    } but found no config.yaml beside it: name one with --config`,
   );
 }

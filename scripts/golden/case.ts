@@ -5,8 +5,10 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
+import { isFloating } from "../../lib/io/dtype.ts";
 import { readFile } from "../../lib/io/files.ts";
-import { parseSafetensors, type RawTensor } from "../../lib/io/safetensors.ts";
+import { parseSafetensors, type RawTensor, toFloat32 } from "../../lib/io/safetensors.ts";
+import { shown } from "../../lib/text.ts";
 
 /** One row of the manifest. */
 export interface ManifestCase {
@@ -52,7 +54,7 @@ async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new HatchlingError(`${path}: expected JSON: ${(error as Error).message}`);
+    throw new HatchlingError(`${shown(path)}: expected JSON: ${shown((error as Error).message)}`);
   }
 }
 
@@ -98,16 +100,14 @@ export async function readCase(folder: string, row: ManifestCase): Promise<Case>
   return { name, kind, doc, tensors: parseSafetensors(bytes, path).tensors };
 }
 
-/** The float32 tensors whose names start with `prefix`, by the rest of their names. */
+/** The tensors whose names start with `prefix`, as float32, by the rest of their names. */
 export function group(
   tensors: ReadonlyMap<string, RawTensor>,
   prefix: string,
 ): Map<string, Float32Array<ArrayBuffer>> {
   const out = new Map<string, Float32Array<ArrayBuffer>>();
-  for (const [name, { data }] of tensors) {
-    if (name.startsWith(prefix) && data instanceof Float32Array) {
-      out.set(name.slice(prefix.length), data);
-    }
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith(prefix)) out.set(name.slice(prefix.length), floats(tensor, name));
   }
   return out;
 }
@@ -117,4 +117,27 @@ export function given(tensors: ReadonlyMap<string, RawTensor>, name: string): Ra
   const tensor = tensors.get(`in.${name}`);
   if (!tensor) throw new HatchlingError(`Expected tensor in.${name} in the case`);
   return tensor;
+}
+
+/** The values of one given tensor, as float32. */
+export function givenFloats(
+  tensors: ReadonlyMap<string, RawTensor>,
+  name: string,
+): Float32Array<ArrayBuffer> {
+  return floats(given(tensors, name), `in.${name}`);
+}
+
+/** The labels or indices of one given tensor. */
+export function givenLabels(tensors: ReadonlyMap<string, RawTensor>, name: string): Int32Array {
+  const { dtype, data } = given(tensors, name);
+  if (data instanceof Int32Array) return data;
+  throw new HatchlingError(`Expected I32 in tensor in.${name} but found ${dtype}`);
+}
+
+/** Whole numbers under a wrong label would give wrong values without a word. */
+function floats(tensor: RawTensor, name: string): Float32Array<ArrayBuffer> {
+  if (isFloating(tensor.dtype)) return toFloat32(tensor);
+  throw new HatchlingError(
+    `Expected F32, F16, BF16 or F64 in tensor ${shown(name)} but found ${tensor.dtype}`,
+  );
 }

@@ -8,8 +8,8 @@
  */
 import { knnClassify } from "../../lib/eval/knn.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
-import { type RawTensor, toFloat32 } from "../../lib/io/safetensors.ts";
-import { type Case, given } from "./case.ts";
+import type { RawTensor } from "../../lib/io/safetensors.ts";
+import { type Case, given, givenFloats, givenLabels } from "./case.ts";
 import type { Check, Results } from "./compare.ts";
 
 interface Config {
@@ -77,10 +77,9 @@ function checkPercent(what: string, expected: number, found: number, slack: numb
 export async function runKnn(gpu: Gpu, { doc, tensors }: Case): Promise<Results> {
   const { k, temperature, n_classes: numClasses } = doc.config as unknown as Config;
   const rows = (name: string) => {
-    const tensor = given(tensors, name);
-    return { data: toFloat32(tensor), shape: tensor.shape };
+    return { data: givenFloats(tensors, name), shape: given(tensors, name).shape };
   };
-  const labels = (name: string) => given(tensors, name).data as Int32Array;
+  const labels = (name: string) => givenLabels(tensors, name);
   const result = await knnClassify(
     gpu,
     rows("train"),

@@ -6,8 +6,8 @@
 import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
 import { DinoLoss } from "../../lib/loss.ts";
 import { DinoModel, Parameters } from "../../lib/model/mod.ts";
-import { type RawTensor, toFloat32 } from "../../lib/io/safetensors.ts";
-import { type Case, given, group } from "./case.ts";
+import type { RawTensor } from "../../lib/io/safetensors.ts";
+import { type Case, given, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { headConfig, vitConfig } from "./config.ts";
 import { metricFields } from "./loss.ts";
@@ -43,11 +43,10 @@ export function lossOptions(config: MultiCropConfig) {
 /** Given crops [views, B, 3, h, w] as the model wants them, [views · B, 3, h, w]; absent when empty. */
 export function crops(gpu: Gpu, tensors: Map<string, RawTensor>): Tensor[] {
   return ["global", "local"].flatMap((name) => {
-    const tensor = given(tensors, name);
-    const [views, batch, ...image] = tensor.shape.slice(-5);
+    const [views, batch, ...image] = given(tensors, name).shape.slice(-5);
     const size = views * batch * image.reduce((a, b) => a * b, 1);
     if (size === 0) return [];
-    return [gpu.tensor(toFloat32(tensor).subarray(0, size), [views * batch, ...image])];
+    return [gpu.tensor(givenFloats(tensors, name).subarray(0, size), [views * batch, ...image])];
   });
 }
 
@@ -60,7 +59,7 @@ export async function runStep(gpu: Gpu, { doc, tensors }: Case): Promise<Results
   student.load(group(tensors, "in.student."));
   teacher.load(group(tensors, "in.teacher."));
   const loss = new DinoLoss({ ...lossOptions(config), outDim: model.head.config.outDim, gpu });
-  loss.center.write(toFloat32(given(tensors, "center")));
+  loss.center.write(givenFloats(tensors, "center"));
   const made = gpu.scope(() => {
     const views = crops(gpu, tensors);
     const teacherLogits = model.forward(gpu, teacher, views.slice(0, 1)).logits;

@@ -4,14 +4,13 @@
  * @module
  */
 import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
-import { toFloat32 } from "../../lib/io/safetensors.ts";
 import type { Parameters } from "../../lib/model/mod.ts";
-import { type Case, given } from "./case.ts";
+import { type Case, given, givenFloats } from "./case.ts";
 
 /** A given tensor on the GPU. */
 export function upload(gpu: Gpu, testCase: Case, name: string): Tensor {
-  const tensor = given(testCase.tensors, name);
-  return gpu.tensor(toFloat32(tensor), tensor.shape);
+  const { shape } = given(testCase.tensors, name);
+  return gpu.tensor(givenFloats(testCase.tensors, name), shape);
 }
 
 /** Values of all tensors, with one wait. */

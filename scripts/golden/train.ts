@@ -4,10 +4,9 @@
  * @module
  */
 import { type Gpu, record } from "../../lib/gpu/mod.ts";
-import { toFloat32 } from "../../lib/io/safetensors.ts";
 import { cosineValues, teacherTempValues } from "../../lib/optim/schedules.ts";
 import { LAST_LAYER, Trainer } from "../../lib/train_step.ts";
-import { type Case, given, group } from "./case.ts";
+import { type Case, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { metricFields } from "./loss.ts";
 import { crops, lossOptions, modelOf, type MultiCropConfig } from "./step.ts";
@@ -51,7 +50,7 @@ async function runSteps(gpu: Gpu, trainer: Trainer, { doc, tensors }: Case) {
   const rates = schedules(config);
   const views = crops(gpu, tensors);
   const program = await record(gpu, () => trainer.step(views));
-  const images = ["global", "local"].map((name) => toFloat32(given(tensors, name)));
+  const images = ["global", "local"].map((name) => givenFloats(tensors, name));
   const names = doc.grad_norm_names as string[];
   const metrics: Record<string, number[]> = {};
   const centers: number[] = [], norms: number[] = [];

@@ -4,9 +4,8 @@
  * @module
  */
 import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
-import { toFloat32 } from "../../lib/io/safetensors.ts";
 import { type BlockKeep, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
-import { type Case, given, group } from "./case.ts";
+import { type Case, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { vitConfig } from "./config.ts";
 import { download, gradients, upload } from "./tensors.ts";
@@ -15,7 +14,7 @@ import { download, gradients, upload } from "./tensors.ts";
 function keepFactors(gpu: Gpu, { tensors }: Case, rates: number[]): BlockKeep[] {
   return rates.map((rate, i) => {
     const factors = (branch: string) => {
-      const values = toFloat32(given(tensors, `keep.${i}.${branch}`));
+      const values = givenFloats(tensors, `keep.${i}.${branch}`);
       return gpu.tensor(values.map((keep) => keep / (1 - rate)));
     };
     return { attn: factors("attn"), mlp: factors("mlp") };

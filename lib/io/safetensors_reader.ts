@@ -1,0 +1,169 @@
+/**
+ * Safetensors files read by their header: only the tensors that are asked for are read.
+ *
+ * @module
+ */
+import { DamagedFileError, HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
+import { type RawTensor, viewOf } from "./dtype.ts";
+import { fileError, statFile } from "./files.ts";
+import {
+  failer,
+  type HeaderEntry,
+  headerLength,
+  PREFIX_BYTES,
+  readHeader,
+} from "./safetensors_header.ts";
+
+/** Bytes read at a time. */
+const PIECE = 1 << 24;
+
+/** Bytes to read from: of a file, or in memory. */
+interface Source {
+  /** How many. */
+  size: number;
+  /** Fills `into` from byte `at` on. */
+  read(into: Uint8Array<ArrayBuffer>, at: number): Promise<void>;
+  /** Bytes that are there already need no copy. */
+  view?(begin: number, end: number): Uint8Array<ArrayBuffer>;
+  /** Frees it. */
+  close(): void;
+}
+
+/** A safetensors file whose header was read and checked. One read at a time. */
+export class SafetensorsReader implements Disposable {
+  /** How messages call it, usually its path. */
+  readonly file: string;
+  /** Length field and header as they are in the file. */
+  readonly head: Uint8Array<ArrayBuffer>;
+  /** What it holds, by name, in the order of the data, which fill the rest of the file. */
+  readonly entries: ReadonlyMap<string, HeaderEntry>;
+  /** The free texts of the header. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly #source: Source;
+
+  private constructor(file: string, source: Source, head: Uint8Array<ArrayBuffer>) {
+    this.file = file;
+    this.head = head;
+    this.#source = source;
+    const { entries, metadata } = readHeader(
+      head.subarray(PREFIX_BYTES),
+      source.size - head.length,
+      failer(file, head),
+    );
+    this.entries = new Map(entries.map((entry) => [entry.name, entry]));
+    this.metadata = metadata;
+  }
+
+  /** Reads the header; what is wrong with it is an error, and the source is closed then. */
+  static async open(file: string, source: Source): Promise<SafetensorsReader> {
+    try {
+      const start = await bytesOf(source, 0, Math.min(source.size, 512));
+      const length = headerLength(start, source.size, failer(file, start));
+      return new SafetensorsReader(file, source, await bytesOf(source, 0, PREFIX_BYTES + length));
+    } catch (error) {
+      source.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Reads one tensor.
+   *
+   * @throws {HatchlingError} When there is none of this name, or the file cannot be read.
+   */
+  async read(name: string): Promise<RawTensor> {
+    const { dtype, shape, begin, end } = this.#entry(name);
+    const start = this.head.length;
+    const bytes = await bytesOf(this.#source, start + begin, start + end);
+    return { dtype, shape, data: viewOf(bytes, dtype) };
+  }
+
+  /** The bytes of one tensor, some at a time; each piece is valid until the next. */
+  async *pieces(name: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const { begin, end } = this.#entry(name);
+    const buffer = new Uint8Array(Math.min(PIECE, end - begin));
+    for (let at = begin; at < end; at += PIECE) {
+      const piece = buffer.subarray(0, Math.min(PIECE, end - at));
+      await this.#source.read(piece, this.head.length + at);
+      yield piece;
+    }
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.#source.close();
+  }
+
+  #entry(name: string): HeaderEntry {
+    const entry = this.entries.get(name);
+    if (entry) return entry;
+    throw new HatchlingError(`Expected a tensor ${shown(name)} in ${shown(this.file)}: none there`);
+  }
+}
+
+async function bytesOf(source: Source, begin: number, end: number) {
+  if (source.view) return source.view(begin, end);
+  const bytes = new Uint8Array(end - begin);
+  await source.read(bytes, begin);
+  return bytes;
+}
+
+/**
+ * Opens a safetensors file and checks its header: lengths, names, types, and that the tensors fill the file. No
+ * tensor is read yet.
+ *
+ * @throws {HatchlingError} When it is no regular file, cannot be read, is damaged or of another kind.
+ *
+ * @example
+ * ```ts
+ * import { float32Tensor, serializeSafetensors } from "./safetensors.ts";
+ * import { openSafetensors } from "./safetensors_reader.ts";
+ *
+ * const path = await Deno.makeTempFile();
+ * const tensors = new Map([["w", float32Tensor(new Float32Array(6), [2, 3])]]);
+ * await Deno.writeFile(path, serializeSafetensors(tensors));
+ * using file = await openSafetensors(path);
+ * console.assert(file.entries.get("w")!.shape.join() === "2,3");
+ * console.assert((await file.read("w")).data.length === 6);
+ * await Deno.remove(path);
+ * ```
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsReader> {
+  await statFile(path);
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    throw fileError("read", path, error);
+  }
+  const read = async (into: Uint8Array, at: number) => {
+    try {
+      await file.seek(at, Deno.SeekMode.Start);
+      for (let done = 0; done < into.length;) {
+        const count = await file.read(into.subarray(done, done + PIECE));
+        if (count === null) throw new Error("it has become shorter while it was read");
+        done += count;
+      }
+    } catch (error) {
+      // What a failing disk does to a file is damage, too.
+      throw new DamagedFileError(fileError("read", path, error).message, { cause: error });
+    }
+  };
+  const { size } = await file.stat();
+  return await SafetensorsReader.open(path, { size, read, close: () => file.close() });
+}
+
+/** A reader of a file that is in memory; tensors are views of `bytes` where the element size allows it. */
+export async function readerOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  file: string,
+): Promise<SafetensorsReader> {
+  const view = (begin: number, end: number) => bytes.subarray(begin, end);
+  return await SafetensorsReader.open(file, {
+    size: bytes.length,
+    view,
+    read: (into, at) => Promise.resolve(into.set(view(at, at + into.length))),
+    close() {},
+  });
+}

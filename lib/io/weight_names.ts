@@ -1,0 +1,150 @@
+/**
+ * Which tensors of a file are the parameters of a model, by name, shape and type.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
+import { isFloating } from "./dtype.ts";
+import { brief, type HeaderEntry } from "./safetensors_header.ts";
+
+/** A parameter that a model expects. */
+export interface ExpectedWeight {
+  /** Its name, as in timm and facebookresearch/dino. */
+  name: string;
+  /** Its shape. */
+  shape: readonly number[];
+}
+
+/** What a header says of a tensor. */
+export type FoundTensor = Pick<HeaderEntry, "name" | "dtype" | "shape">;
+
+/** A file that fits a model. */
+export interface MatchedWeights {
+  /** Name in the file by parameter name. */
+  names: Map<string, string>;
+  /** Expected parameters that the file does not hold: all of the head, or none. */
+  missing: string[];
+  /** Tensors of the file that are no part of a backbone. */
+  unused: string[];
+}
+
+/** What training frameworks put before a name: DDP, torch.compile, DINO's MultiCropWrapper, a checkpoint. */
+const PREFIXES = ["module.", "_orig_mod.", "backbone.", "teacher."];
+
+/**
+ * What changes no feature: heads of DINO, iBOT and DINOv2, classifiers of timm (`head`, DeiT's `head_dist`,
+ * ImageNet-21k's `pre_logits`) and torchvision, linear probes, projectors, the decoder of MAE, the token that
+ * stands for masked patches while training, states of optimisers and losses. `fc_norm` is not among them: it
+ * stands in the place of `norm`, after a mean of patch tokens.
+ */
+const NO_BACKBONE = new RegExp(
+  "^((head(_dist)?|fc|classifier|linear|pre_logits|projector|predictor|dino_head|ibot_head|" +
+    "optimizer|exp_avg|exp_avg_sq|dino_loss)\\.|decoder[._])|^(mask_token|masked_embed|center)$",
+);
+
+/** Parts that other vision transformers have, and what they are called. */
+const PARTS: readonly [RegExp, string][] = [
+  [/\.(ls[12]\.gamma|gamma_[12])$/, "LayerScale"],
+  [/^(reg_token|register_tokens|storage_tokens)$/, "register tokens"],
+  [/\.attn\.[qk]_norm\./, "norms of queries and keys"],
+  [/^norm_pre\./, "a norm before the blocks"],
+  [/^fc_norm\./, "features that are a mean of patch tokens"],
+  [/^dist_token$/, "a distillation token"],
+  [/\.mlp\.(w12|w3|fc1_g|norm)\b/, "a gated or normed MLP"],
+];
+
+/** Faults that a message lists. */
+const LISTED = 8;
+
+/**
+ * Finds a model's parameters among the tensors of a file.
+ *
+ * @param file How messages call it.
+ * @throws {HatchlingError} When it holds another network, naming each fault.
+ */
+export function matchWeights(
+  file: string,
+  tensors: readonly FoundTensor[],
+  expected: readonly ExpectedWeight[],
+): MatchedWeights {
+  const faults: string[] = [], unused: string[] = [], extra: string[] = [];
+  const found = new Map<string, FoundTensor>();
+  const hasTeacher = tensors.some(({ name }) => name.startsWith("teacher."));
+  for (const tensor of tensors) {
+    const name = stripped(tensor.name);
+    const before = found.get(name);
+    if (hasTeacher && tensor.name.startsWith("student.")) unused.push(tensor.name);
+    else if (!before) found.set(name, tensor);
+    else faults.push(`${brief(before.name)} and ${brief(tensor.name)}: both are ${brief(name)}`);
+  }
+  const names = new Map<string, string>();
+  const missing: string[] = [];
+  for (const { name, shape } of expected) {
+    const tensor = found.get(name);
+    if (!tensor) missing.push(name);
+    else if (tensor.shape.join() !== shape.join()) {
+      faults.push(`${name}: expected ${shapeText(shape)} but found ${shapeText(tensor.shape)}`);
+    } else if (!isFloating(tensor.dtype)) {
+      faults.push(`${name}: expected F32, F16, BF16 or F64 but found ${tensor.dtype}`);
+    } else names.set(name, tensor.name);
+  }
+  const inHead = (name: string) => name.startsWith("head.");
+  const noHead = expected.every(({ name }) => !inHead(name) || missing.includes(name));
+  const lacking = missing.filter((name) => !noHead || !inHead(name));
+  faults.push(...lacking.map((name) => `${name}: missing`));
+  const known = new Set(expected.map(({ name }) => name));
+  for (const [name, tensor] of found) {
+    if (known.has(name)) continue;
+    // A head that is taken must be taken whole.
+    const ofHead = !noHead && name.startsWith("head.mlp.");
+    if (NO_BACKBONE.test(name) && !ofHead) unused.push(tensor.name);
+    else extra.push(name);
+  }
+  // What the model cannot do tells most, so it comes first.
+  const all = [...foreignParts(extra, expected), ...faults];
+  if (all.length) throw new HatchlingError(message(file, all));
+  return { names, missing, unused };
+}
+
+function stripped(name: string): string {
+  for (let left = name;;) {
+    const prefix = PREFIXES.find((prefix) => left.startsWith(prefix));
+    if (prefix === undefined) return left;
+    left = left.slice(prefix.length);
+  }
+}
+
+function shapeText(shape: readonly number[]): string {
+  return `[${shape.slice(0, 8).join(", ")}${shape.length > 8 ? ", …" : ""}]`;
+}
+
+/** What the model does not have, a line for every known part and for every other tensor. */
+function foreignParts(extra: readonly string[], expected: readonly ExpectedWeight[]): string[] {
+  const parts = new Map<string, string[]>(), lines: string[] = [];
+  for (const name of extra) {
+    const block = /^blocks\.\d+\./.exec(name)?.[0];
+    const beyond = block !== undefined && !expected.some(({ name }) => name.startsWith(block));
+    const part = PARTS.find(([pattern]) => pattern.test(name))?.[1] ??
+      (beyond ? "more blocks than model.depth says" : undefined);
+    const names = part === undefined ? undefined : parts.get(part);
+    if (names) names.push(name);
+    else if (part !== undefined) parts.set(part, [name]);
+    else lines.push(`${brief(name)}: this model has no such part`);
+  }
+  const known = [...parts].map(([part, [first, ...rest]]) => {
+    const more = rest.length ? ` and ${rest.length} more` : "";
+    return `${brief(first)}${more}: this model does not have ${part}`;
+  });
+  return [...known, ...lines];
+}
+
+function message(file: string, faults: readonly string[]): string {
+  const more = faults.length > LISTED ? `\n  and ${faults.length - LISTED} more` : "";
+  return `Expected the weights of this model in ${shown(file)} but found another one's:${
+    faults.slice(0, LISTED).map((fault) => `\n  ${fault}`).join("")
+  }${more}\n` +
+    "Set the model section (patch_size, dim, depth, heads, the head's sizes, augmentation.global_crop_size) " +
+    "to what the file was trained with; parts that it has no key for are not supported " +
+    "(docs/guides/weights.md)";
+}
