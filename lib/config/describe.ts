@@ -5,6 +5,7 @@
  * @module
  */
 
+import { shown } from "../text.ts";
 import { z } from "./deps.ts";
 import type { KeyMeta } from "./kinds.ts";
 import { configSchema } from "./schema.ts";
@@ -18,6 +19,7 @@ export interface Json {
   items?: Json | false;
   prefixItems?: readonly Json[];
   minItems?: number;
+  maxItems?: number;
   minimum?: number;
   maximum?: number;
   exclusiveMinimum?: number;
@@ -149,7 +151,8 @@ function choicesOf(json: Json): string[] {
       return ["a non-empty text"];
     case "array": {
       const each = accepts(json.prefixItems?.[0] ?? (json.items as Json));
-      return [`a list of ${json.prefixItems?.length ?? `${json.minItems} or more`}, each ${each}`];
+      const length = json.prefixItems?.length ?? `${json.minItems} to ${json.maxItems}`;
+      return [`a list of ${length}, each ${each}`];
     }
     default:
       return [`${json.type === "integer" ? "an integer" : "a number"}${range(json)}`];
@@ -180,7 +183,12 @@ export function wantsText(json: Json): boolean {
   return types.every((one) => one.type === "string" || one.type === "null");
 }
 
-/** How a value that was found is shown in an error: short, on one line. */
+/** True where null is a value of the key. */
+export function takesNull(json: Json): boolean {
+  return (json.anyOf ?? [json]).some((one) => one.type === "null");
+}
+
+/** How a value that was found is shown in an error: short, on one line, nothing in it unseen. */
 export function show(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (typeof value === "number") {
@@ -188,9 +196,24 @@ export function show(value: unknown): string {
     if (!Number.isFinite(value)) return value < 0 ? "-.inf" : ".inf";
     return Math.abs(value) > Number.MAX_SAFE_INTEGER ? `${value} (beyond 2^53 − 1)` : `${value}`;
   }
-  if (Array.isArray(value)) return clip(`[${value.map(show).join(", ")}]`);
+  if (Array.isArray(value)) {
+    const list = value.slice(0, SHORT).map(show).join(", ");
+    return clip(value.length > SHORT ? `[${list}, …]` : `[${list}]`);
+  }
+  if (value instanceof Date) return "a date";
   if (typeof value === "object") return "a mapping";
-  return clip(JSON.stringify(value));
+  return typeof value === "string"
+    ? clip(shown(JSON.stringify(value.slice(0, SHORT))))
+    : clip(String(value));
 }
 
-const clip = (text: string): string => text.length > 60 ? `${text.slice(0, 57)}…` : text;
+/** A name from a configuration or a command line: short, nothing in it unseen. */
+export function label(name: string): string {
+  return shown(name.length > LONG ? cut(name, LONG - 3) : name);
+}
+
+/** Characters of a value, and of a name, which is longer at best than any key's path. */
+const SHORT = 60, LONG = 80;
+
+const cut = (text: string, length: number) => `${text.slice(0, length).toWellFormed()}…`;
+const clip = (text: string): string => text.length > SHORT ? cut(text, SHORT - 3) : text;

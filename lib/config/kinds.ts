@@ -28,16 +28,21 @@ export function key<T extends z.ZodType>(
   return schema.default(fallback as never).meta({ description, ...meta });
 }
 
-/** An integer ≥ 1. */
+/** Numbers beyond this mean nothing anywhere, and powers of them leave what a GPU's float32 holds. */
+const LARGE = 1e6;
+
+/** An integer ≥ 1: how often, after how many, of how many. */
 export const count = z.int().min(1);
 /** An integer ≥ 1, or null. */
 export const orNull = count.nullable();
 /** An integer ≥ 0. */
 export const zeroOrMore = z.int().min(0);
-/** A number > 0. */
-export const positive = z.number().gt(0);
-/** A number ≥ 0. */
-export const nonNegative = z.number().min(0);
+/** An integer from 1 to `most`: a size for which something is allocated, or a loop that has to end. */
+export const countTo = (most: number): z.ZodInt => z.int().min(1).max(most);
+/** A number > 0 and at most a million. */
+export const positive = z.number().gt(0).max(LARGE);
+/** A number from 0 to a million. */
+export const nonNegative = z.number().min(0).max(LARGE);
 /** A number from 0 to 1. */
 export const fraction = z.number().min(0).max(1);
 /** A number > 0 and ≤ 1. */
@@ -48,3 +53,12 @@ export const belowOne = z.number().min(0).lt(1);
 export const text = z.string().min(1);
 /** A number from 0 to `most`. */
 export const upTo = (most: number): z.ZodNumber => z.number().min(0).max(most);
+
+/** Epochs: with any number of pictures, their steps are then counted exactly. */
+export const MOST_EPOCHS = 1e6;
+/** Channels of a picture. */
+export const MOST_CHANNELS = 1024;
+/** Side of a view, and of a patch, in pixels. */
+export const MOST_SIDE = 4096;
+/** Pictures that go through the network at once: as many workgroups as WebGPU starts along a dimension. */
+export const MOST_PICTURES = 65535;

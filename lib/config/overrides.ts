@@ -4,9 +4,11 @@
  * @module
  */
 
-import { findKey, findSection, wantsText } from "./describe.ts";
-import { type Entries, plain, readMapping, readYaml, type Report } from "./source.ts";
+import { findKey, findSection, label, takesNull, wantsText } from "./describe.ts";
+import type { Report } from "./problems.ts";
+import { type Entries, missing, readMapping } from "./source.ts";
 import { hintForKey } from "./suggest.ts";
+import { isEmpty, plain, readYaml } from "./yaml.ts";
 
 /** A value of the command line, as it was typed. */
 export interface Override {
@@ -69,28 +71,25 @@ export function readOverrides(
   report: Report,
 ): void {
   for (const { key, value: text } of overrides) {
-    const where = `--${key}`;
+    const where = `--${label(key)}`;
     const [known, table] = [findKey(key), findSection(key)];
     if (!known && !table) {
       const dot = key.lastIndexOf(".");
-      const hint = hintForKey(key.slice(0, dot), key.slice(dot + 1), "--");
-      report(where, key, `unknown key - ${hint.text}`, hint.keys);
+      report(where, key, () => hintForKey(key.slice(0, dot), key.slice(dot + 1), "--"));
     } else if (text === undefined) {
-      report(
-        where,
-        key,
-        `expected a value behind it: ${where} ${table ? "'{KEY: VALUE}'" : "VALUE"}`,
-      );
+      const behind = table ? "'{KEY: VALUE}'" : "VALUE";
+      report(where, key, `expected a value behind it: ${where} ${behind}`);
     } else if (!known) {
-      const { doc, errors } = readYaml(text);
-      if (errors.length) report(where, key, errors[0].message);
-      else readMapping(table!, doc.contents, { doc, at: () => where, entries, report });
+      const yaml = readYaml(text);
+      if (yaml.errors.length) report(where, key, label(yaml.errors[0].message));
+      else readMapping(table!, yaml.contents, { yaml, at: () => where, entries, report });
+    } else if (wantsText(known.json)) {
+      entries.set(key, { value: asText(text), where, items: [] });
     } else {
-      entries.set(key, {
-        value: wantsText(known.json) ? asText(text) : asYaml(text),
-        where,
-        items: [],
-      });
+      const yaml = readYaml(text);
+      const nothing = !yaml.errors.length && isEmpty(yaml.contents);
+      if (nothing && takesNull(known.json)) report(where, key, missing(known));
+      else entries.set(key, { value: asYaml(text), where, items: [] });
     }
   }
 }
@@ -100,6 +99,6 @@ const asText = (text: string) => text === "null" ? null : text;
 
 /** What YAML makes of a value by itself; a text that is not YAML stays one. */
 export function asYaml(text: string): unknown {
-  const { doc, errors } = readYaml(text);
-  return errors.length ? text : plain(doc.contents, doc) ?? null;
+  const yaml = readYaml(text);
+  return yaml.errors.length ? text : plain(yaml.contents, yaml) ?? null;
 }

@@ -4,15 +4,16 @@
  * @module
  */
 
-import { HatchlingError } from "../errors.ts";
 import { accepts, itemOf, type Key, type Section, sections, show, valueAt } from "./describe.ts";
 import { type Override, readOverrides } from "./overrides.ts";
+import { Problems } from "./problems.ts";
 import { backboneShape, RULES } from "./rules.ts";
 import { datasetOf, normalizationOf } from "./rules_views.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
 import type { ViewTable } from "./schema_views.ts";
-import { type Entries, type Entry, readSource, type Report } from "./source.ts";
+import { type Entries, type Entry, readSource } from "./source.ts";
 import type { AugmentationConfig, Config } from "./types.ts";
+import { WARNINGS } from "./warnings.ts";
 
 /** What `data.batch_size: auto` stands for before it is known what fits: DINO's batch per GPU. */
 const MOST_PICTURES = 64;
@@ -23,6 +24,11 @@ export interface ParseConfigOptions {
   file?: string;
   /** Values of the command line, which win over the text's. */
   overrides?: readonly Override[];
+  /**
+   * Gets what is allowed but hardly meant, a line each like an error's: a rate of 10, a mean per channel in 0 to
+   * 255, a teacher that is softer than its student.
+   */
+  onWarning?: (line: string) => void;
 }
 
 /**
@@ -43,13 +49,8 @@ export interface ParseConfigOptions {
  * ```
  */
 export function parseConfig(text: string, options: ParseConfigOptions = {}): Config {
-  const problems: { where: string; line: string }[] = [];
-  const wrong = new Set<string>();
-  const report: Report = (where, key, what, uncertain = []) => {
-    const name = key === "" || where === `--${key}` ? "" : `${key}: `;
-    problems.push({ where, line: `${where}: ${name}${what}` });
-    for (const one of [key, ...uncertain]) wrong.add(one);
-  };
+  const problems = new Problems();
+  const { report } = problems;
   const [file, line]: Entries[] = [new Map(), new Map()];
   readSource(text, options.file ?? "config", file, report);
   readOverrides(options.overrides ?? [], line, report);
@@ -57,20 +58,32 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
   const parsed = Object.fromEntries(sections().map((one) => [one.name, valuesOf(one)]));
   const config = parsed as unknown as ParsedConfig;
   const isSet = (key: string) => file.has(key) || line.has(key);
+  const auto = config.training.preset === "auto";
   for (const { keys, chosen, check } of RULES) {
-    if (wrong.has("")) break; // nothing is known of the file
-    if (keys.some(isWrong)) continue;
-    if (config.training.preset === "auto" && chosen && !chosen.every(isSet)) continue;
+    if (problems.enough) break;
+    if (keys.some((key) => problems.isWrong(key))) continue;
+    if (auto && chosen && !chosen.every(isSet)) continue;
     const broken = check(config);
     if (!broken) continue;
     const [what, key] = typeof broken === "string" ? [broken, keys[0]] : [broken.what, broken.key];
-    report(culprit([key, ...keys]), key, what);
+    report(culprit([key, ...keys])!, key, what);
   }
+  const error = problems.error();
+  if (error) throw error;
+  const resolved = resolve(configSchema.parse(parsed));
+  if (options.onWarning) warn(resolved, options.onWarning);
+  return resolved;
 
-  if (problems.length) {
-    throw new HatchlingError(problems.sort(byPlace).map((problem) => problem.line).join("\n"));
+  function warn(resolved: Config, onWarning: (line: string) => void): void {
+    const odd = new Problems();
+    for (const { keys, check } of WARNINGS) {
+      if (auto && !isSet(keys[0])) continue; // the preset may choose another value
+      const what = check(resolved);
+      const where = what && culprit(keys);
+      if (where) odd.report(where, keys[0], what);
+    }
+    for (const line of odd.lines()) onWarning(line);
   }
-  return resolve(configSchema.parse(parsed));
 
   function valuesOf({ keys, tables }: Section): Record<string, unknown> {
     return Object.fromEntries([
@@ -90,11 +103,6 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
     return value;
   }
 
-  /** True when the key or one of the sections around it is wrong. */
-  function isWrong(key: string): boolean {
-    return key.split(".").some((_, i, parts) => wrong.has(parts.slice(0, i + 1).join(".")));
-  }
-
   function reportValue(key: Key, entry: Entry, paths: PropertyKey[][]): void {
     // A list that is wrong as a whole says it all: its items need no lines of their own.
     const whole = paths.some((path) => path.length === 0);
@@ -106,15 +114,14 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
         : [itemOf(key.json, index), list[index]];
       const name = index === undefined ? key.path : `${key.path}[${index}]`;
       const where = index === undefined ? entry.where : entry.items[index] ?? entry.where;
-      wrong.add(key.path);
       report(where, name, `expected ${accepts(json)} but found ${show(found)}`);
     }
   }
 
   /** Where a broken rule is shown: at a key of the command line if it has one, else of the file. */
-  function culprit(keys: readonly string[]): string {
+  function culprit(keys: readonly string[]): string | undefined {
     return [line, file].flatMap((entries) => keys.flatMap((key) => entries.get(key) ?? []))[0]
-      .where;
+      ?.where;
   }
 }
 
@@ -138,15 +145,6 @@ export function givenValues(text: string, options: ParseConfigOptions = {}): Map
   readSource(text, options.file ?? "config", given, nothing);
   readOverrides(options.overrides ?? [], given, nothing);
   return new Map([...given].map(([key, { value }]) => [key, value]));
-}
-
-/** File order, then the command line's. The sort is stable, so equal places keep theirs. */
-function byPlace(a: { where: string }, b: { where: string }): number {
-  const [x, y] = [a, b].map(({ where }) => {
-    const match = where.startsWith("--") ? null : /:(\d+):(\d+)$/.exec(where);
-    return match ? [Number(match[1]), Number(match[2])] : [Infinity, 0];
-  });
-  return x[0] === y[0] ? x[1] - y[1] : x[0] - y[0];
 }
 
 /** Works out what null stands for. */

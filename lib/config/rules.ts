@@ -8,6 +8,7 @@
 import { atMost, type Rule } from "./rule.ts";
 import type { ParsedConfig } from "./schema.ts";
 import { BACKBONES } from "./schema_model.ts";
+import { sizeRules } from "./rules_size.ts";
 import { VIEW_RULES } from "./rules_views.ts";
 
 type Preset = keyof typeof BACKBONES;
@@ -99,4 +100,5 @@ export const RULES: readonly Rule[] = [
     },
   },
   epochs("scheduler", "warmup_epochs", ["scheduler.warmup_epochs"]),
+  ...sizeRules(backboneShape),
 ];

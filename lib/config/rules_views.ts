@@ -155,6 +155,22 @@ export const VIEW_RULES: readonly Rule[] = [
   wholePatches("global_crop_size"),
   wholePatches("local_crop_size"),
   {
+    keys: [
+      "augmentation.local_crop_size",
+      "augmentation.global_crop_size",
+      "augmentation.num_local_views",
+    ],
+    text:
+      "`augmentation.local_crop_size` is at most `augmentation.global_crop_size`, unless there are no local views.",
+    check({ augmentation }) {
+      const { global_crop_size: most, local_crop_size: size, num_local_views } = augmentation;
+      if (size <= most || num_local_views === 0) return;
+      return `${
+        atMost("augmentation.global_crop_size", most, size)
+      } - local views are the small ones`;
+    },
+  },
+  {
     keys: ["model.in_chans", "data.dataset", "data.path"],
     text:
       "`model.in_chans` is 1, 3 or 4 for picture files and emoji, 1 or 3 for `mnist`, `cifar10` and " +

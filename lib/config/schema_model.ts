@@ -5,7 +5,16 @@
  */
 
 import { z } from "./deps.ts";
-import { belowOne, count, key, nonNegative, orNull, positive, zeroOrMore } from "./kinds.ts";
+import {
+  belowOne,
+  countTo,
+  key,
+  MOST_CHANNELS,
+  MOST_EPOCHS,
+  MOST_SIDE,
+  nonNegative,
+  positive,
+} from "./kinds.ts";
 
 /** Widths of the named backbones: dim, depth and heads as in timm. */
 export const BACKBONES = {
@@ -19,6 +28,13 @@ const ofBackbone = (what: string) => ({
   resolved: "number",
 });
 
+/** Width of a layer: four times that of the widest transformer there is. */
+const MOST_WIDTH = 65536;
+/** Layers: what is recorded for each takes a moment. */
+const MOST_BLOCKS = 256, MOST_LAYERS = 64;
+/** Prototypes: 64 times DINO's. */
+const MOST_PROTOTYPES = 2 ** 22;
+
 /** Section `model`. */
 export const model = z.strictObject({
   backbone: key(
@@ -28,16 +44,24 @@ export const model = z.strictObject({
       "(768, 12, 12), or custom, which needs `dim`, `depth` and `heads`.",
     { aka: ["arch"] },
   ),
-  patch_size: key(count, 16, "Side of a patch in pixels."),
-  dim: key(orNull, null, "Width D of a token.", { ...ofBackbone("the width"), aka: ["embed_dim"] }),
-  depth: key(orNull, null, "Number of transformer blocks.", ofBackbone("the depth")),
-  heads: key(orNull, null, "Attention heads per block.", {
+  patch_size: key(countTo(MOST_SIDE), 16, "Side of a patch in pixels."),
+  dim: key(countTo(MOST_WIDTH).nullable(), null, "Width D of a token.", {
+    ...ofBackbone("the width"),
+    aka: ["embed_dim"],
+  }),
+  depth: key(
+    countTo(MOST_BLOCKS).nullable(),
+    null,
+    "Number of transformer blocks.",
+    ofBackbone("the depth"),
+  ),
+  heads: key(countTo(MOST_WIDTH).nullable(), null, "Attention heads per block.", {
     ...ofBackbone("the number of heads"),
     aka: ["num_heads"],
   }),
-  mlp_ratio: key(positive, 4, "Hidden width of a block's MLP over `model.dim`."),
+  mlp_ratio: key(positive.max(1024), 4, "Hidden width of a block's MLP over `model.dim`."),
   in_chans: key(
-    z.int().min(1).max(1024),
+    countTo(MOST_CHANNELS),
     3,
     "Channels of a picture: 3 are red, green and blue, 1 is gray, 4 are red, green, blue and alpha; other numbers " +
       "are for data sets of your own.",
@@ -59,23 +83,33 @@ export const model = z.strictObject({
     "How the position embedding is resampled for local views: `offset` steps by grid / (n + 0.1), as " +
       "facebookresearch/dino does, `size` by grid / n.",
   ),
-  projection_hidden_dim: key(count, 2048, "Hidden width of the DINO head.", {
+  projection_hidden_dim: key(countTo(MOST_WIDTH), 2048, "Hidden width of the DINO head.", {
     aka: ["hidden_dim"],
   }),
-  projection_bottleneck_dim: key(count, 256, "Width of the head's L2-normalised bottleneck.", {
-    aka: ["bottleneck_dim"],
-  }),
+  projection_bottleneck_dim: key(
+    countTo(MOST_WIDTH),
+    256,
+    "Width of the head's L2-normalised bottleneck.",
+    {
+      aka: ["bottleneck_dim"],
+    },
+  ),
   projection_output_dim: key(
-    z.int().min(2),
+    z.int().min(2).max(MOST_PROTOTYPES),
     65536,
     "K: number of prototypes, the head's outputs.",
     {
       aka: ["out_dim", "num_prototypes"],
     },
   ),
-  projection_layers: key(count, 3, "Linear layers of the head up to its bottleneck.", {
-    aka: ["nlayers"],
-  }),
+  projection_layers: key(
+    countTo(MOST_LAYERS),
+    3,
+    "Linear layers of the head up to its bottleneck.",
+    {
+      aka: ["nlayers"],
+    },
+  ),
   norm_last_layer: key(
     z.boolean(),
     true,
@@ -89,7 +123,7 @@ export const loss = z.strictObject({
   teacher_temp: key(positive, 0.04, "Temperature of the teacher's softmax after its warm-up."),
   warmup_teacher_temp: key(positive, 0.04, "Temperature of the teacher's softmax in epoch 0."),
   warmup_teacher_temp_epochs: key(
-    zeroOrMore,
+    z.int().min(0).max(MOST_EPOCHS),
     0,
     "Epochs over which the teacher's temperature goes linearly to `loss.teacher_temp`.",
   ),
@@ -107,7 +141,7 @@ export const loss = z.strictObject({
       "0.1, 0 turns it off.",
   ),
   chunk_size: key(
-    orNull,
+    countTo(MOST_PROTOTYPES).nullable(),
     null,
     "Output dimensions whose logits exist at once, a multiple of 64; null is all of them while that takes 64 MiB " +
       "at most, else as many as fit 16 MiB.",

@@ -8,14 +8,19 @@ import { z } from "./deps.ts";
 import {
   belowOne,
   count,
+  countTo,
   fraction,
   key,
+  MOST_EPOCHS,
+  MOST_PICTURES,
   nonNegative,
   orNull,
   positive,
   text,
   zeroOrMore,
 } from "./kinds.ts";
+
+const epochs = z.int().min(0).max(MOST_EPOCHS);
 
 /** Section `optimizer`. */
 export const optimizer = z.strictObject({
@@ -50,7 +55,7 @@ export const scheduler = z.strictObject({
     "cosine_warmup",
     "Learning rate by iteration: a linear warm-up, then half a cosine; there is one.",
   ),
-  warmup_epochs: key(zeroOrMore, 10, "Epochs of the warm-up."),
+  warmup_epochs: key(epochs, 10, "Epochs of the warm-up."),
   min_lr: key(nonNegative, 1e-6, "Learning rate at the end of the cosine; never scaled."),
   warmup_start_lr: key(nonNegative, 0, "Learning rate of the first iteration; never scaled."),
 }).meta({ description: "The learning rate over the run." });
@@ -64,9 +69,14 @@ export const training = z.strictObject({
       "number and size of the pictures and `--budget`; what the file or the command line sets stays.",
   ),
   seed: key(zeroOrMore, 0, "The only seed: weights, order of pictures, views and drop path."),
-  num_epochs: key(count, 100, "Passes over the pictures; every schedule spans them.", {
-    aka: ["epochs"],
-  }),
+  num_epochs: key(
+    countTo(MOST_EPOCHS),
+    100,
+    "Passes over the pictures; every schedule spans them.",
+    {
+      aka: ["epochs"],
+    },
+  ),
   max_steps: key(
     orNull,
     null,
@@ -94,12 +104,12 @@ export const training = z.strictObject({
     { aka: ["clip_grad", "max_grad_norm"] },
   ),
   freeze_last_layer: key(
-    zeroOrMore,
+    epochs,
     1,
     "Epochs at the start during which the head's last layer is not trained.",
   ),
   gradient_accumulation_steps: key(
-    count,
+    countTo(65536),
     1,
     "Batches of `data.batch_size` whose gradients make one step: the step of a batch so many times as large " +
       "(the centre sees all of it), in the memory of one.",
@@ -164,7 +174,7 @@ export const logging = z.strictObject({
 /** Section `evaluation`. */
 export const evaluation = z.strictObject({
   knn_k: key(
-    z.union([count, z.array(count).min(1).readonly()]),
+    z.union([count, z.array(count).min(1).max(64).readonly()]),
     [10, 20, 100, 200],
     "Neighbours of the k-NN classifier, one figure for each k. A number is a list of one.",
     { aka: ["nb_knn"], resolved: "readonly number[]" },
@@ -199,11 +209,11 @@ export const evaluation = z.strictObject({
     "Fit linear probes and make clusters too when a run is judged; `deno task evaluate` always does.",
   ),
   linear_epochs: key(
-    zeroOrMore,
+    epochs,
     100,
     "Epochs of the linear probe by SGD, as in eval_linear.py; 0 leaves it out.",
   ),
-  batch_size: key(count, 128, "Pictures per forward pass of the teacher."),
+  batch_size: key(countTo(MOST_PICTURES), 128, "Pictures per forward pass of the teacher."),
 }).meta({ description: "How the teacher's features are judged." });
 
 /** Section `device`. */

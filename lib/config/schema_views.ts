@@ -5,7 +5,19 @@
  */
 
 import { z } from "./deps.ts";
-import { area, count, fraction, key, type KeyMeta, text, upTo, zeroOrMore } from "./kinds.ts";
+import {
+  area,
+  countTo,
+  fraction,
+  key,
+  type KeyMeta,
+  MOST_CHANNELS,
+  MOST_PICTURES,
+  MOST_SIDE,
+  text,
+  upTo,
+  zeroOrMore,
+} from "./kinds.ts";
 
 /** Section `data`. */
 export const data = z.strictObject({
@@ -45,23 +57,23 @@ export const data = z.strictObject({
     { aka: ["val_split", "val_ratio", "validation_split"] },
   ),
   batch_size: key(
-    z.union([count, z.literal("auto")]),
+    z.union([countTo(MOST_PICTURES), z.literal("auto")]),
     64,
     "Pictures per step; each gives all of its views. `auto` takes as many as fit into the memory, 64 at most.",
     { aka: ["batch_size_per_gpu"], resolved: "number" },
   ),
   num_workers: key(
-    count,
+    countTo(1024),
     10,
     "Threads that read and decode pictures, at most: no more are started than there are processors.",
   ),
   max_pixels: key(
-    count,
+    countTo(2 ** 28),
     262144,
     "A picture of more pixels is reduced to this many, once, when it is decoded. DINO has no such limit.",
   ),
   cache_bytes: key(
-    zeroOrMore,
+    zeroOrMore.max(2 ** 40),
     536870912,
     "Bytes of decoded pictures (4 per pixel and three channels) kept in memory; beyond it they are decoded again. " +
       "DINO has none.",
@@ -72,7 +84,7 @@ const ratio = z.number().min(1e-3).max(1e3);
 const strength = upTo(1e3);
 const level = upTo(256);
 const turns = upTo(0.5);
-const side = z.int().min(1).max(4096);
+const side = countTo(MOST_SIDE);
 
 /** A view's own value: null takes the shared key's, or a number where there is none. */
 function own(
@@ -147,7 +159,7 @@ export type ViewTable = typeof VIEW_TABLES[number];
 /** Section `augmentation`. */
 export const augmentation = z.strictObject({
   n_global_crops: key(
-    count.max(1024),
+    countTo(1024),
     2,
     "Global views per picture; the teacher sees only these.",
     { aka: ["global_crops_number", "num_global_crops", "num_global_views"] },
@@ -213,7 +225,7 @@ export const augmentation = z.strictObject({
     "Solarization inverts the channel values from this level (of 0 to 255) on; 256 inverts none.",
   ),
   normalize_mean: key(
-    z.array(z.number().min(-1e3).max(1e3)).min(1).readonly().nullable(),
+    z.array(z.number().min(-1e3).max(1e3)).min(1).max(MOST_CHANNELS).readonly().nullable(),
     null,
     "Subtracted from each channel (0 to 1) at the end; measure yours with `deno task data stats`.",
     {
@@ -223,7 +235,7 @@ export const augmentation = z.strictObject({
     },
   ),
   normalize_std: key(
-    z.array(z.number().min(1e-6).max(1e6)).min(1).readonly().nullable(),
+    z.array(z.number().min(1e-6).max(1e6)).min(1).max(MOST_CHANNELS).readonly().nullable(),
     null,
     "What each channel is then divided by.",
     {

@@ -4,18 +4,12 @@
  * @module
  */
 
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-} from "./deps.ts";
-import { type Section, sections, show } from "./describe.ts";
+import { shown } from "../text.ts";
+import { isAlias, isMap, isScalar, isSeq, type Node } from "./deps.ts";
+import { accepts, type Key, label, type Section, sections, show, takesNull } from "./describe.ts";
+import type { Report } from "./problems.ts";
 import { hintForKey, hintForSection, nearest, sectionNames } from "./suggest.ts";
+import { isEmpty, plain, readYaml, type Yaml } from "./yaml.ts";
 
 /** A value with its place, as `file:line:column` or `--section.key`. */
 export interface Entry {
@@ -28,90 +22,46 @@ export interface Entry {
 /** Values by `section.key`. */
 export type Entries = Map<string, Entry>;
 
-/**
- * Takes one thing that is wrong: its place, the key (or section, or "") and what it is. Rules leave
- * the key alone from then on, and the keys in `uncertain` too.
- */
-export type Report = (where: string, key: string, what: string, uncertain?: string[]) => void;
-
-/** What the YAML reader made of a text. */
-export interface Yaml {
-  doc: Document.Parsed;
-  lines: LineCounter;
-  /** Syntax errors, with offsets. */
-  errors: { offset: number; message: string }[];
-}
-
-/** Parses strictly: a warning of the reader, such as an unknown tag, is an error too. */
-export function readYaml(text: string): Yaml {
-  const lines = new LineCounter();
-  // Duplicate keys are found below, where their section is known.
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
-  const errors = [...doc.errors, ...doc.warnings].map((error) => ({
-    offset: error.pos[0],
-    message: error.code === "MULTIPLE_DOCS"
-      ? "expected one document but found another after '---'"
-      : error.message,
-  }));
-  return { doc, lines, errors };
-}
-
-/**
- * The plain value of a node; `undefined` stands for an alias that nothing defines. No key takes more
- * than a list: what lies deeper is cut off, so that no bomb of aliases goes off.
- */
-export function plain(node: Node | null | undefined, doc: Document, depth = 2): unknown {
-  const target = isAlias(node) ? node.resolve(doc) : node;
-  if (isAlias(node) && !target) return undefined;
-  if (isScalar(target)) return target.value;
-  if (isMap(target)) return {};
-  if (!isSeq(target)) return null;
-  return depth === 0 ? [] : target.items.map((item) => plain(item as Node, doc, depth - 1));
-}
-
 /** Reads a configuration's text: fills `entries` with the known keys, reports all else. */
 export function readSource(text: string, file: string, entries: Entries, report: Report): void {
-  const { doc, lines, errors } = readYaml(text);
+  const yaml = readYaml(text);
+  const name = shown(file);
   const place = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return `${file}:${line || 1}:${col || 1}`;
+    const { line, col } = yaml.lines.linePos(offset);
+    return `${name}:${line || 1}:${col || 1}`;
   };
   const at = (node: unknown, instead?: unknown): string => {
     const range = (node as Node | null)?.range ?? (instead as Node | null)?.range;
     return place(range?.[0] ?? 0);
   };
-  if (errors.length) {
-    for (const error of errors) report(place(error.offset), "", error.message);
+  if (yaml.errors.length) {
+    for (const error of yaml.errors) report(place(error.offset), "", error.message);
     return; // what was recovered from broken YAML would only raise errors that are none
   }
-  const root = doc.contents;
+  const root = yaml.contents;
   if (!isMap(root)) {
     const expected = `expected a mapping of sections (${sectionNames().join(", ")})`;
-    const found = root === null ? "nothing: the file is empty" : describe(plain(root, doc));
+    const found = isEmpty(root) ? "nothing: the file is empty" : describe(plain(root, yaml));
     report(at(root), "", `${expected} but found ${found}`);
     return;
   }
-  const reading: Reading = { doc, at, entries, report };
+  const reading: Reading = { yaml, at, entries, report };
   eachPair(root, "", reading, (name, key, value) => {
     if (name === "preset") { // stands above all sections as well as in its own
-      entries.set("training.preset", {
-        value: plain(value as Node, doc),
-        where: at(value),
-        items: [],
-      });
+      const where = at(isEmpty(value) ? key : value);
+      entries.set("training.preset", { value: plain(value, yaml), where, items: [] });
       return;
     }
     const section = sections().find((one) => one.name === name);
     if (section) return readMapping(section, value, reading, key);
-    const hint = hintForSection(name);
-    report(at(key), name, `unknown section - ${hint.text}`, hint.keys);
+    report(at(key), name, () => hintForSection(name));
     readAsMeant(root, name, sections(), value, reading);
   });
 }
 
 /** What reading a mapping needs to know. */
 export interface Reading {
-  doc: Document.Parsed;
+  yaml: Yaml;
   /** Where a node is; of one without a place, where the other is. */
   at(node: unknown, instead?: unknown): string;
   entries: Entries;
@@ -128,11 +78,11 @@ export function readMapping(
   reading: Reading,
   name?: unknown,
 ): void {
-  const { doc, at, entries, report } = reading;
-  const map = isAlias(node) ? node.resolve(doc) : node;
+  const { yaml, at, entries, report } = reading;
+  const map = yaml.resolve(node);
   if (!isMap(map)) {
-    const found = describe(plain(node as Node, doc));
-    const where = at(empty(node) ? name : node);
+    const found = describe(plain(node, yaml));
+    const where = at(isEmpty(node) ? name : node);
     report(where, section.path, `expected a mapping of keys but found ${found}`);
     return;
   }
@@ -140,22 +90,36 @@ export function readMapping(
     const table = section.tables.find((one) => one.name === inner);
     if (table) return readMapping(table, value, reading, key);
     const path = `${section.path}.${inner}`;
-    if (!section.keys.some((one) => one.name === inner)) {
-      const hint = hintForKey(section.path, inner);
-      report(at(key), path, `unknown key - ${hint.text}`, hint.keys);
+    const known = section.keys.find((one) => one.name === inner);
+    if (!known) {
+      report(at(key), path, () => hintForKey(section.path, inner));
       readAsMeant(map, inner, section.tables, value, reading);
       return;
     }
-    const found = plain(value as Node, doc);
-    const where = at(empty(value) ? key : value);
+    const found = plain(value, yaml);
+    const where = at(isEmpty(value) ? key : value);
     if (found === undefined) {
-      const alias = isAlias(value) ? value.source : "";
+      const alias = isAlias(value) ? label(value.source) : "";
       report(where, path, `expected an anchor &${alias} before its alias *${alias}`);
+      return;
+    }
+    if (isEmpty(yaml.resolve(value)) && takesNull(known.json)) {
+      report(where, path, missing(known));
       return;
     }
     const items = isSeq(value) ? value.items.map((item) => at(item)) : [];
     entries.set(path, { value: found, where, items });
   });
+}
+
+/**
+ * What is said of a key that takes null and has nothing behind it. Null often stands for something quite different
+ * from the default, and for something else than who left the value for later had in mind.
+ */
+export function missing({ json }: Pick<Key, "json">): string {
+  return `expected ${
+    accepts(json)
+  } but found nothing - write null if that is meant, or leave the key out`;
 }
 
 /** Reads a misspelt section as the one that must be meant, so that all of its errors show. */
@@ -166,8 +130,9 @@ function readAsMeant(
   value: unknown,
   reading: Reading,
 ): void {
+  if (!isMap(value)) return;
   const meant = nearest(name, among.map((one) => one.name));
-  if (!meant || parent.has(meant) || !isMap(value)) return;
+  if (!meant || parent.has(meant)) return;
   readMapping(among.find((one) => one.name === meant)!, value, reading);
 }
 
@@ -184,7 +149,7 @@ function eachPair(
       report(at(key, map), prefix.slice(0, -1), what);
       continue;
     }
-    const name = String(key.value);
+    const name = nameOf(key.value);
     const earlier = first.get(name);
     if (earlier !== undefined) {
       const place = /\d+:\d+$/.exec(earlier);
@@ -197,9 +162,7 @@ function eachPair(
   }
 }
 
-/** True for `key:` with nothing behind it, whose own place would be the next line's. */
-function empty(node: unknown): boolean {
-  return !node || (isScalar(node) && node.value === null && !node.source);
-}
+/** A key as a text; the merge key of YAML 1.1 is a symbol. */
+const nameOf = (value: unknown) => typeof value === "symbol" ? "<<" : String(value);
 
 const describe = (value: unknown): string => Array.isArray(value) ? "a list" : show(value);

@@ -32,8 +32,10 @@ export function nearest(name: string, among: readonly string[]): string | undefi
   let best: string | undefined;
   let least = Infinity;
   for (const candidate of among) {
-    const distance = editDistance(wanted, candidate);
     const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3));
+    // Their lengths alone say so of a name that is far too long to be compared.
+    if (Math.abs(wanted.length - candidate.length) > allowed) continue;
+    const distance = editDistance(wanted, candidate);
     if (distance <= allowed && distance < least) [best, least] = [candidate, distance];
   }
   return best;
@@ -86,7 +88,7 @@ function outermost(found: Named[]): Named[] {
 
 /** What may have been meant by an unknown name. */
 export interface Hint {
-  /** Stands behind "unknown key - ". */
+  /** What is wrong, and what may be meant. */
   text: string;
   /** The keys and tables that it may stand for: nothing is certain about their values. */
   keys: string[];
@@ -94,6 +96,11 @@ export interface Hint {
 
 /** The hint for an unknown key: those that may be meant, or all there are. */
 export function hintForKey(section: string, name: string, prefix = ""): Hint {
+  if (name === "<<") {
+    const text =
+      "merge keys are not read: write the keys out, or let the whole section be an alias";
+    return { text, keys: [] };
+  }
   const dot = name.lastIndexOf(".");
   const found = dot < 0
     ? suggestKeys(section, name)
@@ -101,9 +108,10 @@ export function hintForKey(section: string, name: string, prefix = ""): Hint {
   const home = findSection(section);
   if (!found.length && home) {
     const keys = [...home.keys, ...home.tables].map((one) => one.name).join(", ");
-    return { text: `the keys of ${section} are ${keys}`, keys: [] };
+    return { text: `unknown key - the keys of ${section} are ${keys}`, keys: [] };
   }
   return didYouMean(
+    "unknown key",
     found.map((one) => {
       if (prefix) return `"${prefix}${one.path}"`;
       if (dot >= 0) return underItsSection(one);
@@ -115,22 +123,23 @@ export function hintForKey(section: string, name: string, prefix = ""): Hint {
 
 /** The hint for an unknown section, which may be a key that lacks its section. */
 export function hintForSection(name: string): Hint {
+  if (name === "<<") return hintForKey("", name);
   const dot = name.lastIndexOf(".");
   const near = dot < 0 ? nearest(name, sectionNames()) : undefined;
-  if (near) return didYouMean([`"${near}"`], []);
+  if (near) return didYouMean("unknown section", [`"${near}"`], []);
   const found = dot < 0
     ? suggestKeys(undefined, name)
     : suggestKeys(name.slice(0, dot), name.slice(dot + 1));
-  return didYouMean(found.map(underItsSection), found);
+  return didYouMean("unknown section", found.map(underItsSection), found);
 }
 
 const underItsSection = ({ name, section }: Named) => `"${name}" under "${section}:"`;
 
-function didYouMean(names: string[], found: Named[]): Hint {
+function didYouMean(unknown: string, names: string[], found: Named[]): Hint {
   const text = names.length
     ? `did you mean ${names.join(" or ")}?`
     : `the sections are ${sectionNames().join(", ")}`;
-  return { text, keys: found.map((one) => one.path) };
+  return { text: `${unknown} - ${text}`, keys: found.map((one) => one.path) };
 }
 
 /** The names of all sections. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Config } from "../../lib/config.ts";
+import { leastBytes } from "../../lib/config/rules_size.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { judging, remedies, type Remedy, withBatch } from "./remedies.ts";
@@ -23,6 +24,28 @@ export function memoryLimit(gpu: Gpu, { device }: Config): { bytes: number; why:
   };
 }
 
+/** Beyond so many times the limit no single change helps, and working out a plan may itself take long. */
+const FAR = 4;
+
+/** Refuses a run that is far too large, from its shapes alone. */
+function refuseFar(gpu: Gpu, config: Config): void {
+  const limit = memoryLimit(gpu, config);
+  const { model, views } = leastBytes(config, config.model);
+  if (model + views <= FAR * limit.bytes) return;
+  throw new HatchlingError(
+    `Expected a run of ${
+      bytesText(limit.bytes)
+    } on the GPU at most (${limit.why}) but this one needs ` +
+      `more than ${bytesText(model + views)}: ${
+        bytesText(model)
+      } for weights, gradients and moments ` +
+      `(model.dim, model.depth, model.projection_*), ${
+        bytesText(views)
+      } for views and their tokens ` +
+      "(data.batch_size, augmentation.*_crop_size)",
+  );
+}
+
 /**
  * Refuses a run that cannot fit, before anything of it is allocated.
  *
@@ -30,6 +53,7 @@ export function memoryLimit(gpu: Gpu, { device }: Config): { bytes: number; why:
  * @throws {HatchlingError} Saying what is too large, with the largest tensors, and what would help.
  */
 export async function checkFits(gpu: Gpu, config: Config, sizes: PictureSizes): Promise<StepPlan> {
+  refuseFar(gpu, config);
   const limit = memoryLimit(gpu, config);
   let plan: StepPlan | undefined;
   let trains: string | undefined;
@@ -94,6 +118,7 @@ export async function autoBatch(
   sizes: PictureSizes,
   pictures: number,
 ): Promise<{ batchSize: number; why: string }> {
+  refuseFar(gpu, withBatch(config, 1));
   const limit = memoryLimit(gpu, config);
   const { gradient_accumulation_steps: steps } = config.training;
   const most = Math.max(1, Math.min(64, Math.floor(pictures / steps)));

@@ -4,11 +4,12 @@
  * @module
  */
 import { Command } from "commander";
-import { type Config, givenValues, parseConfig, parseOverrides } from "../../lib/config.ts";
+import { type Config, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
-import { readFile } from "../../lib/io/files.ts";
+import { readConfig } from "../../lib/io/config_file.ts";
 import { type Address, addressOf } from "../dashboard/address.ts";
+import { print, say } from "../shared/terminal.ts";
 
 /** What was asked for. */
 export interface Arguments {
@@ -65,6 +66,10 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
       "after",
       "\nAny key of the configuration: --optimizer.lr 1e-3, --data.path DIR (docs/configuration.md)",
     )
+    .configureOutput({
+      writeOut: (text) => print(text.trimEnd()),
+      writeErr: (text) => say(text.trimEnd()),
+    })
     .parse(rest, { from: "user" });
   const [file] = command.args;
   const { dashboard: port, dashboardHost: host, ...options } = command.opts<Options>();
@@ -76,10 +81,9 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
     );
   }
   if (options.budget) parseDuration(options.budget);
-  const text = new TextDecoder().decode(await readFile(file));
-  const config = parseConfig(text, { file, overrides });
+  const read = await readConfig(file, { overrides, onWarning: (line) => say(`warning: ${line}`) });
   const dashboard = port || host ? addressOf(port, host) : undefined;
-  return { file, ...options, dashboard, config, given: givenValues(text, { overrides }) };
+  return { file, ...options, dashboard, ...read };
 }
 
 /** What commander makes of the command line. */

@@ -13,9 +13,11 @@ import {
   PRESET_KEYS,
   shortRun,
 } from "../../lib/preset.ts";
-import { autoBatch } from "../plan/fit.ts";
+import { runWarnings } from "../../lib/config/warnings.ts";
+import { autoBatch, checkFits } from "../plan/fit.ts";
 import { withBatch } from "../plan/remedies.ts";
 import { stepTime } from "../plan/timing.ts";
+import { say } from "../shared/terminal.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Progress } from "./progress.ts";
 
@@ -51,10 +53,13 @@ export async function settle(
   const sizes = { largestPixels: dataset.largestPixels };
   if (automatic) {
     const { batchSize, why } = await autoBatch(gpu, config, sizes, dataset.length);
-    console.error(`data.batch_size ${batchSize}: ${why}`);
+    say(`data.batch_size ${batchSize}: ${why}`);
     config = withBatch(config, batchSize);
   }
-  if (!auto && !budget) return config;
+  if (!auto && !budget) {
+    warn(config, dataset.length);
+    return config;
+  }
 
   // Without the preset, a budget chooses the epochs: all else is as if it were given.
   const stays = auto ? given : new Map(WARMUPS.map((key) => [key, valueOf(config, key)]));
@@ -84,22 +89,33 @@ export async function settle(
   if (seconds) {
     // Views and head are chosen by now, so a step can be measured as it will be.
     const likely = apply(choices);
+    await checkFits(gpu, likely, sizes);
     step = (await stepTime(gpu, likely, sizes, (what) => progress.show(what, true))).seconds;
     progress.end();
     choices = choose(step / (likely.data.batch_size * accumulation)).filter(wanted);
   }
-  for (const { key, value, reason } of choices) console.error(`${key} ${value}: ${reason}`);
+  for (const { key, value, reason } of choices) say(`${key} ${value}: ${reason}`);
   for (const key of auto ? PRESET_KEYS : ["training.num_epochs"]) {
-    if (!free(key)) console.error(`${key} ${valueOf(config, key)}: kept, as it is set`);
+    if (!free(key)) say(`${key} ${valueOf(config, key)}: kept, as it is set`);
   }
   const settled = apply(choices);
   const perStep = settled.data.batch_size * accumulation;
   const perEpoch = Math.floor(dataset.length / perStep);
   const steps = Math.min(settled.training.num_epochs * perEpoch, training.max_steps ?? Infinity);
   const warning = shortRun(steps, step ? { steps: perEpoch, secondsPerStep: step } : undefined);
-  if (warning) console.error(`warning: ${warning}`);
+  if (warning) say(`warning: ${warning}`);
+  warn(settled, dataset.length);
   // What was chosen beside what was given still has to obey the rules.
   return parseConfig(stringifyConfig(settled), { file: "the configuration that was chosen" });
+}
+
+/** Says what is odd now that the steps of an epoch are known. */
+function warn(config: Config, pictures: number): void {
+  const { data, training } = config;
+  const perEpoch = Math.floor(
+    pictures / (data.batch_size * training.gradient_accumulation_steps),
+  );
+  for (const line of runWarnings(config, perEpoch)) say(`warning: ${line}`);
 }
 
 /** Epochs that a run must at least have. */

@@ -353,9 +353,17 @@ function anyConfig(): fc.Arbitrary<Config> {
     augmentation.normalize_mean = perChannel(augmentation.normalize_mean);
     augmentation.normalize_std = perChannel(augmentation.normalize_std);
     model.patch_size = 1 + model.patch_size % 1024;
-    if (augmentation.n_global_crops === 1) augmentation.num_local_views ||= 1;
     augmentation.global_crop_size = 3 * model.patch_size;
     augmentation.local_crop_size = 2 * model.patch_size;
+    // Each size may be as large as it likes, but not all of them at once.
+    data.batch_size = data.batch_size === "auto" ? 64 : 1 + data.batch_size % 16;
+    augmentation.n_global_crops = 1 + augmentation.n_global_crops % 16;
+    augmentation.num_local_views %= 16;
+    if (augmentation.n_global_crops === 1) augmentation.num_local_views ||= 1;
+    for (const name of ["hidden", "bottleneck", "output"]) {
+      const key = `projection_${name}_dim`;
+      model[key] = 2 + model[key] % 4096;
+    }
     model.backbone = "custom";
     model.heads = 1 + (model.heads ?? 0) % 16;
     model.dim = model.heads * (1 + (model.dim ?? 0) % 64);
@@ -366,7 +374,6 @@ function anyConfig(): fc.Arbitrary<Config> {
     if (loss.chunk_size) loss.chunk_size = 64 * (1 + loss.chunk_size % 100);
     if (data.batch_size === 1) loss.koleo_weight = 0;
     if (loss.centering === "sinkhorn_knopp") training.gradient_accumulation_steps = 1;
-    if (data.batch_size === "auto") data.batch_size = 64;
     evaluation.knn_k = [evaluation.knn_k].flat();
     return any as unknown as Config;
   });

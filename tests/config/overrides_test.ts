@@ -60,6 +60,16 @@ Deno.test("parseConfig() reads overrides of tables: a key at a time, or several 
   assert.deepEqual([global_2.hue, global_2.contrast], [0.1, 0.4]);
 });
 
+Deno.test("parseConfig() reads numbers of the command line as YAML writes them", () => {
+  for (
+    const [text, value] of [[".5", 0.5], ["0x10", 16], ["+5", 5], ["1e-3", 0.001], ["010", 10]]
+  ) {
+    assert.equal(parse("--optimizer.lr", text as string).optimizer.lr, value);
+  }
+  assert.equal(parse("--training.max_steps=null").training.max_steps, null);
+  assert.equal(parse("--training.max_steps", "~").training.max_steps, null);
+});
+
 const WRONG: [args: string[], error: string][] = [
   [["--optimizer.lrr=1"], '--optimizer.lrr: unknown key - did you mean "--optimizer.lr"?'],
   [["--optimiser.lr=1"], '--optimiser.lr: unknown key - did you mean "--optimizer.lr"?'],
@@ -84,7 +94,55 @@ const WRONG: [args: string[], error: string][] = [
     "--optimizer.betas: optimizer.betas[1]: expected a number ≥ 0 " +
     "and < 1 but found 2",
   ],
-  [["--optimizer.lr="], "--optimizer.lr: expected a number > 0 but found nothing"],
+  [["--optimizer.lr="], "--optimizer.lr: expected a number > 0 and ≤ 1000000 but found nothing"],
+  ...["--training.max_steps=", "--training.max_steps=# none"].map((arg): [string[], string] => [
+    [arg],
+    "--training.max_steps: expected an integer ≥ 1 or null but found nothing - write null if that is meant, " +
+    "or leave the key out",
+  ]),
+  ...["", "="].map((end): [string[], string] => [
+    end ? ["--data.path="] : ["--data.path", ""],
+    '--data.path: expected a non-empty text or null but found ""',
+  ]),
+  [
+    ["--augmentation.local={hue: }"],
+    "--augmentation.local: augmentation.local.hue: expected a number from 0 to 0.5 or null but found nothing - " +
+    "write null if that is meant, or leave the key out",
+  ],
+  ...[
+    ["-1", "-1"],
+    ["1e400", ".inf"],
+    [".nan", ".nan"],
+    ["NaN", '"NaN"'],
+    ["1_000", '"1_000"'],
+    ["1,5", '"1,5"'],
+    ["1e7", "10000000"],
+    ["[1", '"[1"'],
+    ["{a: 1}", "a mapping"],
+    ["\x1b[2J", '"\\u001b[2J"'],
+  ].map(([value, found]): [string[], string] => [
+    ["--optimizer.lr", value],
+    `--optimizer.lr: expected a number > 0 and ≤ 1000000 but found ${found}`,
+  ]),
+  [
+    ["--no-such.key", "1"],
+    "--no-such.key: unknown key - the sections are data, augmentation, model, loss, " +
+    "optimizer, scheduler, training, checkpoint, logging, evaluation, device",
+  ],
+  ...["__proto__.x", "constructor.name", "data.__proto__", "data.constructor"].map(
+    (key): [string[], string] => [
+      [`--${key}=1`],
+      `--${key}: unknown key - ` +
+      (key.startsWith("data.")
+        ? "the keys of data are path, dataset, split, val_fraction, batch_size, num_workers, max_pixels, cache_bytes"
+        : "the sections are data, augmentation, model, loss, optimizer, scheduler, training, checkpoint, logging, " +
+          "evaluation, device"),
+    ],
+  ),
+  [
+    ["--logging.\x1b[2J=1"],
+    "--logging.\\x1b[2J: unknown key - the keys of logging are log_every_n_iters, tensorboard",
+  ],
   [["--optimizer.lr"], "--optimizer.lr: expected a value behind it: --optimizer.lr VALUE"],
   [
     ["--device.limits", "none"],
@@ -159,7 +217,7 @@ Deno.test("parseOverrides() neither loses nor makes up arguments (property)", ()
 
 Deno.test("parseConfig() gives back any path and any rate that an override holds (property)", () => {
   const path = fc.string({ minLength: 1 }).filter((text) => text !== "null");
-  const rate = fc.double({ min: 0, minExcluded: true, noNaN: true, noDefaultInfinity: true });
+  const rate = fc.double({ min: 0, minExcluded: true, max: 1e6, noNaN: true });
   fc.assert(fc.property(path, rate, (text, lr) => {
     const config = parse(`--data.path=${text}`, `--optimizer.lr=${lr}`);
     assert.equal(config.data.path, text);

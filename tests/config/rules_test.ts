@@ -159,6 +159,45 @@ const CASES: [text: string, error: string][] = [
     "a.yaml:1:77: training.gradient_accumulation_steps: expected 1, as loss.centering is sinkhorn_knopp: it " +
     "needs the logits of the whole batch at once",
   ],
+  [
+    "augmentation: {global_crop_size: 32, local_crop_size: 48}",
+    "a.yaml:1:55: augmentation.local_crop_size: expected at most augmentation.global_crop_size (32) but found " +
+    "48 - local views are the small ones",
+  ],
+  [
+    // The key that is left out is the one that is too large.
+    "augmentation: {global_crop_size: 64}",
+    "a.yaml:1:34: augmentation.local_crop_size: expected at most augmentation.global_crop_size (64) but found " +
+    "96 - local views are the small ones",
+  ],
+  ["augmentation: {global_crop_size: 32, local_crop_size: 48, num_local_views: 0}", ""],
+  ["augmentation: {global_crop_size: 32, local_crop_size: 32}", ""],
+  [
+    "model: {backbone: custom, dim: 16384, depth: 256, heads: 16}",
+    "a.yaml:1:32: model.dim: expected a model of 1 TiB at most, with its gradients and moments, but found " +
+    "15 TiB: it has 8.25e+11 parameters, most of them here",
+  ],
+  [
+    "model: {projection_output_dim: 4194304, projection_bottleneck_dim: 65536}",
+    "a.yaml:1:32: model.projection_output_dim: expected a model of 1 TiB at most, with its gradients and moments, " +
+    "but found 5 TiB: it has 2.75e+11 parameters, most of them here",
+  ],
+  [
+    "{data: {batch_size: 8192}, augmentation: {num_local_views: 8}}",
+    "a.yaml:1:21: data.batch_size: expected at most 8191, as augmentation.num_local_views is 8, but found 8192 " +
+    "- training.gradient_accumulation_steps makes larger steps",
+  ],
+  ["{data: {batch_size: 8191}, augmentation: {num_local_views: 8}}", ""],
+  [
+    "augmentation: {n_global_crops: 1024}\n",
+    "a.yaml:1:32: data.batch_size: expected at most 63, as augmentation.n_global_crops is 1024, but found 64 " +
+    "- training.gradient_accumulation_steps makes larger steps",
+  ],
+  [
+    "{data: {batch_size: 4096}, augmentation: {global_crop_size: 4096}}",
+    "a.yaml:1:21: data.batch_size: expected views and their tokens of 1 TiB at most but found 10.5 TiB - lower it, " +
+    "the crop sizes, model.dim or model.depth",
+  ],
 ];
 
 for (const [text, error] of CASES) {

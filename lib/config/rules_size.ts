@@ -1,0 +1,156 @@
+/**
+ * Rules that keep out what no machine can hold. They are lower bounds from shapes alone, so that such a
+ * configuration is refused before anything is opened, recorded or allocated for it.
+ *
+ * @module
+ */
+
+import type { Rule } from "./rule.ts";
+import type { ParsedConfig } from "./schema.ts";
+
+/** Bytes that no GPU has: 1 TiB. */
+const MOST_BYTES = 2 ** 40;
+/** Views of one size: as many workgroups as WebGPU starts along a dimension. */
+const MOST_VIEWS = 65535;
+
+/** Parts of a model with the key that decides most of their size. */
+export interface ModelSize {
+  /** Key of the configuration. */
+  key: string;
+  /** Numbers that it holds. */
+  parameters: number;
+}
+
+interface Shape {
+  dim: number;
+  depth: number;
+}
+
+/** Numbers of one network, by part: as the specifications of its tensors, without making them. */
+export function modelSize(
+  { model, augmentation }: Pick<ParsedConfig, "model" | "augmentation">,
+  { dim, depth }: Shape,
+): ModelSize[] {
+  const {
+    in_chans: channels,
+    patch_size: patch,
+    mlp_ratio: ratio,
+    projection_hidden_dim: hidden,
+    projection_bottleneck_dim: bottleneck,
+    projection_output_dim: outputs,
+    projection_layers: layers,
+  } = model;
+  const grid = augmentation.global_crop_size / patch;
+  const linear = (inputs: number, out: number) => inputs * out + out;
+  const block = 4 * dim + linear(dim, 3 * dim) + linear(dim, dim) + linear(dim, dim * ratio) +
+    linear(dim * ratio, dim);
+  const mlp = layers === 1
+    ? linear(dim, bottleneck)
+    : linear(dim, hidden) + (layers - 2) * linear(hidden, hidden) + linear(hidden, bottleneck);
+  return [
+    { key: "augmentation.global_crop_size", parameters: dim * (2 + grid * grid) },
+    { key: "model.patch_size", parameters: linear(channels * patch * patch, dim) },
+    { key: "model.dim", parameters: depth * block + 2 * dim },
+    { key: "model.projection_hidden_dim", parameters: mlp },
+    { key: "model.projection_output_dim", parameters: outputs + outputs * bottleneck },
+  ];
+}
+
+/**
+ * Bytes that training takes at least: weights of student and teacher, gradients and both moments; the views of a
+ * batch, and the tokens that each block keeps of them.
+ */
+export function leastBytes(
+  config: Pick<ParsedConfig, "data" | "augmentation" | "model">,
+  shape: Shape,
+): { model: number; views: number; parts: ModelSize[] } {
+  const { data, augmentation: a, model } = config;
+  const parts = modelSize(config, shape);
+  const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
+  const each = (side: number) => {
+    const tokens = 1 + (side / model.patch_size) ** 2;
+    return model.in_chans * side * side + tokens * shape.dim * shape.depth;
+  };
+  const views = a.n_global_crops * each(a.global_crop_size) +
+    a.num_local_views * each(a.local_crop_size);
+  const batch = data.batch_size === "auto" ? 1 : data.batch_size;
+  return { model: 20 * parameters, views: 4 * batch * views, parts };
+}
+
+const tib = (bytes: number) => `${Number((bytes / 2 ** 40).toPrecision(3))} TiB`;
+
+const SHAPE = ["model.dim", "model.depth", "model.heads", "model.backbone"];
+
+/** The views of one size, of a batch. */
+function viewsAtOnce(name: "n_global_crops" | "num_local_views"): Rule {
+  return {
+    keys: ["data.batch_size", `augmentation.${name}`],
+    text: `\`data.batch_size\` × \`augmentation.${name}\` is at most ${MOST_VIEWS}.`,
+    check({ data: { batch_size: batch }, augmentation }) {
+      const each = augmentation[name];
+      if (batch === "auto" || batch * each <= MOST_VIEWS) return;
+      return `expected at most ${
+        Math.floor(MOST_VIEWS / each)
+      }, as augmentation.${name} is ${each}, but found ` +
+        `${batch} - training.gradient_accumulation_steps makes larger steps`;
+    },
+  };
+}
+
+/** Every rule of sizes. `shapeOf` fills in what the backbone says. */
+export function sizeRules(
+  shapeOf: (model: ParsedConfig["model"]) => Shape,
+): readonly Rule[] {
+  return [
+    {
+      keys: [
+        ...SHAPE,
+        "model.mlp_ratio",
+        "model.patch_size",
+        "model.in_chans",
+        "augmentation.global_crop_size",
+        "model.projection_hidden_dim",
+        "model.projection_bottleneck_dim",
+        "model.projection_output_dim",
+        "model.projection_layers",
+      ],
+      text:
+        "The model's weights, twice, its gradients and AdamW's moments take 1 TiB at most: 20 bytes a parameter.",
+      check(config) {
+        const { model, parts } = leastBytes(config, shapeOf(config.model));
+        if (model <= MOST_BYTES) return;
+        const [{ key }] = parts.toSorted((a, b) => b.parameters - a.parameters);
+        const parameters = (model / 20).toPrecision(3);
+        return {
+          key,
+          what: `expected a model of 1 TiB at most, with its gradients and moments, but found ${
+            tib(model)
+          }: it has ${parameters} parameters, most of them here`,
+        };
+      },
+    },
+    viewsAtOnce("n_global_crops"),
+    viewsAtOnce("num_local_views"),
+    {
+      keys: [
+        "data.batch_size",
+        "augmentation.n_global_crops",
+        "augmentation.num_local_views",
+        "augmentation.global_crop_size",
+        "augmentation.local_crop_size",
+        ...SHAPE,
+        "model.patch_size",
+        "model.in_chans",
+      ],
+      text: "The views of a batch and the tokens that each block keeps of them take 1 TiB at most.",
+      check(config) {
+        const { views } = leastBytes(config, shapeOf(config.model));
+        if (views <= MOST_BYTES) return;
+        return `expected views and their tokens of 1 TiB at most but found ${
+          tib(views)
+        } - lower it, ` +
+          "the crop sizes, model.dim or model.depth";
+      },
+    },
+  ];
+}
