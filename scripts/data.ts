@@ -6,12 +6,12 @@
  *
  * @module
  */
-import { HatchlingError } from "../lib/errors.ts";
 import { adviceFor } from "./data/advice.ts";
 import { ArgumentError, type CheckArguments, readArguments } from "./data/arguments.ts";
 import { check } from "./data/check.ts";
 import { reportOf } from "./data/report.ts";
 import { stats } from "./data/stats.ts";
+import { print, printJson, runCommand } from "./shared/terminal.ts";
 import { Progress } from "./train/progress.ts";
 import { datasetOptionsOf } from "./train/settings.ts";
 
@@ -20,9 +20,8 @@ async function checkCommand({ folder, deep, json, config }: CheckArguments): Pro
   const found = await check(folder, options, new Progress());
   const advice = adviceFor(found, config, Deno.systemMemoryInfo().total);
   const sound = found.pictures > 0 && found.damaged.length === 0;
-  console.log(
-    json ? JSON.stringify({ sound, ...found, advice }, null, 2) : reportOf(found, advice),
-  );
+  if (json) printJson({ sound, ...found, advice });
+  else print(reportOf(found, advice));
   return sound ? 0 : 1;
 }
 
@@ -37,10 +36,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-try {
-  Deno.exit(await main());
-} catch (error) {
-  if (!(error instanceof HatchlingError)) throw error;
-  if (error.message) console.error(`error: ${error.message}`);
-  Deno.exit(error instanceof ArgumentError ? 2 : 1);
-}
+await runCommand(main, (error) => error instanceof ArgumentError ? 2 : 1);

@@ -10,7 +10,9 @@
 
 import { join } from "node:path";
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { fileError, readFile } from "../io/files.ts";
+import { decodeText } from "../io/text_file.ts";
 import type { Dataset, Labels } from "./dataset.ts";
 import { functionDataset } from "./function_dataset.ts";
 import { type Picture, withChannels } from "./image.ts";
@@ -49,6 +51,9 @@ const VARIANTS: Record<"cifar10" | "cifar100", Variant> = {
     ],
   },
 };
+
+/** Largest file of pictures, ten times what is published, and of names: all are in memory. */
+const MAX_BATCH_BYTES = 2 ** 30, MAX_NAMES_BYTES = 2 ** 20;
 
 /** A file of records. */
 interface Batch {
@@ -90,7 +95,9 @@ export async function openCifar(
   const files = wanted.filter((name) => present.has(name));
   if (files.length === 0) {
     throw new HatchlingError(
-      `Expected ${wanted.join(", ")} in ${folder} for data.split "${split}" but found only ` +
+      `Expected ${wanted.join(", ")} in ${
+        shown(folder)
+      } for data.split "${split}" but found only ` +
         `${
           [...set.train, ...set.test].filter((name) => present.has(name)).join(", ")
         }: add what is ` +
@@ -141,12 +148,14 @@ function planar(levels: Uint8Array): Picture {
 }
 
 async function readBatch(path: string, name: string, labels: Variant["labels"]): Promise<Batch> {
-  const bytes = await readFile(path);
+  const bytes = await readFile(path, { maxBytes: MAX_BATCH_BYTES });
   const record = labels.length + 3 * PIXELS;
   const length = Math.floor(bytes.length / record);
   if (bytes.length === 0 || bytes.length % record) {
     throw new HatchlingError(
-      `Expected whole records of ${record} bytes in ${path} but found ${bytes.length} bytes, ` +
+      `Expected whole records of ${record} bytes in ${
+        shown(path)
+      } but found ${bytes.length} bytes, ` +
         `${bytes.length % record} beyond record ${length}: copy or unpack it again`,
     );
   }
@@ -158,7 +167,9 @@ async function readBatch(path: string, name: string, labels: Variant["labels"]):
         `Expected a ${kind} label from 0 to ${classes - 1} in record ${r} (byte ${
           r * record + byte
         }) of ` +
-          `${path} but found ${found}: is it the file of another set? If not, unpack it again`,
+          `${
+            shown(path)
+          } but found ${found}: is it the file of another set? If not, unpack it again`,
       );
     }
   }
@@ -168,11 +179,13 @@ async function readBatch(path: string, name: string, labels: Variant["labels"]):
 /** A name per line; numbers where there is no file. */
 async function readNames(path: string | undefined, classes: number): Promise<string[]> {
   if (!path) return Array.from({ length: classes }, (_, i) => String(i));
-  const names = new TextDecoder().decode(await readFile(path)).split(/\r?\n/)
+  const names = decodeText(await readFile(path, { maxBytes: MAX_NAMES_BYTES }), path).split(/\r?\n/)
     .map((line) => line.trim()).filter(Boolean);
   if (names.length === classes) return names;
   throw new HatchlingError(
-    `Expected ${classes} names in ${path}, one per line, but found ${names.length}: unpack it again, or ` +
+    `Expected ${classes} names in ${
+      shown(path)
+    }, one per line, but found ${names.length}: unpack it again, or ` +
       `remove it to have numbers as names`,
   );
 }
@@ -192,7 +205,7 @@ async function findFolder(
   const python = ["data_batch_1", "train", "cifar-10-batches-py", "cifar-100-python"];
   const other = python.find((name) => inPath.has(name));
   throw new HatchlingError(
-    `Expected ${[...train, ...test].join(", ")} in ${path} but found ` +
+    `Expected ${[...train, ...test].join(", ")} in ${shown(path)} but found ` +
       (other ? `${other}, which looks like the Python version` : "none of them") +
       `: unpack the binary version, ${archive}, and set data.path to its folder`,
   );
@@ -204,7 +217,9 @@ async function list(folder: string): Promise<Set<string>> {
   } catch (error) {
     if (error instanceof Deno.errors.NotADirectory) {
       throw new HatchlingError(
-        `Expected a folder at ${folder} but found a file: unpack the archive, and set data.path to its folder`,
+        `Expected a folder at ${
+          shown(folder)
+        } but found a file: unpack the archive, and set data.path to its folder`,
       );
     }
     throw fileError("read", folder, error);

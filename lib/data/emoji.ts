@@ -9,6 +9,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { type Dataset, labelsOf, type Progress } from "./dataset.ts";
 import type { DecodeChannels } from "./decode.ts";
 import { Decoder } from "./decoder.ts";
@@ -108,7 +109,9 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   VENDORS.forEach((vendor, v) => {
     const { file, picture: sheet, reason } = sheets[v];
     if (!sheet) {
-      throw new HatchlingError(`Expected a sheet of emoji in ${file}: ${reason}. Delete ${folder}`);
+      throw new HatchlingError(
+        `Expected a sheet of emoji in ${shown(file)}: ${shown(reason!)}. Delete ${shown(folder)}`,
+      );
     }
     for (const base of list) {
       const variations = skinTones ? Object.values(base.skin_variations ?? {}) : [];

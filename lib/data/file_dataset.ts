@@ -102,7 +102,9 @@ export async function openFiles(
   });
   if (files.length === 0) {
     throw new HatchlingError(
-      `Expected at least one picture in ${name} but none of its ${entries.length} files can be used: ` +
+      `Expected at least one picture in ${
+        shown(name)
+      } but none of its ${entries.length} files can be used: ` +
         `check data.path${firstOf(skipped)}`,
     );
   }
@@ -240,7 +242,7 @@ export class FileDataset implements Dataset {
       `it is ${picture!.width} × ${
         picture!.height
       } now, larger than when it was listed: it changed since`;
-    const error = new DamagedPictureError(`${file}: ${reason}`);
+    const error = new DamagedPictureError(`${shown(file)}: ${shown(reason!)}`);
     this.#damaged.set(i, error);
     this.skipped.push({ file, reason });
     throw error;

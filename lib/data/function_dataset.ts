@@ -5,6 +5,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import {
   DamagedPictureError,
   type Dataset,
@@ -90,9 +91,9 @@ export interface FunctionDatasetOptions {
  */
 export function functionDataset(options: FunctionDatasetOptions): Dataset {
   const { name, length, channels = 3, maxPixels = 2 ** 18 } = options;
-  requireCount(`"length" of ${name}`, length);
-  requireCount(`"channels" of ${name}`, channels);
-  requireCount(`"maxPixels" of ${name}`, maxPixels);
+  requireCount(`"length" of ${shown(name)}`, length);
+  requireCount(`"channels" of ${shown(name)}`, channels);
+  requireCount(`"maxPixels" of ${shown(name)}`, maxPixels);
   const checked = (i: number): number => {
     if (Number.isInteger(i) && i >= 0 && i < length) return i;
     throw new HatchlingError(`Expected a picture index in [0, ${length}), found ${i}`);
@@ -120,7 +121,9 @@ export function functionDataset(options: FunctionDatasetOptions): Dataset {
         return asPicture(found, channels, maxPixels);
       } catch (error) {
         if (!(error instanceof HatchlingError)) throw error;
-        throw new HatchlingError(`Picture ${i} of ${name}: ${error.message}`, { cause: error });
+        throw new HatchlingError(`Picture ${i} of ${shown(name)}: ${error.message}`, {
+          cause: error,
+        });
       }
     },
     id: (i) => options.id ? options.id(checked(i)) : String(checked(i)),
@@ -129,7 +132,7 @@ export function functionDataset(options: FunctionDatasetOptions): Dataset {
   if (options.labels) {
     dataset.labels = Object.fromEntries(
       Object.entries(options.labels).map(([kind, given]) => {
-        return [kind, asLabels(`labels "${kind}" of ${name}`, given, length)];
+        return [kind, asLabels(`labels "${shown(kind)}" of ${shown(name)}`, given, length)];
       }),
     );
   }

@@ -19,6 +19,9 @@ import { webpExif, webpSize } from "./formats/webp.ts";
  */
 export const MAX_DECODED_PIXELS = 100_000_000;
 
+/** Most columns, and most rows: the decoders take no more than 2^24. */
+export const MAX_DECODED_SIDE = 10_000_000;
+
 /** What the head of a picture file says. */
 export interface Header {
   /** Format by its first bytes; the file's extension plays no part. */
@@ -82,6 +85,12 @@ export function readHeader(bytes: Uint8Array, complete: boolean): Header | undef
 function requireSize(format: Header["format"], { width, height }: Size): void {
   if (width < 1 || height < 1) {
     throw new HatchlingError(`damaged ${format}: its size is ${width} × ${height}`);
+  }
+  if (Math.max(width, height) > MAX_DECODED_SIDE) {
+    throw new HatchlingError(
+      `its header states ${width} × ${height} pixels, and a side may have ${MAX_DECODED_SIDE} at most: cut it ` +
+        `into parts`,
+    );
   }
   if (width * height > MAX_DECODED_PIXELS) {
     throw new HatchlingError(

@@ -8,7 +8,8 @@
  */
 
 import { HatchlingError } from "../errors.ts";
-import { fileError } from "../io/files.ts";
+import { shown } from "../text.ts";
+import { fileError, statFile } from "../io/files.ts";
 
 /** What an IDX file of unsigned bytes holds. */
 export interface IdxArray {
@@ -17,6 +18,9 @@ export interface IdxArray {
   /** Elements, the last dimension fastest. */
   data: Uint8Array;
 }
+
+/** Most bytes of pictures or labels, 4 GiB: all are in memory. */
+const MAX_BYTES = 2 ** 32;
 
 const UNSIGNED_BYTE = 0x08;
 const TYPES: Record<number, string> = {
@@ -42,6 +46,14 @@ export async function readIdx(path: string, dimensions: readonly number[]): Prom
     for await (const chunk of await contents(path)) {
       chunks.push(chunk);
       length += chunk.length;
+      if (length > MAX_BYTES) {
+        throw new HatchlingError(
+          `Expected at most ${MAX_BYTES} bytes in ${
+            shown(path)
+          }, as they are kept in memory, but found more: ` +
+            `split it, or give pictures as files`,
+        );
+      }
       shape ??= readShape(path, head(chunks), dimensions);
       if (shape) size = headerLength(shape) + shape.reduce((product, n) => product * n);
       if (length > size) break;
@@ -49,7 +61,9 @@ export async function readIdx(path: string, dimensions: readonly number[]): Prom
   } catch (error) {
     if (path.endsWith(".gz") && error instanceof TypeError) {
       throw new HatchlingError(
-        `Expected gzip data in ${path} but its contents break off or are damaged at byte ${length} of ` +
+        `Expected gzip data in ${
+          shown(path)
+        } but its contents break off or are damaged at byte ${length} of ` +
           `what is unpacked (${error.message}): copy or download the file again`,
       );
     }
@@ -57,14 +71,16 @@ export async function readIdx(path: string, dimensions: readonly number[]): Prom
   }
   if (!shape) {
     throw new HatchlingError(
-      `Expected an IDX header of at least 4 + 4 × dimensions bytes in ${path} but the file ends at byte ` +
+      `Expected an IDX header of at least 4 + 4 × dimensions bytes in ${
+        shown(path)
+      } but the file ends at byte ` +
         `${length}: copy or download it again`,
     );
   }
   if (length !== size) {
     const found = length < size ? `it ends at byte ${length}` : "it goes on";
     throw new HatchlingError(
-      `Expected ${path} to end at byte ${size}, as its header states ${
+      `Expected ${shown(path)} to end at byte ${size}, as its header states ${
         shape.join(" × ")
       } bytes after ` +
         `byte ${headerLength(shape)}, but ${found}: copy or download it again`,
@@ -74,8 +90,7 @@ export async function readIdx(path: string, dimensions: readonly number[]): Prom
 }
 
 async function contents(path: string): Promise<ReadableStream<Uint8Array>> {
-  const info = await Deno.stat(path);
-  if (!info.isFile) throw new HatchlingError(`Expected an IDX file at ${path} but it is no file`);
+  await statFile(path);
   const { readable } = await Deno.open(path);
   return path.endsWith(".gz") ? readable.pipeThrough(new DecompressionStream("gzip")) : readable;
 }
@@ -98,7 +113,7 @@ function readShape(
   if (bytes[0] !== 0 || bytes[1] !== 0) {
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
     throw new HatchlingError(
-      `Expected 0x0000 at byte 0 of ${path}, where every IDX file begins, but found ${
+      `Expected 0x0000 at byte 0 of ${shown(path)}, where every IDX file begins, but found ${
         hex(0, 2)
       }: ` +
         (packed ? `it is compressed, let its name end in ".gz"` : "it is another kind of file"),
@@ -106,14 +121,14 @@ function readShape(
   }
   if (bytes[2] !== UNSIGNED_BYTE) {
     throw new HatchlingError(
-      `Expected type 0x08 (unsigned bytes) at byte 2 of ${path} but found ${hex(2, 3)} (${
+      `Expected type 0x08 (unsigned bytes) at byte 2 of ${shown(path)} but found ${hex(2, 3)} (${
         TYPES[bytes[2]] ?? "unknown"
       }): convert it to unsigned bytes`,
     );
   }
   if (!dimensions.includes(bytes[3])) {
     throw new HatchlingError(
-      `Expected ${dimensions.join(" or ")} dimensions at byte 3 of ${path} but found ${
+      `Expected ${dimensions.join(" or ")} dimensions at byte 3 of ${shown(path)} but found ${
         bytes[3]
       }: pictures ` +
         `are [n, height, width] or [n, height, width, channels], labels are [n]`,
@@ -125,9 +140,9 @@ function readShape(
   const empty = shape.indexOf(0);
   if (empty >= 0) {
     throw new HatchlingError(
-      `Expected a size of at least 1 at byte ${
-        4 + 4 * empty
-      } of ${path} but found 0: the file holds ` +
+      `Expected a size of at least 1 at byte ${4 + 4 * empty} of ${
+        shown(path)
+      } but found 0: the file holds ` +
         `nothing`,
     );
   }

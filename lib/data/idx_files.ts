@@ -6,6 +6,7 @@
 
 import { basename, dirname, join } from "node:path";
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { fileError } from "../io/files.ts";
 
 /** The names as published, unpacked or not, or as some programs unpack them. */
@@ -44,15 +45,17 @@ export async function findIdxFiles(path: string): Promise<IdxFiles[]> {
   );
   if (sets.size > 1) {
     throw new HatchlingError(
-      `Expected the files of one set at ${path} but found those of ${sets.size}: set data.path to one of ` +
-        [...sets.keys()].sort().join(", "),
+      `Expected the files of one set at ${
+        shown(path)
+      } but found those of ${sets.size}: set data.path to one of ` +
+        [...sets.keys()].sort().map(shown).join(", "),
     );
   }
   const [set] = sets.values();
   if (!set) {
     throw new HatchlingError(
-      `Expected files such as train-images-idx3-ubyte (or .gz) in ${folder} but found none` +
-        `${start && ` whose name begins with "${start}"`}: check data.path`,
+      `Expected files such as train-images-idx3-ubyte (or .gz) in ${shown(folder)} but found none` +
+        `${start && ` whose name begins with "${shown(start)}"`}: check data.path`,
     );
   }
   return (["train", "test"] as const).flatMap((side): IdxFiles[] => {

@@ -5,6 +5,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { Rng } from "../rng.ts";
 import { DamagedPictureError, type Dataset } from "./dataset.ts";
 import { packPictures, type Picture, planesOf } from "./image.ts";
@@ -114,7 +115,9 @@ export class Loader {
         ? `data.batch_size to ${fits} or less`
         : `training.gradient_accumulation_steps to ${dataset.length} or less`;
       throw new HatchlingError(
-        `Expected at least one batch of ${batchSize}${times} pictures but ${dataset.name} has only ` +
+        `Expected at least one batch of ${batchSize}${times} pictures but ${
+          shown(dataset.name)
+        } has only ` +
           `${dataset.length}: lower ${lower}, or add pictures`,
       );
     }
@@ -215,7 +218,7 @@ export class Loader {
     if (width * height <= most && channels === this.#channels && data.length === bytes) return;
     throw new HatchlingError(
       `Expected ${
-        this.#dataset.id(index)
+        shown(this.#dataset.id(index))
       } to have at most ${most} pixels of ${this.#channels} channels, ` +
         `${
           4 * planesOf(this.#channels)
@@ -235,6 +238,8 @@ export class Loader {
         if (!(error instanceof DamagedPictureError)) throw error;
       }
     }
-    throw new HatchlingError(`Every one of the ${n} pictures of ${this.#dataset.name} is damaged`);
+    throw new HatchlingError(
+      `Every one of the ${n} pictures of ${shown(this.#dataset.name)} is damaged`,
+    );
   }
 }

@@ -9,6 +9,7 @@
 
 import { join } from "node:path";
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import type { Dataset } from "./dataset.ts";
 import { functionDataset } from "./function_dataset.ts";
 import { type IdxArray, readIdx } from "./idx.ts";
@@ -48,7 +49,9 @@ export async function openMnist(path?: string, options: PartsOptions = {}): Prom
   if (files.length === 0) {
     const name = split === "train" ? "train" : "t10k";
     throw new HatchlingError(
-      `Expected ${name}-images-idx3-ubyte in ${folder} for data.split "${split}" but found only the other ` +
+      `Expected ${name}-images-idx3-ubyte in ${
+        shown(folder)
+      } for data.split "${split}" but found only the other ` +
         `side: add the file, or set data.split to "all"`,
     );
   }
@@ -94,8 +97,8 @@ async function readParts(
     const [, ...first] = parts[0]?.images.shape ?? images.shape;
     if (shape.join() !== first.join()) {
       throw new HatchlingError(
-        `Expected pictures of ${first.join(" × ")} at byte 8 of ${path}, as in ${
-          files[0].images
+        `Expected pictures of ${first.join(" × ")} at byte 8 of ${shown(path)}, as in ${
+          shown(files[0].images)
         }, but found ` +
           `${shape.join(" × ")}: take both files from one source`,
       );
@@ -103,7 +106,9 @@ async function readParts(
     const labels = labelsPath ? await readIdx(labelsPath, [1]) : undefined;
     if (labels && labels.shape[0] !== length) {
       throw new HatchlingError(
-        `Expected ${length} labels at byte 4 of ${labelsPath}, as many as there are pictures in ${path}, but ` +
+        `Expected ${length} labels at byte 4 of ${
+          shown(labelsPath!)
+        }, as many as there are pictures in ${shown(path)}, but ` +
           `found ${labels.shape[0]}: take both files from one source`,
       );
     }

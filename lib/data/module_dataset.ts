@@ -7,6 +7,8 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
+import { statFile } from "../io/files.ts";
 import type { Dataset } from "./dataset.ts";
 import { describe, functionDataset } from "./function_dataset.ts";
 import { withChannels } from "./image.ts";
@@ -53,7 +55,9 @@ export async function openModule(path: string, options: ModuleOptions): Promise<
   const wrong = problem(given);
   if (wrong) {
     throw new HatchlingError(
-      `Expected the default export of ${path} to be a Dataset, or a function that returns one, but ${wrong}`,
+      `Expected the default export of ${
+        shown(path)
+      } to be a Dataset, or a function that returns one, but ${wrong}`,
     );
   }
   try {
@@ -79,7 +83,9 @@ function checked(given: Dataset, { channels, maxPixels }: ModuleOptions): Datase
       const picture = await given.picture(i);
       if (!(picture?.width * picture?.height > largestPixels)) return picture;
       throw new HatchlingError(
-        `Expected pictures of at most ${largestPixels} pixels from ${name}, as its largestPixels says, but ` +
+        `Expected pictures of at most ${largestPixels} pixels from ${
+          shown(name)
+        }, as its largestPixels says, but ` +
           `picture ${i} has ${picture.width} × ${picture.height}: raise largestPixels`,
       );
     },
@@ -96,11 +102,12 @@ function checked(given: Dataset, { channels, maxPixels }: ModuleOptions): Datase
 
 function inFile(path: string, error: unknown): unknown {
   if (!(error instanceof HatchlingError)) return error;
-  return new HatchlingError(`In ${path}: ${error.message}`, { cause: error });
+  return new HatchlingError(`In ${shown(path)}: ${error.message}`, { cause: error });
 }
 
 /** The default export, or what it returns. */
 async function exported(path: string, options: ModuleOptions): Promise<Dataset> {
+  await statFile(path); // an import would wait at a pipe without end
   let found: unknown;
   try {
     ({ default: found } = await import(pathToFileURL(resolve(path)).href));
@@ -108,7 +115,9 @@ async function exported(path: string, options: ModuleOptions): Promise<Dataset> 
   } catch (error) {
     if (error instanceof HatchlingError) throw inFile(path, error);
     throw new HatchlingError(
-      `Expected a module at ${path} whose default export is a Dataset, or a function that returns one, but ` +
+      `Expected a module at ${
+        shown(path)
+      } whose default export is a Dataset, or a function that returns one, but ` +
         `${typeof found === "function" ? "its function" : "importing it"} failed: ${
           (error as Error)?.message ?? error
         }`,

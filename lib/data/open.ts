@@ -5,6 +5,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { fileError } from "../io/files.ts";
 import { openCifar } from "./cifar.ts";
 import type { Dataset, Progress } from "./dataset.ts";
@@ -99,7 +100,9 @@ const KINDS: Record<DatasetKind, Open> = {
 async function emoji(path: string | undefined, options: EmojiOptions): Promise<Dataset> {
   if (path === undefined) return await openEmoji(options);
   throw new HatchlingError(
-    `Expected no data.path beside data.dataset "emoji" but found ${path}: leave one of them out`,
+    `Expected no data.path beside data.dataset "emoji" but found ${
+      shown(path)
+    }: leave one of them out`,
   );
 }
 
@@ -154,7 +157,7 @@ async function kindOf(path: string | undefined): Promise<DatasetKind> {
   if (/\.m?[jt]s$/i.test(path)) return "module";
   throw new HatchlingError(
     `Expected data.path to be a folder of pictures, a list (.csv, .tsv, .txt) or a module (.ts, .js) but ` +
-      `found the file ${path}: set data.path to one of them, or data.dataset if it is one`,
+      `found the file ${shown(path)}: set data.path to one of them, or data.dataset if it is one`,
   );
 }
 

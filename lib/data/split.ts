@@ -5,6 +5,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { DamagedPictureError, type Dataset, type Labels, type Progress } from "./dataset.ts";
 import type { Picture } from "./image.ts";
 import { placeOf } from "./inspect.ts";
@@ -78,7 +79,9 @@ export async function splitDataset(
   });
   if (indices.length === 0) {
     throw new HatchlingError(
-      `Expected pictures on the ${split} side of ${dataset.name} but all ${dataset.length} are on the ` +
+      `Expected pictures on the ${split} side of ${
+        shown(dataset.name)
+      } but all ${dataset.length} are on the ` +
         `other one with data.val_fraction ${valFraction}: ${
           split === "val" ? "raise" : "lower"
         } it, ` +

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Config } from "../../lib/config.ts";
+import { shown } from "../../lib/text.ts";
 import type { Check } from "./check.ts";
 import { bytes, count, many, percent } from "./words.ts";
 
@@ -62,7 +63,9 @@ function dominated({ pictures, folders }: Check): string[] {
   if (folders.length < 2 || most < limit * pictures) return [];
   return [
     `${percent(most / pictures)} of the pictures lie in one of ${folders.length} folders ` +
-    `(${name}): training sees little else, and a k-NN that always says ${name} is as often right`,
+    `(${shown(name)}): training sees little else, and a k-NN that always says ${
+      shown(name)
+    } is as often right`,
   ];
 }
 

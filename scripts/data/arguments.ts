@@ -7,9 +7,12 @@ import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { type Config, type Override, parseConfig, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { fileError, readFile } from "../../lib/io/files.ts";
+import { readConfig } from "../../lib/io/config_file.ts";
+import { fileError } from "../../lib/io/files.ts";
+import { shown } from "../../lib/text.ts";
 import { LIMITS, positive, upTo } from "../numbers.ts";
 import { OUT } from "../shared/outputs.ts";
+import { print, say } from "../shared/terminal.ts";
 
 /** `data check`. */
 export interface CheckArguments {
@@ -69,7 +72,11 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
   let asked: Partial<Arguments> = {}, file: string | undefined, path: string | undefined;
   const given: Override[] = [];
   const program = new Command("deno task data").description("Looks at pictures before training.")
-    .exitOverride().showHelpAfterError("(--help shows what there is)");
+    .exitOverride().showHelpAfterError("(--help shows what there is)")
+    .configureOutput({
+      writeOut: (text) => print(text.trimEnd()),
+      writeErr: (text) => say(text.trimEnd()),
+    });
   const command = (name: string, summary: string, more = "") =>
     program.command(name).summary(summary).description(summary + more).addHelpText("after", KEYS);
   command(
@@ -130,9 +137,15 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
   }
   try {
     if (path !== undefined) await requirePath(path, asked.command === "check");
-    const yaml = file === undefined ? "{}" : new TextDecoder().decode(await readFile(file));
-    const all = [...given, ...overrides];
-    return { ...asked, config: parseConfig(yaml, { file, overrides: all }) } as Arguments;
+    const options = {
+      overrides: [...given, ...overrides],
+      // Only a preview shows what training would do.
+      ...asked.command === "preview" && { onWarning: (line: string) => say(`warning: ${line}`) },
+    };
+    const config = file === undefined
+      ? parseConfig("{}", options)
+      : (await readConfig(file, options)).config;
+    return { ...asked, config } as Arguments;
   } catch (error) {
     if (error instanceof HatchlingError) throw new ArgumentError(error.message);
     throw error;
@@ -145,10 +158,14 @@ async function requirePath(path: string, folder: boolean): Promise<void> {
     if (isDirectory || !folder) return;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw fileError("read", path, error);
-    throw new HatchlingError(`Expected pictures at ${path} but there is nothing: check the path`);
+    throw new HatchlingError(
+      `Expected pictures at ${shown(path)} but there is nothing: check the path`,
+    );
   }
   throw new HatchlingError(
-    `Expected a folder of pictures but found the file ${path}: name the folder that holds it (archives ` +
+    `Expected a folder of pictures but found the file ${
+      shown(path)
+    }: name the folder that holds it (archives ` +
       `must be unpacked)`,
   );
 }

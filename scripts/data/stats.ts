@@ -4,6 +4,9 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
+import { sortLeftOut } from "../../lib/data/left_out.ts";
+import { shown } from "../../lib/text.ts";
+import { print, printJson } from "../shared/terminal.ts";
 import { clock, Progress } from "../train/progress.ts";
 import { datasetOptionsOf } from "../train/settings.ts";
 import type { StatsArguments } from "./arguments.ts";
@@ -31,11 +34,11 @@ interface Stats {
 /** Prints mean and standard deviation per channel. */
 export async function stats({ config, maxImages = Infinity, json }: StatsArguments): Promise<void> {
   const found = await measure(config, maxImages, new Progress());
-  if (json) return console.log(JSON.stringify(found, null, 2));
+  if (json) return printJson(found);
   const { dataset, pictures, damaged, max_pixels, mean, std } = found;
   const row = (numbers: number[]) => `[${numbers.map((x) => x.toFixed(4)).join(", ")}]`;
-  console.log(
-    `# ${many(pictures, "picture")} of ${dataset}${
+  print(
+    `# ${many(pictures, "picture")} of ${shown(dataset)}${
       damaged ? ` (${count(damaged)} damaged)` : ""
     }, each ` +
       `with the same weight,\n# after the reduction to data.max_pixels ${max_pixels}; all pixels, ` +
@@ -44,7 +47,7 @@ export async function stats({ config, maxImages = Infinity, json }: StatsArgumen
   );
   std.forEach((x, c) => {
     if (x >= LEAST_STD) return;
-    console.log(`# channel ${c} is the same everywhere: its deviation would be ${x.toFixed(6)}`);
+    print(`# channel ${c} is the same everywhere: its deviation would be ${x.toFixed(6)}`);
   });
 }
 
@@ -56,6 +59,7 @@ async function measure(
 ): Promise<Stats> {
   const { maxPixels = Infinity, numWorkers: workers = 1 } = datasetOptionsOf(config);
   const dataset = await openConfigured(config, progress);
+  for (const note of sortLeftOut(dataset.skipped).notes) progress.say(`note: ${note}`);
   const indices = spreadIndices(dataset.length, most), started = performance.now();
   const found = new Array<Moments | undefined>(indices.length);
   let next = 0, done = 0;
@@ -77,7 +81,9 @@ async function measure(
   const sound = found.filter((one) => one !== undefined);
   if (sound.length === 0) {
     throw new HatchlingError(
-      `Expected at least one sound picture in ${dataset.name} but all ${found.length} are damaged: ` +
+      `Expected at least one sound picture in ${
+        shown(dataset.name)
+      } but all ${found.length} are damaged: ` +
         `"deno task data check" tells why`,
     );
   }

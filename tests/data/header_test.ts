@@ -90,5 +90,8 @@ Deno.test("readHeader() refuses a bomb by what its header states", () => {
   const bomb = plain(1, 1, [0, 0, 0]);
   new DataView(bomb.buffer).setUint32(16, 60000);
   new DataView(bomb.buffer).setUint32(20, 60000);
+  const strip = plain(1, 1, [0, 0, 0]);
+  new DataView(strip.buffer).setUint32(16, 10_000_001);
+  reason(strip, /10000001 × 1 pixels, and a side may have 10000000 at most/);
   reason(bomb, new RegExp(`60000 × 60000 pixels, more than the limit of ${MAX_DECODED_PIXELS}`));
 });

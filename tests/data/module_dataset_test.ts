@@ -4,7 +4,7 @@ import { luma } from "../../lib/data/image.ts";
 import { DamagedPictureError } from "../../lib/data/dataset.ts";
 import { openModule } from "../../lib/data/module_dataset.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { folderTest } from "../support/permissions.ts";
+import { folderTest, lacks as cannot } from "../support/permissions.ts";
 import { put, rgbAt } from "./support.ts";
 
 const LIB = new URL("../../lib/data/", import.meta.url);
@@ -101,8 +101,12 @@ folderTest("openModule() names the file and what its export lacks", async (folde
   await member("channels: 4", /In .*m\d+\.ts: .* 3 channels but found 4/);
   await fails(
     openModule(`${folder}/none.ts`, OPTIONS),
-    /none\.ts.* importing it failed: .*not found/i,
+    /^Cannot read .*none\.ts: it does not exist: check the path$/,
   );
+  if (Deno.build.os === "windows" || cannot("run")) return;
+  const { success } = await new Deno.Command("mkfifo", { args: [`${folder}/pipe.ts`] }).output();
+  if (!success) return;
+  await fails(openModule(`${folder}/pipe.ts`, OPTIONS), /regular file but found a device, pipe/);
 });
 
 folderTest("openModule() checks the pictures themselves", async (folder) => {

@@ -144,6 +144,8 @@ Deno.test("adviceFor() names the keys that help, and says nothing of what is wel
     misnamed: [],
     damaged: [],
     foreign: [],
+    never: [],
+    notes: [],
     others: 0,
     linked: 0,
     duplicates: [],

@@ -64,12 +64,20 @@ commandTest("data check names all that is wrong, in text and as JSON", async (fo
     ]),
   );
   await put(folder, "dogs/old.bmp", latin1("BM"));
+  await put(folder, "@eaDir/a.png", first);
   await put(folder, "notes.txt", latin1("hello"));
   await put(folder, "bad/\x1b[31mcut.png", first.subarray(0, first.length - 30));
   for (let i = 0; i < 24; i++) await put(folder, `bad/${i}.png`, latin1("no picture"));
   await Deno.symlink("../cats", `${folder}/bad/cats`);
 
-  const small = ["--data.batch_size", "6", "--augmentation.global_crop_size", "64"];
+  const small = [
+    "--data.batch_size",
+    "6",
+    "--augmentation.global_crop_size",
+    "64",
+    "--augmentation.local_crop_size",
+    "32",
+  ];
   const [text, json] = await Promise.all([
     data(cache, "check", folder, ...small),
     data(cache, "check", folder, "--deep", "--json", ...small),
@@ -97,6 +105,11 @@ commandTest("data check names all that is wrong, in text and as JSON", async (fo
   assert.ok(found.damaged.every(({ file, reason }) => file.includes("/bad/") && reason));
 
   assert.match(text.stdout, /pictures: 6 pictures, /);
+  assert.match(
+    text.stdout,
+    /^note: left out: 1 picture in formats that are not read \(1 BMP\): convert it, `magick .*bmp`$/m,
+  );
+  assert.match(text.stdout, /^note: left out as never data: thumbnails of a NAS \(.*\/@eaDir\)$/m);
   assert.match(text.stdout, /^damaged: 25\n( {2}.*\n){20} {2}and 5 more: --json lists all$/m);
   assert.ok(text.stdout.includes("bad/\\x1b[31mcut.png: damaged"), text.stdout);
   assert.ok(!text.stdout.includes("\x1b"), "a name reaches the terminal");
@@ -158,13 +171,17 @@ commandTest(
   "data ends with 2 for wrong arguments, with 1 where nothing can be used",
   async (folder, cache) => {
     await Deno.mkdir(folder);
-    const [unknown, missing, file, config, empty, none] = await Promise.all([
+    await Deno.mkdir(`${folder}/__MACOSX/a`, { recursive: true });
+    await put(folder, "../latin1.yaml", latin1("data:\n  path: b\xe4r\n"));
+    const [unknown, missing, file, config, empty, none, thumbnails, yaml] = await Promise.all([
       data(cache, "chek", folder),
       data(cache, "check", `${folder}/no`),
       data(cache, "check", `${ROOT}deno.json`),
       data(cache, "stats", folder, "--data.max_pixel", "9"),
       data(cache, "check", folder),
       data(cache, "stats", folder),
+      data(cache, "stats", `${folder}/__MACOSX/a`),
+      data(cache, "preview", `${folder}/../latin1.yaml`),
     ]);
     const expected: [typeof unknown, number, RegExp][] = [
       [unknown, 2, /unknown command 'chek'\n\(Did you mean check\?\)/],
@@ -172,6 +189,8 @@ commandTest(
       [file, 2, /^error: Expected a folder of pictures but found the file .*deno\.json/m],
       [config, 2, /^error: --data\.max_pixel: unknown key .*max_pixels/m],
       [none, 1, /^error: Expected pictures .*found none/m],
+      [thumbnails, 1, /^error: Expected .* at ".*" but .*__MACOSX holds notes of macOS/m],
+      [yaml, 2, /^error: Expected text in UTF-8 .*0xe4 at byte 15, line 2: likely Latin-1.*iconv/m],
     ];
     for (const [{ code, stdout, stderr }, status, message] of expected) {
       assert.equal(code, status, stderr);
