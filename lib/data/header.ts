@@ -86,16 +86,16 @@ function requireSize(format: Header["format"], { width, height }: Size): void {
   if (width < 1 || height < 1) {
     throw new HatchlingError(`damaged ${format}: its size is ${width} × ${height}`);
   }
-  if (Math.max(width, height) > MAX_DECODED_SIDE) {
-    throw new HatchlingError(
-      `its header states ${width} × ${height} pixels, and a side may have ${MAX_DECODED_SIDE} at most: cut it ` +
-        `into parts`,
-    );
-  }
   if (width * height > MAX_DECODED_PIXELS) {
     throw new HatchlingError(
       `its header states ${width} × ${height} pixels, more than the limit of ` +
         `${MAX_DECODED_PIXELS}: make it smaller`,
+    );
+  }
+  if (Math.max(width, height) > MAX_DECODED_SIDE) {
+    throw new HatchlingError(
+      `its header states ${width} × ${height} pixels, and a side may have ${MAX_DECODED_SIDE} at most: cut it ` +
+        `into parts`,
     );
   }
 }
