@@ -19,9 +19,10 @@ import { initialize } from "../lib/model/mod.ts";
 import { evaluationOptionsOf, openTest } from "../scripts/evaluate/settings.ts";
 import { Feed } from "../scripts/train/feed.ts";
 import { chooseKernels } from "../scripts/train/kernels.ts";
-import { loaderOf, openPictures } from "../scripts/train/pictures.ts";
+import { loaderOf, Pictures } from "../scripts/train/pictures.ts";
 import { clock, Progress } from "../scripts/train/progress.ts";
 import { modelOf, scheduleOf } from "../scripts/train/settings.ts";
+import { SideFiles } from "../scripts/train/side_files.ts";
 import { type QualityArguments, readQualityArguments } from "./quality/arguments.ts";
 import type { Contestant, Crops } from "./quality/contestant.ts";
 import { openHatchling } from "./quality/hatchling.ts";
@@ -41,9 +42,13 @@ async function main(args: QualityArguments): Promise<void> {
   // Adapter, pictures, model: as `deno task train` has them.
   await ensureAdapter();
   const gpu = await openGpu({ limits: config.device.limits });
-  const { dataset } = await openPictures(config, args.out, progress);
+  const files = new SideFiles(args.out, { say: (message) => progress.say(message) });
+  const pictures = await Pictures.open(config, progress);
+  await pictures.keep(files, []);
+  const { dataset } = pictures;
   const test = await openTest(config);
-  await chooseKernels(gpu, args.out, { measure: config.device.tune, progress });
+  const kernels = await chooseKernels(gpu, { measure: config.device.tune, progress });
+  await files.put("kernels.json", JSON.stringify(kernels, null, 2) + "\n");
   const loader = loaderOf(dataset, config);
   const { stepsPerEpoch } = loader;
   const epochs = Math.min(args.epochs ?? Infinity, config.training.num_epochs);

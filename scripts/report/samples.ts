@@ -11,19 +11,19 @@ import { resizeBicubic } from "../../lib/data/resample.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
 import type { Sides } from "../../lib/eval/sides.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { soundPicture, spreadIndices } from "../data/open.ts";
 import { dataUris } from "../data/png.ts";
 import { renderEpochs } from "../data/render.ts";
 import { cropOf, kindOf, labelOf, phrasesOf, tagsOf } from "../data/view_words.ts";
 import { cardOf as card } from "../look/neighbor_row.ts";
 import { augmentationOf } from "../train/settings.ts";
+import type { SideFiles } from "../train/side_files.ts";
 import {
   type AugmentedSample,
   type NeighborSample,
   SAMPLE_FILES,
   type ShownNeighbor,
-} from "./left.ts";
+} from "../shared/run/left.ts";
 
 /** Pictures whose views are kept; longest sides of originals, global and local views. */
 const AUGMENTED = 3, ORIGINAL = 160, GLOBAL = 112, LOCAL = 64;
@@ -35,9 +35,9 @@ const QUERIES = 5, NEIGHBORS = 6, THUMBNAIL = 96;
 export async function leaveAugmentation(
   gpu: Gpu,
   again: boolean,
-  { folder, config, dataset }: { folder: string; config: Config; dataset: Dataset },
+  { files, config, dataset }: { files: SideFiles; config: Config; dataset: Dataset },
 ): Promise<void> {
-  const path = join(folder, SAMPLE_FILES.augmentation);
+  const path = join(files.folder, SAMPLE_FILES.augmentation);
   if (!again && await Deno.stat(path).then(() => true, () => false)) return;
   const options = augmentationOf(config), { seed } = config.training;
   const samples: AugmentedSample[] = [];
@@ -66,11 +66,11 @@ export async function leaveAugmentation(
       }),
     });
   }
-  await write(path, samples);
+  await files.put(SAMPLE_FILES.augmentation, JSON.stringify(samples) + "\n");
 }
 
 /** Keeps the nearest neighbours of some pictures, by features that an evaluation has made. */
-export async function leaveNeighbors(gpu: Gpu, sides: Sides, folder: string): Promise<void> {
+export async function leaveNeighbors(gpu: Gpu, sides: Sides, files: SideFiles): Promise<void> {
   const { gallery, test } = sides, asked = test ?? gallery;
   const { whole, indices } = gallery.encoded;
   const [n, dim] = whole.shape;
@@ -94,7 +94,7 @@ export async function leaveNeighbors(gpu: Gpu, sides: Sides, folder: string): Pr
     }
     sample.rows.push({ query: await shown(asked.dataset, from.indices[row]), neighbors });
   }
-  await write(join(folder, SAMPLE_FILES.neighbors), sample);
+  await files.put(SAMPLE_FILES.neighbors, JSON.stringify(sample) + "\n");
 }
 
 async function shown(dataset: Dataset, index: number): Promise<ShownNeighbor> {
@@ -107,8 +107,4 @@ function uriOf(picture: Picture, most: number): string {
   const { width, height } = picture, zoom = most / Math.max(width, height);
   const side = (n: number) => Math.max(1, Math.round(n * zoom));
   return dataUris(zoom < 1 ? resizeBicubic(picture, side(width), side(height)) : picture)[0];
-}
-
-async function write(path: string, value: unknown): Promise<void> {
-  await writeFileAtomic(path, new TextEncoder().encode(JSON.stringify(value) + "\n"));
 }
