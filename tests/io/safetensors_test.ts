@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { HatchlingError } from "../../lib/errors.ts";
+import { isDeeper } from "../../lib/io/json_keys.ts";
 import {
   float32Tensor,
   parseSafetensors,
@@ -8,6 +9,7 @@ import {
   serializeSafetensors,
   toFloat32,
 } from "../../lib/io/safetensors.ts";
+import { shown } from "../../lib/text.ts";
 import basic from "../golden/golden_public/loss_k3.safetensors" with { type: "bytes" };
 import picture from "../golden/golden_public/aug_noise_resize.safetensors" with { type: "bytes" };
 
@@ -202,4 +204,43 @@ Deno.test("toFloat32() converts half, bfloat16, integers and doubles", () => {
     [...toFloat32({ dtype: "F64", shape: [1], data: double })],
     [Math.fround(Math.PI)],
   );
+});
+
+Deno.test("a hostile header costs no more than its length, and fills no message", () => {
+  const fault = (header: string, dataBytes = 0): string => {
+    try {
+      parseSafetensors(file(header, dataBytes), "x");
+    } catch (error) {
+      assert(error instanceof HatchlingError);
+      return error.message;
+    }
+    return "none";
+  };
+  const million = 1_000_000;
+  assert.match(
+    fault(`{"a":${"[".repeat(million)}${"]".repeat(million)}}`),
+    /the header is nested deeper than the format's/,
+  );
+  assert.match(fault(`{"a":${'{"a":'.repeat(million)}`), /nested deeper/);
+  const messages = [
+    fault(`{"${"a".repeat(million)}":3}`),
+    fault(`{"a":{"dtype":"F32","shape":[${"1,".repeat(million)}1],"data_offsets":[0,8]}}`, 8),
+    fault(`{"a":{"dtype":"${"F".repeat(million)}","shape":[1],"data_offsets":[0,4]}}`, 4),
+    fault(`{"__metadata__":{"${"k".repeat(million)}":1}}`),
+    fault("x".repeat(million)),
+    fault(`{"\\u202e\\u001b[2J\\n":3}`),
+    fault(`{"\u0085\u202e":3}`),
+    fault("{\n\u202e\x1b[2J}"),
+  ];
+  for (const message of messages) {
+    assert(message.length < 300, message.slice(0, 400));
+    assert.equal(message, shown(message));
+  }
+});
+
+Deno.test("isDeeper() counts brackets, but not those in strings", () => {
+  assert(!isDeeper('{"a":{"b":[1]},"c":[]}', 3));
+  assert(isDeeper('{"a":{"b":[[1]]}}', 3));
+  assert(!isDeeper('{"[[[[\\"[[[[":"{{{{\\\\","a":[]}', 2));
+  assert(!isDeeper('"[[[[', 1));
 });

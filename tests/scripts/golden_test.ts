@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Case } from "../../scripts/golden/case.ts";
+import { type Case, givenFloats, givenLabels, group } from "../../scripts/golden/case.ts";
 import { compare, passes, type Results } from "../../scripts/golden/compare.ts";
 import { float32Tensor } from "../../lib/io/safetensors.ts";
 import { folderTest } from "../support/permissions.ts";
@@ -111,6 +111,18 @@ Deno.test("compare() lets a rule of its own stand for a tensor or scalar", () =>
   results.tensors.delete("y");
   const bad = compare(example(), results).filter((check) => !passes(check));
   assert.deepEqual(bad, [{ what: "out.y", ratio: 2 }]);
+});
+
+Deno.test("whole numbers where numbers are expected are refused, as are floats for labels", () => {
+  const { tensors } = example();
+  tensors.set("in.labels", { dtype: "I32", shape: [2], data: Int32Array.of(3, 4) });
+  tensors.set("in.half", { dtype: "F16", shape: [1], data: Uint16Array.of(0x3c00) });
+  assert.deepEqual([...givenFloats(tensors, "half")], [1]);
+  assert.deepEqual([...givenLabels(tensors, "labels")], [3, 4]);
+  assert.throws(() => givenFloats(tensors, "labels"), /F32.* in tensor in\.labels but found I32/);
+  assert.throws(() => givenLabels(tensors, "x"), /Expected I32 in tensor in\.x but found F32/);
+  assert.throws(() => group(tensors, "in."), /in tensor in\.labels but found I32/);
+  assert.deepEqual([...group(tensors, "in.h").keys()], ["alf"]);
 });
 
 /** Runs the command; gives exit code and lines. */
