@@ -18,7 +18,7 @@ const PIECE = 1 << 20, ROW = 1 << 18, DEPTH = 24;
 const ENTRIES = 100_000;
 
 /** Milliseconds for the files of a run. */
-export const READING_MS = 60_000;
+export const READING_MS = 120_000;
 
 /** Takes a line of a file; undefined stands for one that is too long. */
 export type TakeRow = (row: string | undefined) => void;

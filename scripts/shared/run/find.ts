@@ -8,7 +8,7 @@ import { parseMetricLine } from "../../../lib/diagnosis.ts";
 import { fileError, statFile } from "../../../lib/io/files.ts";
 import { shown } from "../../../lib/text.ts";
 import { isMissing, parseJson } from "./files.ts";
-import { evaluationShape, recordShape } from "./shapes.ts";
+import { recordShape } from "./shapes.ts";
 
 /** The beginning of a file that tells what it is, in bytes; run.json is read whole, up to as much. */
 const BEGINNING = 1 << 18, RECORD = 4 << 20;
@@ -26,15 +26,14 @@ const SIGNS: Record<string, (path: string) => Promise<Sign>> = {
     const value = parseJson(text);
     if (value === undefined) return "spoiled";
     const { data } = recordShape.safeParse(value);
-    return data?.parts.some(isStart) ? "run" : "foreign";
+    return data?.parts.some((part) => has(part, "started", "command")) ? "run" : "foreign";
   },
   "metrics.jsonl": (path) =>
     signOfRows(path, (row) => {
       const line = parseMetricLine(row);
-      return !!line && Object.keys(line).length > 1;
+      return line ? Object.keys(line).length > 1 : has(parseJson(row), "step", "loss");
     }),
-  "evaluations.jsonl": (path) =>
-    signOfRows(path, (row) => evaluationShape.safeParse(parseJson(row)).success),
+  "evaluations.jsonl": (path) => signOfRows(path, (row) => has(parseJson(row), "step", "figures")),
 };
 
 /** The names of files that tell whether a folder holds a run. */
@@ -66,9 +65,10 @@ async function signOfRows(path: string, isOwn: (row: string) => boolean): Promis
   return isSpoiled ? "spoiled" : "foreign";
 }
 
-/** Whether it is a start of a run, sound or not. */
-function isStart(part: unknown): boolean {
-  return typeof part === "object" && part !== null && "started" in part && "command" in part;
+/** Whether it is an object with some keys, whatever their values. */
+function has(value: unknown, ...keys: readonly string[]): boolean {
+  return typeof value === "object" && value !== null &&
+    keys.every((key) => Object.hasOwn(value, key));
 }
 
 /** The beginning of a regular file. */

@@ -11,6 +11,7 @@ import { parseConfig } from "../../../lib/config.ts";
 import type { SkippedFile } from "../../../lib/data/dataset.ts";
 import { type MetricLine, MetricsReader } from "../../../lib/diagnosis.ts";
 import { HatchlingError } from "../../../lib/errors.ts";
+import { readConfigText } from "../../../lib/io/config_file.ts";
 import { statFile } from "../../../lib/io/files.ts";
 import type { BadMark, EvaluationLine, RunData, RunExtras, RunSetup } from "./data.ts";
 import { Faults } from "./faults.ts";
@@ -19,7 +20,7 @@ import { listSnapshots, SAMPLE_FILES } from "./left.ts";
 import * as shapes from "./shapes.ts";
 
 /** Bytes of the files that are read whole, and of lines. */
-const SMALL = 1 << 20, FIGURES = 4 << 20, PICTURES = 32 << 20, LINES = 512 << 20;
+const SMALL = 1 << 16, FIGURES = 4 << 20, PICTURES = 32 << 20, LINES = 512 << 20;
 
 /** Lines of metrics that are kept, and evaluations. */
 const MOST_LINES = 50_000, MOST_EVALUATIONS = 20_000;
@@ -67,11 +68,10 @@ export async function readSetup(files: RunFiles): Promise<RunSetup> {
   const file = "config.yaml";
   let yaml: string | undefined;
   try {
-    yaml = await files.text(file, SMALL);
+    yaml = await readConfigText(files.path(file));
     const config = parseConfig(yaml, { file });
     return { parts, config, yaml, ...lengthOf(config, parts) };
   } catch (error) {
-    // A HatchlingError says it; what is nested too deeply ends the parser otherwise.
     const why = isMissing(error) ? `${files.path(file)} does not exist` : (error as Error).message;
     return { parts, yaml, why, lacksConfig: isMissing(error) };
   }

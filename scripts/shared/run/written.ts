@@ -19,8 +19,6 @@ interface Kind {
   name: string | RegExp;
   /** Whether it says that a folder holds a run, and which file to name first; without it somebody else may have it. */
   marks?: number;
-  /** Whether a report can be made of it. */
-  tells?: true;
 }
 
 const KINDS: readonly Kind[] = [
@@ -28,9 +26,9 @@ const KINDS: readonly Kind[] = [
   { name: "teacher.safetensors", marks: 1 },
   { name: "student.safetensors", marks: 1 },
   { name: "best.safetensors", marks: 1 },
-  { name: "run.json", marks: 2, tells: true },
-  { name: "metrics.jsonl", marks: 2, tells: true },
-  { name: "evaluations.jsonl", marks: 2, tells: true },
+  { name: "run.json", marks: 2 },
+  { name: "metrics.jsonl", marks: 2 },
+  { name: "evaluations.jsonl", marks: 2 },
   { name: "evaluation.json", marks: 2 },
   { name: "skipped.jsonl", marks: 3 },
   { name: /^events\.out\.tfevents\.\d{10}\.hatchling\.\d+$/, marks: 3 },
@@ -69,16 +67,6 @@ export async function markOf(folder: string): Promise<string | undefined> {
     return rank === undefined ? [] : [{ name, rank }];
   });
   return marks.sort((a, b) => a.rank - b.rank || (a.name < b.name ? 1 : -1)).at(0)?.name;
-}
-
-/** Whether a folder holds a run of which a report can be made. */
-export async function isRun(folder: string): Promise<boolean> {
-  const found = await Promise.all(
-    KINDS.filter(({ tells }) => tells).map(({ name }) =>
-      Deno.stat(join(folder, name as string)).then((stat) => stat.isFile, () => false)
-    ),
-  );
-  return found.includes(true);
 }
 
 /**
