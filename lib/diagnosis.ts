@@ -24,14 +24,8 @@ import {
   uniform,
 } from "./diagnosis/symptoms.ts";
 
-export {
-  type MetricKey,
-  type MetricLine,
-  MetricsReader,
-  type ParsedMetrics,
-  parseMetricLine,
-  parseMetrics,
-} from "./diagnosis/lines.ts";
+export { type MetricKey, type MetricLine, parseMetricLine } from "./diagnosis/lines.ts";
+export { MetricsReader, type ParsedMetrics, parseMetrics } from "./diagnosis/metrics.ts";
 export type { DiagnosisSettings } from "./diagnosis/settings.ts";
 
 /** What a run may suffer from, or that it does not. */
