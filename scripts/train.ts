@@ -17,7 +17,7 @@ import { Panel } from "./dashboard/panel.ts";
 import { checkFits } from "./plan/fit.ts";
 import { runCommand } from "./shared/terminal.ts";
 import { type Arguments, readArguments } from "./train/arguments.ts";
-import { mendBest } from "./train/best.ts";
+import { mendBest, type Score } from "./train/best.ts";
 import { type RunExtra, saveWeights } from "./train/checkpoints.ts";
 import { Feed } from "./train/feed.ts";
 import { Guard } from "./train/guard.ts";
@@ -171,10 +171,10 @@ async function train(
   await writeFileAtomic(join(path, "config.yaml"), yaml);
   await files.put("kernels.json", JSON.stringify(kernels, null, 2) + "\n");
   await pictures.keep(files, earlier.rows);
-  const mend = async () => {
+  const mend = async (also?: Score) => {
     if (!config.checkpoint.save_best) return;
     const say = (message: string) => progress.say(message);
-    extra.best = await mendBest(path, extra.best, { upTo: step, say });
+    extra.best = await mendBest(path, extra.best, { upTo: step, also, say });
   };
   await mend();
 
@@ -192,7 +192,7 @@ async function train(
     extra,
     progress,
     last: checkpoint ? step : -1,
-    onSaved: () => folder.saved(),
+    onSaved: (step) => folder.saved(step),
   });
   const goOn = () => {
     guard.beat();
@@ -300,14 +300,13 @@ async function train(
   log.conclude();
   progress.say(costText(spreadTime + log.time, (performance.now() - started.time) / 1000));
   await saver.finish(step);
-  await mend();
   if (guard.stop) {
+    await mend();
     await countLeftOut(pictures, files, progress);
     const { why, code } = guard.stop;
     progress.say(
-      `stopped by ${why} after step ${step}; go on with --resume${
-        args.out ? ` --out ${shown(path)}` : ""
-      }`,
+      `stopped by ${why} after step ${step}` +
+        (folder.isOurs ? `; go on with --resume${args.out ? ` --out ${shown(path)}` : ""}` : ""),
     );
     return code;
   }
@@ -318,7 +317,7 @@ async function train(
   // What it learned, beside the same model before training and the pixels themselves.
   stepper.destroy();
   feed.destroy();
-  await judge(gpu, judged, { step, log });
+  await mend(await judge(gpu, judged, { step, log }));
   await countLeftOut(pictures, files, progress);
   progress.result(`\nrun folder: ${shown(path)}`);
   loader.close();

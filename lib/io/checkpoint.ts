@@ -5,7 +5,12 @@
  */
 import { HatchlingError } from "../errors.ts";
 import { TEMPORARY_SUFFIX, writeFileAtomic } from "./atomic.ts";
-import { type CheckpointState, encodeCheckpoint, readCheckpoint } from "./checkpoint_format.ts";
+import {
+  type CheckpointGroup,
+  type CheckpointState,
+  encodeCheckpoint,
+  readCheckpoint,
+} from "./checkpoint_format.ts";
 import { shown } from "../text.ts";
 import { fileError } from "./files.ts";
 import { openSafetensors } from "./safetensors_reader.ts";
@@ -54,11 +59,15 @@ export async function saveCheckpoint(path: string, state: CheckpointState): Prom
 /**
  * Reads a checkpoint and checks every byte of it.
  *
+ * @param groups what to keep: all by default, nothing where the file is only to be checked.
  * @throws {HatchlingError} when it is missing, damaged, no checkpoint or of another version.
  */
-export async function loadCheckpoint(path: string): Promise<CheckpointState> {
+export async function loadCheckpoint(
+  path: string,
+  groups?: readonly CheckpointGroup[],
+): Promise<CheckpointState> {
   using reader = await openSafetensors(path);
-  return await readCheckpoint(reader);
+  return await readCheckpoint(reader, groups);
 }
 
 async function list(folder: string): Promise<string[]> {

@@ -36,20 +36,22 @@ export function scoreOf({ step, figures }: Evaluation): Score | undefined {
  * Checks every byte of the best state. One that is damaged or missing is said, and the best of the checkpoints that
  * are left takes its place; where none of them was evaluated, the next evaluation is the best so far.
  *
- * @param best What is known of the best state; nothing is done without it.
+ * @param best What is known of the best state.
  * @param upTo Evaluations of later steps do not count.
+ * @param also A state that was evaluated, but not while the run trained.
  * @returns What is the best now.
  */
 export async function mendBest(
   folder: string,
   best: Score | undefined,
-  { upTo, say }: { upTo: number; say: (message: string) => void },
+  { upTo, also, say }: { upTo: number; also?: Score; say: (message: string) => void },
 ): Promise<Score | undefined> {
-  if (!best) return undefined;
+  const { metric } = best ?? also ?? {};
   const path = join(folder, BEST);
+  if (metric === undefined || !best && !await isThere(path)) return best;
   const fault = await faultOf(path);
   if (!fault) return best;
-  for (const score of await ranking(folder, best.metric, upTo)) {
+  for (const score of await ranking(folder, metric, upTo, also)) {
     const other = join(folder, checkpointName(score.step));
     if (await faultOf(other)) continue;
     try {
@@ -59,7 +61,7 @@ export async function mendBest(
       say(`warning: ${fault}; ${error.message}`);
       return undefined;
     }
-    const same = score.step === best.step ? "the same" : `${score.percent.toFixed(1)} %`;
+    const same = score.step === best?.step ? "the same" : `${score.percent.toFixed(1)} %`;
     say(`warning: ${fault}; the checkpoint of step ${score.step} takes its place (${same})`);
     return score;
   }
@@ -67,10 +69,14 @@ export async function mendBest(
   return undefined;
 }
 
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
 /** What is wrong with a checkpoint. */
 async function faultOf(path: string): Promise<string | undefined> {
   try {
-    await loadCheckpoint(path);
+    await loadCheckpoint(path, []);
   } catch (error) {
     if (!(error instanceof HatchlingError)) throw error;
     return error.message;
@@ -78,9 +84,14 @@ async function faultOf(path: string): Promise<string | undefined> {
 }
 
 /** Evaluated states, the best first; of equal ones the earlier, as while training. */
-async function ranking(folder: string, metric: string, upTo: number): Promise<Score[]> {
+async function ranking(
+  folder: string,
+  metric: string,
+  upTo: number,
+  also?: Score,
+): Promise<Score[]> {
   const bytes = await readFile(join(folder, "evaluations.jsonl")).catch(() => new Uint8Array());
-  const scores = new Map<number, Score>();
+  const scores = new Map(also?.metric === metric ? [[also.step, also]] : []);
   for (const row of new TextDecoder().decode(bytes).split("\n")) {
     try {
       const score = scoreOf(JSON.parse(row));

@@ -13,7 +13,7 @@ import { evaluationOptionsOf, openTest } from "../evaluate/settings.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { type DinoModel, initialize, Parameters } from "../../lib/model/mod.ts";
 import { leaveNeighbors } from "../report/samples.ts";
-import { scoreOf } from "./best.ts";
+import { type Score, scoreOf } from "./best.ts";
 import type { RunExtra } from "./checkpoints.ts";
 import type { Progress } from "./progress.ts";
 import type { RunLog } from "./run_log.ts";
@@ -39,12 +39,16 @@ export interface Judged {
 /** Test sets, opened once per run. */
 const tests = new WeakMap<Dataset, Promise<Dataset | undefined>>();
 
-/** Evaluates the teacher after `step` steps, writes evaluation.json and prints the figures as a table. */
+/**
+ * Evaluates the teacher after `step` steps, writes evaluation.json and prints the figures as a table.
+ *
+ * @returns The figure by which states of the run are compared.
+ */
 export async function judge(
   gpu: Gpu,
   judged: Judged,
   { step, log }: Pick<Midway, "step" | "log">,
-): Promise<void> {
+): Promise<Score | undefined> {
   const { config, dataset, model, teacher, files, progress } = judged;
   const initial = new Parameters(gpu, model.specs());
   initial.load(initialize(model.specs(), config.training.seed));
@@ -69,6 +73,7 @@ export async function judge(
   await leaveNeighbors(gpu, sides[0], files).catch((error) => {
     progress.say(`warning: no neighbours in the report: ${error.message}`);
   });
+  return scoreOf({ step, figures: figures.filter(({ encoder }) => encoder === "teacher") });
 }
 
 /** What an evaluation during training may do besides. */

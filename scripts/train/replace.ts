@@ -1,7 +1,7 @@
 /**
  * How a run takes the place of another one in the same folder, without a moment at which both are lost.
  *
- * The old run's files are moved into a folder below, and go when the new run has made its first checkpoint. Whoever
+ * The old run's files are moved into a folder below, and go when the new run has made its first checkpoint, one of step 0 aside. Whoever
  * is killed meanwhile leaves that folder behind, under one of three names; by it the next start knows what to do.
  *
  * @module
@@ -63,7 +63,7 @@ export async function recover(folder: string): Promise<"old" | "new" | undefined
     return "old";
   }
   if (!await exists(join(folder, ASIDE))) return undefined;
-  if ((await listCheckpoints(folder)).length) {
+  if ((await listCheckpoints(folder)).some(({ step }) => step > 0)) {
     await dropAside(folder);
     return "new";
   }

@@ -116,9 +116,9 @@ export class RunFolder {
     this.#begun = true;
   }
 
-  /** The run has a checkpoint, so it can be gone on with: the run that was set aside goes. */
-  async saved(): Promise<void> {
-    if (!this.#pending) return;
+  /** The run has a checkpoint of its work, so it can be gone on with: the run that was set aside goes. */
+  async saved(step: number): Promise<void> {
+    if (!this.#pending || step === 0) return;
     this.#pending = false;
     try {
       await dropAside(this.path);
@@ -153,7 +153,7 @@ export class RunFolder {
     if (this.#pending) {
       this.#pending = false;
       await putBack(this.path);
-      say(`note: the run in ${shown(this.path)} is as it was: the new one has made no checkpoint`);
+      say(`note: the run in ${shown(this.path)} is as it was: the new one came to no checkpoint`);
     }
     if (!this.#begun) await leave(this.#lock, this.#made);
   }

@@ -19,7 +19,7 @@ export class Saver {
   readonly #stepsPerEpoch: number;
   readonly #extra: RunExtra;
   readonly #progress: Progress;
-  readonly #onSaved: () => Promise<void>;
+  readonly #onSaved: (step: number) => Promise<void>;
   #last: number;
 
   /**
@@ -29,13 +29,13 @@ export class Saver {
   constructor(
     folder: string,
     trainer: Trainer,
-    { config, stepsPerEpoch, extra, progress, last, onSaved = () => Promise.resolve() }: {
+    { config, stepsPerEpoch, extra, progress, last, onSaved = async () => {} }: {
       config: Config;
       stepsPerEpoch: number;
       extra: RunExtra;
       progress: Progress;
       last: number;
-      onSaved?: () => Promise<void>;
+      onSaved?: (step: number) => Promise<void>;
     },
   ) {
     this.#folder = folder;
@@ -77,7 +77,7 @@ export class Saver {
     if (this.#last === step) return;
     await saveTrainer(this.#folder, this.#trainer, this.#state(step));
     this.#last = step;
-    await this.#onSaved();
+    await this.#onSaved(step);
   }
 
   /** Saves the state as the best so far, in best.safetensors; says so where it cannot. */

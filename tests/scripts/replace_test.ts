@@ -84,7 +84,8 @@ folderTest(
       ...OLD.map((name) => [name, `old ${name}`]),
       ...MINE.map((name) => [name, `my ${name}`]),
     ]);
-    const FRESH = ["run.json", "config.yaml", "metrics.jsonl", "attention/step-00000000.png"];
+    const FRESH = ["run.json", "config.yaml", "metrics.jsonl", "attention/step-00000000.png"]
+      .concat("checkpoint-00000000.safetensors"); // nothing that would be lost
     const NEW = [...FRESH, "checkpoint-00000002.safetensors"];
     const after = Object.fromEntries([
       ...NEW.map((name) => [name, `new ${name}`]),

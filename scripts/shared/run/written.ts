@@ -8,51 +8,43 @@ import { HatchlingError } from "../../../lib/errors.ts";
 import { removeTemporaries } from "../../../lib/io/checkpoint.ts";
 import { fileError } from "../../../lib/io/files.ts";
 import { shown } from "../../../lib/text.ts";
+import { isRun, OWN } from "./find.ts";
 import { SAMPLE_FILES, SNAPSHOT_FOLDER, SNAPSHOT_HEADS, SNAPSHOT_PICTURES } from "./left.ts";
 
 /** Folders that a run makes below its own. */
 const BELOW = [SNAPSHOT_FOLDER, "curves"];
 
-/** A file that a run writes. */
-interface Kind {
-  /** Its name, or what its name is like; with a slash before it where it is in a folder below. */
-  name: string | RegExp;
-  /** Whether it says that a folder holds a run, and which file to name first; without it somebody else may have it. */
-  marks?: number;
-}
-
-const KINDS: readonly Kind[] = [
-  { name: /^checkpoint-\d{8,}\.safetensors$/, marks: 0 },
-  { name: "teacher.safetensors", marks: 1 },
-  { name: "student.safetensors", marks: 1 },
-  { name: "best.safetensors", marks: 1 },
-  { name: "run.json", marks: 2 },
-  { name: "metrics.jsonl", marks: 2 },
-  { name: "evaluations.jsonl", marks: 2 },
-  { name: "evaluation.json", marks: 2 },
-  { name: "skipped.jsonl", marks: 3 },
-  { name: /^events\.out\.tfevents\.\d{10}\.hatchling\.\d+$/, marks: 3 },
-  { name: /^non-finite-\d{8,}\.json$/, marks: 3 },
-  { name: "config.yaml" },
-  { name: "kernels.json" },
-  { name: SAMPLE_FILES.augmentation },
-  { name: SAMPLE_FILES.neighbors },
-  { name: "report.html" },
-  { name: /^curves\/[\w-]+\.(svg|png)$/ },
-  { name: /^attention\/step-\d{8,}\.png$/ },
-  { name: `${SNAPSHOT_FOLDER}/${SNAPSHOT_PICTURES}` },
-  { name: `${SNAPSHOT_FOLDER}/${SNAPSHOT_HEADS}` },
+/** Their names, or what these are like; with a slash those of a folder below. */
+const FILES: readonly (string | RegExp)[] = [
+  /^checkpoint-\d{8,}\.safetensors$/,
+  "teacher.safetensors",
+  "student.safetensors",
+  "best.safetensors",
+  "run.json",
+  "metrics.jsonl",
+  "evaluations.jsonl",
+  "evaluation.json",
+  "skipped.jsonl",
+  "config.yaml",
+  "kernels.json",
+  "report.html",
+  SAMPLE_FILES.augmentation,
+  SAMPLE_FILES.neighbors,
+  /^events\.out\.tfevents\.\d{10}\.hatchling\.\d+$/,
+  /^non-finite-\d{8,}\.json$/,
+  /^curves\/[\w-]+\.(svg|png)$/,
+  /^attention\/step-\d{8,}\.png$/,
+  `${SNAPSHOT_FOLDER}/${SNAPSHOT_PICTURES}`,
+  `${SNAPSHOT_FOLDER}/${SNAPSHOT_HEADS}`,
 ];
 
-function kindOf(name: string): Kind | undefined {
-  return KINDS.find((kind) =>
-    typeof kind.name === "string" ? kind.name === name : kind.name.test(name)
-  );
+function isWritten(path: string): boolean {
+  return FILES.some((name) => typeof name === "string" ? name === path : name.test(path));
 }
 
-/** Paths within a folder of the files that a run wrote, in order; none where there is no such folder. */
+/** Paths within a folder of files that have the names of a run's, in order; none where there is no such folder. */
 export async function runFiles(folder: string): Promise<string[]> {
-  return (await namesIn(folder)).filter(kindOf).sort();
+  return (await namesIn(folder)).filter(isWritten).sort();
 }
 
 /** Deletes what writes that were killed have left. Only for who has the folder to himself. */
@@ -60,13 +52,12 @@ export async function removeTorn(folder: string): Promise<void> {
   for (const below of ["", ...BELOW]) await removeTemporaries(join(folder, below));
 }
 
-/** The file that best says that a folder holds a run, the newest checkpoint first; undefined where none does. */
+/** The file that says that a folder holds a run, the newest checkpoint first; undefined where it holds none. */
 export async function markOf(folder: string): Promise<string | undefined> {
-  const marks = (await runFiles(folder)).flatMap((name) => {
-    const rank = kindOf(name)?.marks;
-    return rank === undefined ? [] : [{ name, rank }];
-  });
-  return marks.sort((a, b) => a.rank - b.rank || (a.name < b.name ? 1 : -1)).at(0)?.name;
+  const names = await runFiles(folder);
+  const newest = names.findLast((name) => name.startsWith("checkpoint-"));
+  if (newest !== undefined) return newest;
+  return await isRun(folder) ? OWN.find((name) => names.includes(name)) : undefined;
 }
 
 /**
@@ -75,8 +66,7 @@ export async function markOf(folder: string): Promise<string | undefined> {
  * @throws {HatchlingError} Naming what lies in the place of one.
  */
 export async function checkPlaces(folder: string): Promise<void> {
-  const names = KINDS.flatMap(({ name }) => typeof name === "string" ? [name] : []);
-  for (const name of names) {
+  for (const name of FILES.filter((name) => typeof name === "string")) {
     const path = join(folder, name);
     const info = await Deno.stat(path).catch(() => undefined);
     if (!info || info.isFile) continue;
