@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { type Config, configDefaults, parseConfig } from "../../lib/config.ts";
 import { DamagedPictureError, type Dataset } from "../../lib/data/dataset.ts";
 import { pictureOf } from "../../scripts/figures/sheet.ts";
-import { listSnapshots } from "../../scripts/report/left.ts";
+import { listSnapshots } from "../../scripts/shared/run/left.ts";
 import { initialize, Parameters } from "../../lib/model/mod.ts";
 import { modelOf } from "../../scripts/train/settings.ts";
 import { momentsOf, Snapshots } from "../../scripts/train/snapshots.ts";
 import type { Progress } from "../../scripts/train/progress.ts";
+import { SideFiles } from "../../scripts/train/side_files.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { withFolder } from "../support/permissions.ts";
 import { flags, runTest, train } from "../support/runs.ts";
@@ -63,7 +64,8 @@ gpuTest(
       let stop = false;
       const progress = { say: (text: string) => void said.push(text) } as Progress;
       const stopped = () => stop;
-      const run = { folder, config, dataset, model, teacher, total: 8, stepsPerEpoch: 4 };
+      const files = new SideFiles(folder, { say: (text) => void said.push(text) });
+      const run = { files, config, dataset, model, teacher, total: 8, stepsPerEpoch: 4 };
       const snapshots = await Snapshots.open(gpu, 0, { ...run, progress, stopped });
       assert.equal(gpu.memory.liveBytes, live, "views or attention leave memory behind");
       await snapshots.take(4);
@@ -73,7 +75,7 @@ gpuTest(
       const read = (name: string) => Deno.readFile(`${folder}/attention/${name}`);
       const first = await read("step-00000000.png");
       assert.deepEqual(first, await read("step-00000008.png"));
-      assert.equal(pictureOf(first).height, 296, "three sound pictures");
+      assert.equal(pictureOf(first).width, 296, "three sound pictures");
       await read("heads.png");
 
       // Goes on from step 5: what came later is gone at once; asked to stop, nothing is drawn.
@@ -129,7 +131,7 @@ runTest(
     const { width, height, data } = pictureOf(
       await Deno.readFile(`${run}/attention/step-00000006.png`),
     );
-    assert.deepEqual([width, height], [96, 596]);
+    assert.deepEqual([width, height], [596, 96]);
     assert.ok(new Set(new Uint32Array(data.buffer)).size > 20, "blank"); // colours
     const page = await Deno.readTextFile(`${run}/report.html`);
     for (
@@ -147,13 +149,14 @@ runTest(
     assert.ok(!page.includes('id="notes"'), "something could not be read");
 
     // What cannot be written is said once, and ends nothing.
-    await Deno.remove(`${run}/attention`, { recursive: true });
-    await Deno.writeTextFile(`${run}/attention`, "no folder");
-    await Deno.remove(`${run}/report.html`);
-    await Deno.mkdir(`${run}/report.html`);
-    const hindered = await train(folder, [...args(8), "--resume"]);
+    const fault = "full:1000000:run/(attention/|report)";
+    const hindered = await train(folder, [...args(8), "--resume"], undefined, { fault });
     assert.equal(hindered.code, 0, hindered.stderr);
-    assert.equal(hindered.stderr.split("attention is not drawn").length, 2, hindered.stderr);
-    assert.match(hindered.stderr, /warning: no report: /);
+    assert.equal(hindered.stderr.split("Cannot write run/attention/").length, 2, hindered.stderr);
+    assert.match(
+      hindered.stderr,
+      /warning: never written, .*: .*run\/attention\/step-00000008\.png/,
+    );
+    assert.match(hindered.stderr, /warning: no report: Cannot write run\/report\.html: no space/);
   },
 );

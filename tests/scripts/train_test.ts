@@ -161,8 +161,8 @@ runTest(
   async (folder, small) => {
     const { code, stderr } = await train(folder, [
       ...small,
-      "--optimizer.lr",
-      "1e30",
+      ...flags({ "optimizer.lr": 1e6, "optimizer.lr_scale_by_batch": "false" }),
+      ...flags({ "optimizer.weight_decay": 1e6, "optimizer.weight_decay_end": 1e6 }),
       "--out",
       "run",
     ]);
@@ -170,10 +170,10 @@ runTest(
     const message = stderr.slice(stderr.lastIndexOf("error: "));
     assert.match(
       message,
-      /^error: Expected finite numbers but found NaN or infinity in the loss at step 1; the first was in .*lower optimizer\.lr[^\n]*\n$/,
+      /^error: Expected finite numbers but found NaN or infinity in the loss at step 2; the first was in .*lower optimizer\.lr[^\n]*\n$/,
     );
-    const state = await loadCheckpoint(checkpoint(`${folder}/run`, 1));
-    assert.deepEqual(state.stepCounts, { cls_token: 1, "head.last_layer.weight_v": 1 });
+    const state = await loadCheckpoint(checkpoint(`${folder}/run`, 2));
+    assert.deepEqual(state.stepCounts, { cls_token: 2, "head.last_layer.weight_v": 2 });
     for (const group of [state.student, state.teacher, state.expAvg, state.expAvgSq]) {
       for (const [name, values] of group) assert.ok(values.every(Number.isFinite), name);
     }
