@@ -21,7 +21,7 @@ export function configurationGuide(): string {
     "```sh\ndeno task train configs/small.yaml --optimizer.lr 1e-3 --optimizer.betas='[0.9, 0.99]' \\\n  --augmentation.local.hue 0.05 --augmentation.global_2='{hue: 0.1, grayscale_prob: 0}'\n```",
     "Values are read as YAML, except that a key which takes a text takes it as typed (`null` is none where null is accepted). Of two values for one key the later wins.",
     "Reading is strict. A run does not start with an unknown key, a key given twice, a value of another type, one outside its limits, or keys that contradict each other. A key with nothing behind it is no way to write `null`, which often is not the default: write `null`, or leave the key out. Mistakes are listed together, the first 20 of them, each with its place:",
-    '```text\nconfigs/my.yaml:7:3: loss.teacher_tmp: unknown key - did you mean "teacher_temp"?\nconfigs/my.yaml:9:17: optimizer.lr: expected a number > 0 and ≤ 1000000 but found "fast"\n--model.heads: model.dim: expected a multiple of model.heads (5) but found 96\n```',
+    '```text\nconfigs/my.yaml:7:3: loss.teacher_tmp: unknown key - did you mean "teacher_temp"?\nconfigs/my.yaml:9:17: optimizer.lr: expected a number > 0 but found "fast"\n--model.heads: model.dim: expected a multiple of model.heads (5) but found 96\n```',
     "Only when the YAML itself cannot be read, its syntax errors come first, alone or beside the command line's. A file is text in UTF-8, or in UTF-16 with a byte order mark, of 128 KiB at most. Anchors and aliases are read, merge keys (`<<`) are not.",
     ...sections().map(sectionGuide),
     "## Rules between keys",

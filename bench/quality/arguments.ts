@@ -5,9 +5,9 @@
  */
 import { basename, join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { type Config, parseConfig, parseOverrides } from "../../lib/config.ts";
+import { type Config, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { readFile } from "../../lib/io/files.ts";
+import { readConfig } from "../../lib/io/config_file.ts";
 
 /** What was asked for. */
 export interface QualityArguments {
@@ -65,7 +65,7 @@ export async function readQualityArguments(
       "Expected a recipe but found none: name its YAML file, configs/small.yaml for instance",
     );
   }
-  const config = parseConfig(new TextDecoder().decode(await readFile(file)), { file, overrides });
+  const { config } = await readConfig(file, { overrides });
   const name = basename(file).replace(/\.ya?ml$/i, "");
   const out = options.out ?? join("runs", `quality-${name}`);
   if (options.seeds.includes(config.training.seed)) {

@@ -7,7 +7,7 @@
 
 import { shown } from "../text.ts";
 import { z } from "./deps.ts";
-import type { KeyMeta } from "./kinds.ts";
+import { type KeyMeta, LARGEST } from "./kinds.ts";
 import { configSchema } from "./schema.ts";
 
 /** The part of JSON Schema that this schema's types use. */
@@ -160,8 +160,8 @@ function choicesOf(json: Json): string[] {
 }
 
 function range({ type, minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Json): string {
-  // zod bounds every integer by what a double holds exactly: no news to a reader.
-  if (type === "integer" && maximum === Number.MAX_SAFE_INTEGER) maximum = undefined;
+  // zod bounds every integer by what a double holds exactly, and float32 bounds the others: no news to a reader.
+  if (maximum === (type === "integer" ? Number.MAX_SAFE_INTEGER : LARGEST)) maximum = undefined;
   if (minimum !== undefined && maximum !== undefined) return ` from ${minimum} to ${maximum}`;
   const parts: string[] = [];
   if (minimum !== undefined) parts.push(`≥ ${minimum}`);
@@ -194,6 +194,7 @@ export function show(value: unknown): string {
   if (typeof value === "number") {
     if (Number.isNaN(value)) return ".nan";
     if (!Number.isFinite(value)) return value < 0 ? "-.inf" : ".inf";
+    if (Math.abs(value) > LARGEST) return `${value} (beyond 1e38)`;
     return Math.abs(value) > Number.MAX_SAFE_INTEGER ? `${value} (beyond 2^53 − 1)` : `${value}`;
   }
   if (Array.isArray(value)) {

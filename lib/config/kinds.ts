@@ -28,8 +28,8 @@ export function key<T extends z.ZodType>(
   return schema.default(fallback as never).meta({ description, ...meta });
 }
 
-/** Numbers beyond this mean nothing anywhere, and powers of them leave what a GPU's float32 holds. */
-const LARGE = 1e6;
+/** The most that a number may be that has no other limit: a GPU's float32 holds hardly more. */
+export const LARGEST = 1e38;
 
 /** An integer ≥ 1: how often, after how many, of how many. */
 export const count = z.int().min(1);
@@ -39,10 +39,10 @@ export const orNull = count.nullable();
 export const zeroOrMore = z.int().min(0);
 /** An integer from 1 to `most`: a size for which something is allocated, or a loop that has to end. */
 export const countTo = (most: number): z.ZodInt => z.int().min(1).max(most);
-/** A number > 0 and at most a million. */
-export const positive = z.number().gt(0).max(LARGE);
-/** A number from 0 to a million. */
-export const nonNegative = z.number().min(0).max(LARGE);
+/** A number > 0. */
+export const positive = z.number().gt(0).max(LARGEST);
+/** A number ≥ 0. */
+export const nonNegative = z.number().min(0).max(LARGEST);
 /** A number from 0 to 1. */
 export const fraction = z.number().min(0).max(1);
 /** A number > 0 and ≤ 1. */

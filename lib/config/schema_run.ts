@@ -236,7 +236,7 @@ export const device = z.strictObject({
       "no limit elsewhere, as WebGPU does not tell it.",
   ),
   watchdog_seconds: key(
-    positive,
+    positive.max(1e6), // timers hold no more than 2^31 milliseconds
     600,
     "End the run with a message when the GPU has not answered for so long: it hangs.",
   ),

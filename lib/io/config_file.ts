@@ -32,6 +32,14 @@ export async function readConfigText(path: string): Promise<string> {
  * @param path The file, which errors name.
  * @param options Overrides of the command line, and where warnings go.
  * @throws {HatchlingError} When the file cannot be read, or listing everything that is wrong in it.
+ *
+ * @example
+ * ```ts
+ * import { readConfig } from "./config_file.ts";
+ *
+ * const { config, given } = await readConfig("configs/tiny.yaml");
+ * console.assert(config.data.batch_size === 8 && given.has("data.batch_size"));
+ * ```
  */
 export async function readConfig(
   path: string,

@@ -7,9 +7,8 @@ import { basename, dirname, join } from "node:path";
 import { type Config, type Override, parseConfig } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { isCheckpoint, readCheckpoint } from "../../lib/io/checkpoint.ts";
-import { readFile } from "../../lib/io/files.ts";
+import { readConfig } from "../../lib/io/config_file.ts";
 import { openSafetensors } from "../../lib/io/safetensors_reader.ts";
-import { decodeText } from "../../lib/io/text_file.ts";
 import { type FoundWeights, weightsIn, weightsOf } from "../../lib/io/weights.ts";
 import { type DinoModel, initialize } from "../../lib/model/mod.ts";
 import { shown } from "../../lib/text.ts";
@@ -126,7 +125,8 @@ async function configOf(
 ): Promise<Config> {
   const parse = (text: string, from: string) =>
     parseConfig(text, { file: from, overrides: forOtherPictures(overrides) });
-  const read = async (path: string) => parse(decodeText(await readFile(path), path), path);
+  const read = async (path: string) =>
+    (await readConfig(path, { overrides: forOtherPictures(overrides) })).config;
   if (config !== undefined) return await read(config);
   if (ofCheckpoint !== undefined) {
     return parse(JSON.stringify(ofCheckpoint), `${file} (its configuration)`);

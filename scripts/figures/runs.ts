@@ -5,11 +5,11 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseConfig } from "../../lib/config.ts";
 import { diagnose, parseMetrics } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
 import { openGpu } from "../../lib/gpu/mod.ts";
+import { readConfig } from "../../lib/io/config_file.ts";
 import { say } from "../shared/terminal.ts";
 import { diagnosisSettingsOf } from "../train/run_log.ts";
 import type { CollapseData, RunCurves } from "./collapse.ts";
@@ -75,7 +75,7 @@ async function curvesOf(
   flags: string,
 ): Promise<{ curves: RunCurves; outDim: number }> {
   const file = join(folder, "config.yaml");
-  const config = parseConfig(await Deno.readTextFile(file), { file });
+  const { config } = await readConfig(file);
   const { lines } = parseMetrics(await Deno.readTextFile(join(folder, "metrics.jsonl")));
   const column = (key: Exclude<keyof RunCurves, "name" | "flags" | "verdict">) =>
     lines.map((line) => Number(Number(line[key]).toPrecision(4)));

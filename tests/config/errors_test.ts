@@ -42,7 +42,7 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
   "a wrong value in a misspelt section": [
     "los: {teacher_temp: 0}\n",
     'a.yaml:1:1: los: unknown section - did you mean "loss"?',
-    "a.yaml:1:21: loss.teacher_temp: expected a number > 0 and ≤ 1000000 but found 0",
+    "a.yaml:1:21: loss.teacher_temp: expected a number > 0 but found 0",
   ],
   "a key without its section": [
     "teacher_temp: 1\n",
@@ -64,11 +64,11 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
   ],
   "a word for a number": [
     "optimizer:\n  lr: fast\n",
-    'a.yaml:2:7: optimizer.lr: expected a number > 0 and ≤ 1000000 but found "fast"',
+    'a.yaml:2:7: optimizer.lr: expected a number > 0 but found "fast"',
   ],
   "a quoted number": [
     "optimizer: {lr: '1e-3'}\n",
-    'a.yaml:1:17: optimizer.lr: expected a number > 0 and ≤ 1000000 but found "1e-3"',
+    'a.yaml:1:17: optimizer.lr: expected a number > 0 but found "1e-3"',
   ],
   "a fraction for an integer": [
     "training:\n  num_epochs: 1.5\n",
@@ -81,8 +81,8 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
   ],
   "not a number": [
     "loss: {student_temp: .nan, teacher_temp: -.inf}\n",
-    "a.yaml:1:22: loss.student_temp: expected a number > 0 and ≤ 1000000 but found .nan",
-    "a.yaml:1:42: loss.teacher_temp: expected a number > 0 and ≤ 1000000 but found -.inf",
+    "a.yaml:1:22: loss.student_temp: expected a number > 0 but found .nan",
+    "a.yaml:1:42: loss.teacher_temp: expected a number > 0 but found -.inf",
   ],
   "yes for true": [
     "model: {norm_last_layer: yes}\n",
@@ -233,7 +233,7 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
   ],
   "a list for a number": [
     "optimizer: {lr: [1, [2], {a: 1}]}\n",
-    "a.yaml:1:17: optimizer.lr: expected a number > 0 and ≤ 1000000 but found [1, [2], a mapping]",
+    "a.yaml:1:17: optimizer.lr: expected a number > 0 but found [1, [2], a mapping]",
   ],
   "an empty list": [
     "evaluation: {knn_k: []}\n",
@@ -268,7 +268,7 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
   ],
   "an alias of itself": [
     "optimizer: {lr: &a [*a]}\n",
-    "a.yaml:1:20: optimizer.lr: expected a number > 0 and ≤ 1000000 but found [[[]]]",
+    "a.yaml:1:20: optimizer.lr: expected a number > 0 but found [[[]]]",
   ],
   "a merge key": [
     "loss: &a {student_temp: 1}\nmodel:\n  <<: *a\n",
@@ -361,7 +361,7 @@ Deno.test("parseConfig() asks for sections when the file is empty or no mapping"
 
 Deno.test("parseConfig() counts lines and columns when they end in CR LF or follow a BOM", () => {
   assert.deepEqual(errors("loss:\r\n  student_temp: 0\r\n"), [
-    "a.yaml:2:17: loss.student_temp: expected a number > 0 and ≤ 1000000 but found 0",
+    "a.yaml:2:17: loss.student_temp: expected a number > 0 but found 0",
   ]);
   assert.equal(errors("\ufeffloss: {student_temp: 0}")[0].split(": ")[1], "loss.student_temp");
 });
@@ -378,12 +378,12 @@ Deno.test("parseConfig() lists all errors in file order, then the command line's
   ];
   assert.deepEqual(errors(text, args), [
     'a.yaml:2:3: optimizer.lrr: unknown key - did you mean "lr"?',
-    'a.yaml:3:7: optimizer.lr: expected a number > 0 and ≤ 1000000 but found "x"',
-    "a.yaml:4:22: loss.student_temp: expected a number > 0 and ≤ 1000000 but found -1",
+    'a.yaml:3:7: optimizer.lr: expected a number > 0 but found "x"',
+    "a.yaml:4:22: loss.student_temp: expected a number > 0 but found -1",
     "a.yaml:5:18: training.seed: expected an integer ≥ 0 but found -1",
     '--data.pth: unknown key - did you mean "--data.path"?',
     "--loss.teacher_temp: expected a value behind it: --loss.teacher_temp VALUE",
-    "--optimizer.eps: expected a number > 0 and ≤ 1000000 but found 0",
+    "--optimizer.eps: expected a number > 0 but found 0",
   ]);
 });
 
@@ -397,7 +397,7 @@ Deno.test("parseConfig() is not fooled by aliases that multiply", () => {
   const found = errors(`${rows.join("\n")}\n${text}`);
   assert.match(
     found.at(-1)!,
-    /^a\.yaml:14:7: optimizer\.lr: expected a number > 0 and ≤ 1000000 but found \[/,
+    /^a\.yaml:14:7: optimizer\.lr: expected a number > 0 but found \[/,
   );
   assert(found.at(-1)!.length < 140);
 });

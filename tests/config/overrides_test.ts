@@ -94,7 +94,7 @@ const WRONG: [args: string[], error: string][] = [
     "--optimizer.betas: optimizer.betas[1]: expected a number ≥ 0 " +
     "and < 1 but found 2",
   ],
-  [["--optimizer.lr="], "--optimizer.lr: expected a number > 0 and ≤ 1000000 but found nothing"],
+  [["--optimizer.lr="], "--optimizer.lr: expected a number > 0 but found nothing"],
   ...["--training.max_steps=", "--training.max_steps=# none"].map((arg): [string[], string] => [
     [arg],
     "--training.max_steps: expected an integer ≥ 1 or null but found nothing - write null if that is meant, " +
@@ -116,13 +116,13 @@ const WRONG: [args: string[], error: string][] = [
     ["NaN", '"NaN"'],
     ["1_000", '"1_000"'],
     ["1,5", '"1,5"'],
-    ["1e7", "10000000"],
+    ["1e39", "1e+39 (beyond 1e38)"],
     ["[1", '"[1"'],
     ["{a: 1}", "a mapping"],
     ["\x1b[2J", '"\\u001b[2J"'],
   ].map(([value, found]): [string[], string] => [
     ["--optimizer.lr", value],
-    `--optimizer.lr: expected a number > 0 and ≤ 1000000 but found ${found}`,
+    `--optimizer.lr: expected a number > 0 but found ${found}`,
   ]),
   [
     ["--no-such.key", "1"],
@@ -217,7 +217,7 @@ Deno.test("parseOverrides() neither loses nor makes up arguments (property)", ()
 
 Deno.test("parseConfig() gives back any path and any rate that an override holds (property)", () => {
   const path = fc.string({ minLength: 1 }).filter((text) => text !== "null");
-  const rate = fc.double({ min: 0, minExcluded: true, max: 1e6, noNaN: true });
+  const rate = fc.double({ min: 0, minExcluded: true, max: 1e38, noNaN: true });
   fc.assert(fc.property(path, rate, (text, lr) => {
     const config = parse(`--data.path=${text}`, `--optimizer.lr=${lr}`);
     assert.equal(config.data.path, text);

@@ -76,7 +76,7 @@ Deno.test("every number has an upper limit that means something, or needs none",
     return [json.maximum ?? json.exclusiveMaximum ?? Infinity];
   };
   const free = allKeys().filter(({ json }) =>
-    limits(json).some((most) => most >= Number.MAX_SAFE_INTEGER)
+    limits(json).some((most) => most === Number.MAX_SAFE_INTEGER || most > 1e38)
   );
   assert.deepEqual(free.map(({ path }) => path), HARMLESS);
 });

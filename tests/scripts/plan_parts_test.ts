@@ -273,10 +273,25 @@ testUnless(needs, "plan --json tells a run to programs", async () => {
   assert.ok(found.remedies.length && found.limits.binding > 0 && found.total > 1e6);
 });
 
+testUnless(needs, "plan warns of what is hardly meant, and goes on", async () => {
+  const args = ["--pictures", "100", "--no-time", "--json", "--scheduler.warmup_epochs", "1"];
+  const { code, stdout, stderr } = await plan(path("configs/tiny.yaml"), ...args);
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).steps, 6);
+  assert.match(
+    stderr,
+    /^warning: --scheduler\.warmup_epochs: the warm-up takes all 1 epochs of the run/m,
+  );
+  assert.match(
+    stderr,
+    /^warning: scheduler\.warmup_epochs: the warm-up takes 12 steps and training\.max_steps ends the run after 6: /m,
+  );
+});
+
 testUnless(needs, "plan refuses what is wrong", async () => {
   const none = await plan(path("configs/tiny.yaml"), "--pictures", "0");
   assert.deepEqual([none.code, none.stdout], [1, ""]);
-  assert.match(none.stderr, /whole number of pictures from 1 on/);
+  assert.match(none.stderr, /whole number from 1 to 100000000: no set has more pictures/);
   const key = await plan(path("configs/tiny.yaml"), "--data.batch_sise", "4");
   assert.equal(key.code, 1);
   assert.match(key.stderr, /batch_size/);
