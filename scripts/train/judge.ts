@@ -5,13 +5,14 @@
  */
 import type { Config } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
-import { HatchlingError } from "../../lib/errors.ts";
+import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
 import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
 import { encodeSides } from "../../lib/eval/sides.ts";
 import { evaluationOptionsOf, openTest } from "../evaluate/settings.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { type DinoModel, initialize, Parameters } from "../../lib/model/mod.ts";
+import { shown } from "../../lib/text.ts";
 import { leaveNeighbors } from "../report/samples.ts";
 import { type Score, scoreOf } from "./best.ts";
 import type { RunExtra } from "./checkpoints.ts";
@@ -40,11 +41,27 @@ export interface Judged {
 const tests = new WeakMap<Dataset, Promise<Dataset | undefined>>();
 
 /**
- * Evaluates the teacher after `step` steps, writes evaluation.json and prints the figures as a table.
+ * Evaluates the teacher after `step` steps, writes evaluation.json and prints the figures as a table. The run is
+ * saved by now: where that is not possible is a warning.
  *
  * @returns The figure by which states of the run are compared.
  */
 export async function judge(
+  gpu: Gpu,
+  judged: Judged,
+  at: Pick<Midway, "step" | "log">,
+): Promise<Score | undefined> {
+  try {
+    return await judgeAll(gpu, judged, at);
+  } catch (error) {
+    judged.progress.say(
+      `warning: not evaluated: ${messageOf(error)}; all is saved, and \`deno task evaluate ` +
+        `${shown(judged.files.folder)}\` tries again`,
+    );
+  }
+}
+
+async function judgeAll(
   gpu: Gpu,
   judged: Judged,
   { step, log }: Pick<Midway, "step" | "log">,
@@ -115,7 +132,9 @@ export async function judgeTeacher(
     });
   } catch (error) {
     if (error instanceof Stopped) return;
-    throw error;
+    const message = messageOf(error);
+    progress.say(`warning: not evaluated after step ${step}: ${message}; training goes on`);
+    return;
   }
   const found = figures.map(({ metric, percent, value }) => ({ metric, percent, value }));
   await log.judgedMidway(step, found);
@@ -133,6 +152,12 @@ export async function judgeTeacher(
   }
   extra.best = score;
   if (config.checkpoint.save_best) await saver.best(step);
+}
+
+/** What is wrong with an evaluation. Trouble with the device is trouble for the run too, and thrown on. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof HatchlingError) || error instanceof DeviceError) throw error;
+  return error.message;
 }
 
 async function optionsOf({ config, dataset, progress }: Judged) {

@@ -83,6 +83,7 @@ export class RunLog {
   readonly #warned = new Set<Verdict>();
   #diagnosed: { at: number; lines: number };
   #time = 0;
+  #mute = false;
 
   private constructor(
     files: SideFiles,
@@ -157,7 +158,18 @@ export class RunLog {
     await this.#events?.write(step, "train", Object.entries(values));
   }
 
+  /** A diagnosis only tells: one that fails, for lines that somebody spoiled, is the last. */
   #diagnose(): void {
+    if (this.#mute) return;
+    try {
+      this.#warn();
+    } catch (error) {
+      this.#mute = true;
+      this.#progress.say(`warning: no diagnosis: ${(error as Error).message}; training goes on`);
+    }
+  }
+
+  #warn(): void {
     const { step, non_finite } = this.#lines.at(-1)!;
     if (non_finite !== undefined) return; // the run ends with an error that says so
     const start = this.#now();

@@ -114,6 +114,17 @@ folderTest(
   },
 );
 
+folderTest("RunLog takes lines that somebody spoiled", async (folder) => {
+  const rows = ['{"step":1,"loss":"many"}', "null", "[]", '{"step":{}}', '{"step":9}', "{"];
+  await Deno.writeTextFile(`${folder}/metrics.jsonl`, rows.join("\n"));
+  const progress = new Progress({ isTerminal: () => false, writeSync: (bytes) => bytes.length });
+  const log = await RunLog.open(sideFiles(folder), 1, {}, progress);
+  for (const step of [2, 3]) await log.write({ step, loss: 3, loss_over_ln_k: 1 });
+  log.conclude();
+  const kept = (await Deno.readTextFile(`${folder}/metrics.jsonl`)).trim().split("\n");
+  assert.deepEqual(kept.map((row) => JSON.parse(row).step), [1, 2, 3]);
+});
+
 folderTest(
   "RunLog writes metrics and evaluations for TensorBoard, and what was logged before",
   async (folder) => {
