@@ -52,6 +52,9 @@ function* easier(config: Config, { largestPixels }: PictureSizes): Generator<[st
     // Three quarters of the side, in whole patches.
     const size = Math.floor(0.75 * augmentation[key] / model.patch_size) * model.patch_size;
     if (size < model.patch_size || size === augmentation[key]) continue;
+    // Local views are not to be the larger ones.
+    const least = augmentation.num_local_views ? augmentation.local_crop_size : 0;
+    if (key === "global_crop_size" && size < least) continue;
     yield [`augmentation.${key} ${size}`, changed(config, "augmentation", { [key]: size })];
   }
   const outputs = Math.floor(model.projection_output_dim / 2);

@@ -240,6 +240,22 @@ Deno.test("bytesText() and tensorText() write numbers for people", () => {
   assert.equal(tensorText({ ...tensor, what: "x[1]" }, false), "x[1]");
 });
 
+gpuTest("remedies() changes nothing into what a configuration refuses", async (gpu) => {
+  const of = config(
+    tiny,
+    "--augmentation.local_crop_size",
+    "32",
+    "--model.projection_output_dim",
+    "2",
+  );
+  const found = await remedies(gpu, of, SIZES, await planStep(gpu, of, SIZES), Infinity);
+  assert.ok(found.some(({ change }) => change.startsWith("augmentation.local_crop_size ")));
+  for (const { change } of found) {
+    const args = change.split(" and ").flatMap((one) => one.replace(/^/, "--").split(" "));
+    config(tiny, "--augmentation.local_crop_size", "32", ...args); // throws where it is wrong
+  }
+});
+
 /** `deno task plan` in a process of its own. */
 async function plan(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
