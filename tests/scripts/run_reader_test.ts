@@ -8,9 +8,11 @@ import { Charts } from "../../scripts/dashboard/charts.ts";
 import { pictureOf, pngOf } from "../../scripts/figures/sheet.ts";
 import { makeReport } from "../../scripts/report/make.ts";
 import { type Point, thinned } from "../../scripts/report/thin.ts";
+import { Faults } from "../../scripts/shared/run/faults.ts";
+import { RunFiles, within } from "../../scripts/shared/run/files.ts";
 import { isRun } from "../../scripts/shared/run/find.ts";
 import { isPngUri, readSnapshot } from "../../scripts/shared/run/png.ts";
-import { readExtras, readRun } from "../../scripts/shared/run/read.ts";
+import { readExtras, readMetrics, readRun } from "../../scripts/shared/run/read.ts";
 import { folderTest, lacks, testUnless, withFolder } from "../support/permissions.ts";
 import { script } from "../support/scripts.ts";
 
@@ -171,6 +173,17 @@ folderTest(
     assert.ok(read.every(({ step }, i) => i === 0 || step > read[i - 1].step));
   },
 );
+
+folderTest("reading ends after its time: a disk may not answer", async (folder) => {
+  await writeRun(folder);
+  const faults = new Faults(), files = new RunFiles(folder, faults, -1);
+  assert.deepEqual((await readMetrics(files)).lines, []);
+  assert.deepEqual(faults.notes, ["metrics.jsonl takes too long to read: its end is left out"]);
+  await assert.rejects(
+    () => within(20, "slow", new Promise(() => {})),
+    /^HatchlingError: Cannot read slow: it does not answer within 0\.02 s$/,
+  );
+});
 
 Deno.test("metrics hold numbers of a size that can be drawn, and steps that are steps", () => {
   const sound = '{"step":1,"loss":1,"epoch":null,"unknown":{"a":[]}}';

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { HatchlingError } from "../../../lib/errors.ts";
 import { fileError, readFile, statFile } from "../../../lib/io/files.ts";
+import { shown } from "../../../lib/text.ts";
 import { bytes } from "../../data/words.ts";
 import type { Faults } from "./faults.ts";
 
@@ -173,7 +174,7 @@ export async function within<T>(ms: number, folder: string, work: Promise<T>): P
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const text = `Cannot read ${folder}: it does not answer within ${ms / 1000} s`;
+      const text = `Cannot read ${shown(folder)}: it does not answer within ${ms / 1000} s`;
       reject(new HatchlingError(text));
     }, ms);
   });
