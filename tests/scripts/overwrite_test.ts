@@ -213,7 +213,9 @@ folderTest(
     await Deno.writeTextFile(`${folder}/starts.ts`, script);
     const starts = Array.from({ length: 3 }, () =>
       new Deno.Command(Deno.execPath(), {
-        args: ["run", "--quiet", "-A", "starts.ts", path("scripts/train/run_folder.ts")],
+        args: ["run", "--quiet", "-A", `--config=${path("deno.json")}`, "starts.ts"].concat(
+          path("scripts/train/run_folder.ts"),
+        ),
         cwd: folder,
         signal: AbortSignal.timeout(60_000),
       }).output());
