@@ -152,8 +152,15 @@ export class RunFolder {
   async leave(): Promise<void> {
     if (this.#pending) {
       this.#pending = false;
-      await putBack(this.path);
-      say(`note: the run in ${shown(this.path)} is as it was: the new one came to no checkpoint`);
+      try {
+        await putBack(this.path);
+        say(`note: the run in ${shown(this.path)} is as it was: the new one came to no checkpoint`);
+      } catch (error) {
+        if (!(error instanceof HatchlingError)) throw error;
+        say(
+          `warning: ${error.message}: the run before comes back at the next start in that folder`,
+        );
+      }
     }
     if (!this.#begun) await leave(this.#lock, this.#made);
   }
