@@ -1,6 +1,7 @@
 /** Whatever becomes of those who are told of a run, and of the files that only tell of it: the run goes on. */
 import assert from "node:assert/strict";
 import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
+import { plain, put } from "../data/support.ts";
 import { lacksAdapter } from "../support/gpu.ts";
 import { lacks, testUnless, withFolder } from "../support/permissions.ts";
 import {
@@ -243,4 +244,24 @@ runTest("train's last evaluation reaches TensorBoard", async (folder, small) => 
     const tag = encoder === "teacher" ? `eval/${metric}` : `eval/${metric} (${encoder})`;
     assert.ok(events.includes(tag), tag);
   }
+});
+
+runTest("train warns of evaluations that fail, and comes to its end", async (folder, small) => {
+  const damaged = plain(30, 30, [7, 8, 9]);
+  damaged[damaged.length - 20] ^= 1; // found when it is decoded
+  for (const name of ["even/a.png", "odd/b.png"]) await put(folder, `test/${name}`, damaged);
+  const { code, stderr } = await train(folder, [
+    ...small,
+    ...flags({ "evaluation.test_path": `${folder}/test`, "evaluation.every_n_epochs": 1 }),
+    ...flags({ "training.max_steps": 4 }),
+    "--out",
+    "run",
+  ]);
+  assert.equal(code, 0, stderr);
+  await assertWhole(`${folder}/run`);
+  assert.match(
+    stderr,
+    /warning: not evaluated after step 2: Expected sound pictures .*; training goes on/,
+  );
+  assert.match(stderr, /warning: not evaluated: .*`deno task evaluate run` tries again/);
 });
