@@ -112,7 +112,8 @@ async function loadFile(
 
 /** The head is not used: where a file has none, any will do. */
 function complete(config: Config, model: DinoModel, { weights, missing }: FoundWeights) {
-  const all = new Map([...initialize(model.specs(), 0), ...weights]);
+  const lacking = model.specs().filter(({ name }) => missing.includes(name));
+  const all = new Map([...initialize(lacking, 0), ...weights]);
   return { config, model, weights: all, hasHead: !missing.length };
 }
 
