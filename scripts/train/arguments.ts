@@ -21,7 +21,7 @@ export interface Arguments {
   resume?: boolean;
   /** Go on with more epochs than the run started with. */
   extend?: boolean;
-  /** Delete the run that the folder holds. */
+  /** Take the place of the run that the folder holds. */
   overwrite?: boolean;
   /** Weights to start from: a safetensors file, or the folder of a run. */
   weights?: string;
@@ -48,7 +48,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
     .option("--out <dir>", "folder of the run (default: runs/<config>-<time>)")
     .option("--resume", "go on with the newest run of this config, or the one in --out")
     .option("--extend", "with --resume: allow more training.num_epochs than before")
-    .option("--overwrite", "delete the run that --out holds and start anew")
+    .option("--overwrite", "start anew in the place of the run that --out holds")
     .option(
       "--budget <time>",
       "choose training.num_epochs so that the run takes about this long: 45m, 2h",

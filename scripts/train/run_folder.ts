@@ -83,7 +83,10 @@ export class RunFolder {
       });
     }
     const [path, made] = out === undefined ? await newFolder(name) : [out, await makeFolder(out)];
-    const lock = await lockFolder(path);
+    const lock = await lockFolder(path).catch(async (error) => {
+      await removeEmpty(made);
+      throw error;
+    });
     return await orLeave(lock, made, async () => {
       await recovered(path);
       const mark = await markOf(path), [other] = await runFiles(path);
@@ -206,6 +209,10 @@ async function orLeave<T>(
 /** Gives a folder back, and removes what was made of it, unless somebody has put something there. */
 async function leave(lock: FolderLock, made: readonly string[]): Promise<void> {
   await lock.release();
+  await removeEmpty(made);
+}
+
+async function removeEmpty(made: readonly string[]): Promise<void> {
   for (const folder of made) {
     const isGone = await Deno.remove(folder).then(() => true, () => false);
     if (!isGone) return;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
+import { RunFolder } from "../../scripts/train/run_folder.ts";
 import { put } from "../data/support.ts";
 import { folderTest } from "../support/permissions.ts";
 import {
@@ -200,6 +201,37 @@ runTest(
     ]);
   },
 );
+
+folderTest("RunFolder gives the old run back until the new one has done a step", async (folder) => {
+  const run = `${folder}/run`, saved = checkpoint(run, 4);
+  const texts = { [saved]: "old", [`${run}/run.json`]: "old", [`${run}/mine.txt`]: "mine" };
+  await Deno.mkdir(run);
+  for (const [file, text] of Object.entries(texts)) await Deno.writeTextFile(file, text);
+  const before = await treeOf(run);
+  for (const step of [0, 1]) {
+    const place = await RunFolder.open("tiny.yaml", { out: run, overwrite: true });
+    await assert.rejects(
+      RunFolder.open("tiny.yaml", { out: run, overwrite: true }),
+      /belongs to process/,
+    );
+    assert.deepEqual([place.isOurs, await place.where(run)], [false, run]);
+    await assertUnchanged(run, before);
+    await place.begin();
+    assert.equal(await Deno.readTextFile(`${await place.where(run)}/run.json`), "old");
+    assert.equal(await Deno.readTextFile(await place.where(`${run}/run.json`)), "old");
+    assert.equal(await place.where(folder), folder);
+    await Deno.writeTextFile(checkpoint(run, step), "new");
+    await place.saved(step);
+    assert.equal(place.isOurs, step > 0);
+    await place.leave();
+    if (!step) await assertUnchanged(run, before);
+    else {
+      const names = [...(await treeOf(run)).keys()].filter((name) => name !== "run.lock");
+      assert.deepEqual(names.sort(), ["checkpoint-00000001.safetensors", "mine.txt"]);
+    }
+    await Deno.remove(`${run}/run.lock`, { recursive: true }).catch(() => {});
+  }
+});
 
 folderTest(
   "runs of one config that start in the same second have a folder each",
