@@ -1,40 +1,8 @@
 /**
- * `deno task dashboard [RUN…|FOLDER OF RUNS]`: a page with the curves of runs that are going or over.
+ * `deno task dashboard`; its arguments and its work are in dashboard/main.ts. Node and Bun get a sentence: without an
+ * import of its own, this file is all that they load.
  *
  * @module
  */
-import { Command } from "commander";
-import { addressOf, isLoopback, LOOPBACK } from "./dashboard/address.ts";
-import { Runs } from "./dashboard/runs.ts";
-import { Dashboard } from "./dashboard/server.ts";
-import { newToken } from "./dashboard/token.ts";
-import { print, runCommand, say } from "./shared/terminal.ts";
-
-const command = new Command("dashboard")
-  .description(
-    "Serves a page with the curves of runs, going or over, one or several over each other.\n" +
-      "It ends with Ctrl-C; the runs know nothing of it.",
-  )
-  .argument("[runs...]", "folders of runs, or folders with runs in them (default: runs)")
-  .option("--port <port>", "port to listen at (default: the first free one from 8642 on)")
-  .option(
-    "--host <address>",
-    `address of this machine to listen at (default: ${LOOPBACK}, which no other machine reaches)`,
-  )
-  .parse(["deno", "dashboard", ...Deno.args]);
-
-await runCommand(async () => {
-  const { port, host } = command.opts<{ port?: string; host?: string }>();
-  const address = addressOf(port, host);
-  const runs = new Runs(command.args.length ? command.args : ["runs"]);
-  await runs.check();
-  const token = newToken(Deno.env.get("HATCHLING_DASHBOARD_TOKEN"));
-  print(`dashboard: ${await new Dashboard({ runs, token }).listen(address)}`);
-  if (!isLoopback(address.host)) {
-    say(
-      `warning: whoever reaches ${address.host} on the network and knows that URL sees these runs; ` +
-        "it is not encrypted",
-    );
-  }
-  await new Promise(() => {}); // until Ctrl-C
-});
+if ("Deno" in globalThis) import("./dashboard/main.ts");
+else throw new Error("Hatchling runs on Deno: npx -y deno@2.9.6 task dashboard …");

@@ -1,40 +1,8 @@
 /**
- * `deno task doctor [RUN]`: what this machine offers and whether it computes right; or, with the folder of a
- * run, what state its training is in and what to change first.
- *
- * Exit status: 0 when all is well, or when it is too early to tell; 1 when the question cannot be answered,
- * or the machine computes wrong; 2 when the run is in trouble.
+ * `deno task doctor`; its arguments and its work are in doctor/main.ts. Node and Bun get a sentence: without an
+ * import of its own, this file is all that they load.
  *
  * @module
  */
-import { Command, Option } from "commander";
-import type { OpenGpuOptions } from "../lib/gpu/mod.ts";
-import { examineMachine } from "./doctor/machine.ts";
-import { examineRun } from "./doctor/run.ts";
-import { runCommand } from "./shared/terminal.ts";
-
-/** Exit status of a run in trouble. */
-const TROUBLE = 2;
-
-const command = new Command("doctor")
-  .description(
-    "Tells what this machine offers, and checks a matrix product against float64.\n" +
-      "With the folder of a run: tells what state its training is in, and what to change first.",
-  )
-  .argument("[run]", "folder of a run, runs/small-… for instance; needs no GPU")
-  .addOption(
-    new Option("--limits <which>", "what to ask of the adapter: all it has, or WebGPU's defaults")
-      .choices(["adapter", "portable"]).default("adapter"),
-  )
-  .helpOption("-h, --help", "show this help")
-  .addHelpText(
-    "after",
-    "\nExit status: 0 all is well or too early to tell, 1 no answer or a wrong product, 2 a run in trouble.",
-  )
-  .parse(["deno", "doctor", ...Deno.args]);
-
-await runCommand(async () => {
-  const [run] = command.args;
-  if (run !== undefined) return await examineRun(run) ? TROUBLE : 0;
-  await examineMachine(command.opts<{ limits: OpenGpuOptions["limits"] }>().limits);
-});
+if ("Deno" in globalThis) import("./doctor/main.ts");
+else throw new Error("Hatchling runs on Deno: npx -y deno@2.9.6 task doctor …");

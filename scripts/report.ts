@@ -1,39 +1,8 @@
 /**
- * `deno task report RUN`: makes report.html and the curves of a run, also of one that is still going or was killed.
+ * `deno task report`; its arguments and its work are in report/main.ts. Node and Bun get a sentence: without an
+ * import of its own, this file is all that they load.
  *
  * @module
  */
-import { Command } from "commander";
-import { dirname } from "node:path";
-import { HatchlingError } from "../lib/errors.ts";
-import { shown } from "../lib/text.ts";
-import { bytes, many } from "./data/words.ts";
-import { makeReport } from "./report/make.ts";
-import { isRun, suggestion } from "./shared/run/find.ts";
-import { print, runCommand, say } from "./shared/terminal.ts";
-
-const [run] = new Command("report")
-  .description(
-    "Makes report.html and curves/ in the folder of a run, from whatever files are there: also of a run that is\n" +
-      "still going or was killed. Needs no GPU.",
-  )
-  .argument("<run>", "folder of a run, runs/small-… for instance")
-  .helpOption("-h, --help", "show this help")
-  .parse(["deno", "report", ...Deno.args])
-  .args;
-
-await runCommand(async () => {
-  const isFile = await Deno.stat(run).then((stat) => !stat.isDirectory, () => false);
-  const folder = isFile ? dirname(run) : run;
-  if (!await isRun(folder)) {
-    const instead = await suggestion(folder);
-    throw new HatchlingError(
-      `Expected the folder of a run but ${shown(folder)} holds none of its files: ${instead}`,
-    );
-  }
-  const { path, bytes: size, curves, notes } = await makeReport(folder);
-  for (const note of notes) say(`note: ${note}`);
-  print(
-    `${shown(path)}: ${bytes(size)}, with ${many(curves, "curve")} in ${shown(folder)}/curves`,
-  );
-});
+if ("Deno" in globalThis) import("./report/main.ts");
+else throw new Error("Hatchling runs on Deno: npx -y deno@2.9.6 task report …");

@@ -1,0 +1,148 @@
+/**
+ * The features of pictures as a file: `deno task embed DIR --weights RUN|FILE --out F.parquet`.
+ *
+ * @module
+ */
+import { Command, Option } from "commander";
+import { type Override, parseOverrides } from "../../lib/config.ts";
+import type { Dataset } from "../../lib/data/dataset.ts";
+import { leftOutLines } from "../../lib/data/left_out.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { openConfigured } from "../data/open.ts";
+import { count, many } from "../data/words.ts";
+import { shown } from "../../lib/text.ts";
+import { claimOutputs } from "../shared/outputs.ts";
+import { print, runCommand, say } from "../shared/terminal.ts";
+import { dimOf, encodeStream, type Kind, modelHash } from "./encode.ts";
+import { outputsOf, reserve, sinkOf } from "./open_sink.ts";
+import { FEATURES_KEY } from "./parquet.ts";
+import { requirePictures } from "./pictures.ts";
+import { type Format, formatOf, FORMATS, type Sink } from "./sink.ts";
+import { Session } from "../look/session.ts";
+
+interface Options {
+  weights: string;
+  out: string;
+  format?: Format;
+  config?: string;
+  checkpoint?: string;
+  student?: boolean;
+  patches?: boolean;
+  normalize: boolean;
+  overwrite: boolean;
+}
+
+/** What to remove when the work is broken off. */
+let remove = () => {};
+
+async function main(): Promise<void> {
+  const { overrides, rest } = parseOverrides([...Deno.args]);
+  const command = new Command("deno task embed")
+    .description("Writes what a model makes of pictures: a row of features for each.")
+    .argument("[dir]", "folder, list or module of pictures (default: those of the model's run)")
+    .requiredOption("--weights <model>", "a run's folder, or a safetensors file")
+    .requiredOption("--out <file>", "the table: .parquet, .npy (with .csv beside it), .csv, .jsonl")
+    .addOption(
+      new Option("--format <name>", "format, whatever the name").choices(Object.keys(FORMATS)),
+    )
+    .option("--config <file>", "configuration of the model, where it isn't that of the run")
+    .option("--checkpoint <file>", "a checkpoint of the run, not its result")
+    .option("--student", "the student, not the teacher")
+    .option("--patches", "patch tokens on a 4 × 4 grid side by side, not the class token")
+    .option("--normalize", "scale every row to length 1, for cosine similarity", false)
+    .option("--overwrite", "replace what is at --out, whoever made it", false)
+    .addHelpText(
+      "after",
+      "\nAny key of the configuration: --data.dataset cifar10, --data.split val",
+    )
+    .parse(rest, { from: "user" });
+  const options = command.opts<Options>();
+  const [dir] = command.args;
+  const format = options.format ?? formatOf(options.out);
+  const given: Override[] = dir === undefined ? [] : [{ key: "data.path", value: dir }];
+  if (dir !== undefined) await requirePictures(dir);
+  const session = await Session.load({
+    ...options,
+    path: options.weights,
+    overrides: [...given, ...overrides],
+  });
+  try {
+    const { loaded, config } = session;
+    const outputs = outputsOf(options.out, format);
+    claimOutputs(outputs, {
+      inputs: [options.weights, loaded.file, options.config, config.data.path],
+      overwrite: options.overwrite,
+      remedy: "choose another --out",
+    });
+    const files = reserve(outputs);
+    remove = () => files.forEach((file) => file.discard());
+    const kind = options.patches ? "patches" : "class", dim = dimOf(config, kind);
+    const dataset = await openConfigured(config, session.progress);
+    const sink = sinkOf(files, format, {
+      labels: Object.keys(dataset.labels ?? {}),
+      dim,
+      about: {
+        "hatchling.weights": modelHash(loaded.weights, config, kind),
+        [FEATURES_KEY]: kind,
+        "hatchling.normalized": String(options.normalize),
+      },
+    });
+    const start = performance.now();
+    const written = await embed(session, dataset, sink, kind, options.normalize);
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    dataset.close?.();
+    leftOutLines(dataset.skipped).forEach(say);
+    print(
+      `${sink.files.map(shown).join(", ")}: ${many(written, "picture")} of ${
+        shown(dataset.name)
+      }, ` +
+        `${dim} numbers each, ${seconds} s`,
+    );
+  } finally {
+    session.close();
+  }
+}
+
+/** Encodes and writes all; returns the number of rows. */
+async function embed(
+  session: Session,
+  dataset: Dataset,
+  sink: Sink,
+  kind: Kind,
+  normalize: boolean,
+): Promise<number> {
+  const labels = Object.values(dataset.labels ?? {});
+  const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
+  let written = 0;
+  for await (const { sound, rows, done } of encodeStream(session, dataset, all, kind, normalize)) {
+    sink.write(sound.map(({ index, picture }, row) => {
+      const id = dataset.id(index);
+      const { width, height } = picture.original ?? picture; // as in the file, upright
+      const names = labels.map(({ values, names }) => names[values[index]]);
+      return { id, width, height, labels: names, feature: rows[row] };
+    }));
+    written += sound.length;
+    session.progress.show(`encoding: ${count(done)} of ${many(dataset.length, "picture")}`);
+  }
+  session.progress.end();
+  if (!written) {
+    leftOutLines(dataset.skipped).forEach(say);
+    throw new HatchlingError(
+      `Expected at least one sound picture in ${
+        shown(dataset.name)
+      } but all ${dataset.length} are damaged`,
+    );
+  }
+  sink.finish();
+  return written;
+}
+
+for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  if (signal === "SIGTERM" && Deno.build.os === "windows") continue;
+  Deno.addSignalListener(signal, () => {
+    remove();
+    Deno.exit(status);
+  });
+}
+
+await runCommand(() => main().finally(() => remove()));

@@ -1,0 +1,74 @@
+/**
+ * What a run will need: `deno task plan CONFIG [--pictures N] [--no-time] [--json] [--section.key value …]`.
+ *
+ * @module
+ */
+import { Command } from "commander";
+import { parseOverrides } from "../../lib/config.ts";
+import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { openGpu } from "../../lib/gpu/mod.ts";
+import { openDataset } from "../../lib/data/open.ts";
+import { readConfig } from "../../lib/io/config_file.ts";
+import { LIMITS, upTo } from "../numbers.ts";
+import { checkFits, memoryLimit } from "./fit.ts";
+import { remedies } from "./remedies.ts";
+import { planLines, planObject } from "./report.ts";
+import { stepTime } from "./timing.ts";
+import { print, runCommand, say } from "../shared/terminal.ts";
+import { Progress } from "../train/progress.ts";
+import { datasetOptionsOf } from "../train/settings.ts";
+import { settle } from "../train/settle.ts";
+
+async function main(): Promise<void> {
+  const { overrides, rest } = parseOverrides([...Deno.args]);
+  const command = new Command("plan")
+    .description("Says what a run will need before it is started.")
+    .argument("<config>", "YAML file, configs/small.yaml for instance")
+    .option(
+      "--pictures <n>",
+      "number of pictures, each of data.max_pixels, instead of a look at the data set",
+      upTo(LIMITS.pictures),
+    )
+    .option("--no-time", "leave out the time, which is measured")
+    .option("--json", "one object instead of words")
+    .addHelpText("after", "\nAny key of the configuration: --data.batch_size 32, --data.path DIR")
+    .configureOutput({
+      writeOut: (text) => print(text.trimEnd()),
+      writeErr: (text) => say(text.trimEnd()),
+    })
+    .parse(rest, { from: "user" });
+  const [file] = command.args;
+  const { pictures: given, time: timed, json } = command.opts<{
+    pictures?: number;
+    time: boolean;
+    json?: boolean;
+  }>();
+  const onWarning = (line: string) => say(`warning: ${line}`);
+  const read = await readConfig(file, { overrides, onWarning });
+  const progress = new Progress();
+  await ensureAdapter();
+  const gpu = await openGpu({ limits: read.config.device.limits });
+
+  let [pictures, largestPixels] = [given ?? 0, read.config.data.max_pixels];
+  if (given === undefined) {
+    const dataset = await openDataset({ ...datasetOptionsOf(read.config) });
+    pictures = dataset.length;
+    largestPixels = dataset.largestPixels;
+    dataset.close?.();
+  }
+  const sizes = { largestPixels };
+  const dataset = { length: pictures, largestPixels };
+  const config = await settle(read, { gpu, dataset, progress });
+  const plan = await checkFits(gpu, config, sizes);
+  const time = timed
+    ? await stepTime(gpu, config, sizes, (what) => progress.show(what, true))
+    : undefined;
+  progress.end();
+  const smaller = await remedies(gpu, config, sizes, plan, memoryLimit(gpu, config).bytes);
+  const planned = { config, pictures, largestPixels, plan, time, remedies: smaller };
+  print(
+    json ? JSON.stringify(planObject(gpu, planned), null, 2) : planLines(gpu, planned).join("\n"),
+  );
+}
+
+await runCommand(main);
