@@ -4,7 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { BLUE, figure, GREEN, label, line, ORANGE } from "../scripts/figures/svg.ts";
+import { BLUE, figure, GREEN, label, line, ORANGE } from "../lib/draw/svg.ts";
 import type { ScaleSeries } from "./scale.ts";
 
 /** Where the figure goes. */

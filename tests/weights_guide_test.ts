@@ -4,7 +4,7 @@ import small from "../configs/small.yaml" with { type: "text" };
 import guide from "../docs/guides/weights.md" with { type: "text" };
 import { parseConfig } from "../lib/config.ts";
 import { parseSafetensors } from "../lib/io/safetensors.ts";
-import { modelOf } from "../scripts/train/settings.ts";
+import { modelOf } from "../lib/from_config.ts";
 
 const blocks = (language: string) =>
   [...guide.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"))].map(([, code]) =>

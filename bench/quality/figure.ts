@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BLUE, figure, GREEN, label, line, ORANGE, scale } from "../../scripts/figures/svg.ts";
+import { BLUE, figure, GREEN, label, line, ORANGE, scale } from "../../lib/draw/svg.ts";
 import { curveMetrics, type StepLine, type Summary } from "./results.ts";
 
 const WIDTH = 760, PANEL = 300, ROW = 230, LEFT = 56, TOP = 64, HEIGHT = 150;

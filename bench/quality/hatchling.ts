@@ -10,7 +10,7 @@ import type { Sides } from "../../lib/eval/sides.ts";
 import { type Gpu, record, type Tensor } from "../../lib/gpu/mod.ts";
 import { type DinoModel, initialize } from "../../lib/model/mod.ts";
 import { Trainer } from "../../lib/train_step.ts";
-import { trainerOptionsOf } from "../../scripts/train/settings.ts";
+import { trainerOptionsOf } from "../../lib/from_config.ts";
 import type { Contestant } from "./contestant.ts";
 
 /** What it starts from. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Chart, chartsOf, type Marks, marksOf } from "../report/charts.ts";
-import { svgFile, svgOf } from "../report/curves.ts";
-import type { Point } from "../report/thin.ts";
+import { type Chart, chartsOf, type Marks, marksOf } from "../../lib/report/charts.ts";
+import { svgFile, svgOf } from "../../lib/report/curves.ts";
+import type { Point } from "../../lib/report/thin.ts";
 import { PALETTE } from "./palette.ts";
 import type { Entry, Runs } from "./runs.ts";
 

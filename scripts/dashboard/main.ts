@@ -4,10 +4,10 @@
  * @module
  */
 import { Command } from "commander";
-import { addressOf, isLoopback, LOOPBACK } from "./address.ts";
+import { addressOf, isLoopback, LOOPBACK } from "../shared/dashboard/address.ts";
 import { Runs } from "./runs.ts";
 import { Dashboard } from "./server.ts";
-import { newToken } from "./token.ts";
+import { newToken } from "../shared/dashboard/token.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";
 
 const command = new Command("dashboard")

@@ -7,10 +7,10 @@ import { basename, join, resolve } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
-import { count } from "../data/words.ts";
-import type { RunData } from "../shared/run/data.ts";
-import { isRun, OWN } from "../shared/run/find.ts";
-import { readRun } from "../shared/run/read.ts";
+import { count } from "../../lib/words.ts";
+import type { RunData } from "../../lib/run/data.ts";
+import { isRun, OWN } from "../../lib/run/find.ts";
+import { readRun } from "../../lib/run/read.ts";
 
 /** What may change while a run goes on: a run is read again when one of these did. */
 const WATCHED = [".", "attention", "config.yaml", "evaluation.json", "teacher.safetensors", ...OWN];

@@ -6,7 +6,7 @@
  */
 import { HatchlingError } from "../../lib/errors.ts";
 import { writeRaw } from "../shared/terminal.ts";
-import { messages, type News, type Reply, type Settings } from "./protocol.ts";
+import { messages, type News, type Reply, type Settings } from "../shared/dashboard/protocol.ts";
 import { Runs } from "./runs.ts";
 import { Dashboard } from "./server.ts";
 import type { Live } from "./view.ts";

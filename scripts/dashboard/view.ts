@@ -4,10 +4,10 @@
  * @module
  */
 import { diagnose, type Diagnosis } from "../../lib/diagnosis.ts";
-import type { RunData } from "../shared/run/data.ts";
+import type { RunData } from "../../lib/run/data.ts";
 import { diagnosisSettingsOf } from "../train/run_log.ts";
-import { clock } from "../train/progress.ts";
-import type { End, Status } from "./protocol.ts";
+import { clock } from "../shared/progress.ts";
+import type { End, Status } from "../shared/dashboard/protocol.ts";
 import type { Entry } from "./runs.ts";
 
 /** Milliseconds from 1970 beyond which there is no date. */

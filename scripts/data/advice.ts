@@ -6,7 +6,7 @@
 import type { Config } from "../../lib/config.ts";
 import { shown } from "../../lib/text.ts";
 import type { Check } from "./check.ts";
-import { bytes, count, many, percent } from "./words.ts";
+import { bytes, count, many, percent } from "../../lib/words.ts";
 
 /** Shares from which on something is worth saying. */
 const SMALL = 0.1, DOMINANT = 0.5, DOMINANT_OF_TWO = 0.8;

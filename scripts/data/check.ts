@@ -9,10 +9,10 @@ import { listPictures, type PictureFile } from "../../lib/data/files.ts";
 import { planesOf } from "../../lib/data/image.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { fitWithin } from "../../lib/data/resample.ts";
-import { clock, type Progress } from "../train/progress.ts";
+import { clock, type Progress } from "../shared/progress.ts";
 import type { Examined } from "./examine.ts";
 import { isMisnamed } from "./facts.ts";
-import { opening } from "./open.ts";
+import { opening } from "../../lib/from_config/pictures.ts";
 import { type Bin, counted, groupsOf, histogram, type Spread, spread } from "./tally.ts";
 
 /** What to check, and with which settings of a training in mind. */

@@ -12,8 +12,8 @@ import { check } from "./check.ts";
 import { reportOf } from "./report.ts";
 import { stats } from "./stats.ts";
 import { print, printJson, runCommand } from "../shared/terminal.ts";
-import { Progress } from "../train/progress.ts";
-import { datasetOptionsOf } from "../train/settings.ts";
+import { Progress } from "../shared/progress.ts";
+import { datasetOptionsOf } from "../../lib/from_config.ts";
 
 async function checkCommand({ folder, deep, json, config }: CheckArguments): Promise<number> {
   const options = { ...datasetOptionsOf(config), deep };

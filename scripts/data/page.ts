@@ -6,8 +6,16 @@
 import type { AugmentationOptions, ViewParameters } from "../../lib/augmentation.ts";
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
-import { cropOf, kindOf, labelOf, nameOf, phrasesOf, settingsTable, tagsOf } from "./view_words.ts";
-import { count, percent } from "./words.ts";
+import {
+  cropOf,
+  kindOf,
+  labelOf,
+  nameOf,
+  phrasesOf,
+  settingsTable,
+  tagsOf,
+} from "../../lib/draw/view_words.ts";
+import { count, percent } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
 import { pageMark } from "../shared/outputs.ts";
 

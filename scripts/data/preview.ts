@@ -12,17 +12,17 @@ import { reduceTo } from "../../lib/data/resample.ts";
 import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { shown } from "../../lib/text.ts";
-import { Progress } from "../train/progress.ts";
-import { augmentationOf } from "../train/settings.ts";
-import { AtomicFile } from "../embed/atomic_file.ts";
+import { Progress } from "../shared/progress.ts";
+import { augmentationOf } from "../../lib/from_config.ts";
+import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { claimOutputs, isPage, makeFolder } from "../shared/outputs.ts";
 import { print } from "../shared/terminal.ts";
 import { PREVIEW, type PreviewArguments } from "./arguments.ts";
-import { openConfigured, soundPicture, spreadIndices } from "./open.ts";
+import { openConfigured, soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
 import { pageOf, PREVIEW_MAKER, type ShownPicture } from "./page.ts";
-import { dataUris } from "./png.ts";
-import { renderEpochs } from "./render.ts";
-import { bytes, count, many } from "./words.ts";
+import { dataUris } from "../../lib/draw/data_uri.ts";
+import { renderEpochs } from "../../lib/draw/render_views.ts";
+import { bytes, count, many } from "../../lib/words.ts";
 
 /** An original is embedded with at most this many pixels: it is shown small. */
 const SHOWN_PIXELS = 480 * 480;

@@ -5,7 +5,7 @@
  */
 import type { Check } from "./check.ts";
 import type { Bin, Spread } from "./tally.ts";
-import { bytes, count, many, percent, short } from "./words.ts";
+import { bytes, count, many, percent, short } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
 
 /** Files that are listed one by one; `--json` lists all. */

@@ -7,10 +7,10 @@ import { dirname } from "node:path";
 import { diagnose, type Diagnosis, type MetricLine, recentSteps } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
-import { Faults } from "../shared/run/faults.ts";
-import { isMissing, READING_MS, RunFiles, within } from "../shared/run/files.ts";
-import { suggestion } from "../shared/run/find.ts";
-import { readMetrics, readSetup } from "../shared/run/read.ts";
+import { Faults } from "../../lib/run/faults.ts";
+import { isMissing, READING_MS, RunFiles, within } from "../../lib/run/files.ts";
+import { suggestion } from "../../lib/run/find.ts";
+import { readMetrics, readSetup } from "../../lib/run/read.ts";
 import { print, say } from "../shared/terminal.ts";
 import { diagnosisSettingsOf } from "../train/run_log.ts";
 

@@ -8,17 +8,17 @@ import { type Override, parseOverrides } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { leftOutLines } from "../../lib/data/left_out.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { openConfigured } from "../data/open.ts";
-import { count, many } from "../data/words.ts";
+import { openConfigured } from "../../lib/from_config/pictures.ts";
+import { count, many } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
 import { claimOutputs } from "../shared/outputs.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";
-import { dimOf, encodeStream, type Kind, modelHash } from "./encode.ts";
+import { dimOf, encodeStream, type Kind, modelHash } from "../../lib/embed/encode.ts";
 import { outputsOf, reserve, sinkOf } from "./open_sink.ts";
-import { FEATURES_KEY } from "./parquet.ts";
-import { requirePictures } from "./pictures.ts";
-import { type Format, formatOf, FORMATS, type Sink } from "./sink.ts";
-import { Session } from "../look/session.ts";
+import { FEATURES_KEY } from "../../lib/embed/parquet.ts";
+import { requirePictures } from "../../lib/embed/pictures.ts";
+import { type Format, formatOf, FORMATS, type Sink } from "../../lib/embed/sink.ts";
+import { Session } from "../../lib/session.ts";
 
 interface Options {
   weights: string;

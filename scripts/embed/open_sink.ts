@@ -5,10 +5,10 @@
  */
 import type { OutputFile } from "../shared/outputs.ts";
 import { isOwnCsv, isOwnJsonLines, isOwnPair, isOwnParquet } from "../shared/own_tables.ts";
-import { AtomicFile } from "./atomic_file.ts";
-import { FEATURES_KEY, ParquetSink } from "./parquet.ts";
-import { csvSink, FIRST_COLUMNS, type Format, jsonlSink, NpySink } from "./sink.ts";
-import type { Sink, Table } from "./sink.ts";
+import { AtomicFile } from "../../lib/io/atomic_file.ts";
+import { FEATURES_KEY, ParquetSink } from "../../lib/embed/parquet.ts";
+import { csvSink, FIRST_COLUMNS, type Format, jsonlSink, NpySink } from "../../lib/embed/sink.ts";
+import type { Sink, Table } from "../../lib/embed/sink.ts";
 
 /** The files of a table: the one that was named, of .npy also the .csv beside it. */
 export function outputsOf(path: string, format: Format): OutputFile[] {

@@ -11,7 +11,7 @@ import { encodeNpy } from "../../lib/io/npy.ts";
 import { shown } from "../../lib/text.ts";
 import type { OutputFile } from "../shared/outputs.ts";
 import { isOwnPair, npyRows } from "../shared/own_tables.ts";
-import { csvLine } from "../shared/csv.ts";
+import { csvLine } from "../../lib/io/csv.ts";
 
 /** Refuses a name that companions cannot be derived from. */
 export function checkFeaturesPath(path: string): void {

@@ -21,14 +21,19 @@ import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { readFile } from "../../lib/io/files.ts";
 import { Parameters } from "../../lib/model/mod.ts";
 import { shown } from "../../lib/text.ts";
-import { AtomicFile } from "../embed/atomic_file.ts";
+import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { checkFeaturesPath, featuresOutputs, patchesPath, writeFeatures } from "./features_file.ts";
-import { type LoadedModel, loadModel, type ModelRequest } from "./model.ts";
-import { evaluationOptionsOf, hasOtherPictures, hasTest, openTest } from "./settings.ts";
+import { type LoadedModel, loadModel, type ModelRequest } from "../../lib/open_model.ts";
+import {
+  evaluationOptionsOf,
+  hasOtherPictures,
+  hasTest,
+  openTest,
+} from "../../lib/from_config/evaluation.ts";
 import { claimOutputs } from "../shared/outputs.ts";
 import { print, printJson, runCommand, say } from "../shared/terminal.ts";
-import { Progress } from "../train/progress.ts";
-import { datasetOptionsOf } from "../train/settings.ts";
+import { Progress } from "../shared/progress.ts";
+import { datasetOptionsOf } from "../../lib/from_config.ts";
 
 interface Options extends Pick<ModelRequest, "config" | "checkpoint" | "student"> {
   features?: string;

@@ -13,7 +13,7 @@ import type { Dataset } from "../../lib/data/dataset.ts";
 import { packPictures, type Picture, withChannels } from "../../lib/data/image.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { scene } from "./scene.ts";
-import { GAP, LINE, Sheet } from "./sheet.ts";
+import { GAP, LINE, Sheet } from "../../lib/draw/canvas.ts";
 
 /** Size of a picture in a sheet. */
 const WIDTH = 100, HEIGHT = 75;

@@ -5,7 +5,7 @@
  */
 import { AUGMENTATION_DEFAULTS, cropBox } from "../../lib/augmentation.ts";
 import { Rng } from "../../lib/rng.ts";
-import { BLUE, el, figure, label, ORANGE } from "./svg.ts";
+import { BLUE, el, figure, label, ORANGE } from "../../lib/draw/svg.ts";
 
 const { global1, local } = AUGMENTATION_DEFAULTS.views;
 const [least, most] = global1.cropScale.map((share) => Math.round(100 * share));

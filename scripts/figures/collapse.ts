@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { area, BLUE, el, figure, GREEN, label, line, ORANGE, scale } from "./svg.ts";
+import { area, BLUE, el, figure, GREEN, label, line, ORANGE, scale } from "../../lib/draw/svg.ts";
 
 /** Curves of one run by logged step; losses and entropies in nats. */
 export interface RunCurves {

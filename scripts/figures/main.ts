@@ -18,7 +18,7 @@ import { augmentationSheets, smallPictures } from "./augmentation.ts";
 import { boxesFigure } from "./boxes.ts";
 import { type CollapseData, collapseFigure, collapseRows } from "./collapse.ts";
 import { trainRuns } from "./runs.ts";
-import { pngOf } from "./sheet.ts";
+import { pngOf } from "../../lib/draw/canvas.ts";
 import { temperatureFigure } from "./temperature.ts";
 
 const guides = (name: string) =>

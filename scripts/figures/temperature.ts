@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BLUE, el, figure, label, line, ORANGE, scale } from "./svg.ts";
+import { BLUE, el, figure, label, line, ORANGE, scale } from "../../lib/draw/svg.ts";
 
 /** Cosines, as DINO's head gives them. */
 export const LOGITS: readonly number[] = [0.5, 0.45, 0.35, 0.25, 0.1, 0, -0.15, -0.3];

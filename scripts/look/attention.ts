@@ -7,12 +7,12 @@ import type { Picture } from "../../lib/data/image.ts";
 import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
 import { shown } from "../../lib/text.ts";
 import { print } from "../shared/terminal.ts";
-import { many } from "../data/words.ts";
-import { type ColorMap, fieldOf, overlay, spotlight } from "./colors.ts";
-import { checkSize, framed } from "./frame.ts";
+import { many } from "../../lib/words.ts";
+import { type ColorMap, fieldOf, overlay, spotlight } from "../../lib/draw/colors.ts";
+import { checkSize, framed } from "../../lib/draw/frame.ts";
 import type { Output } from "./output.ts";
-import type { Session } from "./session.ts";
-import { type Cell, contactSheet, fitted, type Row } from "./sheet.ts";
+import type { Session } from "../../lib/session.ts";
+import { type Cell, contactSheet, fitted, type Row } from "../../lib/draw/contact_sheet.ts";
 
 /** Options of the command. */
 export interface AttentionOptions {

@@ -7,14 +7,14 @@ import { join } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { type Override, parseOverrides } from "../../lib/config.ts";
 import { lookAttention } from "./attention.ts";
-import { COLOR_MAPS } from "./colors.ts";
+import { COLOR_MAPS } from "../../lib/draw/colors.ts";
 import { lookMap } from "./map.ts";
 import { lookNeighbors } from "./neighbors.ts";
 import { lookPca } from "./pca.ts";
 import { lookPrototypes } from "./prototypes.ts";
-import { Session } from "./session.ts";
+import { Session } from "../../lib/session.ts";
 import { Output } from "./output.ts";
-import { LIMITS, positive, share, upTo } from "../numbers.ts";
+import { LIMITS, positive, share, upTo } from "../shared/numbers.ts";
 import { defaultFolder, OUT } from "../shared/outputs.ts";
 import { runCommand } from "../shared/terminal.ts";
 

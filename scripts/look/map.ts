@@ -7,16 +7,16 @@ import type { Picture } from "../../lib/data/image.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { vitEncoder } from "../../lib/eval/encode.ts";
 import { pca } from "../../lib/eval/pca.ts";
-import { bytes, count, many, percent } from "../data/words.ts";
+import { bytes, count, many, percent } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
 import { print } from "../shared/terminal.ts";
-import { squareOf } from "./frame.ts";
+import { squareOf } from "../../lib/draw/frame.ts";
 import script from "./map.js" with { type: "text" };
 import style from "./map.css" with { type: "text" };
 import type { Output } from "./output.ts";
-import { embedded, pageOf } from "./page.ts";
-import type { Session } from "./session.ts";
-import { spriteSheets } from "./sprites.ts";
+import { embedded, pageOf } from "../../lib/draw/page.ts";
+import type { Session } from "../../lib/session.ts";
+import { spriteSheets } from "../../lib/draw/sprites.ts";
 import { umapLayout } from "./umap.ts";
 
 /** Options of the command. */

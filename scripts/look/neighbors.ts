@@ -8,16 +8,16 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { vitEncoder } from "../../lib/eval/encode.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
-import { spreadIndices } from "../data/open.ts";
+import { spreadIndices } from "../../lib/from_config/pictures.ts";
 import { shown } from "../../lib/text.ts";
-import { MOST_ON_PAGE } from "../numbers.ts";
+import { MOST_ON_PAGE } from "../shared/numbers.ts";
 import { print } from "../shared/terminal.ts";
-import { many } from "../data/words.ts";
-import { cardOf, neighborRow, SIDE, type Similar } from "./neighbor_row.ts";
+import { many } from "../../lib/words.ts";
+import { cardOf, neighborRow, SIDE, type Similar } from "../../lib/draw/neighbor_row.ts";
 import type { Output } from "./output.ts";
-import { pageOf } from "./page.ts";
-import { indicesOf, type Session, sortNames } from "./session.ts";
-import { contactSheet, type Row } from "./sheet.ts";
+import { pageOf } from "../../lib/draw/page.ts";
+import { indicesOf, type Session, sortNames } from "../../lib/session.ts";
+import { contactSheet, type Row } from "../../lib/draw/contact_sheet.ts";
 
 /** Options of the command. */
 export interface NeighborOptions {

@@ -9,12 +9,12 @@ import type { FeatureArray } from "../../lib/eval/features.ts";
 import { pca } from "../../lib/eval/pca.ts";
 import { shown } from "../../lib/text.ts";
 import { print } from "../shared/terminal.ts";
-import { many, percent } from "../data/words.ts";
-import { colored, fieldOf } from "./colors.ts";
-import { checkSize, type Framed, framed } from "./frame.ts";
+import { many, percent } from "../../lib/words.ts";
+import { colored, fieldOf } from "../../lib/draw/colors.ts";
+import { checkSize, type Framed, framed } from "../../lib/draw/frame.ts";
 import type { Output } from "./output.ts";
-import type { Session } from "./session.ts";
-import { type Cell, contactSheet, fitted, type Row } from "./sheet.ts";
+import type { Session } from "../../lib/session.ts";
+import { type Cell, contactSheet, fitted, type Row } from "../../lib/draw/contact_sheet.ts";
 
 /** Options of the command. */
 export interface PcaOptions {

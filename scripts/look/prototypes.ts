@@ -7,14 +7,14 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { type PrototypeUsage, prototypeUsage } from "../../lib/eval/prototypes.ts";
 import type { Encoder } from "../../lib/eval/encode.ts";
 import { shown } from "../../lib/text.ts";
-import { MOST_ON_PAGE } from "../numbers.ts";
+import { MOST_ON_PAGE } from "../shared/numbers.ts";
 import { print } from "../shared/terminal.ts";
-import { count, many, percent } from "../data/words.ts";
-import { cardOf } from "./neighbor_row.ts";
+import { count, many, percent } from "../../lib/words.ts";
+import { cardOf } from "../../lib/draw/neighbor_row.ts";
 import type { Output } from "./output.ts";
-import { card, pageOf } from "./page.ts";
-import type { Session } from "./session.ts";
-import { contactSheet, type Row } from "./sheet.ts";
+import { card, pageOf } from "../../lib/draw/page.ts";
+import type { Session } from "../../lib/session.ts";
+import { contactSheet, type Row } from "../../lib/draw/contact_sheet.ts";
 
 /** Options of the command. */
 export interface PrototypeLookOptions {

@@ -9,15 +9,15 @@ import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
 import { openGpu } from "../../lib/gpu/mod.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
-import { LIMITS, upTo } from "../numbers.ts";
-import { checkFits, memoryLimit } from "./fit.ts";
-import { remedies } from "./remedies.ts";
+import { LIMITS, upTo } from "../shared/numbers.ts";
+import { checkFits, memoryLimit } from "../../lib/plan/fit.ts";
+import { remedies } from "../../lib/plan/remedies.ts";
 import { planLines, planObject } from "./report.ts";
-import { stepTime } from "./timing.ts";
+import { stepTime } from "../../lib/plan/timing.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";
-import { Progress } from "../train/progress.ts";
-import { datasetOptionsOf } from "../train/settings.ts";
-import { settle } from "../train/settle.ts";
+import { Progress } from "../shared/progress.ts";
+import { datasetOptionsOf } from "../../lib/from_config.ts";
+import { settle } from "../shared/resolve.ts";
 
 async function main(): Promise<void> {
   const { overrides, rest } = parseOverrides([...Deno.args]);

@@ -5,12 +5,12 @@
  */
 import type { Config } from "../../lib/config.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
-import { clock } from "../train/progress.ts";
-import { memoryLimit } from "./fit.ts";
-import { judging, type Remedy } from "./remedies.ts";
-import type { PictureSizes, StepPlan } from "./step.ts";
-import type { StepTime } from "./timing.ts";
-import { bytesText, tensorText } from "./words.ts";
+import { clock } from "../shared/progress.ts";
+import { memoryLimit } from "../../lib/plan/fit.ts";
+import { judging, type Remedy } from "../../lib/plan/remedies.ts";
+import type { PictureSizes, StepPlan } from "../../lib/plan/step.ts";
+import type { StepTime } from "../../lib/plan/timing.ts";
+import { bytesText, tensorText } from "../../lib/plan/words.ts";
 
 /** What is reported. */
 export interface Planned extends PictureSizes {

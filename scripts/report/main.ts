@@ -7,9 +7,9 @@ import { Command } from "commander";
 import { dirname } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
-import { bytes, many } from "../data/words.ts";
-import { makeReport } from "./make.ts";
-import { isRun, suggestion } from "../shared/run/find.ts";
+import { bytes, many } from "../../lib/words.ts";
+import { makeReport } from "../../lib/report/make.ts";
+import { isRun, suggestion } from "../../lib/run/find.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";
 
 const [run] = new Command("report")

@@ -8,7 +8,7 @@ import { inspect } from "../../lib/data/inspect.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { statFile } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
-import { requirePictures } from "../embed/pictures.ts";
+import { requirePictures } from "../../lib/embed/pictures.ts";
 
 /** Pictures that are found for each, at most: a page and a person have to take them in. */
 export const MOST_FOUND = 1000;

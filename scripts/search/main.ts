@@ -11,17 +11,17 @@ import { FORMATS } from "../../lib/data/header.ts";
 import { leftOutLines } from "../../lib/data/left_out.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
-import { opening } from "../data/open.ts";
-import { Session } from "../look/session.ts";
-import { positive, share } from "../numbers.ts";
+import { opening } from "../../lib/from_config/pictures.ts";
+import { Session } from "../../lib/session.ts";
+import { positive, share } from "../shared/numbers.ts";
 import { print, printJson, runCommand, say } from "../shared/terminal.ts";
-import { Progress } from "../train/progress.ts";
+import { Progress } from "../shared/progress.ts";
 import { type Arguments, checkArguments, MOST_FOUND, type SearchOptions } from "./arguments.ts";
-import { THRESHOLD } from "./duplicates.ts";
+import { THRESHOLD } from "../../lib/search/duplicates.ts";
 import { PageFile } from "./page_file.ts";
 import { searchDuplicates } from "./run_duplicates.ts";
 import { type Answer, searchSimilar } from "./run_similar.ts";
-import { retried } from "./store.ts";
+import { retried } from "../../lib/search/store.ts";
 
 function readArguments(): Arguments {
   const { overrides, rest } = parseOverrides([...Deno.args]);

@@ -15,12 +15,12 @@ import { resizeBicubic } from "../../lib/data/resample.ts";
 import { Rng } from "../../lib/rng.ts";
 import { within } from "../../lib/data/walk.ts";
 import { shown } from "../../lib/text.ts";
-import { positive, share } from "../numbers.ts";
+import { positive, share } from "../shared/numbers.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";
-import { Progress } from "../train/progress.ts";
-import { findGroups, THRESHOLD } from "./duplicates.ts";
-import { type SignedPicture, signFolder } from "./sign.ts";
-import { signatureOf } from "./signature.ts";
+import { Progress } from "../shared/progress.ts";
+import { findGroups, THRESHOLD } from "../../lib/search/duplicates.ts";
+import { type SignedPicture, signFolder } from "../../lib/search/sign.ts";
+import { signatureOf } from "../../lib/search/signature.ts";
 
 type Change = (picture: Picture, rng: Rng) => Picture;
 

@@ -5,8 +5,8 @@
  */
 import { dirname, join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
-import { AtomicFile } from "../embed/atomic_file.ts";
-import { PAGE_MAKER } from "../look/page.ts";
+import { AtomicFile } from "../../lib/io/atomic_file.ts";
+import { PAGE_MAKER } from "../../lib/draw/page.ts";
 import { claimOutputs, defaultFolder, isPage, makeFolder } from "../shared/outputs.ts";
 import type { Arguments } from "./arguments.ts";
 

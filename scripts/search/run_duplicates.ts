@@ -8,15 +8,15 @@ import type { Listing } from "../../lib/data/files.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { within } from "../../lib/data/walk.ts";
 import { shown } from "../../lib/text.ts";
-import { bytes, count, many } from "../data/words.ts";
-import { SIDE } from "../look/neighbor_row.ts";
-import { card, pageOf } from "../look/page.ts";
-import type { Session } from "../look/session.ts";
-import type { Progress } from "../train/progress.ts";
-import { findGroups, type Member } from "./duplicates.ts";
-import { modelPairs } from "./model_pairs.ts";
+import { bytes, count, many } from "../../lib/words.ts";
+import { SIDE } from "../../lib/draw/neighbor_row.ts";
+import { card, pageOf } from "../../lib/draw/page.ts";
+import type { Session } from "../../lib/session.ts";
+import type { Progress } from "../shared/progress.ts";
+import { findGroups, type Member } from "../../lib/search/duplicates.ts";
+import { modelPairs } from "../../lib/search/model_pairs.ts";
 import type { Answer } from "./run_similar.ts";
-import { signFolder } from "./sign.ts";
+import { signFolder } from "../../lib/search/sign.ts";
 
 /** Groups on a page: a browser has to show them all. */
 const MOST_GROUPS = 200;

@@ -8,13 +8,13 @@ import { within } from "../../lib/data/walk.ts";
 import type { SkippedFile } from "../../lib/data/dataset.ts";
 import type { Listing } from "../../lib/data/files.ts";
 import { shown } from "../../lib/text.ts";
-import { many } from "../data/words.ts";
-import type { Kind } from "../embed/encode.ts";
-import { cardOf, neighborRow, type Similar } from "../look/neighbor_row.ts";
-import { pageOf } from "../look/page.ts";
-import type { Session } from "../look/session.ts";
-import { datasetOf, featuresOf } from "./features.ts";
-import { nearestIn, queriesOf } from "./similar.ts";
+import { many } from "../../lib/words.ts";
+import type { Kind } from "../../lib/embed/encode.ts";
+import { cardOf, neighborRow, type Similar } from "../../lib/draw/neighbor_row.ts";
+import { pageOf } from "../../lib/draw/page.ts";
+import type { Session } from "../../lib/session.ts";
+import { datasetOf, featuresOf } from "../../lib/search/features.ts";
+import { nearestIn, queriesOf } from "../../lib/search/similar.ts";
 
 /** What a search gives. */
 export interface Answer {

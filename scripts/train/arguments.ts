@@ -8,7 +8,7 @@ import { type Config, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
-import { type Address, addressOf } from "../dashboard/address.ts";
+import { type Address, addressOf } from "../shared/dashboard/address.ts";
 import { print, say } from "../shared/terminal.ts";
 
 /** What was asked for. */

@@ -9,7 +9,7 @@ import { type CheckpointState, listCheckpoints, loadCheckpoint } from "../../lib
 import type { Trainer } from "../../lib/train_step.ts";
 import { restoreTrainer, type RunExtra, stepCounts } from "./checkpoints.ts";
 import { type BadStep, badStepText } from "./non_finite.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress } from "../shared/progress.ts";
 import type { RunLog } from "./run_log.ts";
 import type { Saver } from "./saver.ts";
 

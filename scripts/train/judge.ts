@@ -9,17 +9,17 @@ import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
 import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
 import { encodeSides } from "../../lib/eval/sides.ts";
-import { evaluationOptionsOf, openTest } from "../evaluate/settings.ts";
+import { evaluationOptionsOf, openTest } from "../../lib/from_config/evaluation.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import { type DinoModel, initialize, Parameters } from "../../lib/model/mod.ts";
 import { shown } from "../../lib/text.ts";
-import { leaveNeighbors } from "../report/samples.ts";
+import { leaveNeighbors } from "../../lib/report/samples.ts";
 import { type Score, scoreOf } from "./best.ts";
 import type { RunExtra } from "./checkpoints.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress } from "../shared/progress.ts";
 import type { RunLog } from "./run_log.ts";
 import type { Saver } from "./saver.ts";
-import type { SideFiles } from "./side_files.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
 
 /** What is judged. */
 export interface Judged {

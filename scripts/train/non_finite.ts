@@ -10,9 +10,9 @@ import type { DinoModel } from "../../lib/model/mod.ts";
 import { firstNonFinite, type NonFinite } from "../../lib/non_finite.ts";
 import { shown } from "../../lib/text.ts";
 import type { StepOutputs, Trainer } from "../../lib/train_step.ts";
-import type { Feed } from "./feed.ts";
-import type { Progress } from "./progress.ts";
-import type { SideFiles } from "./side_files.ts";
+import type { Feed } from "../../lib/train/feed.ts";
+import type { Progress } from "../shared/progress.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
 
 /** What is known of the run. */
 export interface Patient {

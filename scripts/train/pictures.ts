@@ -10,9 +10,9 @@ import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { Loader } from "../../lib/data/loader.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { shown } from "../../lib/text.ts";
-import type { Progress } from "./progress.ts";
-import { datasetOptionsOf } from "./settings.ts";
-import type { SideFiles } from "./side_files.ts";
+import type { Progress } from "../shared/progress.ts";
+import { datasetOptionsOf } from "../../lib/from_config.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
 
 /** Skipped files that are named one by one; skipped.jsonl holds all. */
 const NAMED = 10;

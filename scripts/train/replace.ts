@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import { listCheckpoints } from "../../lib/io/checkpoint.ts";
 import { fileError } from "../../lib/io/files.ts";
-import { deleteRun, moveRun } from "../shared/run/written.ts";
+import { deleteRun, moveRun } from "../../lib/run/written.ts";
 
 /** Holds a run as a whole; a part of it, and the new run has written nothing; what is to be deleted. */
 const ASIDE = "replaced-run.hatchling", PART = `${ASIDE}-part`, GONE = `${ASIDE}-gone`;

@@ -10,7 +10,7 @@ import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
 import { say } from "../shared/terminal.ts";
 import { asideOf, dropAside, putBack, recover, setAside } from "./replace.ts";
-import { checkPlaces, markOf, removeTorn, runFiles } from "../shared/run/written.ts";
+import { checkPlaces, markOf, removeTorn, runFiles } from "../../lib/run/written.ts";
 import { type FolderLock, lockFolder } from "./run_lock.ts";
 
 /** What the command line says of the folder. */

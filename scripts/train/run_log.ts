@@ -11,8 +11,8 @@ import {
   type Verdict,
 } from "../../lib/diagnosis.ts";
 import { shown } from "../../lib/text.ts";
-import type { Progress } from "./progress.ts";
-import type { SideFiles } from "./side_files.ts";
+import type { Progress } from "../shared/progress.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
 import { EventFile, hasEventFile } from "./tensorboard.ts";
 
 /** Figures at every few steps, and those of evaluations while the run trains. */

@@ -9,7 +9,7 @@ import project from "../../deno.json" with { type: "json" };
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import type { LeftOut } from "./pictures.ts";
-import type { SideFiles } from "./side_files.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
 
 /** The code that runs. */
 export interface CodeVersion {

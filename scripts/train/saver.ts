@@ -9,7 +9,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import type { Trainer } from "../../lib/train_step.ts";
 import { BEST } from "./best.ts";
 import { type RunExtra, saveTrainer } from "./checkpoints.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress } from "../shared/progress.ts";
 
 /** Saves the state of a run; a full disk is told, and training goes on. */
 export class Saver {

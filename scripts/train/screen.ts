@@ -5,7 +5,7 @@
  */
 import type { Screen } from "../shared/terminal.ts";
 import { takesNow } from "./libc.ts";
-import type { RunScreen } from "./progress.ts";
+import type { RunScreen } from "../shared/progress.ts";
 
 /** A standard stream, `file` its number, that can tell whether it would stop the thread. */
 export function screenOf(stream: Screen, file: 1 | 2): RunScreen {

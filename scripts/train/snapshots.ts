@@ -12,11 +12,11 @@ import { DeviceError } from "../../lib/errors.ts";
 import { lookAt } from "../../lib/eval/attention.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
 import type { DinoModel, Parameters } from "../../lib/model/mod.ts";
-import { soundPicture, spreadIndices } from "../data/open.ts";
-import { pngOf } from "../figures/sheet.ts";
+import { soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
+import { pngOf } from "../../lib/draw/canvas.ts";
 import { drawn } from "../look/attention.ts";
-import { type Framed, framed } from "../look/frame.ts";
-import { contactSheet } from "../look/sheet.ts";
+import { type Framed, framed } from "../../lib/draw/frame.ts";
+import { contactSheet } from "../../lib/draw/contact_sheet.ts";
 import {
   listSnapshots,
   SAMPLE_FILES,
@@ -24,11 +24,11 @@ import {
   SNAPSHOT_HEADS,
   SNAPSHOT_PICTURES,
   snapshotName,
-} from "../shared/run/left.ts";
-import { snapshotRow } from "../shared/run/png.ts";
-import { leaveAugmentation } from "../report/samples.ts";
-import type { Progress } from "./progress.ts";
-import type { SideFiles } from "./side_files.ts";
+} from "../../lib/run/left.ts";
+import { snapshotRow } from "../../lib/run/png.ts";
+import { leaveAugmentation } from "../../lib/report/samples.ts";
+import type { Progress } from "../shared/progress.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
 
 /** Pictures, and the side of each in a PNG. */
 const PICTURES = 6, SIDE = 96;

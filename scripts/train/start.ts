@@ -8,7 +8,7 @@ import { type DinoModel, initialize } from "../../lib/model/mod.ts";
 import type { Trainer } from "../../lib/train_step.ts";
 import { shown } from "../../lib/text.ts";
 import { say } from "../shared/terminal.ts";
-import { firstSound, weightFiles } from "../shared/weight_files.ts";
+import { firstSound, weightFiles } from "../../lib/open_model/weight_files.ts";
 import type { Arguments } from "./arguments.ts";
 import { restoreTrainer, type RunExtra } from "./checkpoints.ts";
 import type { RunFolder } from "./run_folder.ts";

@@ -11,8 +11,8 @@ import type {
   StepValues,
   Trainer,
 } from "../../lib/train_step.ts";
-import type { Feed } from "./feed.ts";
-import type { Progress } from "./progress.ts";
+import type { Feed } from "../../lib/train/feed.ts";
+import type { Progress } from "../shared/progress.ts";
 
 /** Seconds that the host may wait for the GPU before it listens again. */
 const PIECE = 1;

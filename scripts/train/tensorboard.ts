@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SideFiles } from "./side_files.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
 import { scalarsRecord, startRecord, versionRecord } from "./tfevents.ts";
 
 /** What event files are called: TensorBoard knows them by it, and reads them by rising name. */

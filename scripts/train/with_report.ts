@@ -5,11 +5,11 @@
  */
 import { DeviceError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
-import { bytes } from "../data/words.ts";
+import { bytes } from "../../lib/words.ts";
 import type { Guard } from "./guard.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress } from "../shared/progress.ts";
 import type { RunFolder } from "./run_folder.ts";
-import type { SideFiles } from "./side_files.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
 
 /**
  * Waits for a run, then makes its report: also of one that was stopped, or ended with an error. Trouble with the
@@ -31,7 +31,7 @@ export async function withReport(
     if (!folder.isOurs) return; // it has not begun, or the run before comes back
     try {
       // Imported here, so that packages that are missing cost no more than the report.
-      const { makeReport } = await import("../report/make.ts");
+      const { makeReport } = await import("../../lib/report/make.ts");
       const { path, bytes: size } = await makeReport(files.folder, { running: false });
       progress.result(`report: ${shown(path)} (${bytes(size)})`);
     } catch (error) {

@@ -13,7 +13,7 @@ import type { Picture } from "../../lib/data/image.ts";
 import { record } from "../../lib/gpu/mod.ts";
 import { augmentationSheets, SHEETS, smallPictures } from "../../scripts/figures/augmentation.ts";
 import { boxesFigure } from "../../scripts/figures/boxes.ts";
-import { pictureOf, pngOf } from "../../scripts/figures/sheet.ts";
+import { pictureOf, pngOf } from "../../lib/draw/canvas.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { permissionTest } from "../support/permissions.ts";
 

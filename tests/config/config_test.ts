@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type Config, configDefaults, parseConfig, stringifyConfig } from "../../lib/config.ts";
 import { allKeys, type Json, type Section, sections, valueAt } from "../../lib/config/describe.ts";
 import { augmentationOptions } from "../../lib/augmentation.ts";
-import { augmentationOf, datasetOptionsOf } from "../../scripts/train/settings.ts";
+import { augmentationOf, datasetOptionsOf } from "../../lib/from_config.ts";
 import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import vitSmall from "../../configs/vit-small.yaml" with { type: "text" };

@@ -3,7 +3,7 @@ import { type Config, parseConfig } from "../../lib/config.ts";
 import { allKeys, type Json } from "../../lib/config/describe.ts";
 import { leastBytes, modelSize } from "../../lib/config/rules_size.ts";
 import { stepCost } from "../../lib/cost.ts";
-import { modelOf } from "../../scripts/train/settings.ts";
+import { modelOf } from "../../lib/from_config.ts";
 import emoji from "../../configs/emoji.yaml" with { type: "text" };
 import mnist from "../../configs/mnist.yaml" with { type: "text" };
 import small from "../../configs/small.yaml" with { type: "text" };

@@ -1,12 +1,17 @@
 /** The dashboard without a browser: who is let in, what is told, what is drawn. */
 import assert from "node:assert/strict";
-import { addressOf, hostAndPort, isLoopback, portsOf } from "../../scripts/dashboard/address.ts";
+import {
+  addressOf,
+  hostAndPort,
+  isLoopback,
+  portsOf,
+} from "../../scripts/shared/dashboard/address.ts";
 import { refusal, TOKEN_HEADER } from "../../scripts/dashboard/gate.ts";
-import { permissionsOf } from "../../scripts/dashboard/panel.ts";
-import { messages } from "../../scripts/dashboard/protocol.ts";
+import { permissionsOf } from "../../scripts/train/panel.ts";
+import { messages } from "../../scripts/shared/dashboard/protocol.ts";
 import { Runs } from "../../scripts/dashboard/runs.ts";
 import { Dashboard, type Served } from "../../scripts/dashboard/server.ts";
-import { isSame, newToken } from "../../scripts/dashboard/token.ts";
+import { isSame, newToken } from "../../scripts/shared/dashboard/token.ts";
 import type { RunView } from "../../scripts/dashboard/view.ts";
 import { png } from "../data/support.ts";
 import { folderTest, permissionTest, withFolder } from "../support/permissions.ts";

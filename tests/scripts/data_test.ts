@@ -5,7 +5,7 @@ import { augmentationOptions, MultiCrop } from "../../lib/augmentation.ts";
 import { parseConfig } from "../../lib/config.ts";
 import { packPictures, type Picture } from "../../lib/data/image.ts";
 import type { Check } from "../../scripts/data/check.ts";
-import { renderEpochs } from "../../scripts/data/render.ts";
+import { renderEpochs } from "../../lib/draw/render_views.ts";
 import { chunk, concat, paint, plain, png, put } from "../data/support.ts";
 import { gpuTest, lacksAdapter } from "../support/gpu.ts";
 import { lacks, testUnless, withFolder } from "../support/permissions.ts";

@@ -1,9 +1,9 @@
 /** scripts/embed.ts as users start it; its files are read by Rust's Parquet. */
 import assert from "node:assert/strict";
 import { tableFromIPC } from "apache-arrow";
-import { AtomicFile } from "../../scripts/embed/atomic_file.ts";
-import { ParquetSink } from "../../scripts/embed/parquet.ts";
-import type { Row } from "../../scripts/embed/sink.ts";
+import { AtomicFile } from "../../lib/io/atomic_file.ts";
+import { ParquetSink } from "../../lib/embed/parquet.ts";
+import type { Row } from "../../lib/embed/sink.ts";
 import { plain, put } from "../data/support.ts";
 import { folderTest } from "../support/permissions.ts";
 import { assertSameFile, errorOf, flags, path, runTest, train } from "../support/runs.ts";

@@ -1,7 +1,7 @@
 /** scripts/evaluate.ts as users start it. */
 import assert from "node:assert/strict";
 import { configDefaults, type Override, parseConfig, stringifyConfig } from "../../lib/config.ts";
-import { forOtherPictures } from "../../scripts/evaluate/settings.ts";
+import { forOtherPictures } from "../../lib/from_config/evaluation.ts";
 import type { Figure } from "../../lib/eval/evaluate.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { checkpoint, errorOf, flags, path, runTest, train } from "../support/runs.ts";

@@ -1,6 +1,6 @@
 /** scripts/look.ts as users start it. */
 import assert from "node:assert/strict";
-import { pictureOf } from "../../scripts/figures/sheet.ts";
+import { pictureOf } from "../../lib/draw/canvas.ts";
 import { png } from "../data/support.ts";
 import { assertSameFile, errorOf, flags, path, runTest, train } from "../support/runs.ts";
 

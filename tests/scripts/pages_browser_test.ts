@@ -4,12 +4,12 @@ import type { Page } from "puppeteer-core";
 import { Runs } from "../../scripts/dashboard/runs.ts";
 import { Dashboard } from "../../scripts/dashboard/server.ts";
 import type { Live } from "../../scripts/dashboard/view.ts";
-import { pngOf } from "../../scripts/figures/sheet.ts";
+import { pngOf } from "../../lib/draw/canvas.ts";
 import script from "../../scripts/look/map.js" with { type: "text" };
 import style from "../../scripts/look/map.css" with { type: "text" };
-import { embedded, pageOf } from "../../scripts/look/page.ts";
-import { makeReport } from "../../scripts/report/make.ts";
-import { snapshotRow } from "../../scripts/shared/run/png.ts";
+import { embedded, pageOf } from "../../lib/draw/page.ts";
+import { makeReport } from "../../lib/report/make.ts";
+import { snapshotRow } from "../../lib/run/png.ts";
 import { browserTest, draws, open, press, sees } from "../support/browser.ts";
 import { freePort, TOKEN } from "../support/dashboard.ts";
 

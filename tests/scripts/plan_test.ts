@@ -6,12 +6,12 @@ import { record } from "../../lib/gpu/mod.ts";
 import { DryGpu } from "../../lib/gpu/dry.ts";
 import { Trainer } from "../../lib/train_step.ts";
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
-import { Feed } from "../../scripts/train/feed.ts";
-import { checkFits } from "../../scripts/plan/fit.ts";
-import { planStep } from "../../scripts/plan/step.ts";
-import { Progress } from "../../scripts/train/progress.ts";
-import { modelOf, trainerOptionsOf } from "../../scripts/train/settings.ts";
-import { settle } from "../../scripts/train/settle.ts";
+import { Feed } from "../../lib/train/feed.ts";
+import { checkFits } from "../../lib/plan/fit.ts";
+import { planStep } from "../../lib/plan/step.ts";
+import { Progress } from "../../scripts/shared/progress.ts";
+import { modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
+import { settle } from "../../scripts/shared/resolve.ts";
 import { Stepper } from "../../scripts/train/stepper.ts";
 import { gpuTest } from "../support/gpu.ts";
 

@@ -1,7 +1,7 @@
 /** scripts/train/replace.ts and scripts/shared/run/written.ts: a run in the place of another one. */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { checkPlaces, markOf, runFiles } from "../../scripts/shared/run/written.ts";
+import { checkPlaces, markOf, runFiles } from "../../lib/run/written.ts";
 import { dropAside, putBack, recover, setAside } from "../../scripts/train/replace.ts";
 import { folderTest } from "../support/permissions.ts";
 

@@ -1,14 +1,14 @@
 /** scripts/report/: from the folder of a run to its page and curves. */
 import assert from "node:assert/strict";
 import { configDefaults, stringifyConfig } from "../../lib/config.ts";
-import { pictureOf } from "../../scripts/figures/sheet.ts";
-import { chartsOf, marksOf } from "../../scripts/report/charts.ts";
-import { svgFile, svgOf } from "../../scripts/report/curves.ts";
-import { makeReport } from "../../scripts/report/make.ts";
-import { pngOf } from "../../scripts/report/png.ts";
-import { isRun } from "../../scripts/shared/run/find.ts";
-import { readRun } from "../../scripts/shared/run/read.ts";
-import { type Point, smoothed, thinned } from "../../scripts/report/thin.ts";
+import { pictureOf } from "../../lib/draw/canvas.ts";
+import { chartsOf, marksOf } from "../../lib/report/charts.ts";
+import { svgFile, svgOf } from "../../lib/report/curves.ts";
+import { makeReport } from "../../lib/report/make.ts";
+import { pngOf } from "../../lib/report/png.ts";
+import { isRun } from "../../lib/run/find.ts";
+import { readRun } from "../../lib/run/read.ts";
+import { type Point, smoothed, thinned } from "../../lib/report/thin.ts";
 import { folderTest } from "../support/permissions.ts";
 import { path } from "../support/runs.ts";
 

@@ -5,10 +5,10 @@ import fc from "fast-check";
 import jpeg from "jpeg-js";
 import type { Picture } from "../../lib/data/image.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
-import { toneOf, WHOLE } from "../../scripts/search/compare.ts";
-import { findGroups, similarityOf, THRESHOLD } from "../../scripts/search/duplicates.ts";
-import type { SignedPicture } from "../../scripts/search/sign.ts";
-import { signatureOf } from "../../scripts/search/signature.ts";
+import { toneOf, WHOLE } from "../../lib/search/compare.ts";
+import { findGroups, similarityOf, THRESHOLD } from "../../lib/search/duplicates.ts";
+import type { SignedPicture } from "../../lib/search/sign.ts";
+import { signatureOf } from "../../lib/search/signature.ts";
 import { paint } from "../data/support.ts";
 
 type Color = readonly number[];

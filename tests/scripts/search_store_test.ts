@@ -1,8 +1,8 @@
 /** What a search keeps: whatever becomes of the files, rows are right or not there. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeSegment, encodeSegment } from "../../scripts/search/segment.ts";
-import { retried, RowStore, StoreChanged } from "../../scripts/search/store.ts";
+import { decodeSegment, encodeSegment } from "../../lib/search/segment.ts";
+import { retried, RowStore, StoreChanged } from "../../lib/search/store.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const ROW = 16;

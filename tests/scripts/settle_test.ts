@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { givenValues, parseConfig } from "../../lib/config.ts";
-import { Progress } from "../../scripts/train/progress.ts";
-import { settle } from "../../scripts/train/settle.ts";
+import { Progress } from "../../scripts/shared/progress.ts";
+import { settle } from "../../scripts/shared/resolve.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 const quiet = new Progress({ isTerminal: () => false, writeSync: (bytes) => bytes.length });

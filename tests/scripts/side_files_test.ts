@@ -1,6 +1,6 @@
 /** scripts/train/side_files.ts: files that a run can do without. */
 import assert from "node:assert/strict";
-import { SideFiles } from "../../scripts/train/side_files.ts";
+import { SideFiles } from "../../lib/run/side_files.ts";
 import { folderTest } from "../support/permissions.ts";
 
 /** Lets writes fail after two bytes, as on a full disk, until it is disposed of. */

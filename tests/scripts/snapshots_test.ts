@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { type Config, configDefaults, parseConfig } from "../../lib/config.ts";
 import { DamagedPictureError, type Dataset } from "../../lib/data/dataset.ts";
-import { pictureOf } from "../../scripts/figures/sheet.ts";
-import { listSnapshots } from "../../scripts/shared/run/left.ts";
+import { pictureOf } from "../../lib/draw/canvas.ts";
+import { listSnapshots } from "../../lib/run/left.ts";
 import { initialize, Parameters } from "../../lib/model/mod.ts";
-import { modelOf } from "../../scripts/train/settings.ts";
+import { modelOf } from "../../lib/from_config.ts";
 import { momentsOf, Snapshots } from "../../scripts/train/snapshots.ts";
-import type { Progress } from "../../scripts/train/progress.ts";
-import { SideFiles } from "../../scripts/train/side_files.ts";
+import type { Progress } from "../../scripts/shared/progress.ts";
+import { SideFiles } from "../../lib/run/side_files.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { withFolder } from "../support/permissions.ts";
 import { flags, runTest, train } from "../support/runs.ts";

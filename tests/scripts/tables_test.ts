@@ -1,9 +1,9 @@
 /** Tables of features: which ones a command takes for its own, and what is in their cells. */
 import assert from "node:assert/strict";
 import { outputsOf, reserve, sinkOf } from "../../scripts/embed/open_sink.ts";
-import type { Format, Row } from "../../scripts/embed/sink.ts";
+import type { Format, Row } from "../../lib/embed/sink.ts";
 import { featuresOutputs } from "../../scripts/evaluate/features_file.ts";
-import { csvLine } from "../../scripts/shared/csv.ts";
+import { csvLine } from "../../lib/io/csv.ts";
 import { claimOutputs } from "../../scripts/shared/outputs.ts";
 import { folderTest } from "../support/permissions.ts";
 

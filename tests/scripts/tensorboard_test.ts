@@ -7,9 +7,9 @@ import {
   startRecord,
   versionRecord,
 } from "../../scripts/train/tfevents.ts";
-import { Progress } from "../../scripts/train/progress.ts";
+import { Progress } from "../../scripts/shared/progress.ts";
 import { RunLog } from "../../scripts/train/run_log.ts";
-import { SideFiles } from "../../scripts/train/side_files.ts";
+import { SideFiles } from "../../lib/run/side_files.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const hex = (bytes: Uint8Array) => bytes.toHex();

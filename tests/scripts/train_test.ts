@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { parseConfig, parseOverrides } from "../../lib/config.ts";
 import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { parseSafetensors } from "../../lib/io/safetensors.ts";
-import { modelOf } from "../../scripts/train/settings.ts";
+import { modelOf } from "../../lib/from_config.ts";
 import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { plain, put } from "../data/support.ts";
 import {

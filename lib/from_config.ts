@@ -1,0 +1,141 @@
+/**
+ * From a configuration to the settings of the modules that a run is made of.
+ *
+ * @module
+ */
+import type { AugmentationOptions, ViewOptions } from "./augmentation.ts";
+import type { Config, ViewConfig } from "./config.ts";
+import type { OpenOptions } from "./data/open.ts";
+import { settingsFromConfig } from "./loss/options.ts";
+import { DinoModel } from "./model/mod.ts";
+import { cosineSchedule, scaledLr, teacherTempSchedule } from "./optim/mod.ts";
+import type { StepValues, TrainerOptions } from "./train_step.ts";
+
+/** The model of a configuration. */
+export function modelOf({ model, augmentation }: Config): DinoModel {
+  return new DinoModel({
+    imageSize: augmentation.global_crop_size,
+    patchSize: model.patch_size,
+    dim: model.dim,
+    depth: model.depth,
+    heads: model.heads,
+    mlpRatio: model.mlp_ratio,
+    inChans: model.in_chans,
+    posInterp: model.pos_interp,
+    dropPathRate: model.drop_path_rate,
+    initStd: model.init_std,
+  }, {
+    outDim: model.projection_output_dim,
+    hiddenDim: model.projection_hidden_dim,
+    bottleneckDim: model.projection_bottleneck_dim,
+    layers: model.projection_layers,
+    normLastLayer: model.norm_last_layer,
+    initStd: model.init_std,
+  });
+}
+
+/** Options of the augmentation. */
+export function augmentationOf({ augmentation: a, model }: Config): AugmentationOptions {
+  return {
+    nGlobalCrops: a.n_global_crops,
+    numLocalViews: a.num_local_views,
+    globalCropSize: a.global_crop_size,
+    localCropSize: a.local_crop_size,
+    channels: model.in_chans,
+    normalizeMean: [...a.normalize_mean],
+    normalizeStd: [...a.normalize_std],
+    views: { global1: viewOf(a.global_1), global2: viewOf(a.global_2), local: viewOf(a.local) },
+  };
+}
+
+function viewOf(view: ViewConfig): ViewOptions {
+  return {
+    cropScale: [view.crop_scale_min, view.crop_scale_max],
+    aspectRatio: [view.aspect_ratio_min, view.aspect_ratio_max],
+    horizontalFlipProb: view.horizontal_flip_prob,
+    colorJitterProb: view.color_jitter_prob,
+    brightness: view.brightness,
+    contrast: view.contrast,
+    saturation: view.saturation,
+    hue: view.hue,
+    grayscaleProb: view.grayscale_prob,
+    gaussianBlurProb: view.gaussian_blur_prob,
+    gaussianBlurSigma: [view.gaussian_blur_sigma_min, view.gaussian_blur_sigma_max],
+    solarizationProb: view.solarization_prob,
+    solarizationThreshold: view.solarization_threshold,
+  };
+}
+
+/** Options of the data set. No more workers than processors: they would only wait for one another. */
+export function datasetOptionsOf({ data, model, training }: Config): OpenOptions {
+  return {
+    dataset: data.dataset,
+    path: data.path ?? undefined,
+    channels: model.in_chans,
+    split: data.split,
+    valFraction: data.val_fraction,
+    maxPixels: data.max_pixels,
+    cacheBytes: data.cache_bytes,
+    numWorkers: Math.min(data.num_workers, navigator.hardwareConcurrency),
+    seed: training.seed,
+  };
+}
+
+/** Options of the training step. */
+export function trainerOptionsOf(
+  { augmentation, loss, optimizer, training }: Config,
+): TrainerOptions {
+  return {
+    loss: settingsFromConfig(loss, augmentation),
+    adamw: { betas: optimizer.betas, eps: optimizer.eps },
+    clip: training.gradient_clip,
+    accumulation: training.gradient_accumulation_steps,
+    recompute: training.recompute,
+    seed: training.seed,
+  };
+}
+
+/** The values of every step of a run, as a function of the step alone. */
+export function scheduleOf(
+  { data, loss, optimizer, scheduler, training }: Config,
+  stepsPerEpoch: number,
+): (step: number) => StepValues {
+  const batch = data.batch_size * training.gradient_accumulation_steps;
+  const span = { epochs: training.num_epochs, itersPerEpoch: stepsPerEpoch };
+  const lr = cosineSchedule({
+    ...span,
+    base: optimizer.lr_scale_by_batch ? scaledLr(optimizer.lr, batch) : optimizer.lr,
+    final: scheduler.min_lr,
+    warmupEpochs: scheduler.warmup_epochs,
+    warmupStart: scheduler.warmup_start_lr,
+  });
+  const weightDecay = cosineSchedule({
+    ...span,
+    base: optimizer.weight_decay,
+    final: optimizer.weight_decay_end,
+  });
+  const momentum = cosineSchedule({
+    ...span,
+    base: training.teacher_momentum,
+    final: training.teacher_momentum_schedule
+      ? training.teacher_momentum_final
+      : training.teacher_momentum,
+  });
+  const teacherTemp = teacherTempSchedule({
+    start: loss.warmup_teacher_temp,
+    final: loss.teacher_temp,
+    warmupEpochs: loss.warmup_teacher_temp_epochs,
+    epochs: training.num_epochs,
+  });
+  return (step) => {
+    const epoch = Math.floor(step / stepsPerEpoch);
+    return {
+      step,
+      lr: lr(step),
+      weightDecay: weightDecay(step),
+      momentum: momentum(step),
+      teacherTemp: teacherTemp(epoch),
+      freezeLastLayer: epoch < training.freeze_last_layer,
+    };
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * One transformer block of both networks by itself, as a step has it.
+ *
+ * @module
+ */
+import type { Config } from "../config.ts";
+import { type Gpu, type Program, record } from "../gpu/mod.ts";
+import { block } from "../model/block.ts";
+import type { DinoModel, Parameters } from "../model/mod.ts";
+import { canPack, rowsIn, spansOf } from "../model/spans.ts";
+import type { Trainer } from "../train_step.ts";
+
+/**
+ * Records the teacher's forward pass of the global views, and the student's two passes of all views, of the first
+ * block of a model. It fills the gradients of that block, and nothing else.
+ */
+export async function blockPass(
+  gpu: Gpu,
+  { augmentation, data, model: { drop_path_rate }, training }: Config,
+  model: DinoModel,
+  trainer: Trainer,
+): Promise<Program<unknown>> {
+  const { dim, heads, patchSize, mlpRatio } = model.vit.config;
+  const sequences = (views: number, size: number) => ({
+    count: views * data.batch_size,
+    tokens: 1 + (size / patchSize) ** 2,
+  });
+  const globals = sequences(augmentation.n_global_crops, augmentation.global_crop_size);
+  const locals = sequences(augmentation.num_local_views, augmentation.local_crop_size);
+  const all = augmentation.num_local_views ? [globals, locals] : [globals];
+  const together = canPack(gpu, spansOf(all), dim, dim * Math.max(3, mlpRatio));
+  const packs = together ? [all] : all.map((one) => [one]);
+  const { gradient_accumulation_steps: micros, recompute } = training;
+  return await record(gpu, () => {
+    const run = (params: Parameters, pack: typeof all, backward: boolean) => {
+      const spans = spansOf(pack);
+      const x = gpu.persistent([rowsIn(spans), dim], "tokens");
+      const ones = (count: number) => gpu.tensor(new Float32Array(count).fill(1));
+      const keep = backward && drop_path_rate > 0
+        ? pack.map(({ count }) => ({ attn: ones(count), mlp: ones(count) }))
+        : undefined;
+      const result = block(gpu, x, spans, params, "blocks.0", heads, {
+        keep,
+        recompute: backward && recompute,
+      });
+      return backward ? result.backward(x) : result.y;
+    };
+    trainer.student.zeroGrad();
+    if (micros > 1) trainer.student.keepGrad();
+    run(trainer.teacher, [globals], false);
+    for (const pack of packs) run(trainer.student, pack, true);
+  });
+}

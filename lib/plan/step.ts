@@ -1,0 +1,150 @@
+/**
+ * What a run will need, before it takes anything: its step is recorded on a GPU that computes nothing.
+ *
+ * @module
+ */
+import type { Config } from "../config.ts";
+import { planesOf } from "../data/image.ts";
+import { type Gpu, type Program, record, type Storage } from "../gpu/mod.ts";
+import { planMemory } from "../gpu/plan.ts";
+import type { DinoModel } from "../model/mod.ts";
+import { Trainer } from "../train_step.ts";
+import { Feed } from "../train/feed.ts";
+import { modelOf, trainerOptionsOf } from "../from_config.ts";
+import { evaluationBytes } from "./evaluation.ts";
+import { kindsOfTemporaries } from "./kinds.ts";
+import { type NamedBytes, WatchedGpu } from "./watched.ts";
+
+/** What the pictures decide. */
+export interface PictureSizes {
+  /** Pixels of the largest one. */
+  largestPixels: number;
+}
+
+/** What a run needs. */
+export interface StepPlan {
+  /** Numbers of the backbone and of the head of one network. */
+  parameters: { backbone: number; head: number };
+  /** Floating-point operations of a step. */
+  flops: number;
+  /** Dispatches of a step. */
+  dispatches: number;
+  /** Bytes on the GPU while it trains, by what they are for, largest first. */
+  bytes: NamedBytes[];
+  /** All of them together. */
+  total: number;
+  /** Bytes of an evaluation, and of what stays on the GPU meanwhile. */
+  evaluation: { bytes: number; beside: number };
+  /** The most that a run takes at any time, evaluations included. */
+  peak: number;
+  /** The largest tensors that a kernel is given, largest first. */
+  largest: NamedBytes[];
+  /** Most workgroups along a dimension. */
+  workgroups: number;
+  /** Most storage buffers of a kernel. */
+  bindings: number;
+  /** Bytes of a checkpoint. */
+  checkpoint: number;
+  /** What the adapter refuses, in words; without it the plan holds. */
+  refused: string[];
+}
+
+/** What the labels of allocations stand for; slots come by themselves, all others are small tables. */
+const KINDS: [RegExp, string][] = [
+  [/^gradients/, "gradients"],
+  [/^exp_avg/, "moments of AdamW"],
+  [/^pixels/, "pictures of a batch"],
+];
+/** How many of the largest tensors are named. */
+const NAMED = 3;
+
+/**
+ * Works out a run, exactly as training records its step, in some milliseconds and without memory. What the adapter
+ * refuses is told in `refused`.
+ *
+ * @throws {HatchlingError} When a parameter by itself is larger than the adapter binds.
+ */
+export async function planStep(
+  gpu: Gpu,
+  config: Config,
+  { largestPixels }: PictureSizes,
+): Promise<StepPlan> {
+  const dry = new WatchedGpu(gpu);
+  const model = modelOf(config);
+  const { batch_size: batchSize } = config.data;
+  const { gradient_accumulation_steps: micros } = config.training;
+  const capacityPixels = batchSize * largestPixels * planesOf(config.model.in_chans);
+  const trainer = new Trainer(dry, model, trainerOptionsOf(config));
+  const state = dry.memory.liveBytes;
+  const feed = new Feed(dry, { loader: { batchSize, capacityPixels } }, config);
+
+  dry.begin();
+  const views = new Set<Storage>();
+  const micro = await record(dry, () => {
+    const tensors = feed.views();
+    for (const { storage } of tensors) views.add(storage);
+    return trainer.micro(tensors);
+  });
+  const kinds = kindsOfTemporaries(dry.temporaries, views, slotBytes(dry, micro));
+  dry.begin();
+  const apply = await record(dry, () => trainer.apply());
+  kinds.push({ what: "working memory of the update", bytes: slotBytes(dry, apply) });
+
+  const bytes = [...kinds, ...kindsOfAllocations(dry)].filter(({ bytes }) => bytes > 0)
+    .sort((a, b) => b.bytes - a.bytes);
+  const total = bytes.reduce((sum, { bytes }) => sum + bytes, 0);
+  const parameters = countOf(model);
+  const { backbone, head } = parameters;
+  // At the end the program is freed, and an untrained model stands beside the teacher.
+  const atEnd = state + 4 * (backbone + head);
+  const evaluation = {
+    bytes: await evaluationBytes(gpu, config, largestPixels),
+    beside: config.evaluation.every_n_epochs === null ? atEnd : Math.max(total, atEnd),
+  };
+  const largest = [...dry.tensors].map(([what, bytes]) => ({ what, bytes }))
+    .sort((a, b) => b.bytes - a.bytes).slice(0, NAMED);
+  return {
+    parameters,
+    flops: micros * micro.flops + apply.flops,
+    dispatches: micros * micro.length + apply.length,
+    bytes,
+    total,
+    evaluation,
+    peak: Math.max(total, evaluation.beside + evaluation.bytes),
+    largest,
+    workgroups: dry.workgroups,
+    bindings: dry.bindings,
+    checkpoint: 4 * (4 * (backbone + head) + model.head.config.outDim),
+    refused: [...new Set(dry.refused)],
+  };
+}
+
+/** What the temporaries of a recording take, those of refused dispatches included. */
+function slotBytes(dry: WatchedGpu, program: Program<unknown>): number {
+  if (!dry.refused.length) return program.temporaryBytes;
+  return planMemory([...dry.temporaries.values()]).slots.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+function kindsOfAllocations(dry: WatchedGpu): NamedBytes[] {
+  const kinds = new Map<string, number>();
+  const add = (what: string, bytes: number) => kinds.set(what, (kinds.get(what) ?? 0) + bytes);
+  for (const { label, bytes } of dry.allocations) {
+    if (/^slot /.test(label)) continue;
+    if (/^parameters/.test(label)) {
+      // Two networks of one layout.
+      add("weights of the student", bytes / 2);
+      add("weights of the teacher", bytes / 2);
+    } else add(KINDS.find(([name]) => name.test(label))?.[1] ?? "tables", bytes);
+  }
+  return [...kinds].map(([what, bytes]) => ({ what, bytes }));
+}
+
+function countOf(model: DinoModel): { backbone: number; head: number } {
+  let [backbone, head] = [0, 0];
+  for (const { name, shape } of model.specs()) {
+    const size = shape.reduce((a, b) => a * b, 1);
+    if (name.startsWith("head.")) head += size;
+    else backbone += size;
+  }
+  return { backbone, head };
+}

@@ -1,0 +1,110 @@
+/**
+ * The page of a report: one file, which loads nothing.
+ *
+ * @module
+ */
+import { diagnose } from "../diagnosis.ts";
+import { escape } from "../../scripts/data/page.ts";
+import { count } from "../words.ts";
+import { pageOf } from "../draw/page.ts";
+import { clock } from "../../scripts/shared/progress.ts";
+import { diagnosisSettingsOf } from "../../scripts/train/run_log.ts";
+import { evaluationTable, headline } from "./figures.ts";
+import { list, section } from "./html.ts";
+import type { RunData, RunExtras } from "../run/data.ts";
+import { attentionOf, augmentationOf, neighborsOf } from "./pictures.ts";
+import { machineOf, timesOf } from "./record.ts";
+import script from "./page.js" with { type: "text" };
+import style from "./page.css" with { type: "text" };
+
+/** What is drawn, and what is looked for, elsewhere. */
+export interface Drawn extends RunExtras {
+  /** The curves, as SVG for a page. */
+  curves: readonly string[];
+  /** PNG files of the run as data URIs, by path. */
+  images: ReadonlyMap<string, string>;
+  /** Links to pictures, by their names. */
+  links: ReadonlyMap<string, string>;
+}
+
+/** The HTML of a report. */
+export function reportPage(run: RunData, drawn: Drawn): string {
+  const { name, config, yaml, notes, figures } = run, { curves, images } = drawn;
+  const charts = curves.map((svg) => `<div>${svg}</div>`).join("\n");
+  const marks = [
+    "Pale: as logged. Strong: the mean around.",
+    run.parts.some(({ step }) => step) && "Dashed: the run went on from a checkpoint.",
+    run.bad.length > 0 && "Red: numbers that were not finite.",
+  ];
+  const body = [
+    summary(run),
+    section("curves", "Curves", charts && `<div class="curves">${charts}</div>`, words(marks)),
+    section("attention", "Attention over time", ...attentionOf(run, images)),
+    section("neighbours", "Nearest neighbours", ...neighborsOf(drawn)),
+    section("augmentation", "What training sees", ...augmentationOf(drawn)),
+    section("evaluation", "Evaluation", evaluationTable(figures)),
+    section("run", "The run", machineOf(run, drawn)),
+    section(
+      "config",
+      "Configuration",
+      yaml === undefined
+        ? ""
+        : `<details><summary>config.yaml${
+          config ? "" : ", which this version does not understand"
+        }</summary><pre>${yaml.split("\n").map(escape).join("\n")}</pre></details>`,
+    ),
+    section("notes", "What could not be read", list(notes)),
+  ];
+  return pageOf({
+    title: name,
+    about: aboutOf(run),
+    body: `<main>\n${body.filter(Boolean).join("\n")}\n</main>\n<script>\n${script}</script>`,
+    style,
+  });
+}
+
+function words(sentences: readonly (string | false | undefined)[]): string {
+  return sentences.filter(Boolean).join(" ");
+}
+
+function aboutOf({ config, parts }: RunData): string {
+  const data = parts.at(-1)?.data;
+  const { model } = config ?? {};
+  return words([
+    data?.pictures !== undefined && `${count(data.pictures)} pictures of ${data.name ?? "?"}.`,
+    model &&
+    `ViT of ${model.depth} blocks, dimension ${model.dim}, ${model.heads} heads, patches of ` +
+      `${model.patch_size} px; ${count(model.projection_output_dim)} prototypes.`,
+  ]);
+}
+
+/** Verdict, how far it came, what it learned. */
+function summary(run: RunData): string {
+  const { lines, config, totalSteps, stepsPerEpoch } = run;
+  const settings = config ? diagnosisSettingsOf(config, totalSteps) : {};
+  const { verdict, trouble, evidence, remedy, risks } = diagnose(lines, settings);
+  const kind = trouble ? "trouble" : verdict === "healthy" ? "" : "early";
+  const step = lines.at(-1)?.step ?? 0;
+  const { seconds } = timesOf(run);
+  const state = run.finished ? "finished" : run.running ? "still going" : "not finished";
+  const far = [
+    state,
+    `step ${count(step)}${totalSteps ? ` of ${count(totalSteps)}` : ""}`,
+    stepsPerEpoch && `epoch ${(step / stepsPerEpoch).toFixed(1)}`,
+    seconds > 0 && `${clock(seconds)} of training`,
+  ];
+  const share = totalSteps ? Math.min(100, 100 * step / totalSteps) : 0;
+  const more = [
+    remedy && `<h3>What to change first</h3>${list([remedy])}`,
+    risks.length && `<h3>Risky settings, whatever the curves say</h3>${list(risks)}`,
+  ];
+  return `<section id="summary" aria-label="summary">
+<p class="verdict ${kind}">${escape(verdict)} <small>${
+    escape(far.filter(Boolean).join(" · "))
+  }</small></p>
+${totalSteps ? `<div class="far"><span style="width:${share.toFixed(1)}%"></span></div>` : ""}
+${headline(run)}
+${list(evidence)}
+${more.filter(Boolean).join("\n")}
+</section>`;
+}
