@@ -9,7 +9,7 @@
  */
 import { Command, InvalidArgumentError } from "commander";
 import { HatchlingError } from "../lib/errors.ts";
-import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../lib/adapter.ts";
 import { openGpu } from "../lib/gpu/mod.ts";
 import { CASES } from "./augmentation_error/cases.ts";
 import { limitOf, measure, type Sample, within } from "./augmentation_error/measure.ts";

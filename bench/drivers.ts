@@ -9,7 +9,7 @@ import { Command } from "commander";
 import manifest from "../deno.json" with { type: "json" };
 import { parseConfig } from "../lib/config.ts";
 import { HatchlingError } from "../lib/errors.ts";
-import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../lib/adapter.ts";
 import { openGpu } from "../lib/gpu/mod.ts";
 import small from "../configs/small.yaml" with { type: "text" };
 import { positive } from "../scripts/shared/numbers.ts";

@@ -9,7 +9,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { join } from "node:path";
 import { HatchlingError } from "../lib/errors.ts";
-import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../lib/adapter.ts";
 import { type Gpu, openGpu } from "../lib/gpu/mod.ts";
 import { STEPS } from "./cases.ts";
 import { FILE_HEIGHT, FILE_WIDTH, writePhotos } from "./loading/files.ts";

@@ -10,7 +10,7 @@
  * @module
  */
 import { Command } from "commander";
-import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../lib/adapter.ts";
 import { type Gpu, openGpu, type Program, record, type Tensor } from "../lib/gpu/mod.ts";
 import { DinoLoss } from "../lib/loss.ts";
 import { weightNormLinear } from "../lib/ops/mod.ts";

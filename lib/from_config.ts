@@ -5,6 +5,7 @@
  */
 import type { AugmentationOptions, ViewOptions } from "./augmentation.ts";
 import type { Config, ViewConfig } from "./config.ts";
+import type { DiagnosisSettings } from "./diagnosis.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { DinoModel } from "./model/mod.ts";
@@ -137,5 +138,26 @@ export function scheduleOf(
       teacherTemp: teacherTemp(epoch),
       freezeLastLayer: epoch < training.freeze_last_layer,
     };
+  };
+}
+
+/** What a diagnosis knows of a configuration. */
+export function diagnosisSettingsOf(
+  { data, model, loss, optimizer, scheduler, training }: Config,
+  totalSteps?: number,
+): DiagnosisSettings {
+  return {
+    outDim: model.projection_output_dim,
+    batchSize: data.batch_size * training.gradient_accumulation_steps,
+    studentTemp: loss.student_temp,
+    teacherTemp: loss.teacher_temp,
+    centering: loss.centering,
+    centerMomentum: loss.center_momentum,
+    koleoWeight: loss.koleo_weight,
+    initStd: model.init_std,
+    weightDecay: Math.max(optimizer.weight_decay, optimizer.weight_decay_end),
+    warmupEpochs: scheduler.warmup_epochs,
+    freezeLastLayer: training.freeze_last_layer,
+    totalSteps: totalSteps ?? training.max_steps ?? undefined,
   };
 }

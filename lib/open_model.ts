@@ -28,6 +28,8 @@ export interface ModelRequest {
   student?: boolean;
   /** What the command line sets. */
   overrides: readonly Override[];
+  /** Told what is passed over because it is damaged. */
+  onWarning?: (message: string) => void;
 }
 
 /** A model with its weights. */
@@ -72,7 +74,8 @@ export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
     return await loadFile(await checkpointIn(folder, checkpoint), request, folder);
   }
   const files = await weightFiles(folder, student ? "student" : "teacher");
-  return await firstSound(files, (file) => loadFile(file, request, folder));
+  const { onWarning = () => {} } = request;
+  return await firstSound(files, (file) => loadFile(file, request, folder), onWarning);
 }
 
 /** A checkpoint by its path or by its name in the folder. */

@@ -11,7 +11,7 @@ import type { DecodeChannels } from "./data/decode.ts";
 import { openDataset } from "./data/open.ts";
 import { HatchlingError } from "./errors.ts";
 import { type EncodedPictures, encodePictures, type Encoder } from "./eval/encode.ts";
-import { ensureAdapter } from "./gpu/bootstrap.ts";
+import { ensureAdapter } from "./adapter.ts";
 import { type Gpu, openGpu } from "./gpu/mod.ts";
 import { fileError, statFile } from "./io/files.ts";
 import { Parameters } from "./model/mod.ts";
@@ -19,7 +19,7 @@ import { shown } from "./text.ts";
 import { Rng } from "./rng.ts";
 import { opening, spreadIndices } from "./from_config/pictures.ts";
 import { type LoadedModel, loadModel, type ModelRequest } from "./open_model.ts";
-import { Progress } from "../scripts/shared/progress.ts";
+import { type ProgressLine, SILENT } from "./progress.ts";
 import { datasetOptionsOf } from "./from_config.ts";
 
 /** A picture with its name. */
@@ -30,7 +30,7 @@ export interface NamedPicture {
 
 /** What is open while a command runs. */
 export class Session {
-  readonly progress = new Progress();
+  readonly progress: ProgressLine;
   readonly loaded: LoadedModel;
   readonly config: Config;
   readonly overrides: readonly Override[];
@@ -38,15 +38,22 @@ export class Session {
   #gpu?: Gpu;
   #params?: Parameters;
 
-  private constructor(loaded: LoadedModel, overrides: readonly Override[]) {
+  private constructor(
+    loaded: LoadedModel,
+    overrides: readonly Override[],
+    progress: ProgressLine,
+  ) {
+    this.progress = progress;
     this.loaded = loaded;
     this.overrides = overrides;
     this.config = loaded.config;
   }
 
   /** Loads a model; the GPU waits until it is needed. */
-  static async load(request: ModelRequest): Promise<Session> {
-    return new Session(await loadModel(request), request.overrides);
+  static async load(request: ModelRequest, progress: ProgressLine = SILENT): Promise<Session> {
+    const onWarning = (message: string) => progress.say(`warning: ${message}`);
+    const loaded = await loadModel({ onWarning, ...request });
+    return new Session(loaded, request.overrides, progress);
   }
 
   /** The GPU with the weights. */

@@ -32,3 +32,11 @@ export function percent(share: number): string {
 export function short(x: number, digits = 3): string {
   return String(Number(x.toPrecision(digits)));
 }
+
+/** "1:02:03", "2:03" or "0:03". */
+export function clock(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
+  const two = (n: number) => String(n).padStart(2, "0");
+  return h ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
+}

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../lib/adapter.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { say } from "./shared/terminal.ts";
 

@@ -1,7 +1,7 @@
 /** The public module as strangers use it: imported by URL, from a folder of their own, without permissions. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { ensureAdapter } from "../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../lib/adapter.ts";
 import { lacksAdapter } from "./support/gpu.ts";
 import { lossReference } from "./support/loss.ts";
 import { assertClose } from "./support/numbers.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PNG } from "pngjs";
+import { PNG } from "./deps.ts";
 import { Buffer } from "node:buffer";
 import type { Picture } from "../data/image.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { PNG } from "pngjs";
+import { PNG } from "./deps.ts";
 import { type Picture, planesOf } from "../data/image.ts";
 
 /** Colour types of PNG. */

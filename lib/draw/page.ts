@@ -4,14 +4,9 @@
  * @module
  */
 import type { Picture } from "../data/image.ts";
-import { escape } from "../../scripts/data/page.ts";
+import { escape, pageMark, POLICY } from "./html.ts";
 import { dataUris } from "./data_uri.ts";
-import { pageMark } from "../../scripts/shared/outputs.ts";
 import style from "./page.css" with { type: "text" };
-
-/** Nothing from outside, whatever a name may try. */
-const POLICY =
-  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /** In the head of every such page, those of look and search: by it a command knows its own page again. */
 export const PAGE_MAKER = "page";

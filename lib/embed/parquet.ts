@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ByteWriter, ParquetWriter } from "hyparquet-writer";
+import { ByteWriter, ParquetWriter } from "./deps.ts";
 import type { AtomicFile } from "../io/atomic_file.ts";
 import { labelColumns, type Row, type Sink, type Table } from "./sink.ts";
 

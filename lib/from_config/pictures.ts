@@ -8,11 +8,11 @@ import { DamagedPictureError, type Dataset } from "../data/dataset.ts";
 import type { Picture } from "../data/image.ts";
 import { openDataset } from "../data/open.ts";
 import { Rng } from "../rng.ts";
-import type { Progress } from "../../scripts/shared/progress.ts";
+import type { ProgressLine } from "../progress.ts";
 import { datasetOptionsOf } from "../from_config.ts";
 
 /** Opens the data set of a configuration. Nothing is kept in memory: each picture is needed once. */
-export async function openConfigured(config: Config, progress: Progress): Promise<Dataset> {
+export async function openConfigured(config: Config, progress: ProgressLine): Promise<Dataset> {
   const dataset = await openDataset({
     ...datasetOptionsOf(config),
     cacheBytes: 0,

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { DamagedFileError, HatchlingError } from "../errors.ts";
 import { listCheckpoints } from "../io/checkpoint.ts";
 import { shown } from "../text.ts";
-import { say } from "../../scripts/shared/terminal.ts";
 
 /** Whether there is something at a path. */
 export async function exists(path: string): Promise<boolean> {
@@ -39,18 +38,20 @@ export async function weightFiles(folder: string, who: "student" | "teacher"): P
  * What the first sound one of some files holds. Damaged ones are passed over, and said.
  *
  * @param load Throws a `DamagedFileError` where the file is damaged; what else it throws ends the search.
+ * @param onWarning Told what is passed over.
  * @throws {HatchlingError} When all are damaged.
  */
 export async function firstSound<T>(
   files: readonly string[],
   load: (file: string) => Promise<T>,
+  onWarning: (message: string) => void,
 ): Promise<T> {
   const damaged: string[] = [];
   for (const file of files) {
     try {
       const loaded = await load(file);
-      for (const message of damaged) say(`warning: ${message}`);
-      if (damaged.length) say(`warning: ${file} is used instead`);
+      for (const message of damaged) onWarning(message);
+      if (damaged.length) onWarning(`${shown(file)} is used instead`);
       return loaded;
     } catch (error) {
       if (!(error instanceof DamagedFileError)) throw error;

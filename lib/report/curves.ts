@@ -3,8 +3,7 @@
  *
  * @module
  */
-import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
+import { parseHTML, Plot } from "./deps.ts";
 import type { Chart, Marks } from "./charts.ts";
 import { short } from "../words.ts";
 import { shown } from "../text.ts";

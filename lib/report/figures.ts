@@ -4,7 +4,7 @@
  * @module
  */
 import type { Figure } from "../eval/evaluate.ts";
-import { escape } from "../../scripts/data/page.ts";
+import { escape } from "../draw/html.ts";
 import { count } from "../words.ts";
 import type { RunData } from "../run/data.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { escape } from "../../scripts/data/page.ts";
+import { escape } from "../draw/html.ts";
 
 /** Rows of names and texts; what has no text is left out. */
 export function facts(rows: readonly (readonly [name: string, text: string | undefined])[]) {

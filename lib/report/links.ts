@@ -5,7 +5,7 @@
  */
 import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
 import { statFile } from "../io/files.ts";
-import { escape } from "../../scripts/data/page.ts";
+import { escape } from "../draw/html.ts";
 import type { RunData } from "../run/data.ts";
 
 /** What a browser shows as a picture, and never runs. */

@@ -4,11 +4,10 @@
  * @module
  */
 import { diagnose } from "../diagnosis.ts";
-import { escape } from "../../scripts/data/page.ts";
-import { count } from "../words.ts";
+import { escape } from "../draw/html.ts";
+import { clock, count } from "../words.ts";
 import { pageOf } from "../draw/page.ts";
-import { clock } from "../../scripts/shared/progress.ts";
-import { diagnosisSettingsOf } from "../../scripts/train/run_log.ts";
+import { diagnosisSettingsOf } from "../from_config.ts";
 import { evaluationTable, headline } from "./figures.ts";
 import { list, section } from "./html.ts";
 import type { RunData, RunExtras } from "../run/data.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { escape } from "../../scripts/data/page.ts";
+import { escape } from "../draw/html.ts";
 import { count, many } from "../words.ts";
 import { image } from "./html.ts";
 import {

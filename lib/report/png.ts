@@ -3,14 +3,7 @@
  *
  * @module
  */
-import { initWasm, Resvg } from "@resvg/resvg-wasm";
-import font from "@expo-google-fonts/ibm-plex-sans/400Regular/IBMPlexSans_400Regular.ttf" with {
-  type: "bytes",
-};
-import bold from "@expo-google-fonts/ibm-plex-sans/600SemiBold/IBMPlexSans_600SemiBold.ttf" with {
-  type: "bytes",
-};
-import wasm from "@resvg/resvg-wasm/index_bg.wasm" with { type: "bytes" };
+import { bold, font, initWasm, Resvg, wasm } from "./deps.ts";
 
 /** Pixels of a file per pixel of a chart. */
 const ZOOM = 2;

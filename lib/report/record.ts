@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { escape } from "../../scripts/data/page.ts";
+import { escape } from "../draw/html.ts";
 import { bytes, count, many, short } from "../words.ts";
 import type { RunData } from "../run/data.ts";
 import type { StartedPart } from "../run/shapes.ts";

@@ -6,7 +6,7 @@
 import { Decoder } from "../data/decoder.ts";
 import type { Listing, PictureFile } from "../data/files.ts";
 import { count, many } from "../words.ts";
-import type { Progress } from "../../scripts/shared/progress.ts";
+import type { ProgressLine } from "../progress.ts";
 import type { Signed } from "./sign_worker.ts";
 import { SIGNATURE_BYTES, SIGNATURE_VERSION } from "./signature.ts";
 import { RowStore } from "./store.ts";
@@ -45,7 +45,7 @@ export interface SignedFolder {
 export async function signFolder(
   folder: string,
   { files }: Listing,
-  progress: Progress,
+  progress: ProgressLine,
 ): Promise<SignedFolder> {
   const of = `signatures ${SIGNATURE_VERSION} of ${await Deno.realPath(folder)}`;
   const store = await RowStore.open(of, SIGNATURE_BYTES);

@@ -3,10 +3,10 @@
  *
  * @module
  */
+import { clock } from "../../lib/words.ts";
 import { diagnose, type Diagnosis } from "../../lib/diagnosis.ts";
 import type { RunData } from "../../lib/run/data.ts";
-import { diagnosisSettingsOf } from "../train/run_log.ts";
-import { clock } from "../shared/progress.ts";
+import { diagnosisSettingsOf } from "../../lib/from_config.ts";
 import type { End, Status } from "../shared/dashboard/protocol.ts";
 import type { Entry } from "./runs.ts";
 

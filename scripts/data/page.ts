@@ -16,8 +16,7 @@ import {
   tagsOf,
 } from "../../lib/draw/view_words.ts";
 import { count, percent } from "../../lib/words.ts";
-import { shown } from "../../lib/text.ts";
-import { pageMark } from "../shared/outputs.ts";
+import { escape, pageMark, POLICY } from "../../lib/draw/html.ts";
 
 /** A picture with its views. */
 export interface ShownPicture {
@@ -54,15 +53,6 @@ const GLOBAL_WIDTH = 192, LOCAL_WIDTH = 84;
 
 /** What its head names as its maker. */
 export const PREVIEW_MAKER = "preview";
-
-/** Nothing from outside, whatever a name may try. */
-const POLICY =
-  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-
-/** Text for HTML, attributes included. */
-export function escape(text: string): string {
-  return shown(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
-}
 
 /** The HTML. */
 export function pageOf(page: Page): string {

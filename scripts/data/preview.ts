@@ -4,7 +4,7 @@
  * @module
  */
 import { dirname } from "node:path";
-import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../../lib/adapter.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Picture } from "../../lib/data/image.ts";

@@ -7,12 +7,12 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { shown } from "../../lib/text.ts";
 import { print, printJson } from "../shared/terminal.ts";
-import { clock, Progress } from "../shared/progress.ts";
+import { Progress } from "../shared/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
 import type { StatsArguments } from "./arguments.ts";
 import { combine, type Moments, momentsOf } from "./moments.ts";
 import { openConfigured, soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
-import { count, many } from "../../lib/words.ts";
+import { clock, count, many } from "../../lib/words.ts";
 
 /** Least standard deviation that is written: nothing can be divided by 0. */
 const LEAST_STD = 1e-4;

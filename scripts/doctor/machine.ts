@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
-import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../../lib/adapter.ts";
 import { type Gpu, openGpu, type OpenGpuOptions } from "../../lib/gpu/mod.ts";
 import { matmul } from "../../lib/ops/matmul.ts";
 import { print, say } from "../shared/terminal.ts";

@@ -12,7 +12,7 @@ import { isMissing, READING_MS, RunFiles, within } from "../../lib/run/files.ts"
 import { suggestion } from "../../lib/run/find.ts";
 import { readMetrics, readSetup } from "../../lib/run/read.ts";
 import { print, say } from "../shared/terminal.ts";
-import { diagnosisSettingsOf } from "../train/run_log.ts";
+import { diagnosisSettingsOf } from "../../lib/from_config.ts";
 
 /**
  * Reads metrics.jsonl, config.yaml and run.json of a run and prints the diagnosis.

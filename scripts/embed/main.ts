@@ -19,6 +19,7 @@ import { FEATURES_KEY } from "../../lib/embed/parquet.ts";
 import { requirePictures } from "../../lib/embed/pictures.ts";
 import { type Format, formatOf, FORMATS, type Sink } from "../../lib/embed/sink.ts";
 import { Session } from "../../lib/session.ts";
+import { Progress } from "../shared/progress.ts";
 
 interface Options {
   weights: string;
@@ -65,7 +66,7 @@ async function main(): Promise<void> {
     ...options,
     path: options.weights,
     overrides: [...given, ...overrides],
-  });
+  }, new Progress());
   try {
     const { loaded, config } = session;
     const outputs = outputsOf(options.out, format);

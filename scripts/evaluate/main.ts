@@ -15,7 +15,7 @@ import { type Encoder, pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts
 import { type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
 import { patchEncoder } from "../../lib/eval/patches.ts";
 import { encodeSides } from "../../lib/eval/sides.ts";
-import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { readFile } from "../../lib/io/files.ts";
@@ -70,7 +70,9 @@ async function main(): Promise<void> {
   const options = command.opts<Options>();
   const { features } = options;
   if (features !== undefined) checkFeaturesPath(features);
-  const loaded = await loadModel({ path: command.args[0], ...options, overrides });
+  const progress = new Progress();
+  const onWarning = (message: string) => progress.say(`warning: ${message}`);
+  const loaded = await loadModel({ path: command.args[0], ...options, overrides, onWarning });
   const { config } = loaded;
   const patches = features === undefined ? undefined : patchesPath(features);
   const named = [features, options.patches ? patches : undefined].filter((path) =>
@@ -78,7 +80,6 @@ async function main(): Promise<void> {
   );
   claimFeatures(named, command.args[0], loaded, options);
 
-  const progress = new Progress();
   const onProgress = (done: number, total: number, doing: string) =>
     progress.show(`${doing}: ${done}${total ? ` of ${total}` : ""}`);
   const dataset = await openDataset({ ...datasetOptionsOf(config), onProgress });

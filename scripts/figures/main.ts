@@ -10,7 +10,7 @@
 import { Command } from "commander";
 import { fileURLToPath } from "node:url";
 import { openEmoji } from "../../lib/data/emoji.ts";
-import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu/mod.ts";
 import { readFile } from "../../lib/io/files.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";

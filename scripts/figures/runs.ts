@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { diagnose, parseMetrics } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu/mod.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 import { say } from "../shared/terminal.ts";
-import { diagnosisSettingsOf } from "../train/run_log.ts";
+import { diagnosisSettingsOf } from "../../lib/from_config.ts";
 import type { CollapseData, RunCurves } from "./collapse.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

@@ -8,7 +8,8 @@ import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
 import { shown } from "../../lib/text.ts";
 import { print } from "../shared/terminal.ts";
 import { many } from "../../lib/words.ts";
-import { type ColorMap, fieldOf, overlay, spotlight } from "../../lib/draw/colors.ts";
+import { type ColorMap, fieldOf, spotlight } from "../../lib/draw/colors.ts";
+import { drawn } from "../../lib/draw/attention.ts";
 import { checkSize, framed } from "../../lib/draw/frame.ts";
 import type { Output } from "./output.ts";
 import type { Session } from "../../lib/session.ts";
@@ -94,31 +95,6 @@ export async function lookAttention(
       many(heads, "head")
     } and their mean; one PNG each below ` +
       `${shown(output.folder)}`,
-  );
-}
-
-/** The map over the picture, from its least to its most attended patch; that one's attention over the average. */
-export function drawn(
-  base: Picture,
-  map: Float64Array,
-  grid: readonly [number, number],
-  { map: colors, alpha, smooth }: Pick<AttentionOptions, "map" | "alpha" | "smooth">,
-): { picture: Picture; peak: number } {
-  const least = Math.min(...chunks(map, Math.min)), most = Math.max(...chunks(map, Math.max));
-  const scaled = map.map((value) => most > least ? (value - least) / (most - least) : 0);
-  const total = map.reduce((a, b) => a + b, 0);
-  return {
-    picture: overlay(base, fieldOf(scaled, grid, base, smooth), colors, alpha),
-    peak: total > 0 ? most * map.length / total : 1,
-  };
-}
-
-/** Extremes of pieces: a call takes only so many arguments. */
-function chunks(values: Float64Array, extreme: (...values: number[]) => number): number[] {
-  const step = 4096;
-  return Array.from(
-    { length: Math.ceil(values.length / step) },
-    (_, i) => extreme(...values.subarray(i * step, (i + 1) * step)),
   );
 }
 

@@ -17,6 +17,7 @@ import { Output } from "./output.ts";
 import { LIMITS, positive, share, upTo } from "../shared/numbers.ts";
 import { defaultFolder, OUT } from "../shared/outputs.ts";
 import { runCommand } from "../shared/terminal.ts";
+import { Progress } from "../shared/progress.ts";
 
 /** Does the work of a command with its options. */
 // deno-lint-ignore no-explicit-any
@@ -55,7 +56,10 @@ function add(
       const options = command.opts();
       task = async () => {
         const { config, checkpoint, student } = options;
-        const session = await Session.load({ path: model, config, checkpoint, student, overrides });
+        const session = await Session.load(
+          { path: model, config, checkpoint, student, overrides },
+          new Progress(),
+        );
         try {
           const { file, folder, config: { data } } = session.loaded;
           const place = options.out ?? join(defaultFolder("look", folder), name);

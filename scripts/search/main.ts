@@ -51,14 +51,14 @@ async function main(): Promise<void> {
   const { folder, queries, overrides, options } = asked;
   await checkArguments(asked);
   const page = await PageFile.claim(asked);
+  const progress = new Progress();
   let session: Session | undefined;
   try {
     const { weights } = options;
     if (weights !== undefined) {
-      session = await Session.load({ ...options, path: weights, overrides });
+      session = await Session.load({ ...options, path: weights, overrides }, progress);
     }
     page.open();
-    const progress = session?.progress ?? new Progress();
     const listing = await listPictures(
       folder,
       (done, total, doing) => progress.show(opening(done, total, doing)),

@@ -12,7 +12,7 @@ import { bytes, count, many } from "../../lib/words.ts";
 import { SIDE } from "../../lib/draw/neighbor_row.ts";
 import { card, pageOf } from "../../lib/draw/page.ts";
 import type { Session } from "../../lib/session.ts";
-import type { Progress } from "../shared/progress.ts";
+import type { ProgressLine } from "../../lib/progress.ts";
 import { findGroups, type Member } from "../../lib/search/duplicates.ts";
 import { modelPairs } from "../../lib/search/model_pairs.ts";
 import type { Answer } from "./run_similar.ts";
@@ -35,7 +35,7 @@ export async function searchDuplicates(
   folder: string,
   listing: Listing,
   options: DuplicateOptions,
-  progress: Progress,
+  progress: ProgressLine,
   session?: Session,
 ): Promise<Answer> {
   const { pictures, decoded, damaged, remarks } = await signFolder(folder, listing, progress);

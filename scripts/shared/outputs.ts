@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { basename, dirname, join, relative } from "node:path";
+import { pageMark } from "../../lib/draw/html.ts";
 import { inspect } from "../../lib/data/inspect.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { TEMPORARY_SUFFIX } from "../../lib/io/atomic.ts";
@@ -124,11 +125,6 @@ function attempt(folder: string, remedy: string, work: () => void): void {
     const { message } = fileError("make files in", folder, error);
     throw new HatchlingError(`${message}; ${remedy}`, { cause: error });
   }
-}
-
-/** What the pages of a command have in their head. */
-export function pageMark(maker: string): string {
-  return `<meta name="generator" content="hatchling ${maker}">`;
 }
 
 /** Whether a file is such a page. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ProgressLine } from "../../lib/progress.ts";
 import { shown, shownLines } from "../../lib/text.ts";
 import { type Screen, writeRaw } from "./terminal.ts";
 
@@ -25,7 +26,7 @@ export interface RunScreen extends Screen {
  * One line of progress: rewritten on a terminal, a new one every few seconds elsewhere. Nothing here throws, and
  * control characters are made visible.
  */
-export class Progress {
+export class Progress implements ProgressLine {
   readonly #screen: RunScreen;
   readonly #output: Screen;
   readonly #terminal: boolean;
@@ -94,12 +95,4 @@ export class Progress {
       this.#waiting = this.#waiting.slice(size);
     }
   }
-}
-
-/** "1:02:03", "2:03" or "0:03". */
-export function clock(seconds: number): string {
-  const s = Math.max(0, Math.round(seconds));
-  const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
-  const two = (n: number) => String(n).padStart(2, "0");
-  return h ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
 }

@@ -18,8 +18,17 @@ import { autoBatch, checkFits } from "../../lib/plan/fit.ts";
 import { withBatch } from "../../lib/plan/remedies.ts";
 import { stepTime } from "../../lib/plan/timing.ts";
 import { say } from "./terminal.ts";
-import type { Arguments } from "../train/arguments.ts";
 import type { Progress } from "./progress.ts";
+
+/** What the user has said. */
+export interface Asked {
+  /** The configuration as it was given. */
+  config: Config;
+  /** Keys that somebody has set, with their values as they stand there. */
+  given: ReadonlyMap<string, unknown>;
+  /** Time that the run may take, "2h". */
+  budget?: string;
+}
 
 /** What decides. */
 export interface Deciding {
@@ -35,7 +44,7 @@ export interface Deciding {
 
 /** The final configuration. */
 export async function settle(
-  { config, given, budget }: Pick<Arguments, "config" | "given" | "budget">,
+  { config, given, budget }: Asked,
   { gpu, dataset, before, progress }: Deciding,
 ): Promise<Config> {
   const automatic = given.get("data.batch_size") === "auto";

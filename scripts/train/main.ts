@@ -6,7 +6,7 @@
  * @module
  */
 import { join } from "node:path";
-import { ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { ensureAdapter } from "../../lib/adapter.ts";
 import { type Config, stringifyConfig } from "../../lib/config.ts";
 import { DeviceError } from "../../lib/errors.ts";
 import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
@@ -28,13 +28,19 @@ import { heal } from "./heal.ts";
 import { examine } from "./non_finite.ts";
 import { readKept } from "./kept.ts";
 import { loaderOf, Pictures } from "./pictures.ts";
-import { clock, Progress } from "../shared/progress.ts";
+import { Progress } from "../shared/progress.ts";
+import { clock } from "../../lib/words.ts";
 import { RunFolder } from "./run_folder.ts";
-import { costText, diagnosisSettingsOf, RunLog } from "./run_log.ts";
+import { costText, RunLog } from "./run_log.ts";
 import { codeVersion, recordLeftOut, recordPart } from "./run_record.ts";
 import { checkSameConfig, checkSamePictures, type Earlier, earlierPictures } from "./same_run.ts";
 import { Saver } from "./saver.ts";
-import { modelOf, scheduleOf, trainerOptionsOf } from "../../lib/from_config.ts";
+import {
+  diagnosisSettingsOf,
+  modelOf,
+  scheduleOf,
+  trainerOptionsOf,
+} from "../../lib/from_config.ts";
 import { settle } from "../shared/resolve.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { Snapshots } from "./snapshots.ts";

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Config } from "../../lib/config.ts";
 import {
   diagnose,
   type DiagnosisSettings,
@@ -20,27 +19,6 @@ const METRICS = "metrics.jsonl", EVALUATIONS = "evaluations.jsonl";
 
 /** Least milliseconds between two diagnoses: a thousandth of the time goes there, however fast steps are. */
 const INTERVAL = 1000;
-
-/** What a diagnosis knows of a configuration. */
-export function diagnosisSettingsOf(
-  { data, model, loss, optimizer, scheduler, training }: Config,
-  totalSteps?: number,
-): DiagnosisSettings {
-  return {
-    outDim: model.projection_output_dim,
-    batchSize: data.batch_size * training.gradient_accumulation_steps,
-    studentTemp: loss.student_temp,
-    teacherTemp: loss.teacher_temp,
-    centering: loss.centering,
-    centerMomentum: loss.center_momentum,
-    koleoWeight: loss.koleo_weight,
-    initStd: model.init_std,
-    weightDecay: Math.max(optimizer.weight_decay, optimizer.weight_decay_end),
-    warmupEpochs: scheduler.warmup_epochs,
-    freezeLastLayer: training.freeze_last_layer,
-    totalSteps: totalSteps ?? training.max_steps ?? undefined,
-  };
-}
 
 /** What a run's own diagnostics have cost, in words: `ms` milliseconds of `seconds`. */
 export function costText(ms: number, seconds: number): string {

@@ -14,7 +14,7 @@ import type { Gpu } from "../../lib/gpu/mod.ts";
 import type { DinoModel, Parameters } from "../../lib/model/mod.ts";
 import { soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
 import { pngOf } from "../../lib/draw/canvas.ts";
-import { drawn } from "../look/attention.ts";
+import { drawn } from "../../lib/draw/attention.ts";
 import { type Framed, framed } from "../../lib/draw/frame.ts";
 import { contactSheet } from "../../lib/draw/contact_sheet.ts";
 import {

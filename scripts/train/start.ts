@@ -71,7 +71,7 @@ async function givenWeights(path: string, model: DinoModel) {
   const files = isFolder ? await weightFiles(path, "teacher") : [path];
   return await firstSound(files, async (path) => {
     return { path, ...await readWeights(path, model.specs()) };
-  });
+  }, (message) => say(`warning: ${message}`));
 }
 
 function noteOtherCode(before: CodeVersion | undefined, now: CodeVersion): void {

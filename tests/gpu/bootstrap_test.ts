@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type AdapterChoice, ensureAdapter } from "../../lib/gpu/bootstrap.ts";
+import { type AdapterChoice, ensureAdapter } from "../../lib/adapter.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { folderTest, permissionTest } from "../support/permissions.ts";
 

@@ -1,5 +1,6 @@
 /** scripts/shared/outputs.ts: what a command may write. */
 import assert from "node:assert/strict";
+import { pageMark } from "../../lib/draw/html.ts";
 import ignored from "../../.gitignore" with { type: "text" };
 import deno from "../../deno.json" with { type: "json" };
 import {
@@ -9,7 +10,6 @@ import {
   isPage,
   makeFolder,
   OUT,
-  pageMark,
   probeFolder,
   refuseAmong,
   tailOf,

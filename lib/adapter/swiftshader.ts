@@ -9,8 +9,8 @@ import { brotliDecompressSync } from "node:zlib";
 import { HatchlingError } from "../errors.ts";
 import { readFile } from "../io/files.ts";
 import { shown } from "../text.ts";
-import { npmPackageDir } from "./npm_package.ts";
-import { type ExpectedFile, untar, verifiedFolder } from "./unpack.ts";
+import { npmPackageDir } from "../data/npm_package.ts";
+import { type ExpectedFile, untar, verifiedFolder } from "../data/unpack.ts";
 
 /** The npm package that carries SwiftShader with a Vulkan loader (MIT), 70 MB to download. */
 export const SWIFTSHADER_PACKAGE = { name: "@sparticuz/chromium", version: "153.0.0" } as const;

@@ -6,9 +6,9 @@
 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { swiftShaderDir } from "../data/swiftshader.ts";
-import { HatchlingError } from "../errors.ts";
-import { shown } from "../text.ts";
+import { swiftShaderDir } from "./adapter/swiftshader.ts";
+import { HatchlingError } from "./errors.ts";
+import { shown } from "./text.ts";
 
 /** Where the adapter may come from: `HATCHLING_ADAPTER`. */
 export type AdapterChoice = "auto" | "system" | "swiftshader";
@@ -55,7 +55,7 @@ const NOTE = "HATCHLING_ADAPTER_NOTE";
  *
  * @example
  * ```ts ignore
- * import { ensureAdapter } from "./bootstrap.ts";
+ * import { ensureAdapter } from "./adapter.ts";
  *
  * const { description, isCpu } = await ensureAdapter();
  * console.log(description, isCpu ? "on a CPU" : "on a GPU");
