@@ -18,11 +18,17 @@ import { openGpu, record } from "../lib/gpu/mod.ts";
 import { initialize } from "../lib/model/mod.ts";
 import { evaluationOptionsOf, openTest } from "../lib/from_config/evaluation.ts";
 import { Feed } from "../lib/train/feed.ts";
-import { chooseKernels } from "../scripts/train/kernels.ts";
-import { loaderOf, Pictures } from "../scripts/train/pictures.ts";
+import { chooseKernels } from "../scripts/shared/kernels.ts";
+import { openDataset } from "../lib/data/open.ts";
 import { Progress } from "../scripts/shared/progress.ts";
 import { clock } from "../lib/words.ts";
-import { modelOf, scheduleOf } from "../lib/from_config.ts";
+import {
+  datasetOptionsOf,
+  feedOptionsOf,
+  loaderOf,
+  modelOf,
+  scheduleOf,
+} from "../lib/from_config.ts";
 import { SideFiles } from "../lib/run/side_files.ts";
 import { type QualityArguments, readQualityArguments } from "./quality/arguments.ts";
 import type { Contestant, Crops } from "./quality/contestant.ts";
@@ -44,9 +50,7 @@ async function main(args: QualityArguments): Promise<void> {
   await ensureAdapter();
   const gpu = await openGpu({ limits: config.device.limits });
   const files = new SideFiles(args.out, { say: (message) => progress.say(message) });
-  const pictures = await Pictures.open(config, progress);
-  await pictures.keep(files, []);
-  const { dataset } = pictures;
+  const dataset = await openDataset(datasetOptionsOf(config));
   const test = await openTest(config);
   const kernels = await chooseKernels(gpu, { measure: config.device.tune, progress });
   await files.put("kernels.json", JSON.stringify(kernels, null, 2) + "\n");
@@ -74,7 +78,7 @@ async function main(args: QualityArguments): Promise<void> {
   const baseline = await judge(pixels, "raw pixels");
 
   // The crops of a batch, recorded once; everybody's step.
-  const feed = new Feed(gpu, { loader, dataset }, config);
+  const feed = new Feed(gpu, { loader, dataset }, feedOptionsOf(config));
   const cropping = await record(gpu, () => feed.views());
   const contestants: Contestant[] = [];
   const ours = (name: string, seed: number) =>

@@ -6,10 +6,13 @@
 import type { AugmentationOptions, ViewOptions } from "./augmentation.ts";
 import type { Config, ViewConfig } from "./config.ts";
 import type { DiagnosisSettings } from "./diagnosis.ts";
+import type { Dataset } from "./data/dataset.ts";
+import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { DinoModel } from "./model/mod.ts";
 import { cosineSchedule, scaledLr, teacherTempSchedule } from "./optim/mod.ts";
+import type { FeedOptions } from "./train/feed.ts";
 import type { StepValues, TrainerOptions } from "./train_step.ts";
 
 /** The model of a configuration. */
@@ -160,4 +163,19 @@ export function diagnosisSettingsOf(
     freezeLastLayer: training.freeze_last_layer,
     totalSteps: totalSteps ?? training.max_steps ?? undefined,
   };
+}
+
+/** Options of the feed that makes a run's views. */
+export function feedOptionsOf(config: Config): FeedOptions {
+  const { gradient_accumulation_steps: accumulationSteps, seed } = config.training;
+  return { augmentation: augmentationOf(config), accumulationSteps, seed };
+}
+
+/** The batches of a data set. */
+export function loaderOf(dataset: Dataset, { data, training }: Config): Loader {
+  return new Loader(dataset, {
+    batchSize: data.batch_size,
+    accumulation: training.gradient_accumulation_steps,
+    seed: training.seed,
+  });
 }

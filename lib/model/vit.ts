@@ -11,7 +11,9 @@ import { posEmbed, type PosInterp } from "../ops/pos_embed.ts";
 import { dropPathFactors, type DropPathSource, gatherClass, scatterClass } from "../ops/rows.ts";
 import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
-import { vitSpecs } from "./vit_specs.ts";
+import { type ViTConfig, vitSpecs } from "./vit_specs.ts";
+
+export type { ViTConfig } from "./vit_specs.ts";
 import { canPack, classSpans, rowsIn, rowsOf, spansOf } from "./spans.ts";
 
 /** Where a trace keeps the last block's tokens until the final norm. */
@@ -29,30 +31,6 @@ interface Input {
   grid: [number, number];
   /** Tokens of an image. */
   tokens: number;
-}
-
-/** Shape of a vision transformer. */
-export interface ViTConfig {
-  /** Pixels per side of the images that `pos_embed` is stored for. */
-  imageSize: number;
-  /** Pixels per side of a patch. */
-  patchSize: number;
-  /** Width D of the tokens. */
-  dim: number;
-  /** Number of blocks. */
-  depth: number;
-  /** Attention heads; they divide `dim`. */
-  heads: number;
-  /** Hidden width of the MLP over `dim`; 4 by default. */
-  mlpRatio?: number;
-  /** Image channels; 3 by default. */
-  inChans?: number;
-  /** Resampling of the position embedding; "offset" by default. */
-  posInterp?: PosInterp;
-  /** Standard deviation of the initial weights of linear layers; 0.02 by default. */
-  initStd?: number;
-  /** Drop path rate of the last block, linear from 0 at the first; 0 by default. */
-  dropPathRate?: number;
 }
 
 /** Widths of the usual models (Touvron et al. 2021, arXiv:2012.12877, table 1). */

@@ -4,7 +4,31 @@
  * @module
  */
 import type { ParameterSpec } from "./parameters.ts";
-import type { ViTConfig } from "./vit.ts";
+import type { PosInterp } from "../ops/pos_embed.ts";
+
+/** Shape of a vision transformer. */
+export interface ViTConfig {
+  /** Pixels per side of the images that `pos_embed` is stored for. */
+  imageSize: number;
+  /** Pixels per side of a patch. */
+  patchSize: number;
+  /** Width D of the tokens. */
+  dim: number;
+  /** Number of blocks. */
+  depth: number;
+  /** Attention heads; they divide `dim`. */
+  heads: number;
+  /** Hidden width of the MLP over `dim`; 4 by default. */
+  mlpRatio?: number;
+  /** Image channels; 3 by default. */
+  inChans?: number;
+  /** Resampling of the position embedding; "offset" by default. */
+  posInterp?: PosInterp;
+  /** Standard deviation of the initial weights of linear layers; 0.02 by default. */
+  initStd?: number;
+  /** Drop path rate of the last block, linear from 0 at the first; 0 by default. */
+  dropPathRate?: number;
+}
 
 /** Names, shapes and initial values, in checkpoint order. */
 export function vitSpecs(config: Required<ViTConfig>): ParameterSpec[] {

@@ -10,7 +10,7 @@ import { planMemory } from "../gpu/plan.ts";
 import type { DinoModel } from "../model/mod.ts";
 import { Trainer } from "../train_step.ts";
 import { Feed } from "../train/feed.ts";
-import { modelOf, trainerOptionsOf } from "../from_config.ts";
+import { feedOptionsOf, modelOf, trainerOptionsOf } from "../from_config.ts";
 import { evaluationBytes } from "./evaluation.ts";
 import { kindsOfTemporaries } from "./kinds.ts";
 import { type NamedBytes, WatchedGpu } from "./watched.ts";
@@ -76,7 +76,7 @@ export async function planStep(
   const capacityPixels = batchSize * largestPixels * planesOf(config.model.in_chans);
   const trainer = new Trainer(dry, model, trainerOptionsOf(config));
   const state = dry.memory.liveBytes;
-  const feed = new Feed(dry, { loader: { batchSize, capacityPixels } }, config);
+  const feed = new Feed(dry, { loader: { batchSize, capacityPixels } }, feedOptionsOf(config));
 
   dry.begin();
   const views = new Set<Storage>();

@@ -11,7 +11,7 @@ import { type Gpu, type Program, record, sizeOf } from "../gpu/mod.ts";
 import type { ParameterSpec } from "../model/mod.ts";
 import { Trainer } from "../train_step.ts";
 import { Feed } from "../train/feed.ts";
-import { modelOf, scheduleOf, trainerOptionsOf } from "../from_config.ts";
+import { feedOptionsOf, modelOf, scheduleOf, trainerOptionsOf } from "../from_config.ts";
 import { blockPass } from "./block.ts";
 import type { PictureSizes } from "./step.ts";
 
@@ -115,7 +115,7 @@ async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
   const one = shallow(config);
   const model = modelOf(one);
   const trainer = new Trainer(gpu, model, trainerOptionsOf(one));
-  const feed = new Feed(gpu, { loader: noise(config, sizes) }, one);
+  const feed = new Feed(gpu, { loader: noise(config, sizes) }, feedOptionsOf(one));
   const views = await record(gpu, () => ({ views: feed.views() }));
   const micro = await record(gpu, () => trainer.micro(feed.views()));
   const block = await blockPass(gpu, config, model, trainer);

@@ -10,21 +10,12 @@ import { pageOf } from "../draw/page.ts";
 import { diagnosisSettingsOf } from "../from_config.ts";
 import { evaluationTable, headline } from "./figures.ts";
 import { list, section } from "./html.ts";
-import type { RunData, RunExtras } from "../run/data.ts";
+import type { RunData } from "../run/data.ts";
+import type { Drawn } from "./drawn.ts";
 import { attentionOf, augmentationOf, neighborsOf } from "./pictures.ts";
 import { machineOf, timesOf } from "./record.ts";
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
-
-/** What is drawn, and what is looked for, elsewhere. */
-export interface Drawn extends RunExtras {
-  /** The curves, as SVG for a page. */
-  curves: readonly string[];
-  /** PNG files of the run as data URIs, by path. */
-  images: ReadonlyMap<string, string>;
-  /** Links to pictures, by their names. */
-  links: ReadonlyMap<string, string>;
-}
 
 /** The HTML of a report. */
 export function reportPage(run: RunData, drawn: Drawn): string {

@@ -17,7 +17,7 @@ import {
 } from "../run/left.ts";
 import type { RunData, RunExtras } from "../run/data.ts";
 import { linked } from "./links.ts";
-import type { Drawn } from "./page.ts";
+import type { Drawn } from "./drawn.ts";
 
 /** HTML, and text about it. */
 type Part = [content: string, about?: string];

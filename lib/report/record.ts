@@ -9,7 +9,7 @@ import type { RunData } from "../run/data.ts";
 import type { StartedPart } from "../run/shapes.ts";
 import { facts } from "./html.ts";
 import { linked } from "./links.ts";
-import type { Drawn } from "./page.ts";
+import type { Drawn } from "./drawn.ts";
 
 /** Limits of an adapter, and starts, that are shown. */
 const MOST_LIMITS = 12, MOST_STARTS = 50;

@@ -3,12 +3,10 @@
  *
  * @module
  */
-import { type AugmentOp, MultiCrop } from "../augmentation.ts";
-import type { Config } from "../config.ts";
+import { type AugmentationInput, type AugmentOp, MultiCrop } from "../augmentation.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Loader } from "../data/loader.ts";
 import type { Gpu, Tensor } from "../gpu/mod.ts";
-import { augmentationOf } from "../from_config.ts";
 
 /** Times of the loader since they were last asked for, per step. */
 export interface LoaderTimes {
@@ -36,6 +34,16 @@ export interface FeedSource {
   dataset?: Pick<Dataset, "id">;
 }
 
+/** What is made of them. */
+export interface FeedOptions {
+  /** Their views. */
+  augmentation: AugmentationInput;
+  /** Micro-batches of a step; 1 by default. */
+  accumulationSteps?: number;
+  /** Seed of the run, of which the views are drawn. */
+  seed: number;
+}
+
 /** The pictures of the next micro-batch on the GPU, and the recordable making of their views. */
 export class Feed {
   /** Micro-batches of a step. */
@@ -53,15 +61,19 @@ export class Feed {
   #built = 0;
 
   /** Allocates room for the largest batch. */
-  constructor(gpu: Gpu, { loader, dataset }: FeedSource, config: Config) {
+  constructor(
+    gpu: Gpu,
+    { loader, dataset }: FeedSource,
+    { augmentation, accumulationSteps = 1, seed }: FeedOptions,
+  ) {
     this.batchSize = loader.batchSize;
-    this.micros = config.training.gradient_accumulation_steps;
+    this.micros = accumulationSteps;
     this.#loader = loader;
     this.#dataset = dataset;
-    this.#seed = config.training.seed;
+    this.#seed = seed;
     this.#pixels = gpu.persistent([loader.capacityPixels], "pixels");
     this.#table = gpu.persistent([loader.batchSize, 4], "table");
-    this.#crops = new MultiCrop(gpu, augmentationOf(config), loader.batchSize);
+    this.#crops = new MultiCrop(gpu, augmentation, loader.batchSize);
   }
 
   /** Uploads pictures and crop parameters of micro-batch m of a step, both from 0. */

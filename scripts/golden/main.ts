@@ -5,7 +5,7 @@
  *
  * @module
  */
-import "../adapter.ts";
+import "../shared/adapter.ts";
 import { Command, Option } from "commander";
 import { HatchlingError } from "../../lib/errors.ts";
 import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";

@@ -16,7 +16,7 @@ import {
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import type { Parameters } from "../../lib/model/mod.ts";
 import type { Trainer } from "../../lib/train_step.ts";
-import type { KernelRecord } from "./kernels.ts";
+import type { KernelRecord } from "../shared/kernels.ts";
 import type { CodeVersion } from "./run_record.ts";
 
 /** A parameter of each group of the optimiser; its step count stands for the group's. */

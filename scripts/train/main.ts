@@ -22,12 +22,12 @@ import { type RunExtra, saveWeights } from "./checkpoints.ts";
 import { Feed } from "../../lib/train/feed.ts";
 import { Guard } from "./guard.ts";
 import { judge, judgeTeacher } from "./judge.ts";
-import { chooseKernels } from "./kernels.ts";
+import { chooseKernels } from "../shared/kernels.ts";
 import { look } from "./look.ts";
 import { heal } from "./heal.ts";
 import { examine } from "./non_finite.ts";
 import { readKept } from "./kept.ts";
-import { loaderOf, Pictures } from "./pictures.ts";
+import { Pictures } from "./pictures.ts";
 import { Progress } from "../shared/progress.ts";
 import { clock } from "../../lib/words.ts";
 import { RunFolder } from "./run_folder.ts";
@@ -37,6 +37,8 @@ import { checkSameConfig, checkSamePictures, type Earlier, earlierPictures } fro
 import { Saver } from "./saver.ts";
 import {
   diagnosisSettingsOf,
+  feedOptionsOf,
+  loaderOf,
   modelOf,
   scheduleOf,
   trainerOptionsOf,
@@ -154,7 +156,7 @@ async function train(
   const valuesOf = scheduleOf(config, stepsPerEpoch);
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
-  const feed = new Feed(gpu, { loader, dataset }, config);
+  const feed = new Feed(gpu, { loader, dataset }, feedOptionsOf(config));
   progress.show("recording the training step and compiling its kernels", true);
   const stepper = await Stepper.record(gpu, trainer, feed);
   progress.end();

@@ -7,7 +7,6 @@ import type { Config } from "../../lib/config.ts";
 import type { Dataset, SkippedFile } from "../../lib/data/dataset.ts";
 import { datasetFingerprint } from "../../lib/data/fingerprint.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
-import { Loader } from "../../lib/data/loader.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { shown } from "../../lib/text.ts";
 import type { Progress } from "../shared/progress.ts";
@@ -146,13 +145,4 @@ export class Pictures {
 
 function textOf(rows: readonly SkippedRow[]): string {
   return rows.map((row) => JSON.stringify(row) + "\n").join("");
-}
-
-/** The batches of a data set. */
-export function loaderOf(dataset: Dataset, { data, training }: Config): Loader {
-  return new Loader(dataset, {
-    batchSize: data.batch_size,
-    accumulation: training.gradient_accumulation_steps,
-    seed: training.seed,
-  });
 }

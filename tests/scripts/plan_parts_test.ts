@@ -16,7 +16,7 @@ import { planStep } from "../../lib/plan/step.ts";
 import { stepTime } from "../../lib/plan/timing.ts";
 import { bytesText, tensorText } from "../../lib/plan/words.ts";
 import { Feed } from "../../lib/train/feed.ts";
-import { modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
+import { feedOptionsOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
 import { Stepper } from "../../scripts/train/stepper.ts";
 import { gpuTest, lacksAdapter } from "../support/gpu.ts";
 import { lacks, testUnless } from "../support/permissions.ts";
@@ -50,7 +50,11 @@ for (const [name, text] of [["tiny", tiny], ["small", small]]) {
       const before = gpu.memory.liveBytes;
       const trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
       const { batch_size: batchSize } = of.data;
-      const feed = new Feed(gpu, { loader: { batchSize, capacityPixels: batchSize * 1024 } }, of);
+      const feed = new Feed(
+        gpu,
+        { loader: { batchSize, capacityPixels: batchSize * 1024 } },
+        feedOptionsOf(of),
+      );
       const stepper = await Stepper.record(gpu, trainer, feed);
       assert.equal(plan.total, gpu.memory.liveBytes - before);
       assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);

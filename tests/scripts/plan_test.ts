@@ -10,7 +10,7 @@ import { Feed } from "../../lib/train/feed.ts";
 import { checkFits } from "../../lib/plan/fit.ts";
 import { planStep } from "../../lib/plan/step.ts";
 import { Progress } from "../../scripts/shared/progress.ts";
-import { modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
+import { feedOptionsOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
 import { settle } from "../../scripts/shared/resolve.ts";
 import { Stepper } from "../../scripts/train/stepper.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -39,7 +39,7 @@ for (
         batchSize: of.data.batch_size,
         capacityPixels: of.data.batch_size * 1024 * planes,
       };
-      const feed = new Feed(gpu, { loader }, of);
+      const feed = new Feed(gpu, { loader }, feedOptionsOf(of));
       const stepper = await Stepper.record(gpu, trainer, feed);
       assert.equal(plan.total, gpu.memory.liveBytes - before);
       assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { ensureAdapter } from "../lib/adapter.ts";
-import { HatchlingError } from "../lib/errors.ts";
-import { say } from "./shared/terminal.ts";
+import { ensureAdapter } from "../../lib/adapter.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { say } from "./terminal.ts";
 
 try {
   await ensureAdapter({ log: say });

@@ -6,8 +6,8 @@
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { type Contest, type Gpu, tune } from "../../lib/gpu/mod.ts";
 import { kernelContests } from "../../lib/ops/mod.ts";
-import { kernelStorage } from "../shared/kernel_storage.ts";
-import type { Progress } from "../shared/progress.ts";
+import { kernelStorage } from "./kernel_storage.ts";
+import type { Progress } from "./progress.ts";
 
 /** What a run records of its kernels: equal records on one adapter give equal bits. */
 export interface KernelRecord {
