@@ -22,12 +22,12 @@ export function emaUpdate(
   student: Parameters,
   scalars: Tensor,
   momentum: number,
-  flag: Tensor = gpu.dummy(),
+  flag?: Tensor,
 ): void {
   teacher.data.forEach((data, chunk) =>
     gpu.dispatch(EMA, {
-      tensors: [data, student.data[chunk], scalars, flag],
-      u32: [data.size, momentum],
+      bindings: { teacher: data, student: student.data[chunk], scalars, flag },
+      params: { n: data.size, momentum_index: momentum },
       workgroups: grid(data.size / 16, 64),
       flops: 3 * data.size,
     })

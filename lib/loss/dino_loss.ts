@@ -339,7 +339,7 @@ export class DinoLoss {
     if (centering !== "center") return;
     const { gpu } = this.center;
     const { metrics, batchMean } = result;
-    moveCenter(gpu, this.center, batchMean, centerMomentum, metrics, flag ?? gpu.dummy());
+    moveCenter(gpu, this.center, batchMean, centerMomentum, metrics, flag);
   }
 
   /**

@@ -57,8 +57,8 @@ export function updateRowState(
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STATS, {
     constants: { ...constants, VEC: dim % 4 === 0, CENTERED: !!center },
-    tensors: [x, center ?? scalars, scalars, state, entropy],
-    u32: [rows, dim, index, +first],
+    bindings: { x, center, scalars, state, entropy },
+    params: { rows, dim, temp_index: index, first: +first },
     workgroups,
     flops: 8 * x.size,
   });
@@ -97,27 +97,27 @@ export function studentPass(gpu: Gpu, pass: StudentPass): void {
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STUDENT, {
     constants: { ...constants, VEC: dim % 4 === 0, IN_PLACE: !student },
-    tensors: [
-      student ?? pass.teacher,
-      pass.teacher,
-      pass.center,
-      pass.studentState,
-      pass.teacherState,
-      studentTemp.scalars,
+    bindings: {
+      student,
+      teacher: pass.teacher,
+      center: pass.center,
+      student_state: pass.studentState,
+      teacher_state: pass.teacherState,
+      scalars: studentTemp.scalars,
       grad,
-      pass.pair,
-    ],
-    u32: [
+      pair: pass.pair,
+    },
+    params: {
       rows,
       dim,
       batch,
       globals,
       views,
-      studentTemp.index,
-      pass.teacherTemp,
-      +pass.first,
+      student_temp: studentTemp.index,
+      teacher_temp: pass.teacherTemp,
+      first: +pass.first,
       whole,
-    ],
+    },
     workgroups,
     flops: (5 + 9 * globals) * grad.size,
   });
@@ -135,8 +135,8 @@ export function meanTeacher(
 ): void {
   const [rows, dim] = teacher.shape;
   gpu.dispatch(DINO_MEAN_TEACHER, {
-    tensors: [teacher, center, state, scalars, out],
-    u32: [rows, dim, index, rows * parts, +(parts > 1)],
+    bindings: { teacher, center, state, scalars, out },
+    params: { rows, dim, temp_index: index, whole: rows * parts, accumulate: +(parts > 1) },
     workgroups: grid(dim, 64),
     flops: 5 * teacher.size,
   });
@@ -153,8 +153,8 @@ export function sinkhornCenter(
 ): void {
   const [rows, dim] = teacher.shape;
   gpu.dispatch(SINKHORN, {
-    tensors: [teacher, state, scalars, center],
-    u32: [rows, dim, index, +first],
+    bindings: { teacher, state, scalars, center },
+    params: { rows, dim, temp_index: index, first: +first },
     workgroups: grid(dim, 64),
     flops: 7 * teacher.size,
   });
@@ -166,8 +166,8 @@ export function finish(gpu: Gpu, { pairLoss, entropy, meanTeacher }: LossSums): 
   const { constants } = rowLaunch(gpu, 1, meanTeacher.size);
   gpu.dispatch(DINO_FINISH, {
     constants,
-    tensors: [pairLoss, entropy, meanTeacher, metrics],
-    u32: [...pairLoss.shape, meanTeacher.size],
+    bindings: { pair_loss: pairLoss, entropy, mean_teacher: meanTeacher, metrics },
+    params: { globals: pairLoss.shape[0], views: pairLoss.shape[1], dim: meanTeacher.size },
     workgroups: [1],
     flops: 3 * meanTeacher.size,
   });
@@ -181,12 +181,11 @@ export function moveCenter(
   mean: Tensor,
   momentum: number,
   metrics: Tensor,
-  flag: Tensor,
+  flag?: Tensor,
 ): void {
   gpu.dispatch(DINO_CENTER, {
-    tensors: [mean, metrics, flag, center],
-    u32: [center.size],
-    f32: [momentum, 1 - momentum],
+    bindings: { mean, metrics, flag, center },
+    params: { dim: center.size, momentum, rest: 1 - momentum },
     workgroups: grid(center.size, 64),
     flops: 3 * center.size,
   });

@@ -74,8 +74,8 @@ export function koleo(gpu: Gpu, features: Tensor, options: KoleoOptions): KoleoR
   const { y, backward } = l2Normalize(gpu, features, EPS);
   const pairs = gpu.empty([rows, group, 2], "koleo.pairs");
   gpu.dispatch(KOLEO_PAIRS, {
-    tensors: [y, pairs],
-    u32: [rows, dim, group],
+    bindings: { x: y, pairs },
+    params: { rows, dim, group },
     workgroups: grid(rows * Math.ceil(group / 4), 64),
     flops: 5 * rows * group * dim,
   });
@@ -84,15 +84,14 @@ export function koleo(gpu: Gpu, features: Tensor, options: KoleoOptions): KoleoR
   const slope = gpu.empty([rows], "koleo.slope");
   gpu.dispatch(KOLEO_NEAREST, {
     ...rowLaunch(gpu, rows, group),
-    tensors: [pairs, nearest, share, slope],
-    u32: [rows, group],
-    f32: [options.weight / group, EPS],
+    bindings: { pairs, nearest, share, slope },
+    params: { rows, group, scale: options.weight / group, eps: EPS },
     flops: rows * group,
   });
   const grad = gpu.empty(features.shape, "koleo.grad");
   gpu.dispatch(KOLEO_GRAD, {
-    tensors: [y, nearest, slope, grad],
-    u32: [rows, dim, group],
+    bindings: { x: y, nearest, slope, grad },
+    params: { rows, dim, group },
     workgroups: grid(rows * 64, 64),
     flops: 5 * rows * dim,
   });

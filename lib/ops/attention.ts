@@ -93,27 +93,33 @@ export function attention(
   const rows = batch * heads * tokens;
   const kernels = variant === "subgroup" ? SUBGROUP : PLAIN;
   const { constants, n, workgroups } = launch(variant, batch * heads, tokens, headDim);
-  const run = (kernel: KernelSource, tensors: Tensor[], products: number) =>
+  const run = (kernel: KernelSource, tensors: Record<string, Tensor>, products: number) =>
     gpu.dispatch(kernel, {
       constants,
-      tensors: [qkv, ...tensors],
-      u32: [n, tokens, heads, dim, headDim],
-      f32: [headDim ** -0.5],
+      bindings: { qkv, ...tensors },
+      params: { n, tokens, heads, dim, head_dim: headDim, scale: headDim ** -0.5 },
       workgroups,
       flops: 2 * products * rows * tokens * headDim,
     });
   const y = options.out ?? gpu.empty([batch, tokens, dim], "attention");
   const lse = gpu.empty([batch, heads, tokens], "attention.lse");
-  run(kernels.forward, [y, lse], 2);
+  run(kernels.forward, { out: y, lse }, 2);
   return {
     y,
     map(queries = tokens) {
       const map = gpu.empty([batch, heads, queries, tokens], "attention.map");
       gpu.dispatch(MAP, {
         constants: { VEC: headDim % 4 === 0, BLOCKS: Math.ceil(headDim / 4) },
-        tensors: [qkv, lse, map],
-        u32: [map.size, tokens, heads, dim, headDim, queries],
-        f32: [headDim ** -0.5],
+        bindings: { qkv, lse, map },
+        params: {
+          n: map.size,
+          tokens,
+          heads,
+          dim,
+          head_dim: headDim,
+          queries,
+          scale: headDim ** -0.5,
+        },
         workgroups: grid(map.size, 64),
         flops: 2 * map.size * headDim,
       });
@@ -122,8 +128,8 @@ export function attention(
     backward(dy, { out } = {}) {
       const delta = gpu.empty([batch, heads, tokens], "attention.delta");
       const dqkv = out ?? gpu.empty(qkv.shape, "attention.grad");
-      run(kernels.backwardQ, [lse, y, dy, delta, dqkv], 3);
-      run(kernels.backwardKv, [lse, dy, delta, dqkv], 4);
+      run(kernels.backwardQ, { lse, out: y, dout: dy, delta, dqkv }, 3);
+      run(kernels.backwardKv, { lse, dout: dy, delta, dqkv }, 4);
       return dqkv;
     },
   };

@@ -14,8 +14,8 @@ export function gelu(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): Te
     const y = gpu.empty(x.shape, grad ? "gelu.grad" : "gelu");
     gpu.dispatch(GELU, {
       constants: { GRAD: grad },
-      tensors: [x, dy, y],
-      u32: [x.size],
+      bindings: { x, dy, y },
+      params: { n: x.size },
       workgroups: grid(4 * Math.ceil(x.size / 64), 64),
       flops: 25 * x.size,
     });

@@ -25,9 +25,8 @@ export function l2Normalize(
     const { constants, workgroups } = rowLaunch(gpu, rows, dim);
     gpu.dispatch(L2_NORMALIZE, {
       constants: { ...constants, VEC: dim % 4 === 0, GRAD: grad },
-      tensors: [x, dy, out],
-      u32: [rows, dim],
-      f32: [eps],
+      bindings: { x, dy, out },
+      params: { rows, dim, eps },
       workgroups,
       flops: 4 * x.size,
     });

@@ -33,8 +33,8 @@ export function patchify(
     const n = vec ? to.size / 4 : to.size;
     gpu.dispatch(PATCHIFY, {
       constants: { VEC: vec, BACK: back },
-      tensors: [from, to],
-      u32: [n, channels, height, width, patch],
+      bindings: { src: from, dst: to },
+      params: { n, channels, height, width, side: patch },
       workgroups: grid(n, 64),
     });
     return to;
@@ -86,8 +86,8 @@ export function patchEmbed(
     const { constants, width, workgroups } = moveLaunch(rows, dim);
     gpu.dispatch(TOKENS, {
       constants: { ...constants, BACK: back },
-      tensors: [src, cls.data, pos, dst],
-      u32: [rows, count, width],
+      bindings: { src, cls: cls.data, pos, dst },
+      params: { rows, patches: count, width },
       workgroups,
     });
     return dst;

@@ -20,8 +20,8 @@ export function gatherClass(gpu: Gpu, tokens: Tensor, out: Tensor, first: number
   const { constants, width, workgroups } = moveLaunch(batch, dim);
   gpu.dispatch(ROWS, {
     constants,
-    tensors: [tokens, out],
-    u32: [batch, width, n, first],
+    bindings: { src: tokens, dst: out },
+    params: { rows: batch, width, stride: n, first },
     workgroups,
   });
 }
@@ -32,8 +32,8 @@ export function scatterClass(gpu: Gpu, rows: Tensor, out: Tensor, first: number)
   const { constants, width, workgroups } = moveLaunch(batch * n, dim);
   gpu.dispatch(ROWS, {
     constants: { ...constants, SCATTER: true },
-    tensors: [rows, out],
-    u32: [batch, width, n, first],
+    bindings: { src: rows, dst: out },
+    params: { rows: batch, width, stride: n, first },
     workgroups,
   });
 }
@@ -50,8 +50,8 @@ export function scaleSamples(
   const { constants, width, workgroups } = moveLaunch(rows, dim);
   gpu.dispatch(SCALE_ADD, {
     constants: { ...constants, ADD: !!x },
-    tensors: [x ?? h, h, scale, out],
-    u32: [rows, width, rows / scale.size],
+    bindings: { x, h, scale, out },
+    params: { rows, width, group: rows / scale.size },
     workgroups,
     flops: 2 * h.size,
   });
@@ -98,11 +98,19 @@ export function dropPathFactors(
   }
   const out = gpu.empty([n], "drop_path");
   const { seed, scalars, stepIndex, part = { batch: n, parts: 1, index: stepIndex } } = source;
-  const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];
   gpu.dispatch(DROP_PATH, {
-    tensors: [scalars, out],
-    u32: [n, stream, ...key, stepIndex, part.batch, part.parts, part.index],
-    f32: [rate],
+    bindings: { scalars, scale: out },
+    params: {
+      n,
+      stream,
+      seed_low: seed >>> 0,
+      seed_high: Math.floor(seed / 2 ** 32) >>> 0,
+      step_index: stepIndex,
+      batch: part.batch,
+      parts: part.parts,
+      part_index: part.index,
+      rate,
+    },
     workgroups: grid(n, 64),
   });
   return out;

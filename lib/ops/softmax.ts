@@ -21,8 +21,8 @@ export function softmax(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor):
     const { constants, workgroups } = held ?? rowLaunch(gpu, rows, cols);
     gpu.dispatch(held ? SOFTMAX_SUBGROUP : SOFTMAX, {
       constants: { ...constants, GRAD: grad },
-      tensors: [a, dy, out],
-      u32: [rows, cols],
+      bindings: { x: a, dy, out },
+      params: { rows, cols },
       workgroups,
       flops: 5 * x.size,
     });

@@ -35,8 +35,8 @@ export function weightNorm(
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(WEIGHT_NORM, {
     constants: { ...constants, VEC: dim % 4 === 0 },
-    tensors: [v, g, room.w, room.norms],
-    u32: [rows, dim],
+    bindings: { v, g, w: room.w, norms: room.norms },
+    params: { rows, dim },
     workgroups,
     flops: 3 * v.size,
   });
@@ -64,8 +64,8 @@ export function weightNormBackward(
       ACCUMULATE_G: dg?.accumulate ?? false,
       WEIGHT_G: !!dg,
     },
-    tensors: [v, g, norms, dw, dv.out, dg?.out ?? gpu.dummy()],
-    u32: [rows, dim],
+    bindings: { v, g, norms, dw, dv: dv.out, dg: dg?.out },
+    params: { rows, dim },
     workgroups,
     flops: 6 * v.size,
   });

@@ -114,24 +114,32 @@ export class AdamW {
     clip: readonly ClipResult[],
     scalars: Tensor,
     first: number,
-    flag: Tensor = this.#gpu.dummy(),
+    flag?: Tensor,
   ): void {
+    const [beta1, beta2] = this.betas;
     this.#params.data.forEach((data, chunk) => {
       const gpu = this.#gpu;
       const segment = gpu.tensor(this.#segments(chunk), [data.size / GRANULE, 4], "segments");
       gpu.dispatch(ADAMW, {
-        tensors: [
-          data,
-          this.#params.grads[chunk],
-          this.expAvg[chunk],
-          this.expAvgSq[chunk],
+        bindings: {
+          parameter: data,
+          grad: this.#params.grads[chunk],
+          exp_avg: this.expAvg[chunk],
+          exp_avg_sq: this.expAvgSq[chunk],
           segment,
-          clip[chunk].factors,
+          factors: clip[chunk].factors,
           scalars,
           flag,
-        ],
-        u32: [data.size, first],
-        f32: [...this.betas.flatMap((b) => [b, 1 - b]), this.eps],
+        },
+        params: {
+          n: data.size,
+          groups: first,
+          beta1,
+          rest1: 1 - beta1,
+          beta2,
+          rest2: 1 - beta2,
+          eps: this.eps,
+        },
         workgroups: grid(data.size / 16, 64),
         flops: 14 * data.size,
       });

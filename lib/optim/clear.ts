@@ -14,8 +14,8 @@ const CLEAR = defineKernel("clear", code);
  */
 export function clearAtFirst(gpu: Gpu, tensor: Tensor, scalars: Tensor, index: number): void {
   gpu.dispatch(CLEAR, {
-    tensors: [scalars, tensor],
-    u32: [tensor.size, index],
+    bindings: { scalars, x: tensor },
+    params: { n: tensor.size, index },
     workgroups: grid(tensor.size / 16, 64),
   });
 }

@@ -55,21 +55,24 @@ export function clipFactors(gpu: Gpu, params: Parameters, clip: number): ClipRes
     const partial = gpu.empty([count, 2], "sum_squares");
     gpu.dispatch(SUM_SQUARES, {
       ...rowLaunch(gpu, count, BLOCK),
-      tensors: [grad, gpu.tensor(new Uint32Array(blocks), [count, 2], "blocks"), partial],
-      u32: [count],
+      bindings: {
+        grad,
+        blocks: gpu.tensor(new Uint32Array(blocks), [count, 2], "blocks"),
+        partial,
+      },
+      params: { n: count },
       flops: 3 * grad.size,
     });
     const norms = gpu.empty([slots.length], "norms");
     const factors = gpu.empty([slots.length], "clip_factors");
     gpu.dispatch(CLIP, {
-      tensors: [
+      bindings: {
         partial,
-        gpu.tensor(new Uint32Array(ranges), [slots.length, 2], "ranges"),
+        ranges: gpu.tensor(new Uint32Array(ranges), [slots.length, 2], "ranges"),
         norms,
         factors,
-      ],
-      u32: [slots.length],
-      f32: [clip],
+      },
+      params: { n: slots.length, clip },
       workgroups: grid(slots.length, 64),
     });
     return { names: slots.map(({ spec }) => spec.name), norms, factors };
@@ -91,11 +94,11 @@ export function flagNonFinite(
   stepIndex: number,
   flag: Tensor,
   count: number = values.size,
-  part: Tensor = gpu.dummy(),
+  part?: Tensor,
 ): void {
   gpu.dispatch(FLAG, {
-    tensors: [values, scalars, part, flag],
-    u32: [count, first, stepIndex],
+    bindings: { values, scalars, part, flag },
+    params: { n: count, first, step_index: stepIndex },
     workgroups: [1],
   });
 }

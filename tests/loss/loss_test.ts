@@ -152,10 +152,11 @@ gpuTest("DinoLoss takes new temperatures", async (gpu) => {
     assert.deepEqual(found.center, center, "there is none to move");
   }
   assert.throws(() => loss.setTemperatures(0, 0.04), /studentTemp .* above 0 .* but found 0/);
-  const temperatures = { scalars: gpu.dummy(), studentTemp: 0, teacherTemp: 1 };
+  const scalars = gpu.persistent([4]);
+  const temperatures = { scalars, studentTemp: 0, teacherTemp: 1 };
   const shared = new DinoLoss({ gpu, outDim: 9, nCrops: 3, temperatures });
   assert.throws(() => shared.setTemperatures(0.1, 0.04), /it reads step scalars: set them there/);
-  for (const t of [loss, shared]) t.destroy();
+  for (const t of [loss, shared, scalars]) t.destroy();
 });
 
 gpuTest("DinoLoss of plain arrays is that of tensors", async (gpu) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { AdamW, type AdamWOptions, clipFactors, isDecayed } from "../../lib/optim/mod.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose } from "../support/numbers.ts";
 import { assertPaddingZero, chunked, randomValues, SPECS } from "../support/parameters.ts";
@@ -63,7 +63,7 @@ function setUp(gpu: Gpu, options: AdamWOptions = {}) {
     step(
       grads: Map<string, Float32Array<ArrayBuffer>>,
       { clip = 0, ...rates }: { lr: number; weightDecay: number; frozen?: number[]; clip?: number },
-      flag = gpu.dummy(),
+      flag?: Tensor,
     ) {
       for (const { name } of trained) params.get(name).grad!.write(grads.get(name)!);
       scalars.write(Float32Array.of(9, 9, 9, 9, ...adamw.scalars(rates)));

@@ -148,8 +148,14 @@ export function launch(
     const { out, bias, aux, pre } = tensors;
     gpu.dispatch(REDUCE, {
       constants: { PARTS: parts, ...constantsOf(epilogue) },
-      tensors: [partial, out, bias ?? partial, aux ?? partial, pre ?? gpu.dummy()],
-      u32: [m * n, n],
+      bindings: {
+        partial,
+        c: out,
+        bias,
+        aux,
+        pre,
+      },
+      params: { count: m * n, columns: n },
       workgroups: grid(m * n, 64),
       flops: parts * m * n,
     });
@@ -168,10 +174,11 @@ function launchPart(
   const [lda, ldb] = [transA ? m : k, transB ? k : n];
   const flops = 2 * m * n * k;
   const transposes = { TRANS_A: transA, TRANS_B: transB };
-  const u32 = [m, n, k, lda, ldb, n];
+  const sizes = { m, n, k, lda, ldb, ldc: n };
   if (variant === "naive") {
     const workgroups = grid(m * n, 64);
-    gpu.dispatch(NAIVE, { constants: transposes, tensors: [a, b, out], u32, workgroups, flops });
+    const bindings = { a, b, c: out };
+    gpu.dispatch(NAIVE, { constants: transposes, bindings, params: sizes, workgroups, flops });
     return;
   }
   const subgroup = variant === "subgroup";
@@ -183,8 +190,8 @@ function launchPart(
   };
   gpu.dispatch(KERNELS[variant], {
     constants: { ...transposes, ...constants },
-    tensors: [a, b, out, bias ?? a, aux ?? a, pre ?? gpu.dummy()],
-    u32: [...u32, subgroup ? +BIAS : epilogue, split],
+    bindings: { a, b, c: out, bias, aux, pre },
+    params: { ...sizes, split, ...subgroup ? { bias: +BIAS } : { epilogue } },
     workgroups: [Math.ceil(n / 64), Math.ceil(m / (subgroup ? 32 : 64)), parts],
     flops,
   });
