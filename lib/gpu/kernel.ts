@@ -69,10 +69,22 @@ export function defineKernel(
     { name, code },
     ...shared.map((part) => ({ ...part, name: `shared/${part.name}` })),
   ];
+  if (DEFINED.has(name)) {
+    throw new HatchlingError(`Kernel ${name}: expected one of that name but found two`);
+  }
   const whole = files.map((file) => file.code.endsWith("\n") ? file.code : `${file.code}\n`).join(
     "",
   );
-  return { name, code: whole, files, subgroups, ...interfaceOf(name, whole) };
+  const source = { name, code: whole, files, subgroups, ...interfaceOf(name, whole) };
+  DEFINED.set(name, source);
+  return source;
+}
+
+const DEFINED = new Map<string, KernelSource>();
+
+/** All kernels of the modules that are loaded; for tests and tools. */
+export function definedKernels(): KernelSource[] {
+  return [...DEFINED.values()];
 }
 
 /** Compiles kernels once and remembers them. */
@@ -153,7 +165,8 @@ async function describe({ name, files }: KernelSource, module: GPUShaderModule, 
   const info = await module.getCompilationInfo?.().catch(() => undefined);
   const places = (info?.messages ?? []).filter((m) => m.lineNum > 0).map((m) => {
     const { file, line, text } = placeIn(files, m.lineNum);
-    return `  ${file}.wgsl:${line}:${m.linePos}: ${m.message.trim()}\n    ${text.trim()}`;
+    const [what] = m.message.trim().split("\n"); // what follows shows the place in the whole text
+    return `  ${file}.wgsl:${line}:${m.linePos}: ${what}\n    ${text.trim()}`;
   });
   return `Kernel ${name}.wgsl does not compile on this adapter:\n${
     places.length ? places.join("\n") : "  " + message.trim().replaceAll("\n", "\n  ")

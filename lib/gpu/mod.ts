@@ -11,6 +11,7 @@ export {
   KernelCache,
   type KernelSource,
   type Pipeline,
+  type SharedCode,
 } from "./kernel.ts";
 export { Memory } from "./memory.ts";
 export { openGpu, type OpenGpuOptions } from "./open.ts";

@@ -8,13 +8,16 @@ import finishCode from "../../kernels/dino_finish.wgsl" with { type: "text" };
 import meanCode from "../../kernels/dino_mean_teacher.wgsl" with { type: "text" };
 import statsCode from "../../kernels/dino_stats.wgsl" with { type: "text" };
 import studentCode from "../../kernels/dino_student.wgsl" with { type: "text" };
+import rowsCode from "../../kernels/shared/dino_rows.wgsl" with { type: "text" };
 import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type SharedCode, type Tensor } from "../gpu/mod.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
 import type { LossSums } from "./sums.ts";
+import { LANES, PUT } from "../ops/shared_code.ts";
 
-const DINO_STATS = defineKernel("dino_stats", statsCode);
-const DINO_STUDENT = defineKernel("dino_student", studentCode);
+const ROWS: SharedCode = { name: "dino_rows", code: rowsCode };
+const DINO_STATS = defineKernel("dino_stats", statsCode, { shared: [LANES, ROWS] });
+const DINO_STUDENT = defineKernel("dino_student", studentCode, { shared: [LANES, ROWS, PUT] });
 const DINO_MEAN_TEACHER = defineKernel("dino_mean_teacher", meanCode);
 const DINO_FINISH = defineKernel("dino_finish", finishCode);
 const DINO_CENTER = defineKernel("dino_center", centerCode);
@@ -104,7 +107,7 @@ export function studentPass(gpu: Gpu, pass: StudentPass): void {
       student_state: pass.studentState,
       teacher_state: pass.teacherState,
       scalars: studentTemp.scalars,
-      grad,
+      out: grad,
       pair: pass.pair,
     },
     params: {

@@ -12,13 +12,14 @@ import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { columnLaunch, columnSum } from "./reduce.ts";
 import { HELD_ROWS, heldLaunch, rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
+import { LANE_SUM } from "./shared_code.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
 const LAYER_NORM_BACKWARD = defineKernel("layer_norm_backward", backwardCode);
 const LAYER_NORM_WEIGHT_GRAD = defineKernel("layer_norm_weight_grad", gradCode);
-const SUBGROUPS = { subgroups: true };
-const LAYER_NORM_SUBGROUP = defineKernel("layer_norm_subgroup", subgroupCode, SUBGROUPS);
-const LAYER_NORM_GRAD_SUBGROUP = defineKernel("layer_norm_grad_subgroup", fusedCode, SUBGROUPS);
+const HELD_ROW = { shared: [LANE_SUM], subgroups: true };
+const LAYER_NORM_SUBGROUP = defineKernel("layer_norm_subgroup", subgroupCode, HELD_ROW);
+const LAYER_NORM_GRAD_SUBGROUP = defineKernel("layer_norm_grad_subgroup", fusedCode, HELD_ROW);
 
 /** What {@linkcode layerNorm} returns. */
 export interface LayerNormResult {

@@ -11,9 +11,10 @@ import { linear } from "./linear.ts";
 import { columnSum } from "./reduce.ts";
 import { moveLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
+import { PUT } from "./shared_code.ts";
 
 const PATCHIFY = defineKernel("patchify", patchifyCode);
-const TOKENS = defineKernel("tokens", tokensCode);
+const TOKENS = defineKernel("tokens", tokensCode, { shared: [PUT] });
 
 /** Cuts images [B, C, H, W] into patches [B · rows · cols, C · P · P]; `back` is its adjoint. */
 export function patchify(
@@ -86,7 +87,7 @@ export function patchEmbed(
     const { constants, width, workgroups } = moveLaunch(rows, dim);
     gpu.dispatch(TOKENS, {
       constants: { ...constants, BACK: back },
-      bindings: { src, cls: cls.data, pos, dst },
+      bindings: { src, cls: cls.data, pos, out: dst },
       params: { rows, patches: count, width },
       workgroups,
     });

@@ -9,9 +9,10 @@ import dropCode from "../../kernels/drop_path.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
 import { moveLaunch } from "./row_launch.ts";
+import { PUT } from "./shared_code.ts";
 
-const ROWS = defineKernel("rows", rowsCode);
-const SCALE_ADD = defineKernel("scale_add", scaleCode);
+const ROWS = defineKernel("rows", rowsCode, { shared: [PUT] });
+const SCALE_ADD = defineKernel("scale_add", scaleCode, { shared: [PUT] });
 const DROP_PATH = defineKernel("drop_path", dropCode);
 
 /** Copies the class tokens of tokens [B, N, D] into rows `first` … `first + B − 1` of `out` [·, D]. */
@@ -20,7 +21,7 @@ export function gatherClass(gpu: Gpu, tokens: Tensor, out: Tensor, first: number
   const { constants, width, workgroups } = moveLaunch(batch, dim);
   gpu.dispatch(ROWS, {
     constants,
-    bindings: { src: tokens, dst: out },
+    bindings: { src: tokens, out },
     params: { rows: batch, width, stride: n, first },
     workgroups,
   });
@@ -32,7 +33,7 @@ export function scatterClass(gpu: Gpu, rows: Tensor, out: Tensor, first: number)
   const { constants, width, workgroups } = moveLaunch(batch * n, dim);
   gpu.dispatch(ROWS, {
     constants: { ...constants, SCATTER: true },
-    bindings: { src: rows, dst: out },
+    bindings: { src: rows, out },
     params: { rows: batch, width, stride: n, first },
     workgroups,
   });

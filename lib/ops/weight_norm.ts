@@ -9,9 +9,12 @@ import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { matmul } from "./matmul.ts";
 import { rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
+import { LANES, PUT, WEIGHT_V } from "./shared_code.ts";
 
-const WEIGHT_NORM = defineKernel("weight_norm", code);
-const WEIGHT_NORM_BACKWARD = defineKernel("weight_norm_backward", backwardCode);
+const WEIGHT_NORM = defineKernel("weight_norm", code, { shared: [LANES, WEIGHT_V] });
+const WEIGHT_NORM_BACKWARD = defineKernel("weight_norm_backward", backwardCode, {
+  shared: [PUT, WEIGHT_V],
+});
 
 /** A normalised weight, and what its backward pass needs of it. */
 export interface NormalizedWeight {
@@ -64,7 +67,7 @@ export function weightNormBackward(
       ACCUMULATE_G: dg?.accumulate ?? false,
       WEIGHT_G: !!dg,
     },
-    bindings: { v, g, norms, dw, dv: dv.out, dg: dg?.out },
+    bindings: { v, g, norms, dw, out: dv.out, dg: dg?.out },
     params: { rows, dim },
     workgroups,
     flops: 6 * v.size,

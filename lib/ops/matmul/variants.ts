@@ -8,14 +8,18 @@ import naiveCode from "../../../kernels/matmul_naive.wgsl" with { type: "text" }
 import reduceCode from "../../../kernels/matmul_reduce.wgsl" with { type: "text" };
 import stagedCode from "../../../kernels/matmul_staged.wgsl" with { type: "text" };
 import subgroupCode from "../../../kernels/matmul_subgroup.wgsl" with { type: "text" };
+import operandsCode from "../../../kernels/shared/matmul_operands.wgsl" with { type: "text" };
+import storeCode from "../../../kernels/shared/matmul_store.wgsl" with { type: "text" };
 import {
   type Constants,
   defineKernel,
   type Gpu,
   grid,
   type KernelSource,
+  type SharedCode,
   type Tensor,
 } from "../../gpu/mod.ts";
+import { GELU } from "../shared_code.ts";
 
 /**
  * How a product is made: `plain` in registers, any shape on any adapter; `staged` through workgroup memory,
@@ -50,10 +54,15 @@ export interface ProductTensors {
   pre?: Tensor;
 }
 
-const PLAIN = defineKernel("matmul", code);
-const STAGED = defineKernel("matmul_staged", stagedCode);
-const SUBGROUP = defineKernel("matmul_subgroup", subgroupCode, { subgroups: true });
-const REDUCE = defineKernel("matmul_reduce", reduceCode);
+const BLOCKS: SharedCode[] = [
+  { name: "matmul_operands", code: operandsCode },
+  { name: "matmul_store", code: storeCode },
+  GELU,
+];
+const PLAIN = defineKernel("matmul", code, { shared: BLOCKS });
+const STAGED = defineKernel("matmul_staged", stagedCode, { shared: BLOCKS });
+const SUBGROUP = defineKernel("matmul_subgroup", subgroupCode, { shared: [GELU], subgroups: true });
+const REDUCE = defineKernel("matmul_reduce", reduceCode, { shared: [GELU] });
 const NAIVE = defineKernel("matmul_naive", naiveCode);
 
 /** The kernel of each variant. */
