@@ -223,7 +223,7 @@ Deno.test("the checks of this file can fail", () => {
   assert.deepEqual(place("lib/gpu/bootstrap.ts"), { layer: 1, area: "lib/gpu/bootstrap.ts" });
   assert.deepEqual(place("lib/gpu/gpu.ts").area, "lib/gpu");
   assert.deepEqual(place("lib/loss.ts").area, "lib/loss");
-  assert.deepEqual(functionsOf("fn a() {\n  x; // y\n}\nfn b() {}\n"), [
+  assert.deepEqual(functionsOf("fn a() {\n  x; // y\n}\nfn b() {\n}\n"), [
     "fn a() { x; }",
     "fn b() {}",
   ]);

@@ -3,34 +3,10 @@
  *
  * @module
  */
-import code from "../../kernels/attention.wgsl" with { type: "text" };
-import queryCode from "../../kernels/attention_backward_q.wgsl" with { type: "text" };
-import keyCode from "../../kernels/attention_backward_kv.wgsl" with { type: "text" };
-import mapCode from "../../kernels/attention_map.wgsl" with { type: "text" };
-import subgroupCode from "../../kernels/attention_subgroup.wgsl" with { type: "text" };
-import subgroupQueryCode from "../../kernels/attention_subgroup_q.wgsl" with { type: "text" };
-import subgroupKeyCode from "../../kernels/attention_subgroup_kv.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import {
-  type Constants,
-  defineKernel,
-  type Gpu,
-  grid,
-  type KernelSource,
-  type Tensor,
-} from "../gpu/mod.ts";
+import { type Constants, type Gpu, grid, type KernelSource, type Tensor } from "../gpu/mod.ts";
+import { MAP, PLAIN, SUBGROUP } from "./attention_kernels.ts";
 
-const PLAIN = {
-  forward: defineKernel("attention", code),
-  backwardQ: defineKernel("attention_backward_q", queryCode),
-  backwardKv: defineKernel("attention_backward_kv", keyCode),
-};
-const SUBGROUP: typeof PLAIN = {
-  forward: defineKernel("attention_subgroup", subgroupCode, { subgroups: true }),
-  backwardQ: defineKernel("attention_subgroup_q", subgroupQueryCode, { subgroups: true }),
-  backwardKv: defineKernel("attention_subgroup_kv", subgroupKeyCode, { subgroups: true }),
-};
-const MAP = defineKernel("attention_map", mapCode);
 const MAX_HEAD_DIM = 128;
 /** Invocations of a workgroup on software adapters; of a subgroup, they share what they load. */
 const LANES = 8;
