@@ -225,6 +225,6 @@ Deno.test("the checks of this file can fail", () => {
   assert.deepEqual(place("lib/loss.ts").area, "lib/loss");
   assert.deepEqual(functionsOf("fn a() {\n  x; // y\n}\nfn b() {\n}\n"), [
     "fn a() { x; }",
-    "fn b() {}",
+    "fn b() { }",
   ]);
 });
