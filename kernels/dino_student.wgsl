@@ -3,8 +3,8 @@
 // Row (v, b) of student [V·B, C] meets the targets T = Σ over the teacher's views g ≠ v of q_g, all of the
 // same sample b; n_v is their number (G, or G − 1 for a global view):
 //   pair[g, row] = −Σ_k q_g log softmax(s)_k            (0 where g = v)
-//   grad = (n_v · softmax(s) − T) / (student_temp · terms · whole),  terms = G (V − 1),
-//          whole = B, or the pictures of a batch of which these are a part
+//   grad = (n_v · softmax(s) − T) / (student_temp · terms · whole_batch),  terms = G (V − 1),
+//          whole_batch = B, or the pictures of the batch of which these are a micro-batch
 // with s = student / student_temp and q = softmax((teacher − center) / teacher_temp) (Caron et al. 2021,
 // arXiv:2104.14294, eq. 3, in closed form). Nothing of size pairs × C is stored.
 // student_state, teacher_state: as dino_stats left them, over all columns of a row; C may be a chunk of
@@ -14,7 +14,7 @@
 // VEC: C is a multiple of 4, and rows are walked in vec4s.
 // Launch: 64 invocations, LANES of them per row: grid(V · B · LANES, 64). LANES divides 64.
 
-struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, student_temp: u32, teacher_temp: u32, first: u32, whole: u32 }
+struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, student_temp: u32, teacher_temp: u32, first: u32, whole_batch: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> student: array<vec4f>;
 @group(0) @binding(2) var<storage, read> teacher: array<vec4f>;
@@ -67,7 +67,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let teacher_temp = scalars[params.teacher_temp];
   let own = student_state[row];
   let targets = f32(params.globals) - select(0.0, 1.0, view < params.globals);
-  let scale = 1.0 / (temp * f32(params.globals * (params.views - 1u)) * f32(params.whole));
+  let scale = 1.0 / (temp * f32(params.globals * (params.views - 1u)) * f32(params.whole_batch));
 
   for (var g = 0u; g < params.globals; g += 2u) {
     let second = g + 1u < params.globals;

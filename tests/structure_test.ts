@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** From top to bottom: a file imports from its own layer and from those below. */
 const LAYERS: readonly (readonly string[])[] = [
   ["mod.ts"],
-  ["lib/train_step", "lib/cost.ts", "lib/non_finite.ts", "lib/gpu/bootstrap.ts"],
+  ["lib/train", "lib/non_finite.ts", "lib/gpu/bootstrap.ts"],
   [
     "lib/augmentation",
     "lib/config",

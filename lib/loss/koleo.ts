@@ -11,7 +11,8 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
-import { sumRows } from "./sums.ts";
+import type { FullSettings } from "./options.ts";
+import { type LossMicroBatch, sumRows } from "./sums.ts";
 
 const KOLEO_PAIRS = defineKernel("koleo_pairs", pairsCode);
 const KOLEO_NEAREST = defineKernel("koleo_nearest", nearestCode);
@@ -118,4 +119,27 @@ function check(
     throw new HatchlingError(`koleo: expected a finite weight of at least 0 but found ${weight}`);
   }
   return { rows, dim, group: rows / groups };
+}
+
+/** KoLeo of the global views, as {@linkcode DinoLoss.koleo} says. */
+export function koleoOfViews(
+  features: Tensor,
+  { nCrops, nGlobalCrops: groups, koleoWeight }: FullSettings,
+  microBatch?: LossMicroBatch,
+): KoleoResult | undefined {
+  if (!koleoWeight) return undefined;
+  const [rows, dim] = features.shape;
+  const batch = rows / nCrops;
+  if (features.shape.length !== 2 || !Number.isInteger(batch)) {
+    throw new HatchlingError(
+      `DinoLoss: expected features [${nCrops}·B, D] of all views but found ${features}`,
+    );
+  }
+  const steps = microBatch?.accumulationSteps ?? 1;
+  return koleo(features.gpu, features.view([groups * batch, dim]), {
+    groups,
+    weight: koleoWeight / steps,
+    out: microBatch?.sums.koleo,
+    accumulate: steps > 1,
+  });
 }

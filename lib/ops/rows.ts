@@ -7,7 +7,7 @@ import rowsCode from "../../kernels/rows.wgsl" with { type: "text" };
 import scaleCode from "../../kernels/scale_add.wgsl" with { type: "text" };
 import dropCode from "../../kernels/drop_path.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Scalar, tableOf, type Tensor } from "../gpu/mod.ts";
 import { moveLaunch } from "./row_launch.ts";
 import { PUT } from "./shared_code.ts";
 
@@ -63,22 +63,20 @@ export function scaleSamples(
 export interface DropPathSource {
   /** The run's seed. */
   seed: number;
-  /** Tensor of step scalars that the host rewrites. */
-  scalars: Tensor;
-  /** Index in it of the step number. */
-  stepIndex: number;
-  /** Which part of a batch this is; by default all of it. */
-  part?: BatchPart;
+  /** The step's number. */
+  step: Scalar;
+  /** Which micro-batch of the step this is, where it is not all of it. */
+  microBatch?: MicroBatch;
 }
 
-/** One of several equal parts of a batch. */
-export interface BatchPart {
-  /** Pictures of the part. */
+/** One of the equal micro-batches of a step. */
+export interface MicroBatch {
+  /** Its pictures. */
   batch: number;
-  /** Number of parts. */
-  parts: number;
-  /** Index, among the step scalars, of this part's number from 0. */
-  index: number;
+  /** Micro-batches of the step. */
+  accumulationSteps: number;
+  /** Its number, from 0, in the table that holds the step's. */
+  index: Scalar;
 }
 
 /**
@@ -98,18 +96,20 @@ export function dropPathFactors(
     throw new HatchlingError(`Expected a drop path rate in [0, 1) but found ${rate}`);
   }
   const out = gpu.empty([n], "drop_path");
-  const { seed, scalars, stepIndex, part = { batch: n, parts: 1, index: stepIndex } } = source;
+  const { seed, step, microBatch } = source;
+  const { batch, accumulationSteps, index } = microBatch ??
+    { batch: n, accumulationSteps: 1, index: step };
   gpu.dispatch(DROP_PATH, {
-    bindings: { scalars, scale: out },
+    bindings: { scalars: tableOf(step, index), scale: out },
     params: {
       n,
       stream,
       seed_low: seed >>> 0,
       seed_high: Math.floor(seed / 2 ** 32) >>> 0,
-      step_index: stepIndex,
-      batch: part.batch,
-      parts: part.parts,
-      part_index: part.index,
+      step_index: step.index,
+      batch,
+      accumulation_steps: accumulationSteps,
+      micro_batch_index: index.index,
       rate,
     },
     workgroups: grid(n, 64),

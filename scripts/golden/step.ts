@@ -29,13 +29,12 @@ export function modelOf({ vit, head }: MultiCropConfig): DinoModel {
   return new DinoModel(vitConfig(vit), headConfig(head));
 }
 
-/** The loss's settings, without K. */
+/** The loss's settings, without K and the teacher's temperature. */
 export function lossOptions(config: MultiCropConfig) {
   return {
     nCrops: config.n_global + config.n_local,
     nGlobalCrops: config.n_global,
     studentTemp: config.student_temp,
-    teacherTemp: config.teacher_temp,
     centerMomentum: config.center_momentum,
   };
 }
@@ -59,7 +58,12 @@ export async function runStep(gpu: Gpu, { doc, tensors }: Case): Promise<Results
   const teacher = new Parameters(gpu, model.specs());
   student.load(group(tensors, "in.student."));
   teacher.load(group(tensors, "in.teacher."));
-  const loss = new DinoLoss({ ...lossOptions(config), outDim: model.head.config.outDim, gpu });
+  const loss = new DinoLoss({
+    ...lossOptions(config),
+    teacherTemp: config.teacher_temp,
+    outDim: model.head.config.outDim,
+    gpu,
+  });
   loss.center.write(toFloat32(given(tensors, "center")));
   const made = gpu.scope(() => {
     const views = crops(gpu, tensors);

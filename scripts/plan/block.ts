@@ -8,7 +8,7 @@ import { type Gpu, type Program, record } from "../../lib/gpu/mod.ts";
 import { block } from "../../lib/model/block.ts";
 import type { DinoModel, Parameters } from "../../lib/model/mod.ts";
 import { canPack, rowsIn, spansOf } from "../../lib/model/spans.ts";
-import type { Trainer } from "../../lib/train_step.ts";
+import type { Trainer } from "../../lib/train.ts";
 
 /**
  * Records the teacher's forward pass of the global views, and the student's two passes of all views, of the first

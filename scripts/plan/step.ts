@@ -8,7 +8,7 @@ import { planesOf } from "../../lib/data/image.ts";
 import { type Gpu, type Program, record, type Storage } from "../../lib/gpu/mod.ts";
 import { planMemory } from "../../lib/gpu/plan.ts";
 import type { DinoModel } from "../../lib/model/mod.ts";
-import { Trainer } from "../../lib/train_step.ts";
+import { Trainer } from "../../lib/train.ts";
 import { Feed } from "../train/feed.ts";
 import { modelOf, trainerOptionsOf } from "../train/settings.ts";
 import { evaluationBytes } from "./evaluation.ts";
@@ -83,11 +83,11 @@ export async function planStep(
   const micro = await record(dry, () => {
     const tensors = feed.views();
     for (const { storage } of tensors) views.add(storage);
-    return trainer.micro(tensors);
+    return trainer.microStep(tensors);
   });
   const kinds = kindsOfTemporaries(dry.temporaries, views, slotBytes(dry, micro));
   dry.begin();
-  const apply = await record(dry, () => trainer.apply());
+  const apply = await record(dry, () => trainer.update());
   kinds.push({ what: "working memory of the update", bytes: slotBytes(dry, apply) });
 
   const bytes = [...kinds, ...kindsOfAllocations(dry)].filter(({ bytes }) => bytes > 0)

@@ -15,7 +15,7 @@ import {
 } from "../../lib/io/checkpoint.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import type { Parameters } from "../../lib/model/mod.ts";
-import type { Trainer } from "../../lib/train_step.ts";
+import type { Trainer } from "../../lib/train.ts";
 import type { KernelRecord } from "./kernels.ts";
 import type { CodeVersion } from "./run_record.ts";
 
@@ -106,7 +106,7 @@ export function restoreTrainer(trainer: Trainer, state: CheckpointState): void {
   }
   trainer.loss.center.write(state.center);
   const [done, last] = COUNTED.map((name) => state.stepCounts[name]);
-  trainer.setCounts(done, done - last);
+  trainer.setCounts({ done, frozen: done - last });
 }
 
 /** Writes weights under the names of timm and facebookresearch/dino. */

@@ -39,7 +39,7 @@ export interface FeedSource {
 /** The pictures of the next micro-batch on the GPU, and the recordable making of their views. */
 export class Feed {
   /** Micro-batches of a step. */
-  readonly micros: number;
+  readonly accumulationSteps: number;
   /** Pictures of a micro-batch. */
   readonly batchSize: number;
   readonly #loader: FeedSource["loader"];
@@ -55,7 +55,7 @@ export class Feed {
   /** Allocates room for the largest batch. */
   constructor(gpu: Gpu, { loader, dataset }: FeedSource, config: Config) {
     this.batchSize = loader.batchSize;
-    this.micros = config.training.gradient_accumulation_steps;
+    this.accumulationSteps = config.training.gradient_accumulation_steps;
     this.#loader = loader;
     this.#dataset = dataset;
     this.#seed = config.training.seed;
@@ -65,9 +65,9 @@ export class Feed {
   }
 
   /** Uploads pictures and crop parameters of micro-batch m of a step, both from 0. */
-  async micro(step: number, m: number): Promise<void> {
+  async microBatch(step: number, m: number): Promise<void> {
     const start = performance.now();
-    const batch = await this.#loader.batch!(step * this.micros + m);
+    const batch = await this.#loader.batch!(step * this.accumulationSteps + m);
     this.#waited += performance.now() - start;
     this.#built += batch.buildTime;
     if (m === 0) this.#steps++;
@@ -86,8 +86,10 @@ export class Feed {
   /** What a step is made of. */
   async describe(step: number): Promise<FedPicture[]> {
     const pictures: FedPicture[] = [];
-    for (let m = 0; m < this.micros; m++) {
-      const { epoch, indices, table } = await this.#loader.batch!(step * this.micros + m);
+    for (let m = 0; m < this.accumulationSteps; m++) {
+      const { epoch, indices, table } = await this.#loader.batch!(
+        step * this.accumulationSteps + m,
+      );
       indices.forEach((image, b) => {
         const [width, height] = [table[4 * b + 1], table[4 * b + 2]];
         const views = this.#crops.describe({ seed: this.#seed, epoch, image, width, height });

@@ -9,7 +9,7 @@ import type { Gpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import type { DinoModel } from "../../lib/model/mod.ts";
 import { firstNonFinite, type NonFinite } from "../../lib/non_finite.ts";
-import type { StepOutputs, Trainer } from "../../lib/train_step.ts";
+import type { StepOutputs, Trainer } from "../../lib/train.ts";
 import type { Feed } from "./feed.ts";
 import type { Progress } from "./progress.ts";
 
@@ -89,11 +89,11 @@ async function firstOf(
 ): Promise<NonFinite | undefined> {
   const { student, teacher } = trainer;
   try {
-    for (let m = 0; m < feed.micros; m++) {
-      await feed.micro(step, m);
+    for (let m = 0; m < feed.accumulationSteps; m++) {
+      await feed.microBatch(step, m);
       const crops = gpu.scope(() => feed.views());
-      const micro = { batch: feed.batchSize, index: m, of: feed.micros };
-      const dropPath = { seed, step, micro };
+      const { batchSize: batch, accumulationSteps } = feed;
+      const dropPath = { seed, step, microBatch: { batch, index: m, accumulationSteps } };
       const found = await firstNonFinite(gpu, { model, student, teacher, crops, dropPath });
       for (const tensor of crops) tensor.destroy();
       if (found) return found;

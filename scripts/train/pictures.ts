@@ -82,7 +82,7 @@ export async function openPictures(
 export function loaderOf(dataset: Dataset, { data, training }: Config): Loader {
   return new Loader(dataset, {
     batchSize: data.batch_size,
-    accumulation: training.gradient_accumulation_steps,
+    accumulationSteps: training.gradient_accumulation_steps,
     seed: training.seed,
   });
 }

@@ -9,7 +9,7 @@ import type { OpenOptions } from "../../lib/data/open.ts";
 import { settingsFromConfig } from "../../lib/loss/options.ts";
 import { DinoModel } from "../../lib/model/mod.ts";
 import { cosineSchedule, scaledLr, teacherTempSchedule } from "../../lib/optim/mod.ts";
-import type { StepValues, TrainerOptions } from "../../lib/train_step.ts";
+import type { StepValues, TrainerOptions } from "../../lib/train.ts";
 
 /** The model of a configuration. */
 export function modelOf({ model, augmentation }: Config): DinoModel {
@@ -89,7 +89,7 @@ export function trainerOptionsOf(
     loss: settingsFromConfig(loss, augmentation),
     adamw: { betas: optimizer.betas, eps: optimizer.eps },
     clip: training.gradient_clip,
-    accumulation: training.gradient_accumulation_steps,
+    accumulationSteps: training.gradient_accumulation_steps,
     recompute: training.recompute,
     seed: training.seed,
   };

@@ -8,7 +8,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { readWeights } from "../../lib/io/weights.ts";
 import { type DinoModel, initialize } from "../../lib/model/mod.ts";
-import type { Trainer } from "../../lib/train_step.ts";
+import type { Trainer } from "../../lib/train.ts";
 import type { Arguments } from "./arguments.ts";
 import { restoreTrainer, type RunExtra } from "./checkpoints.ts";
 import type { CodeVersion } from "./run_record.ts";
