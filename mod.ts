@@ -6,23 +6,18 @@
  *
  * @example The loss and its gradient, by itself
  * ```ts
- * import { DinoLoss, openGpu } from "./mod.ts";
+ * import { dinoLoss } from "./mod.ts";
  *
- * const gpu = await openGpu();
- * const loss = new DinoLoss({ outDim: 4, nCrops: 3 });
- * const student = gpu.tensor(new Float32Array(3 * 2 * 4), [6, 4]); // 3 views of 2 images
- * const teacher = gpu.tensor(new Float32Array(2 * 2 * 4), [4, 4]); // the 2 global ones
- * const { metrics, gradStudent } = gpu.scope(() => loss.forward(student, teacher));
- * console.log((await metrics.read())[0]); // ln 4
- * for (const t of [student, teacher, metrics, gradStudent, loss]) t.destroy();
- * gpu.destroy();
+ * const student = new Float32Array(3 * 2 * 4); // logits of 3 views of 2 images, 4 outputs
+ * const teacher = new Float32Array(2 * 2 * 4); // of the 2 global ones
+ * const { loss, gradStudent } = await dinoLoss({ student, teacher, outDim: 4, nCrops: 3 });
+ * console.log(loss, gradStudent.length); // ln 4, 24
  * ```
  *
  * @module
  */
 export * from "./lib/augmentation.ts";
 export * from "./lib/config.ts";
-export { type StepCost, stepCost, type StepShape, type ViewShape } from "./lib/cost.ts";
 export {
   DamagedPictureError,
   type Dataset,
@@ -119,12 +114,4 @@ export {
 export * from "./lib/ops/mod.ts";
 export * from "./lib/optim/mod.ts";
 export { philox, Rng } from "./lib/rng.ts";
-export {
-  type ApplyOutputs,
-  LAST_LAYER,
-  type MicroOutputs,
-  type StepOutputs,
-  type StepValues,
-  Trainer,
-  type TrainerOptions,
-} from "./lib/train_step.ts";
+export * from "./lib/train.ts";

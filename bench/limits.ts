@@ -41,16 +41,15 @@ export async function measureLimits(gpu: Gpu, repeats: number): Promise<Limits> 
   const dispatches = [
     () =>
       gpu.dispatch(PEAK, {
-        tensors: [out],
-        u32: [TURNS],
-        f32: [0.999, 0.001],
+        bindings: { out },
+        params: { turns: TURNS, x: 0.999, y: 0.001 },
         workgroups: grid(INVOCATIONS, 64),
       }),
     ...FORMS.map((constants) => () =>
       gpu.dispatch(COPY, {
         constants,
-        tensors: [source, target],
-        u32: [VECTORS],
+        bindings: { source, out: target },
+        params: { n: VECTORS },
         workgroups: grid(VECTORS / constants.PER, 64),
       })
     ),

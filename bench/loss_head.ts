@@ -61,10 +61,8 @@ async function programOf(gpu: Gpu, loss: DinoLoss, t: Inputs, chunked: boolean) 
     const teacherV = { data: t.teacherV };
     if (chunked) {
       const { metrics, gradBottleneck } = loss.forwardHead(
-        t.x,
-        { weightV, weightG },
-        t.teacherX,
-        { weightV: teacherV, weightG },
+        { bottleneck: t.x, lastLayer: { weightV, weightG } },
+        { bottleneck: t.teacherX, lastLayer: { weightV: teacherV, weightG } },
       );
       return { metrics, dx: gradBottleneck };
     }

@@ -4,12 +4,12 @@
  * @module
  */
 import { emaUpdate } from "../lib/ema.ts";
-import { type Gpu, type Program, record, type Tensor } from "../lib/gpu/mod.ts";
+import { type Gpu, type Program, record, StepScalars, type Tensor } from "../lib/gpu/mod.ts";
 import { DinoLoss } from "../lib/loss.ts";
 import { initialize, Parameters } from "../lib/model/mod.ts";
 import { attention, gelu, layerNorm, matmul, softmax } from "../lib/ops/mod.ts";
 import { AdamW, clipFactors } from "../lib/optim/mod.ts";
-import { Trainer } from "../lib/train_step.ts";
+import { Trainer } from "../lib/train.ts";
 import { type Contender, emptyWait, queued, SAMPLES, type Subject } from "./contender.ts";
 import {
   CROP_SCALE,
@@ -141,20 +141,19 @@ function workOf(gpu: Gpu, job: Exclude<Job, StepJob>): Work {
       const a = make(SEED.a, job.op === "adamw");
       if (job.op === "ema") {
         const s = make(SEED.b, false);
-        const scalars = own(gpu.tensor(Float32Array.of(STEP.momentum, 1 - STEP.momentum)));
+        const scalars = own(new StepScalars(gpu, ["momentum", "momentumRest"]));
+        scalars.write({ momentum: STEP.momentum, momentumRest: 1 - STEP.momentum });
         return {
           owned,
           once: () => {
-            emaUpdate(gpu, a, s, scalars, 0);
+            emaUpdate(gpu, a, s, scalars.at("momentum"));
             return a.get("w").data;
           },
         };
       }
       a.get("w").grad!.write(values(job.size, SEED.b));
       const adamw = own(new AdamW(gpu, a, { betas: STEP.betas, eps: STEP.eps }));
-      const scalars = own(
-        gpu.tensor(adamw.scalars({ lr: STEP.lr, weightDecay: STEP.weightDecay })),
-      );
+      adamw.set({ lr: STEP.lr, weightDecay: STEP.weightDecay });
       const clip = gpu.scope(() => clipFactors(gpu, a, 0)).map((c) => {
         own(c.norms);
         own(c.factors);
@@ -163,7 +162,7 @@ function workOf(gpu: Gpu, job: Exclude<Job, StepJob>): Work {
       return {
         owned,
         once: () => {
-          adamw.step(clip, scalars, 0);
+          adamw.step(clip);
           return a.get("w").data;
         },
       };

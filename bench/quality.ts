@@ -144,7 +144,7 @@ async function main(args: QualityArguments): Promise<void> {
     const valuesOf = scheduleOf(config, stepsPerEpoch);
     const started = performance.now();
     for (let step = 0; step < total; step++) {
-      await feed.micro(step, 0);
+      await feed.microBatch(step, 0);
       const start = performance.now();
       cropping.run();
       const crops: Crops = {

@@ -10,22 +10,8 @@ struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, querie
 @group(0) @binding(2) var<storage, read> lse: array<f32>;
 @group(0) @binding(3) var<storage, read_write> map: array<f32>;
 
-override VEC: bool = false;
 // Vec4s of a head, at most 32: head_dim <= 128.
 override BLOCKS: u32 = 1u;
-
-// Four channels of q, k, v (part 0, 1, 2) or of an output row, zero beyond the head.
-fn qkv4(row: u32, part: u32, head: u32, c: u32) -> vec4f {
-  let at = row * 3u * params.dim + part * params.dim + head * params.head_dim + 4u * c;
-  if (VEC) { return qkv[at >> 2u]; }
-  let left = params.head_dim - 4u * c;
-  return vec4f(
-    qkv[at >> 2u][at & 3u],
-    select(0.0, qkv[(at + 1u) >> 2u][(at + 1u) & 3u], left > 1u),
-    select(0.0, qkv[(at + 2u) >> 2u][(at + 2u) & 3u], left > 2u),
-    select(0.0, qkv[(at + 3u) >> 2u][(at + 3u) & 3u], left > 3u),
-  );
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -36,9 +22,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let query = at % params.queries;
   let head = sequence % params.heads;
   let first = sequence / params.heads * params.tokens;
-  let row = first + query;
-  let key = first + index % params.tokens;
+  let row = (first + query) * 3u * params.dim + head * params.head_dim;
+  let key = (first + index % params.tokens) * 3u * params.dim + params.dim + head * params.head_dim;
   var score = 0.0;
-  for (var c = 0u; c < BLOCKS; c++) { score += dot(qkv4(row, 0u, head, c), qkv4(key, 1u, head, c)); }
+  for (var c = 0u; c < BLOCKS; c++) { score += dot(qkv4(row, c), qkv4(key, c)); }
   map[index] = exp(params.scale * (score - lse[sequence * params.tokens + query]));
 }

@@ -18,39 +18,11 @@ struct Params { rows: u32, dim: u32, temp_index: u32, first: u32 }
 @group(0) @binding(5) var<storage, read_write> entropy: array<f32>;
 
 override CENTERED: bool = true;
-override LANES: u32 = 1u;
-override VEC: bool = false;
-var<workgroup> partial: array<f32, 64>;
-
-// Sum (or maximum) over the lanes of a row, in lane order.
-fn combine(value: f32, local: u32, largest: bool) -> f32 {
-  if (LANES == 1u) { return value; }
-  workgroupBarrier();
-  partial[local] = value;
-  workgroupBarrier();
-  let first = local - local % LANES;
-  var v = partial[first];
-  for (var i = 1u; i < LANES; i++) {
-    let other = partial[first + i];
-    v = select(v + other, max(v, other), largest);
-  }
-  return v;
-}
 
 // An element, four times, or four elements.
 fn load_x(i: u32) -> vec4f {
   if (VEC) { return x[i]; }
   return vec4f(x[i / 4u][i % 4u]);
-}
-
-fn load_center(i: u32) -> vec4f {
-  if (VEC) { return center[i]; }
-  return vec4f(center[i / 4u][i % 4u]);
-}
-
-fn add(v: vec4f) -> f32 {
-  if (VEC) { return v.x + v.y + v.z + v.w; }
-  return v.x;
 }
 
 // Far enough below the maximum for exp to be 0, and finite, where a difference would overflow.

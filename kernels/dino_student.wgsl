@@ -3,18 +3,18 @@
 // Row (v, b) of student [V·B, C] meets the targets T = Σ over the teacher's views g ≠ v of q_g, all of the
 // same sample b; n_v is their number (G, or G − 1 for a global view):
 //   pair[g, row] = −Σ_k q_g log softmax(s)_k            (0 where g = v)
-//   grad = (n_v · softmax(s) − T) / (student_temp · terms · whole),  terms = G (V − 1),
-//          whole = B, or the pictures of a batch of which these are a part
+//   grad = (n_v · softmax(s) − T) / (student_temp · terms · whole_batch),  terms = G (V − 1),
+//          whole_batch = B, or the pictures of the batch of which these are a micro-batch
 // with s = student / student_temp and q = softmax((teacher − center) / teacher_temp) (Caron et al. 2021,
 // arXiv:2104.14294, eq. 3, in closed form). Nothing of size pairs × C is stored.
 // student_state, teacher_state: as dino_stats left them, over all columns of a row; C may be a chunk of
 // them, and then every chunk but the first adds to pair. −log softmax = (max − s) + log Σ exp(s − max), and Σ q = 1:
 // only the first part is summed, so that no term is negative and none cancels.
-// IN_PLACE: the logits come in grad, which needs G ≤ 2 (two targets are taken per pass over the row).
+// The gradient goes to out. IN_PLACE: the logits come in out, which needs G ≤ 2 (two targets are taken per pass over the row).
 // VEC: C is a multiple of 4, and rows are walked in vec4s.
 // Launch: 64 invocations, LANES of them per row: grid(V · B · LANES, 64). LANES divides 64.
 
-struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, student_temp: u32, teacher_temp: u32, first: u32, whole: u32 }
+struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, student_temp: u32, teacher_temp: u32, first: u32, whole_batch: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> student: array<vec4f>;
 @group(0) @binding(2) var<storage, read> teacher: array<vec4f>;
@@ -22,28 +22,10 @@ struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, stude
 @group(0) @binding(4) var<storage, read> student_state: array<vec4f>;
 @group(0) @binding(5) var<storage, read> teacher_state: array<vec4f>;
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
-@group(0) @binding(7) var<storage, read_write> grad: array<f32>;
+@group(0) @binding(7) var<storage, read_write> out: array<f32>;
 @group(0) @binding(8) var<storage, read_write> pair: array<f32>;
 
 override IN_PLACE: bool = false;
-override LANES: u32 = 1u;
-override VEC: bool = false;
-var<workgroup> partial: array<f32, 64>;
-
-// Sum (or maximum) over the lanes of a row, in lane order.
-fn combine(value: f32, local: u32, largest: bool) -> f32 {
-  if (LANES == 1u) { return value; }
-  workgroupBarrier();
-  partial[local] = value;
-  workgroupBarrier();
-  let first = local - local % LANES;
-  var v = partial[first];
-  for (var i = 1u; i < LANES; i++) {
-    let other = partial[first + i];
-    v = select(v + other, max(v, other), largest);
-  }
-  return v;
-}
 
 // An element, four times, or four elements.
 fn load_student(i: u32) -> vec4f {
@@ -56,31 +38,9 @@ fn load_teacher(i: u32) -> vec4f {
   return vec4f(teacher[i / 4u][i % 4u]);
 }
 
-fn load_center(i: u32) -> vec4f {
-  if (VEC) { return center[i]; }
-  return vec4f(center[i / 4u][i % 4u]);
-}
-
 fn load_grad(i: u32) -> vec4f {
-  if (VEC) { return vec4f(grad[4u * i], grad[4u * i + 1u], grad[4u * i + 2u], grad[4u * i + 3u]); }
-  return vec4f(grad[i]);
-}
-
-// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
-fn put(at: u32, v: vec4f) {
-  if (VEC) {
-    grad[4u * at] = v.x;
-    grad[4u * at + 1u] = v.y;
-    grad[4u * at + 2u] = v.z;
-    grad[4u * at + 3u] = v.w;
-  } else {
-    grad[at] = v.x;
-  }
-}
-
-fn add(v: vec4f) -> f32 {
-  if (VEC) { return v.x + v.y + v.z + v.w; }
-  return v.x;
+  if (VEC) { return vec4f(out[4u * i], out[4u * i + 1u], out[4u * i + 2u], out[4u * i + 3u]); }
+  return vec4f(out[i]);
 }
 
 // exp(z − max) of a teacher's row with that state, from its first element.
@@ -107,7 +67,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let teacher_temp = scalars[params.teacher_temp];
   let own = student_state[row];
   let targets = f32(params.globals) - select(0.0, 1.0, view < params.globals);
-  let scale = 1.0 / (temp * f32(params.globals * (params.views - 1u)) * f32(params.whole));
+  let scale = 1.0 / (temp * f32(params.globals * (params.views - 1u)) * f32(params.whole_batch));
 
   for (var g = 0u; g < params.globals; g += 2u) {
     let second = g + 1u < params.globals;

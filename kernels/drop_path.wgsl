@@ -3,12 +3,13 @@
 //
 // scale [n]; the random number of element i is Philox4x32-10 (Salmon et al. 2011) at counter
 // (a, stream, step, 0) under the key (seed): the same on every adapter. a is the element's place in the whole
-// batch, i where it comes in one part. Of several parts this is number scalars[part_index]: elements are
-// view-major, with `batch` pictures of each view in every part, so a = (i / batch · parts + part) · batch + i % batch.
+// batch, i where that comes at once. Of several micro-batches this is number m = scalars[micro_batch_index]: elements
+// are view-major, with `batch` pictures of each view in every one, so
+// a = (i / batch · accumulation_steps + m) · batch + i % batch.
 // scalars[STEP] holds the step as f32 (exact below 2^24), rewritten by the host each step.
 // Launch: grid(n, 64).
 
-struct Params { n: u32, stream: u32, seed_low: u32, seed_high: u32, step_index: u32, batch: u32, parts: u32, part_index: u32, rate: f32 }
+struct Params { n: u32, stream: u32, seed_low: u32, seed_high: u32, step_index: u32, batch: u32, accumulation_steps: u32, micro_batch_index: u32, rate: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> scalars: array<f32>;
 @group(0) @binding(2) var<storage, read_write> scale: array<f32>;
@@ -42,8 +43,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let i = (wg.y * num.x + wg.x) * 64u + local;
   if (i >= params.n) { return; }
   let step = u32(scalars[params.step_index]);
-  let part = select(0u, u32(scalars[params.part_index]), params.parts > 1u);
-  let place = (i / params.batch * params.parts + part) * params.batch + i % params.batch;
+  let steps = params.accumulation_steps;
+  let micro_batch = select(0u, u32(scalars[params.micro_batch_index]), steps > 1u);
+  let place = (i / params.batch * steps + micro_batch) * params.batch + i % params.batch;
   let bits = philox(vec4u(place, params.stream, step, 0u), vec2u(params.seed_low, params.seed_high)).x;
   let uniform_value = f32(bits >> 8u) * (1.0 / 16777216.0);
   scale[i] = select(1.0 / (1.0 - params.rate), 0.0, uniform_value < params.rate);

@@ -1,7 +1,7 @@
 // The non-finite flag: looks through numbers in order and names the first that is not finite.
 //
 // flag [3]: if flag[0] is still 0 and values[i] is the first non-finite one, flag[0] = 1 + step and
-// flag[1] = 1 + first + i; the step is scalars[step_index]. flag[2] = part[0], which may say more.
+// flag[1] = 1 + first + i; the step is scalars[step_index]. flag[2] = micro_batches[0], which may say more.
 // Kernels that change the state do nothing while flag[0] is set.
 // Launch: one workgroup of one invocation.
 
@@ -9,7 +9,7 @@ struct Params { n: u32, first: u32, step_index: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> values: array<f32>;
 @group(0) @binding(2) var<storage, read> scalars: array<f32>;
-@group(0) @binding(3) var<storage, read> part: array<u32>;
+@group(0) @binding(3) var<storage, read> micro_batches: array<u32>;
 @group(0) @binding(4) var<storage, read_write> flag: array<u32>;
 
 @compute @workgroup_size(1)
@@ -20,7 +20,7 @@ fn main() {
     if ((bitcast<u32>(values[i]) & 0x7f800000u) == 0x7f800000u) {
       flag[0] = 1u + u32(scalars[params.step_index]);
       flag[1] = 1u + params.first + i;
-      flag[2] = part[0];
+      flag[2] = micro_batches[0];
       return;
     }
   }

@@ -12,24 +12,8 @@ struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-override LANES: u32 = 1u;
 override VEC: bool = false;
 override GRAD: bool = false;
-var<workgroup> partial: array<f32, 64>;
-
-fn combine(value: f32, local: u32, largest: bool) -> f32 {
-  if (LANES == 1u) { return value; }
-  workgroupBarrier();
-  partial[local] = value;
-  workgroupBarrier();
-  let first = local - local % LANES;
-  var v = partial[first];
-  for (var i = 1u; i < LANES; i++) {
-    let other = partial[first + i];
-    v = select(v + other, max(v, other), largest);
-  }
-  return v;
-}
 
 // An element, or four.
 fn load_x(i: u32) -> vec4f {
@@ -40,18 +24,6 @@ fn load_x(i: u32) -> vec4f {
 fn load_dy(i: u32) -> vec4f {
   if (VEC) { return dy[i]; }
   return vec4f(dy[i / 4u][i % 4u], 0.0, 0.0, 0.0);
-}
-
-// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
-fn put(at: u32, v: vec4f) {
-  if (VEC) {
-    out[4u * at] = v.x;
-    out[4u * at + 1u] = v.y;
-    out[4u * at + 2u] = v.z;
-    out[4u * at + 3u] = v.w;
-  } else {
-    out[at] = v.x;
-  }
 }
 
 @compute @workgroup_size(64)

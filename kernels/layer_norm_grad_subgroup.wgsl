@@ -24,13 +24,6 @@ override RESIDUAL: bool = false;
 override WEIGHTS: bool = false;
 const ROWS = 32u;
 
-// Sum over components and lanes. Constant lanes cost little, unlike subgroupAdd, whose order is free besides.
-fn total(v: vec4f) -> f32 {
-  let s = v.x + v.y + v.z + v.w;
-  return subgroupBroadcast(s, 0u) + subgroupBroadcast(s, 1u) + subgroupBroadcast(s, 2u) + subgroupBroadcast(s, 3u)
-    + subgroupBroadcast(s, 4u) + subgroupBroadcast(s, 5u) + subgroupBroadcast(s, 6u) + subgroupBroadcast(s, 7u);
-}
-
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let width = params.dim / 4u;

@@ -29,32 +29,7 @@ override GELU: bool = false;
 override GELU_GRAD: bool = false;
 override ADD: bool = false;
 
-// erf by a rational approximation on [-4, 4] (about 2 ulp), 1 beyond.
-fn erf(x: vec4f) -> vec4f {
-  let y = clamp(x, vec4f(-4.0), vec4f(4.0));
-  let z = y * y;
-  var p = z * -2.72614225801306e-10 + 2.77068142495902e-08;
-  p = z * p - 2.10102402082508e-06;
-  p = z * p - 5.69250639462346e-05;
-  p = z * p - 7.34990630326855e-04;
-  p = z * p - 2.95459980854025e-03;
-  p = z * p - 1.60960333262415e-02;
-  var q = z * -1.45660718464996e-05 - 2.13374055278905e-04;
-  q = z * q - 1.68282697438203e-03;
-  q = z * q - 7.37332916720468e-03;
-  q = z * q - 1.42647390514189e-02;
-  return y * p / q;
-}
-
-fn gelu(x: vec4f) -> vec4f {
-  return 0.5 * x * (1.0 + erf(x * 0.70710678118));
-}
-
-fn gelu_grad(x: vec4f) -> vec4f {
-  // Beyond |x| = 12 the term x · density is nothing beside 1; the bound keeps it so for any x.
-  let w = clamp(x, vec4f(-12.0), vec4f(12.0));
-  return 0.5 * (1.0 + erf(x * 0.70710678118)) + w * 0.3989422804 * exp(-0.5 * w * w);
-}
+alias Real = vec4f;
 
 // Row 4k + i of a k-major operand, as the vec4 at column block `col`; beyond K, A is 0.
 fn a_k(k: u32, i: u32, col: u32) -> vec4f {

@@ -9,22 +9,10 @@
 struct Params { rows: u32, width: u32, stride: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> dst: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
 override VEC: bool = false;
 override SCATTER: bool = false;
-
-// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
-fn put(at: u32, v: vec4f) {
-  if (VEC) {
-    dst[4u * at] = v.x;
-    dst[4u * at + 1u] = v.y;
-    dst[4u * at + 2u] = v.z;
-    dst[4u * at + 3u] = v.w;
-  } else {
-    dst[at] = v.x;
-  }
-}
 
 fn move_element(to: u32, at: u32, none: bool) {
   var v = vec4f();

@@ -14,18 +14,6 @@ struct Params { rows: u32, width: u32, group: u32 }
 override VEC: bool = false;
 override ADD: bool = true;
 
-// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
-fn put(at: u32, v: vec4f) {
-  if (VEC) {
-    out[4u * at] = v.x;
-    out[4u * at + 1u] = v.y;
-    out[4u * at + 2u] = v.z;
-    out[4u * at + 3u] = v.w;
-  } else {
-    out[at] = v.x;
-  }
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;

@@ -9,24 +9,7 @@ struct Params { rows: u32, cols: u32 }
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-override LANES: u32 = 1u;
 override GRAD: bool = false;
-var<workgroup> partial: array<f32, 64>;
-
-// Sum (or maximum) over the lanes of a row, in lane order.
-fn combine(value: f32, local: u32, largest: bool) -> f32 {
-  if (LANES == 1u) { return value; }
-  workgroupBarrier();
-  partial[local] = value;
-  workgroupBarrier();
-  let first = local - local % LANES;
-  var v = partial[first];
-  for (var i = 1u; i < LANES; i++) {
-    let other = partial[first + i];
-    v = select(v + other, max(v, other), largest);
-  }
-  return v;
-}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {

@@ -10,22 +10,10 @@ struct Params { rows: u32, patches: u32, width: u32 }
 @group(0) @binding(1) var<storage, read> src: array<vec4f>;
 @group(0) @binding(2) var<storage, read> cls: array<vec4f>;
 @group(0) @binding(3) var<storage, read> pos: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> dst: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 override VEC: bool = false;
 override BACK: bool = false;
-
-// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
-fn put(at: u32, v: vec4f) {
-  if (VEC) {
-    dst[4u * at] = v.x;
-    dst[4u * at + 1u] = v.y;
-    dst[4u * at + 2u] = v.z;
-    dst[4u * at + 3u] = v.w;
-  } else {
-    dst[at] = v.x;
-  }
-}
 
 fn source(at: u32) -> vec4f {
   if (VEC) { return src[at]; }

@@ -12,30 +12,6 @@ struct Params { rows: u32, dim: u32 }
 @group(0) @binding(3) var<storage, read_write> w: array<f32>;
 @group(0) @binding(4) var<storage, read_write> norms: array<f32>;
 
-override LANES: u32 = 1u;
-override VEC: bool = false;
-var<workgroup> partial: array<f32, 64>;
-
-// Sum (or maximum) over the lanes of a row, in lane order.
-fn combine(value: f32, local: u32, largest: bool) -> f32 {
-  if (LANES == 1u) { return value; }
-  workgroupBarrier();
-  partial[local] = value;
-  workgroupBarrier();
-  let first = local - local % LANES;
-  var v = partial[first];
-  for (var i = 1u; i < LANES; i++) {
-    let other = partial[first + i];
-    v = select(v + other, max(v, other), largest);
-  }
-  return v;
-}
-
-// An element, or four.
-fn load_v(i: u32) -> vec4f {
-  if (VEC) { return v[i]; }
-  return vec4f(v[i / 4u][i % 4u], 0.0, 0.0, 0.0);
-}
 
 // Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
 fn put(at: u32, value: vec4f) {

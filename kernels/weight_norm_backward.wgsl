@@ -1,7 +1,7 @@
 // Gradient of weight normalisation: with u = v / ‖v‖ and s = Σ dw · u per row,
 // dv = g / ‖v‖ · (dw − s · u) [+ the old dv], dg = s [+ the old dg] (Salimans and Kingma 2016, eq. 3).
 //
-// ACCUMULATE_V, ACCUMULATE_G add to what is there; WEIGHT_G false leaves dg alone.
+// dv is out. ACCUMULATE_V, ACCUMULATE_G add to what is there; WEIGHT_G false leaves dg alone.
 // VEC: D is a multiple of 4, and rows are walked in vec4s.
 // Launch: 64 invocations, LANES of them per row: grid(K · LANES, 64). LANES divides 64.
 
@@ -11,21 +11,14 @@ struct Params { rows: u32, dim: u32 }
 @group(0) @binding(2) var<storage, read> g: array<f32>;
 @group(0) @binding(3) var<storage, read> norms: array<f32>;
 @group(0) @binding(4) var<storage, read> dw: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> dv: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dg: array<f32>;
 
 override LANES: u32 = 1u;
-override VEC: bool = false;
 override ACCUMULATE_V: bool = false;
 override ACCUMULATE_G: bool = false;
 override WEIGHT_G: bool = false;
 var<workgroup> partial: array<f32, 64>;
-
-// An element, or four.
-fn load_v(i: u32) -> vec4f {
-  if (VEC) { return v[i]; }
-  return vec4f(v[i / 4u][i % 4u], 0.0, 0.0, 0.0);
-}
 
 fn load_dw(i: u32) -> vec4f {
   if (VEC) { return dw[i]; }
@@ -33,20 +26,8 @@ fn load_dw(i: u32) -> vec4f {
 }
 
 fn old_dv(at: u32) -> vec4f {
-  if (VEC) { return vec4f(dv[4u * at], dv[4u * at + 1u], dv[4u * at + 2u], dv[4u * at + 3u]); }
-  return vec4f(dv[at], 0.0, 0.0, 0.0);
-}
-
-// Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
-fn put(at: u32, value: vec4f) {
-  if (VEC) {
-    dv[4u * at] = value.x;
-    dv[4u * at + 1u] = value.y;
-    dv[4u * at + 2u] = value.z;
-    dv[4u * at + 3u] = value.w;
-  } else {
-    dv[at] = value.x;
-  }
+  if (VEC) { return vec4f(out[4u * at], out[4u * at + 1u], out[4u * at + 2u], out[4u * at + 3u]); }
+  return vec4f(out[at], 0.0, 0.0, 0.0);
 }
 
 @compute @workgroup_size(64)

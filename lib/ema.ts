@@ -4,7 +4,7 @@
  * @module
  */
 import code from "../kernels/ema.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, type Tensor } from "./gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Scalar, type Tensor } from "./gpu/mod.ts";
 import type { Parameters } from "./model/parameters.ts";
 
 const EMA = defineKernel("ema", code);
@@ -13,21 +13,20 @@ const EMA = defineKernel("ema", code);
  * teacher ← m · teacher + (1 − m) · student over all parameters (Caron et al. 2021, section 3.1), after
  * the optimiser's step.
  *
- * @param scalars Holds m at index `momentum`, and 1 − m after it.
+ * @param momentum m; 1 − m follows it in the table.
  * @param flag The step's non-finite flag; none for eager use.
  */
 export function emaUpdate(
   gpu: Gpu,
   teacher: Parameters,
   student: Parameters,
-  scalars: Tensor,
-  momentum: number,
-  flag: Tensor = gpu.dummy(),
+  momentum: Scalar,
+  flag?: Tensor,
 ): void {
   teacher.data.forEach((data, chunk) =>
     gpu.dispatch(EMA, {
-      tensors: [data, student.data[chunk], scalars, flag],
-      u32: [data.size, momentum],
+      bindings: { teacher: data, student: student.data[chunk], scalars: momentum.table, flag },
+      params: { n: data.size, momentum_index: momentum.index },
       workgroups: grid(data.size / 16, 64),
       flops: 3 * data.size,
     })

@@ -93,7 +93,7 @@ export function trainerOptionsOf(
     loss: settingsFromConfig(loss, augmentation),
     adamw: { betas: optimizer.betas, eps: optimizer.eps },
     clip: training.gradient_clip,
-    accumulation: training.gradient_accumulation_steps,
+    accumulationSteps: training.gradient_accumulation_steps,
     recompute: training.recompute,
     seed: training.seed,
   };

@@ -8,23 +8,29 @@ export type { AugmentationConfig, LossConfig } from "./config/types.ts";
 export { HatchlingError } from "./errors.ts";
 export * from "./gpu/mod.ts";
 export type { LastLayer } from "./model/head.ts";
-export type { LastLayerArrays } from "./loss/arrays.ts";
+export { dinoLoss, type DinoLossArrays, type DinoLossInput } from "./loss/arrays.ts";
 export { koleo, type KoleoOptions, type KoleoResult } from "./loss/koleo.ts";
 export type {
   Centering,
+  DinoForwardOptions,
   DinoLossContext,
   DinoLossOptions,
   DinoLossSettings,
   FullSettings,
-  TemperatureSource,
+  TemperatureKey,
+  TemperaturesAt,
 } from "./loss/options.ts";
+export {
+  type DinoLossReference,
+  dinoLossReference,
+  type DinoLossReferenceInput,
+} from "./loss/reference.ts";
 export type {
-  DinoHeadLossArrays,
   DinoHeadLossResult,
-  DinoLossArrays,
   DinoLossMetrics,
   DinoLossResult,
   DinoLossValues,
 } from "./loss/result.ts";
-export { type DinoForwardOptions, DinoLoss, type DinoLossPart } from "./loss/dino_loss.ts";
-export type { LossSums } from "./loss/sums.ts";
+export { DinoLoss } from "./loss/dino_loss.ts";
+export type { HeadInput } from "./loss/head.ts";
+export type { LossMicroBatch, LossSums } from "./loss/sums.ts";

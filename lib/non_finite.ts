@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, record, sizeOf, type Tensor } from "./gpu/mod.ts";
+import { type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu/mod.ts";
 import type { DinoModel, LastLayer, Parameters } from "./model/mod.ts";
 import { type DropPathSource, weightNormLinear } from "./ops/mod.ts";
 
@@ -31,7 +31,7 @@ export interface StepAddress {
   /** The step's number. */
   step: number;
   /** Of a step in micro-batches: pictures of each, which one this is, from 0, and how many there are. */
-  micro?: { batch: number; index: number; of: number };
+  microBatch?: { batch: number; index: number; accumulationSteps: number };
 }
 
 /** A tensor that holds NaN or infinity. */
@@ -134,10 +134,11 @@ async function* inOrder(gpu: Gpu, { model, student, teacher, crops, dropPath }: 
 }
 
 /** The same drop path as the step's. */
-function sourceOf(gpu: Gpu, { seed, step, micro }: StepAddress): DropPathSource {
-  const scalars = gpu.tensor(Float32Array.of(step, micro?.index ?? 0));
-  const part = micro && { batch: micro.batch, parts: micro.of, index: 1 };
-  return { seed, scalars, stepIndex: 0, part };
+function sourceOf(gpu: Gpu, { seed, step, microBatch }: StepAddress): DropPathSource {
+  const scalars = new StepScalars(gpu, ["step", "microBatch"]);
+  scalars.write({ step, microBatch: microBatch?.index });
+  const index = scalars.at("microBatch");
+  return { seed, step: scalars.at("step"), microBatch: microBatch && { ...microBatch, index } };
 }
 
 /** Logits of some rows at a time: all of them may be more than can be bound at once. */

@@ -23,7 +23,7 @@ export interface PresetInput {
   /** Pictures of a batch, where it is given. */
   batchSize?: number;
   /** Batches of a step; 1 when left out. */
-  accumulation?: number;
+  accumulationSteps?: number;
   /** Epochs, where they are given. */
   epochs?: number;
   /** Side of a global view in pixels. */
@@ -72,7 +72,7 @@ const momentum = (steps: number) => round(1 - round(Math.LN2 / steps, 3), 12);
  * ```
  */
 export function choosePreset(input: PresetInput): Choice[] {
-  const { pictures: n, globalCropSize, dim, accumulation = 1, given = new Map() } = input;
+  const { pictures: n, globalCropSize, dim, accumulationSteps = 1, given = new Map() } = input;
   if (!(n >= 1)) {
     throw new HatchlingError(`Expected at least one picture but found ${n}: check data.path`);
   }
@@ -90,7 +90,10 @@ export function choosePreset(input: PresetInput): Choice[] {
   const side = Math.min(globalCropSize, Math.sqrt(input.largestPixels ?? Infinity));
   const large = clamp(Math.log2(side / 32) / Math.log2(224 / 32), 0, 1);
 
-  const fitting = Math.max(1, Math.min(clamp(floorPower(n / 32), 8, 64), n / accumulation | 0));
+  const fitting = Math.max(
+    1,
+    Math.min(clamp(floorPower(n / 32), 8, 64), n / accumulationSteps | 0),
+  );
   const batch = input.batchSize ?? fitting;
   if (input.batchSize === undefined) {
     choices.push({
@@ -99,7 +102,7 @@ export function choosePreset(input: PresetInput): Choice[] {
       reason: `at least 32 steps an epoch with ${few}, but 8 to 64`,
     });
   }
-  const perStep = batch * accumulation;
+  const perStep = batch * accumulationSteps;
   const stepsPerEpoch = Math.floor(n / perStep);
   if (stepsPerEpoch < 1) {
     throw new HatchlingError(

@@ -13,7 +13,7 @@ import { parseConfig, parseOverrides } from "../lib/config.ts";
 import { sections } from "../lib/config/describe.ts";
 import diagnosis from "../lib/diagnosis.ts" with { type: "text" };
 import lines from "../lib/diagnosis/lines.ts" with { type: "text" };
-import { DinoLoss } from "../lib/loss.ts";
+import { dinoLoss } from "../lib/loss.ts";
 import { type CollapseData, collapseFigure, collapseRows } from "../scripts/figures/collapse.ts";
 import { LOGITS, temperatureFigure, TEMPERATURES } from "../scripts/figures/temperature.ts";
 import { gpuTest } from "./support/gpu.ts";
@@ -55,20 +55,25 @@ Deno.test("the guide's figures have alternative texts, are small and keep text a
   }
 });
 
-gpuTest("the entropies in the figure of temperatures are those of DinoLoss", async (gpu) => {
+gpuTest("the entropies in the figure of temperatures are those of dinoLoss()", async (gpu) => {
   const written = namesIn(temperature, /entropy ([\d.]+) nats/g);
   assert.equal(written.length, TEMPERATURES.length);
   const outDim = LOGITS.length;
-  const loss = new DinoLoss({ gpu, outDim, nCrops: 2, centering: "none" });
   const logits = Float32Array.from([...LOGITS, ...LOGITS]);
   for (const [i, temp] of TEMPERATURES.entries()) {
-    loss.setTemperatures(0.1, temp);
-    const { teacherEntropy } = await loss.forward(logits, logits);
+    const { teacherEntropy } = await dinoLoss({
+      student: logits,
+      teacher: logits,
+      outDim,
+      nCrops: 2,
+      centering: "none",
+      teacherTemp: temp,
+      gpu,
+    });
     assert.equal(written[i], teacherEntropy.toFixed(2), `at ${temp}`);
     const said = teacherEntropy.toFixed(2);
     assert.match(guide, new RegExp(`!\\[[^\\]]*${said}[^\\]]*\\]\\(loss-temperature`));
   }
-  loss.destroy();
 });
 
 Deno.test("the guide's table of runs, their adapter and command are those of the data", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type Gpu, record, type Tensor } from "../lib/gpu/mod.ts";
 import { DinoModel, initialize, Parameters } from "../lib/model/mod.ts";
-import { firstNonFinite, type NonFinite } from "../lib/non_finite.ts";
-import { Trainer } from "../lib/train_step.ts";
+import { firstNonFinite, type NonFinite, type StepAddress } from "../lib/non_finite.ts";
+import { Trainer } from "../lib/train.ts";
 import { gpuTest } from "./support/gpu.ts";
 import { normals } from "./support/numbers.ts";
 
@@ -169,7 +169,8 @@ gpuTest("firstNonFinite() drops the same branches as the step", async (gpu) => {
   for (const step of [0, 1, 2]) {
     const program = await record(gpu, () => {
       const trace = new Map<string, Tensor>();
-      const dropPath = { seed: 7, scalars: gpu.tensor(new Float32Array([step])), stepIndex: 0 };
+      const table = gpu.tensor(new Float32Array([step]));
+      const dropPath = { seed: 7, step: { table, index: 0 } };
       state.model.vit.forward(gpu, state.student, state.crops, { trace, dropPath });
       return { block: trace.get("block.1")! };
     });
@@ -190,15 +191,20 @@ gpuTest("firstNonFinite() drops the same branches as the micro-batch", async (gp
     if (/^blocks\.\d\.mlp\.fc2\.bias$/.test(name)) values[5] = HUGE;
   };
   // Of the last block on: the number of pictures whose branch is not dropped.
-  const count = async (pictures: number, micro?: { batch: number; index: number; of: number }) => {
+  const count = async (pictures: number, microBatch?: StepAddress["microBatch"]) => {
     const state = setUp(gpu, { student }, [[2 * pictures, 3, 8, 8]], K, 0.5);
-    const found = await firstNonFinite(gpu, { ...state, dropPath: { seed: 7, step: 1, micro } });
+    const found = await firstNonFinite(gpu, {
+      ...state,
+      dropPath: { seed: 7, step: 1, microBatch },
+    });
     state.destroy();
     assert.equal(found!.name, "student.block.1");
     return found!.count / 5;
   };
   const parts: number[] = [];
-  for (const index of [0, 1, 2]) parts.push(await count(4, { batch: 4, index, of: 3 }));
+  for (const index of [0, 1, 2]) {
+    parts.push(await count(4, { batch: 4, index, accumulationSteps: 3 }));
+  }
   assert.equal(parts.reduce((a, b) => a + b), await count(12));
   assert.ok(new Set(parts).size > 1, `samples: ${parts}`);
 });

@@ -114,7 +114,7 @@ Deno.test("choosePreset() follows the pictures, however much crops enlarge them"
 
 Deno.test("choosePreset() takes batches of a step as the one batch that they are", () => {
   const whole = valuesOf({ pictures: 7572, batchSize: 64 });
-  assert.deepEqual(valuesOf({ pictures: 7572, batchSize: 16, accumulation: 4 }), whole);
+  assert.deepEqual(valuesOf({ pictures: 7572, batchSize: 16, accumulationSteps: 4 }), whole);
 });
 
 Deno.test("choosePreset() leaves out what is given, and agrees with it", () => {
@@ -169,9 +169,9 @@ Deno.test("choosePreset() spends a budget on epochs, and refuses one that is too
 Deno.test("choosePreset() has settings for a single picture, and none for less than a step", () => {
   assert.equal(valuesOf({ pictures: 1 })["data.batch_size"], 1);
   assert.equal(valuesOf({ pictures: 5 })["data.batch_size"], 5);
-  assert.equal(valuesOf({ pictures: 20, accumulation: 4 })["data.batch_size"], 5);
+  assert.equal(valuesOf({ pictures: 20, accumulationSteps: 4 })["data.batch_size"], 5);
   assert.throws(() => valuesOf({ pictures: 0 }), { message: /at least one picture but found 0/ });
-  assert.throws(() => valuesOf({ pictures: 20, batchSize: 8, accumulation: 4 }), {
+  assert.throws(() => valuesOf({ pictures: 20, batchSize: 8, accumulationSteps: 4 }), {
     name: "HatchlingError",
     message: /at least 32 pictures, a step, but found 20/,
   });

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ensureAdapter } from "../lib/adapter.ts";
 import { lacksAdapter } from "./support/gpu.ts";
-import { lossReference } from "./support/loss.ts";
 import { assertClose } from "./support/numbers.ts";
 import { lacks, testUnless, withFolder } from "./support/permissions.ts";
 
@@ -111,31 +110,25 @@ function remoteTest(
     }));
 }
 
-const center = (dim: number) => new Float32Array(dim);
-const temperatures = { studentTemp: 0.1, teacherTemp: 0.04 };
-
 remoteTest(
   "mod.ts works imported by URL without permissions",
   SCRIPT,
   ({ loss, grad, logits: student, cls }, served) => {
     const teacher = student.slice(0, 4 * 6);
-    const sizes = { batch: 2, globals: 2, views: 3, dim: 6 };
-    const c = { ...sizes, student, teacher, center: center(6), ...temperatures };
-    const expected = lossReference(c);
+    const expected = dinoLossReference({ student, teacher, outDim: 6, nCrops: 3 });
     assertClose(loss, [expected.loss], 3e-6, "loss");
-    assertClose(grad, expected.grad, 3e-6, "gradient");
+    assertClose(grad, expected.gradStudent, 3e-6, "gradient");
     assert.ok(cls.length === 8 && cls.every((g: number) => g !== 0), `cls_token: ${cls}`);
     assert.ok(served.includes("kernels/matmul.wgsl"));
   },
 );
 
 const LOSS_SCRIPT = (base: string) => `
-import { DinoLoss } from "${base}/lib/loss.ts";
+import { dinoLoss } from "${base}/lib/loss.ts";
 
-const loss = new DinoLoss({ outDim: 5, nCrops: 4 });
 const wave = (n, f) => Float32Array.from({ length: n }, (_, i) => Math.sin(f * i));
-const result = await loss.forward(wave(4 * 3 * 5, 1.7), wave(2 * 3 * 5, 0.9));
-loss.destroy();
+const [student, teacher] = [wave(4 * 3 * 5, 1.7), wave(2 * 3 * 5, 0.9)];
+const result = await dinoLoss({ student, teacher, outDim: 5, nCrops: 4 });
 console.log(JSON.stringify({
   loss: [result.loss],
   grad: [...result.gradStudent],
@@ -149,19 +142,11 @@ remoteTest(
   (found, served) => {
     const wave = (n: number, f: number) =>
       Float32Array.from({ length: n }, (_, i) => Math.sin(f * i));
-    const expected = lossReference({
-      batch: 3,
-      globals: 2,
-      views: 4,
-      dim: 5,
-      student: wave(60, 1.7),
-      teacher: wave(30, 0.9),
-      center: center(5),
-      ...temperatures,
-    });
+    const [student, teacher] = [wave(60, 1.7), wave(30, 0.9)];
+    const expected = dinoLossReference({ student, teacher, outDim: 5, nCrops: 4 });
     assertClose(found.loss, [expected.loss], 3e-6, "loss");
-    assertClose(found.grad, expected.grad, 3e-6, "gradient");
-    assertClose(found.center, expected.batchMean.map((x) => 0.1 * x), 3e-6, "centre");
+    assertClose(found.grad, expected.gradStudent, 3e-6, "gradient");
+    assertClose(found.center, expected.center, 3e-6, "centre");
     for (const path of served) assert.doesNotMatch(path, /lib\/(data|io|eval|augmentation)/);
   },
 );

@@ -213,7 +213,7 @@ sourceTest("lib/ imports by relative path, node: or versioned npm: in its packag
 });
 
 sourceTest("every kernel is imported statically, as text, and starts with its contract", () => {
-  const kernels = filesIn("kernels");
+  const kernels = filesIn("kernels").filter((name) => name !== "kernels/shared");
   assert.ok(kernels.length > 20);
   const statically = new Set<string>();
   for (const file of imports().keys()) {
@@ -227,9 +227,28 @@ sourceTest("every kernel is imported statically, as text, and starts with its co
     assert.ok(statically.has(kernel), `no file of lib/ imports ${kernel} statically`);
     const header = read(kernel).match(/^(\/\/.*\n)+/)?.[0] ?? "";
     assert.match(header, /^\/\/ \S/, `${kernel} does not start with what it is for`);
+    if (kernel.startsWith("kernels/shared/")) continue;
     assert.match(header, /Launch:/, `${kernel} does not say how it is launched`);
   }
   for (const kernel of statically) assert.ok(kernels.includes(kernel), `${kernel} does not exist`);
+});
+
+/** The functions of a WGSL text, white space and comments aside. */
+function functionsOf(wgsl: string): string[] {
+  const code = wgsl.replace(/\/\/.*$/gm, "");
+  return [...code.matchAll(/^fn \w+[^]*?^}/gm)].map(([text]) => text.replace(/\s+/g, " "));
+}
+
+sourceTest("no function of kernels/ is written twice", () => {
+  const places = new Map<string, string>();
+  for (const file of filesIn("kernels").filter((name) => name.endsWith(".wgsl"))) {
+    for (const text of functionsOf(read(file))) {
+      const other = places.get(text);
+      assert.equal(other, undefined, `${file} and ${other} hold ${text.slice(0, 60)}…: share it`);
+      places.set(text, file);
+    }
+  }
+  assert.ok(places.size > 100, "hardly a function was found");
 });
 
 Deno.test("the checks of this file can fail", () => {
@@ -238,4 +257,8 @@ Deno.test("the checks of this file can fail", () => {
   assert.throws(() => place("scripts/train.ts"), /in no area/);
   assert.deepEqual(place("lib/gpu/gpu.ts").area, "lib/gpu");
   assert.deepEqual(place("lib/loss.ts").area, "lib/loss");
+  assert.deepEqual(functionsOf("fn a() {\n  x; // y\n}\nfn b() {\n}\n"), [
+    "fn a() { x; }",
+    "fn b() { }",
+  ]);
 });

@@ -5,7 +5,7 @@
  */
 import type { Sides } from "../../lib/eval/sides.ts";
 import type { Tensor } from "../../lib/gpu/mod.ts";
-import type { StepValues } from "../../lib/train_step.ts";
+import type { StepValues } from "../../lib/train.ts";
 
 /** The crops of a step. */
 export interface Crops {

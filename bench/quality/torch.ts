@@ -9,7 +9,7 @@ import type { EncodedPictures } from "../../lib/eval/encode.ts";
 import { l2Normalize } from "../../lib/eval/features.ts";
 import { classesOf, type Sides } from "../../lib/eval/sides.ts";
 import type { DinoModel } from "../../lib/model/mod.ts";
-import type { StepValues } from "../../lib/train_step.ts";
+import type { StepValues } from "../../lib/train.ts";
 import type { Contestant } from "./contestant.ts";
 import { TorchProcess, type TorchVersions } from "./python.ts";
 import { vendorsOf } from "./vendors.ts";

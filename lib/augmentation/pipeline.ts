@@ -83,29 +83,28 @@ export function renderViews(
     const image = gpu.empty([2, n, planes, height, width]);
     const out = gpu.empty([n, channels, height, width]);
     gpu.dispatch(CROP, {
-      tensors: [pixels, table, params, image],
-      u32: [batch, planes, height, width],
+      bindings: { source: pixels, table, views: params, image },
+      params: { batch, planes, height, width },
       workgroups: [Math.ceil(width * Math.ceil(height / CROP_ROWS) / 64), count, 1],
     });
     gpu.dispatch(COLOR, {
       constants: { WG: area >= 4096 ? 256 : 64 },
-      tensors: [params, image],
-      u32: [area, planes],
+      bindings: { views: params, image },
+      params: { area, planes },
       workgroups: [count, 1, 1],
     });
-    gpu.dispatch(BLUR, {
-      tensors: [params, image],
-      u32: [count, planes, height, width, width, 1, 0],
-      workgroups: grid(count * height, 64),
-    });
-    gpu.dispatch(BLUR, {
-      tensors: [params, image],
-      u32: [count, planes, width, height, 1, width, 1],
-      workgroups: grid(count * width, 64),
-    });
+    const rows = { lines: height, length: width, line_stride: width, step: 1, half: 0 };
+    const columns = { lines: width, length: height, line_stride: 1, step: width, half: 1 };
+    for (const direction of [rows, columns]) {
+      gpu.dispatch(BLUR, {
+        bindings: { views: params, image },
+        params: { pictures: count, planes, ...direction },
+        workgroups: grid(count * direction.lines, 64),
+      });
+    }
     gpu.dispatch(FINISH, {
-      tensors: [params, image, norm, out],
-      u32: [area, planes, channels],
+      bindings: { views: params, image, norm, out },
+      params: { area, planes, channels },
       workgroups: [Math.ceil(area / 256), count, 1],
     });
     return out;

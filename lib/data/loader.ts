@@ -41,7 +41,7 @@ export interface LoaderOptions {
   /** Seed of the order, an integer in [0, 2^53). */
   seed: number;
   /** Batches of a training step (gradient accumulation): an epoch holds whole steps only. Default 1. */
-  accumulation?: number;
+  accumulationSteps?: number;
   /** Batches prepared ahead in the background. Default 2. */
   prefetch?: number;
 }
@@ -96,21 +96,21 @@ export class Loader {
    * @throws {HatchlingError} when the data set is smaller than a batch, or an option out of range.
    */
   constructor(dataset: Dataset, options: LoaderOptions) {
-    const { batchSize, seed, accumulation = 1, prefetch = 2 } = options;
+    const { batchSize, seed, accumulationSteps = 1, prefetch = 2 } = options;
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new HatchlingError(`Expected data.batch_size of at least 1 but found ${batchSize}`);
     }
-    if (!Number.isInteger(accumulation) || accumulation < 1) {
+    if (!Number.isInteger(accumulationSteps) || accumulationSteps < 1) {
       throw new HatchlingError(
-        `Expected accumulation to be 1 or more batches but found ${accumulation}`,
+        `Expected accumulationSteps to be 1 or more batches but found ${accumulationSteps}`,
       );
     }
-    const perStep = batchSize * accumulation;
+    const perStep = batchSize * accumulationSteps;
     if (dataset.length < perStep) {
-      const times = accumulation > 1
-        ? ` × ${accumulation} (training.gradient_accumulation_steps)`
+      const times = accumulationSteps > 1
+        ? ` × ${accumulationSteps} (training.gradient_accumulation_steps)`
         : "";
-      const fits = Math.floor(dataset.length / accumulation);
+      const fits = Math.floor(dataset.length / accumulationSteps);
       const lower = fits > 0
         ? `data.batch_size to ${fits} or less`
         : `training.gradient_accumulation_steps to ${dataset.length} or less`;
@@ -127,7 +127,7 @@ export class Loader {
     new Rng(seed); // its message, before any work
     this.batchSize = batchSize;
     this.stepsPerEpoch = Math.floor(dataset.length / perStep);
-    this.batchesPerEpoch = this.stepsPerEpoch * accumulation;
+    this.batchesPerEpoch = this.stepsPerEpoch * accumulationSteps;
     this.#channels = dataset.channels ?? 3;
     this.capacityPixels = batchSize * dataset.largestPixels * planesOf(this.#channels);
     this.#dataset = dataset;

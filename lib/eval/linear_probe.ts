@@ -211,20 +211,19 @@ class Trainer {
           const p = softmax(gpu, matmul(gpu, x, weight, { transB: true })).y;
           const dy = gpu.empty([BATCH, classes], "class_gradient");
           gpu.dispatch(CLASS_GRADIENT, {
-            tensors: [
+            bindings: {
               p,
-              labels.view([BATCH], s * BATCH),
-              rowWeights.view([BATCH], s * BATCH),
-              dy,
-            ],
-            u32: [BATCH, classes],
+              labels: labels.view([BATCH], s * BATCH),
+              weights: rowWeights.view([BATCH], s * BATCH),
+              out: dy,
+            },
+            params: { rows: BATCH, classes },
             workgroups: grid(BATCH * classes, 64),
             flops: 2 * BATCH * classes,
           });
           gpu.dispatch(SGD, {
-            tensors: [matmul(gpu, dy, x, { transA: true }), rates, velocity, weight],
-            u32: [weight.size, s],
-            f32: [0.9],
+            bindings: { gradient: matmul(gpu, dy, x, { transA: true }), rates, velocity, weight },
+            params: { n: weight.size, index: s, momentum: 0.9 },
             workgroups: grid(weight.size, 64),
             flops: 4 * weight.size,
           });

@@ -88,8 +88,8 @@ export function poolPatches(
   }
   const out = gpu.empty([n, down * across, dim], "pool_patches");
   gpu.dispatch(POOL, {
-    tensors: [tokens, out],
-    u32: [out.size, dim, rows, cols, down, across],
+    bindings: { tokens, out },
+    params: { n: out.size, dim, rows, cols, down, across },
     workgroups: grid(out.size, 64),
     flops: tokens.size,
   });

@@ -5,7 +5,13 @@
  * @module
  */
 import { DeviceError, HatchlingError } from "../errors.ts";
-import { checkDispatch, type Dispatch, type DispatchOptions, packParams } from "./dispatch.ts";
+import {
+  checkDispatch,
+  type Dispatch,
+  type DispatchOptions,
+  packParams,
+  tensorsOf,
+} from "./dispatch.ts";
 import { EagerQueue } from "./eager.ts";
 import { KernelCache, type KernelSource } from "./kernel.ts";
 import { Memory } from "./memory.ts";
@@ -165,11 +171,11 @@ export class Gpu {
     );
   }
 
-  /** A 16-byte tensor to bind where a variant does not use a binding; `index` keeps two of them apart. */
-  dummy(index = 0): Tensor {
+  /** A 16-byte tensor to bind where a variant does not use a binding; `index` keeps them apart. */
+  #unused(index: number): Tensor {
     while (this.#dummies.length <= index) {
-      const buffer = this.device.createBuffer({ size: 16, usage: USAGE, label: "dummy" });
-      const storage: Storage = { buffer, bytes: 16, destroyed: false, label: "dummy" };
+      const buffer = this.device.createBuffer({ size: 16, usage: USAGE, label: "unused" });
+      const storage: Storage = { buffer, bytes: 16, destroyed: false, label: "unused" };
       this.#dummies.push(new Tensor(this, [4], storage, 0));
     }
     return this.#dummies[index];
@@ -177,12 +183,13 @@ export class Gpu {
 
   /** Runs a kernel now, or records it. */
   dispatch(source: KernelSource, options: DispatchOptions): void {
-    checkDispatch(source, options, this.limits);
+    const tensors = tensorsOf(source, options.bindings, (index) => this.#unused(index));
+    checkDispatch(source, tensors, options, this.limits);
     const [x, y = 1, z = 1] = options.workgroups;
     const dispatch: Dispatch = {
       pipeline: this.kernels.get(source, options.constants),
-      tensors: options.tensors,
-      params: packParams(options.u32, options.f32),
+      tensors,
+      params: packParams(source, options.params),
       workgroups: [x, y, z],
       flops: options.flops ?? 0,
     };

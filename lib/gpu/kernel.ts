@@ -4,15 +4,26 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
+import { interfaceOf, type KernelInterface } from "./wgsl.ts";
 
-/** A WGSL file with its name, as ops know it. */
-export interface KernelSource {
+/** WGSL that several kernels share, from kernels/shared/. */
+export interface SharedCode {
+  /** The file's name without extension. */
+  readonly name: string;
+  /** The WGSL text, which may use what its header says the kernel has. */
+  readonly code: string;
+}
+
+/** A kernel as ops know it. */
+export interface KernelSource extends KernelInterface {
   /** The file's name without extension, for messages and profiles. */
   readonly name: string;
-  /** The WGSL text; its entry point is `main`. */
+  /** The WGSL text, shared parts included; its entry point is `main`. */
   readonly code: string;
+  /** The files that the text is made of, in order. */
+  readonly files: readonly SharedCode[];
   /** It calls subgroup functions: for devices with that feature only. */
-  readonly subgroups?: boolean;
+  readonly subgroups: boolean;
 }
 
 /** Values for a kernel's `override` declarations. */
@@ -28,13 +39,52 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** Names a WGSL text. */
+/**
+ * Names a WGSL text and reads from it what the kernel takes.
+ *
+ * @param shared What it needs of kernels/shared/.
+ * @throws {HatchlingError} When the text does not declare its arguments as all kernels do.
+ *
+ * @example
+ * ```ts
+ * import { defineKernel } from "./mod.ts";
+ *
+ * const double = defineKernel("double", `
+ *   struct Params { n: u32, factor: f32 }
+ *   @group(0) @binding(0) var<uniform> params: Params;
+ *   @group(0) @binding(1) var<storage, read_write> x: array<f32>;
+ *   @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+ *     if (id.x < params.n) { x[id.x] *= params.factor; }
+ *   }`);
+ * console.assert(double.bindings[0].name === "x");
+ * ```
+ */
 export function defineKernel(
   name: string,
   code: string,
-  options: Pick<KernelSource, "subgroups"> = {},
+  { shared = [], subgroups = false }: { shared?: readonly SharedCode[]; subgroups?: boolean } = {},
 ): KernelSource {
-  return { name, code, ...options };
+  // The kernel's own text comes first: its directives must, and its lines keep their numbers.
+  const files = [
+    { name, code },
+    ...shared.map((part) => ({ ...part, name: `shared/${part.name}` })),
+  ];
+  if (DEFINED.has(name)) {
+    throw new HatchlingError(`Kernel ${name}: expected one of that name but found two`);
+  }
+  const whole = files.map((file) => file.code.endsWith("\n") ? file.code : `${file.code}\n`).join(
+    "",
+  );
+  const source = { name, code: whole, files, subgroups, ...interfaceOf(name, whole) };
+  DEFINED.set(name, source);
+  return source;
+}
+
+const DEFINED = new Map<string, KernelSource>();
+
+/** All kernels of the modules that are loaded; for tests and tools. */
+export function definedKernels(): KernelSource[] {
+  return [...DEFINED.values()];
 }
 
 /** Compiles kernels once and remembers them. */
@@ -111,15 +161,24 @@ export class KernelCache {
   }
 }
 
-async function describe(source: KernelSource, module: GPUShaderModule, message: string) {
-  const lines = source.code.split("\n");
+async function describe({ name, files }: KernelSource, module: GPUShaderModule, message: string) {
   const info = await module.getCompilationInfo?.().catch(() => undefined);
-  const places = (info?.messages ?? []).filter((m) => m.lineNum > 0).map((m) =>
-    `  ${source.name}.wgsl:${m.lineNum}:${m.linePos}: ${m.message.trim()}\n    ${
-      lines[m.lineNum - 1]?.trim() ?? ""
-    }`
-  );
-  return `Kernel ${source.name}.wgsl does not compile on this adapter:\n${
+  const places = (info?.messages ?? []).filter((m) => m.lineNum > 0).map((m) => {
+    const { file, line, text } = placeIn(files, m.lineNum);
+    const [what] = m.message.trim().split("\n"); // what follows shows the place in the whole text
+    return `  ${file}.wgsl:${line}:${m.linePos}: ${what}\n    ${text.trim()}`;
+  });
+  return `Kernel ${name}.wgsl does not compile on this adapter:\n${
     places.length ? places.join("\n") : "  " + message.trim().replaceAll("\n", "\n  ")
   }`;
+}
+
+/** The file, and its line, that a line of the whole text comes from. */
+function placeIn(files: readonly SharedCode[], line: number) {
+  for (const { name, code } of files) {
+    const lines = code.replace(/\n$/, "").split("\n");
+    if (line <= lines.length) return { file: name, line, text: lines[line - 1] };
+    line -= lines.length;
+  }
+  return { file: files[0].name, line, text: "" };
 }

@@ -11,11 +11,13 @@ export {
   KernelCache,
   type KernelSource,
   type Pipeline,
+  type SharedCode,
 } from "./kernel.ts";
 export { Memory } from "./memory.ts";
 export { openGpu, type OpenGpuOptions } from "./open.ts";
 export { type Lifetime, type Plan, planMemory } from "./plan.ts";
 export { type KernelCost, Program, record } from "./program.ts";
+export { type Scalar, StepScalars, tableOf } from "./scalars.ts";
 export { sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";
 export {
   type Contest,

@@ -5,9 +5,9 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Dispatch } from "./dispatch.ts";
+import { encode, type Encoded, timestamps } from "./encode.ts";
 import { type Gpu, type Recorder, tensorsIn } from "./gpu.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
-import { encode, type Step, timestamps } from "./step.ts";
 import { roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
 
 /** Cost of all dispatches of one kernel in a program. */
@@ -35,7 +35,7 @@ export class Program<T> {
   readonly unplannedBytes: number;
   readonly #gpu: Gpu;
   readonly #dispatches: readonly Dispatch[];
-  readonly #steps: Step[];
+  readonly #encoded: readonly Encoded[];
   readonly #owned: readonly Storage[];
   readonly #params: GPUBuffer;
 
@@ -58,7 +58,7 @@ export class Program<T> {
     const bindings = dispatches.map(({ tensors }) => tensors.map((t) => t.binding()));
     const stride = Math.max(256, gpu.limits.minUniformBufferOffsetAlignment);
     this.#params = packAll(gpu.device, dispatches, stride);
-    this.#steps = dispatches.map(({ pipeline, params, workgroups }, i) => {
+    this.#encoded = dispatches.map(({ pipeline, params, workgroups }, i) => {
       const entries = [
         { buffer: this.#params, offset: i * stride, size: params.byteLength },
         ...bindings[i],
@@ -74,7 +74,7 @@ export class Program<T> {
 
   /** Number of dispatches. */
   get length(): number {
-    return this.#steps.length;
+    return this.#encoded.length;
   }
 
   /** Floating-point operations of one run, as declared by the ops. */
@@ -99,14 +99,14 @@ export class Program<T> {
   /** Replays the program: one encoder, one submit, no allocation, no wait. */
   run(): void {
     this.#gpu.flush();
-    this.#submit(0, this.#steps.length);
+    this.#submit(0, this.#encoded.length);
   }
 
   #submit(from: number, to: number): void {
     const { device } = this.#gpu;
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (let i = from; i < to; i++) encode(pass, this.#steps[i]);
+    for (let i = from; i < to; i++) encode(pass, this.#encoded[i]);
     pass.end();
     device.queue.submit([encoder.finish()]);
   }
@@ -118,14 +118,14 @@ export class Program<T> {
    * @param onProgress Gets the number of kernels that have run, and of all.
    */
   async runFirst(onProgress: (done: number, total: number) => void): Promise<void> {
-    const total = new Set(this.#steps.map(({ pipeline }) => pipeline)).size;
+    const total = new Set(this.#encoded.map(({ pipeline }) => pipeline)).size;
     const met = new Set<GPUComputePipeline>();
     this.#gpu.flush();
-    for (let from = 0; from < this.#steps.length;) {
+    for (let from = 0; from < this.#encoded.length;) {
       const known = met.size;
       let to = from;
-      while (to < this.#steps.length && met.size < known + NEW_KERNELS) {
-        met.add(this.#steps[to++].pipeline);
+      while (to < this.#encoded.length && met.size < known + NEW_KERNELS) {
+        met.add(this.#encoded[to++].pipeline);
       }
       this.#submit(from, to);
       from = to;
@@ -170,10 +170,10 @@ export class Program<T> {
     }
     const rows = new Map<string, { name: string; dispatches: number; ms: number }>();
     // A query set holds at most 4096 timestamps: two per dispatch.
-    for (let from = 0; from < this.#steps.length; from += 2048) {
-      const steps = this.#steps.slice(from, from + 2048);
-      const times = await timestamps(this.#gpu, steps);
-      steps.forEach((_, i) => {
+    for (let from = 0; from < this.#encoded.length; from += 2048) {
+      const some = this.#encoded.slice(from, from + 2048);
+      const times = await timestamps(this.#gpu, some);
+      some.forEach((_, i) => {
         const name = this.#dispatches[from + i].pipeline.name;
         const row = rows.get(name) ?? { name, dispatches: 0, ms: 0 };
         row.dispatches++;

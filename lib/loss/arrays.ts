@@ -1,128 +1,77 @@
 /**
- * Plain arrays to the GPU and back.
+ * The DINO loss of plain arrays.
  *
  * @module
  */
-import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
-import type { LastLayer } from "../model/head.ts";
+import { type Gpu, openGpu } from "../gpu/mod.ts";
+import { DinoLoss } from "./dino_loss.ts";
+import type { DinoLossSettings } from "./options.ts";
+import { type DinoLossValues, lossValues } from "./result.ts";
+import { batchOf, checkFinite } from "./shapes.ts";
 
-/** An array on its way to the GPU. */
-export interface ArrayInput {
-  /** The numbers, row-major. */
-  values: Float32Array;
-  /** Their columns. */
-  columns: number;
+/** What {@linkcode dinoLoss} takes. */
+export interface DinoLossInput extends DinoLossSettings {
+  /** The student's logits [V·B, K], row-major: all B samples of view 0, then of view 1, …. */
+  student: Float32Array;
+  /** The teacher's logits [G·B, K]. */
+  teacher: Float32Array;
+  /** The centre [K] of before; zeros by default. */
+  center?: Float32Array;
+  /** The GPU to use; by default one is opened, and freed at the end. */
+  gpu?: Gpu;
+}
+
+/** What {@linkcode dinoLoss} resolves to. */
+export interface DinoLossArrays extends DinoLossValues {
+  /** [V·B, K], the gradient of the loss with respect to the student's logits. */
+  gradStudent: Float32Array;
 }
 
 /**
- * A copy of an array, which the caller may change meanwhile.
+ * {@linkcode DinoLoss} for plain arrays, which are copied at once: the loss with the given centre, its gradient,
+ * and the centre after its move. Keeps nothing.
  *
- * @param batch B, where rows are view-major.
- * @throws {HatchlingError} When a number is not finite.
+ * @throws {HatchlingError} When a setting is out of range, a length does not fit the numbers of views, or a number
+ * is not finite.
+ *
+ * @example
+ * ```ts
+ * import { dinoLoss } from "../loss.ts";
+ *
+ * const logits = new Float32Array(2 * 1 * 3); // two views of one image, three outputs, all equal
+ * const { loss, gradStudent, center } = await dinoLoss({
+ *   student: logits,
+ *   teacher: logits,
+ *   outDim: 3,
+ *   nCrops: 2,
+ * });
+ * console.log(loss, gradStudent.length, center); // ln 3, 6, zeros
+ * ```
  */
-export function arrayInput(
-  name: string,
-  values: Float32Array,
-  columns: number,
-  batch?: number,
-): ArrayInput {
-  const at = values.findIndex((x) => !Number.isFinite(x));
-  if (at < 0) return { values: values.slice(), columns };
-  const row = Math.floor(at / columns);
-  const which = batch ? ` (view ${Math.floor(row / batch)}, sample ${row % batch})` : "";
-  throw new HatchlingError(
-    `DinoLoss: expected finite numbers in ${name} but found ${
-      values[at]
-    } in row ${row}${which}, column ` +
-      `${at % columns}: look where it comes from; too high a learning rate is the usual cause`,
-  );
-}
-
-/** Uploads arrays, runs a function of tensors, downloads what it returns and frees all but `keep`. */
-export async function withArrays<I extends string, O extends string>(
-  gpu: Gpu,
-  inputs: Record<I, ArrayInput>,
-  run: (tensors: Record<I, Tensor>) => Record<O, Tensor>,
-  keep: Tensor,
-): Promise<Record<O, Float32Array>> {
-  const entries = Object.entries(inputs) as [I, ArrayInput][];
-  const outputs = gpu.scope(() => {
-    const tensors = entries.map(([name, { values, columns }]) => [
-      name,
-      gpu.tensor(values, [values.length / columns, columns], name),
-    ]);
-    return run(Object.fromEntries(tensors));
-  });
-  const list = Object.entries(outputs) as [O, Tensor][];
+export async function dinoLoss(
+  { student, teacher, gpu: given, ...settings }: DinoLossInput,
+): Promise<DinoLossArrays> {
+  const dino = new DinoLoss(settings);
+  const { outDim } = dino.options;
+  const batch = batchOf(Float32Array, dino.options, outDim, student, teacher);
+  checkFinite("student", student, outDim, batch);
+  checkFinite("teacher", teacher, outDim, batch);
+  const copies = [student, teacher].map((values) => values.slice());
+  const gpu = given ?? await openGpu();
   try {
-    const values = await gpu.read(list.map(([, tensor]) => tensor));
-    return Object.fromEntries(list.map(([name], i) => [name, values[i]])) as Record<
-      O,
-      Float32Array
-    >;
+    const { loss: _, ...made } = gpu.scope(() => {
+      const [s, t] = copies.map((x) => gpu.tensor(x, [x.length / outDim, outDim]));
+      return dino.forward(s, t);
+    });
+    const { metrics, pairLoss, center, gradStudent } = made;
+    try {
+      const [m, p, c, g] = await gpu.read([metrics, pairLoss, center, gradStudent]);
+      return { ...lossValues({ metrics: m, pairLoss: p, center: c }), gradStudent: g };
+    } finally {
+      for (const tensor of Object.values(made)) tensor.destroy();
+    }
   } finally {
-    for (const [, tensor] of list) if (tensor !== keep) tensor.destroy();
+    dino.destroy();
+    if (!given) gpu.destroy();
   }
-}
-
-/** A last layer as plain arrays. */
-export interface LastLayerArrays {
-  /** Directions v, [K, D]. */
-  weightV: Float32Array;
-  /** Lengths g, [K]; ones by default. */
-  weightG?: Float32Array;
-}
-
-/** Arguments of the loss of a head: bottleneck and last layer of the student, then of the teacher. */
-export type HeadArrays = [Float32Array, LastLayerArrays, Float32Array, LastLayerArrays];
-
-type HeadInputs =
-  | "bottleneck"
-  | "weightV"
-  | "weightG"
-  | "teacherBottleneck"
-  | "teacherWeightV"
-  | "teacherWeightG";
-
-/** Those arguments by name; D columns, B images. */
-export function headInputs(
-  [x, layer, teacherX, teacherLayer]: HeadArrays,
-  outDim: number,
-  columns: number,
-  batch: number,
-): Record<HeadInputs, ArrayInput> {
-  const weights = (name: string, { weightV, weightG }: LastLayerArrays) => [
-    arrayInput(`${name} weightV`, weightV, columns),
-    arrayInput(`${name} weightG`, weightG ?? new Float32Array(outDim).fill(1), 1),
-  ];
-  const [weightV, weightG] = weights("the student's", layer);
-  const [teacherWeightV, teacherWeightG] = weights("the teacher's", teacherLayer);
-  return {
-    bottleneck: arrayInput("the student's bottleneck", x, columns, batch),
-    weightV,
-    weightG,
-    teacherBottleneck: arrayInput("the teacher's bottleneck", teacherX, columns, batch),
-    teacherWeightV,
-    teacherWeightG,
-  };
-}
-
-/** Both layers on the GPU; the student's with gradients. */
-export function headTensors(
-  t: Record<HeadInputs, Tensor>,
-): {
-  student: LastLayer;
-  teacher: LastLayer;
-  grads: Record<"gradWeightV" | "gradWeightG", Tensor>;
-} {
-  const [weightV, weightG] = [t.weightV, t.weightG].map((data) => ({
-    data,
-    grad: data.gpu.empty(data.shape, "weight.grad"),
-  }));
-  return {
-    student: { weightV, weightG },
-    teacher: { weightV: { data: t.teacherWeightV }, weightG: { data: t.teacherWeightG } },
-    grads: { gradWeightV: weightV.grad, gradWeightG: weightG.grad },
-  };
 }

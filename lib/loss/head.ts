@@ -10,12 +10,12 @@ import { claim } from "../ops/weight.ts";
 import { type NormalizedWeight, weightNorm, weightNormBackward } from "../ops/weight_norm.ts";
 import type { Chunk, LogitSource } from "./passes.ts";
 
-/** What goes into a last layer, and the layer. */
+/** What goes into a last layer, and the layer: what {@linkcode DinoModel.bottleneck} gives. */
 export interface HeadInput {
   /** The L2-normalised bottleneck [R, D]. */
-  x: Tensor;
-  /** The layer. */
-  layer: LastLayer;
+  bottleneck: Tensor;
+  /** The layer: weightV [K, D] and weightG [K, 1]; the student's with `grad` or not. */
+  lastLayer: LastLayer;
 }
 
 /** Bytes of a pass over all columns at once, and of a pass over a chunk where that is too much. */
@@ -50,13 +50,13 @@ export function headSource(
   chunkSize: number,
   inPlace: boolean,
 ): LogitSource & { gradInput: Tensor } {
-  const [outDim, dim] = student.layer.weightV.data.shape;
+  const [outDim, dim] = student.lastLayer.weightV.data.shape;
   const most = Math.min(chunkSize, outDim);
   const chunks: Chunk[] = [];
   for (let start = 0; start < outDim; start += most) {
     chunks.push({ start, size: Math.min(most, outDim - start) });
   }
-  const rowsOf = (input: HeadInput) => input.x.size / dim;
+  const rowsOf = (input: HeadInput) => input.bottleneck.size / dim;
   const room = (input: HeadInput, label: string): Room => ({
     w: gpu.empty([most, dim], `${label}_weight`),
     norms: gpu.empty([most], `${label}_norms`),
@@ -83,14 +83,14 @@ export function headSource(
       if (held === chunk) return now;
       held = chunk;
       now = narrow(memory, input, chunk);
-      const { weightV, weightG } = input.layer;
+      const { weightV, weightG } = input.lastLayer;
       weightNorm(gpu, rows(weightV.data, chunk), rows(weightG.data, chunk), now);
-      matmul(gpu, input.x, now.w, { transB: true, out: now.logits });
+      matmul(gpu, input.bottleneck, now.w, { transB: true, out: now.logits });
       return now;
     };
   };
   const [studentAt, teacherAt] = [logitsOf(student, forStudent), logitsOf(teacher, forTeacher)];
-  const [dv, dg] = [claim(student.layer.weightV), claim(student.layer.weightG)];
+  const [dv, dg] = [claim(student.lastLayer.weightV), claim(student.lastLayer.weightG)];
   const dw = gpu.empty([most, dim], "weight.grad");
   const unused = dv || !dg ? undefined : gpu.empty([most, dim], "weight_v.grad");
   let filled = false;
@@ -108,8 +108,8 @@ export function headSource(
       matmul(gpu, grad, w, { out: gradInput, accumulate: filled });
       filled = true;
       if (!dv && !dg) return;
-      const { weightV, weightG } = student.layer;
-      const out = matmul(gpu, grad, student.x, { transA: true, out: dw.view(w.shape) });
+      const { weightV, weightG } = student.lastLayer;
+      const out = matmul(gpu, grad, student.bottleneck, { transA: true, out: dw.view(w.shape) });
       const at = { v: rows(weightV.data, chunk), g: rows(weightG.data, chunk), norms };
       const target = (t: NonNullable<typeof dv>) => ({ ...t, out: rows(t.out, chunk) });
       const forV = dv ? target(dv) : { out: unused!.view(w.shape), accumulate: false };

@@ -8,24 +8,40 @@ import finishCode from "../../kernels/dino_finish.wgsl" with { type: "text" };
 import meanCode from "../../kernels/dino_mean_teacher.wgsl" with { type: "text" };
 import statsCode from "../../kernels/dino_stats.wgsl" with { type: "text" };
 import studentCode from "../../kernels/dino_student.wgsl" with { type: "text" };
+import rowsCode from "../../kernels/shared/dino_rows.wgsl" with { type: "text" };
 import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import {
+  defineKernel,
+  type Gpu,
+  grid,
+  type Scalar,
+  type SharedCode,
+  tableOf,
+  type Tensor,
+} from "../gpu/mod.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
-import type { LossSums } from "./sums.ts";
+import { LANES, PUT } from "../ops/shared_code.ts";
+import type { Centering, TemperaturesAt } from "./options.ts";
+import type { LossMicroBatch, LossSums, SumSizes } from "./sums.ts";
 
-const DINO_STATS = defineKernel("dino_stats", statsCode);
-const DINO_STUDENT = defineKernel("dino_student", studentCode);
+const ROWS: SharedCode = { name: "dino_rows", code: rowsCode };
+const DINO_STATS = defineKernel("dino_stats", statsCode, { shared: [LANES, ROWS] });
+const DINO_STUDENT = defineKernel("dino_student", studentCode, { shared: [LANES, ROWS, PUT] });
 const DINO_MEAN_TEACHER = defineKernel("dino_mean_teacher", meanCode);
 const DINO_FINISH = defineKernel("dino_finish", finishCode);
 const DINO_CENTER = defineKernel("dino_center", centerCode);
 const SINKHORN = defineKernel("sinkhorn", sinkhornCode);
 
-/** A temperature on the GPU: a tensor of scalars and an index in it. */
-export interface Temperature {
-  /** The scalars. */
-  scalars: Tensor;
-  /** Which of them. */
-  index: number;
+/** What does not depend on where logits come from. */
+export interface PassOptions extends SumSizes, LossMicroBatch {
+  /** B. */
+  batch: number;
+  /** Which centre the teacher's logits lose. */
+  centering: Centering;
+  /** What the teacher's logits lose [K], unless Sinkhorn–Knopp finds it. */
+  center: Tensor;
+  /** Both temperatures. */
+  temperaturesAt: TemperaturesAt;
 }
 
 /** What one pass over a row's logits leaves: [R, 4] as kernels/dino_stats.wgsl says, and entropies [R]. */
@@ -49,7 +65,7 @@ export function updateRowState(
   gpu: Gpu,
   x: Tensor,
   center: Tensor | undefined,
-  { scalars, index }: Temperature,
+  temp: Scalar,
   { state, entropy }: RowState,
   first: boolean,
 ): void {
@@ -57,106 +73,74 @@ export function updateRowState(
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STATS, {
     constants: { ...constants, VEC: dim % 4 === 0, CENTERED: !!center },
-    tensors: [x, center ?? scalars, scalars, state, entropy],
-    u32: [rows, dim, index, +first],
+    bindings: { x, center, scalars: temp.table, state, entropy },
+    params: { rows, dim, temp_index: temp.index, first: +first },
     workgroups,
     flops: 8 * x.size,
   });
 }
 
-/** What {@linkcode studentPass} works on: a chunk of columns, all rows. */
-export interface StudentPass {
-  /** [V·B, C], or undefined: the logits come in `grad`. */
-  student?: Tensor;
-  /** [G·B, C]. */
-  teacher: Tensor;
-  /** [C]. */
-  center: Tensor;
-  /** Of the student's rows, over all columns. */
-  studentState: Tensor;
-  /** Of the teacher's rows, over all columns. */
-  teacherState: Tensor;
-  /** τs. */
-  studentTemp: Temperature;
-  /** Index of τt among the same scalars. */
-  teacherTemp: number;
-  /** [V·B, C], receives the gradient. */
-  grad: Tensor;
-  /** [G·V, B], receives the cross-entropies. */
-  pair: Tensor;
-  /** B, G, V; and the pictures of the whole batch, where this is a part of it. */
-  sizes: { batch: number; globals: number; views: number; whole: number };
-  /** The first chunk overwrites `pair`, further ones add. */
-  first: boolean;
-}
-
-/** Cross-entropies and gradient of the student's logits. */
-export function studentPass(gpu: Gpu, pass: StudentPass): void {
-  const { student, grad, sizes: { batch, globals, views, whole }, studentTemp } = pass;
-  const [rows, dim] = grad.shape;
+/**
+ * Cross-entropies `pair` [G·V, B], which the first chunk overwrites, and gradient `out` [V·B, C] of a chunk of the
+ * student's logits [V·B, C]; where these are absent, they come in `out`.
+ */
+export function studentPass(
+  gpu: Gpu,
+  { batch, globals, views, accumulationSteps, temperaturesAt: { student, teacher } }: PassOptions,
+  bindings:
+    & { student?: Tensor }
+    & Record<"teacher" | "center" | "student_state" | "teacher_state" | "out" | "pair", Tensor>,
+  first: boolean,
+): void {
+  const { size, shape: [rows, dim] } = bindings.out;
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STUDENT, {
-    constants: { ...constants, VEC: dim % 4 === 0, IN_PLACE: !student },
-    tensors: [
-      student ?? pass.teacher,
-      pass.teacher,
-      pass.center,
-      pass.studentState,
-      pass.teacherState,
-      studentTemp.scalars,
-      grad,
-      pass.pair,
-    ],
-    u32: [
-      rows,
-      dim,
-      batch,
-      globals,
-      views,
-      studentTemp.index,
-      pass.teacherTemp,
-      +pass.first,
-      whole,
-    ],
+    constants: { ...constants, VEC: dim % 4 === 0, IN_PLACE: !bindings.student },
+    bindings: { student: undefined, ...bindings, scalars: tableOf(student, teacher) },
+    params: {
+      ...{ rows, dim, batch, globals, views },
+      student_temp: student.index,
+      teacher_temp: teacher.index,
+      first: +first,
+      whole_batch: batch * accumulationSteps,
+    },
     workgroups,
-    flops: (5 + 9 * globals) * grad.size,
+    flops: (5 + 9 * globals) * size,
   });
 }
 
-/** The mean of the teacher's distributions [C], or a part's contribution to it: one of `parts`, added. */
+/** The mean of the teacher's distributions [C]; a micro-batch's contribution to it is added. */
 export function meanTeacher(
   gpu: Gpu,
-  teacher: Tensor,
-  center: Tensor,
-  state: Tensor,
-  { scalars, index }: Temperature,
-  out: Tensor,
-  parts: number,
+  { accumulationSteps, temperaturesAt: { teacher: temp } }: PassOptions,
+  tensors: Record<"teacher" | "center" | "state" | "out", Tensor>,
 ): void {
-  const [rows, dim] = teacher.shape;
+  const [rows, dim] = tensors.teacher.shape;
   gpu.dispatch(DINO_MEAN_TEACHER, {
-    tensors: [teacher, center, state, scalars, out],
-    u32: [rows, dim, index, rows * parts, +(parts > 1)],
+    bindings: { ...tensors, scalars: temp.table },
+    params: {
+      ...{ rows, dim, temp_index: temp.index },
+      whole_rows: rows * accumulationSteps,
+      accumulate: +(accumulationSteps > 1),
+    },
     workgroups: grid(dim, 64),
-    flops: 5 * teacher.size,
+    flops: 5 * tensors.teacher.size,
   });
 }
 
 /** One Sinkhorn–Knopp half-iteration: the centre [C] that gives every prototype the same weight. */
 export function sinkhornCenter(
   gpu: Gpu,
-  teacher: Tensor,
-  state: Tensor,
-  { scalars, index }: Temperature,
-  center: Tensor,
+  { temperaturesAt: { teacher: temp } }: PassOptions,
+  tensors: Record<"teacher" | "center" | "state", Tensor>,
   first: boolean,
 ): void {
-  const [rows, dim] = teacher.shape;
+  const [rows, dim] = tensors.teacher.shape;
   gpu.dispatch(SINKHORN, {
-    tensors: [teacher, state, scalars, center],
-    u32: [rows, dim, index, +first],
+    bindings: { ...tensors, scalars: temp.table },
+    params: { rows, dim, temp_index: temp.index, first: +first },
     workgroups: grid(dim, 64),
-    flops: 7 * teacher.size,
+    flops: 7 * tensors.teacher.size,
   });
 }
 
@@ -166,8 +150,8 @@ export function finish(gpu: Gpu, { pairLoss, entropy, meanTeacher }: LossSums): 
   const { constants } = rowLaunch(gpu, 1, meanTeacher.size);
   gpu.dispatch(DINO_FINISH, {
     constants,
-    tensors: [pairLoss, entropy, meanTeacher, metrics],
-    u32: [...pairLoss.shape, meanTeacher.size],
+    bindings: { pair_loss: pairLoss, entropy, mean_teacher: meanTeacher, metrics },
+    params: { globals: pairLoss.shape[0], views: pairLoss.shape[1], dim: meanTeacher.size },
     workgroups: [1],
     flops: 3 * meanTeacher.size,
   });
@@ -181,12 +165,11 @@ export function moveCenter(
   mean: Tensor,
   momentum: number,
   metrics: Tensor,
-  flag: Tensor,
+  flag?: Tensor,
 ): void {
   gpu.dispatch(DINO_CENTER, {
-    tensors: [mean, metrics, flag, center],
-    u32: [center.size],
-    f32: [momentum, 1 - momentum],
+    bindings: { mean, metrics, flag, center },
+    params: { dim: center.size, momentum, rest: 1 - momentum },
     workgroups: grid(center.size, 64),
     flops: 3 * center.size,
   });

@@ -11,7 +11,8 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
-import { sumRows } from "./sums.ts";
+import type { FullSettings } from "./options.ts";
+import { type LossMicroBatch, sumRows } from "./sums.ts";
 
 const KOLEO_PAIRS = defineKernel("koleo_pairs", pairsCode);
 const KOLEO_NEAREST = defineKernel("koleo_nearest", nearestCode);
@@ -74,8 +75,8 @@ export function koleo(gpu: Gpu, features: Tensor, options: KoleoOptions): KoleoR
   const { y, backward } = l2Normalize(gpu, features, EPS);
   const pairs = gpu.empty([rows, group, 2], "koleo.pairs");
   gpu.dispatch(KOLEO_PAIRS, {
-    tensors: [y, pairs],
-    u32: [rows, dim, group],
+    bindings: { x: y, pairs },
+    params: { rows, dim, group },
     workgroups: grid(rows * Math.ceil(group / 4), 64),
     flops: 5 * rows * group * dim,
   });
@@ -84,15 +85,14 @@ export function koleo(gpu: Gpu, features: Tensor, options: KoleoOptions): KoleoR
   const slope = gpu.empty([rows], "koleo.slope");
   gpu.dispatch(KOLEO_NEAREST, {
     ...rowLaunch(gpu, rows, group),
-    tensors: [pairs, nearest, share, slope],
-    u32: [rows, group],
-    f32: [options.weight / group, EPS],
+    bindings: { pairs, nearest, share, slope },
+    params: { rows, group, scale: options.weight / group, eps: EPS },
     flops: rows * group,
   });
   const grad = gpu.empty(features.shape, "koleo.grad");
   gpu.dispatch(KOLEO_GRAD, {
-    tensors: [y, nearest, slope, grad],
-    u32: [rows, dim, group],
+    bindings: { x: y, nearest, slope, grad },
+    params: { rows, dim, group },
     workgroups: grid(rows * 64, 64),
     flops: 5 * rows * dim,
   });
@@ -119,4 +119,27 @@ function check(
     throw new HatchlingError(`koleo: expected a finite weight of at least 0 but found ${weight}`);
   }
   return { rows, dim, group: rows / groups };
+}
+
+/** KoLeo of the global views, as {@linkcode DinoLoss.koleo} says. */
+export function koleoOfViews(
+  features: Tensor,
+  { nCrops, nGlobalCrops: groups, koleoWeight }: FullSettings,
+  microBatch?: LossMicroBatch,
+): KoleoResult | undefined {
+  if (!koleoWeight) return undefined;
+  const [rows, dim] = features.shape;
+  const batch = rows / nCrops;
+  if (features.shape.length !== 2 || !Number.isInteger(batch)) {
+    throw new HatchlingError(
+      `DinoLoss: expected features [${nCrops}·B, D] of all views but found ${features}`,
+    );
+  }
+  const steps = microBatch?.accumulationSteps ?? 1;
+  return koleo(features.gpu, features.view([groups * batch, dim]), {
+    groups,
+    weight: koleoWeight / steps,
+    out: microBatch?.sums.koleo,
+    accumulate: steps > 1,
+  });
 }

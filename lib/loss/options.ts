@@ -5,23 +5,11 @@
  */
 import type { AugmentationConfig, LossConfig } from "../config/types.ts";
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
-
-/** Where kernels find the temperatures: a tensor that the host rewrites, and their indices in it. */
-export interface TemperatureSource {
-  /** The tensor of step scalars. */
-  scalars: Tensor;
-  /** Index of the student temperature. */
-  studentTemp: number;
-  /** Index of the teacher temperature. */
-  teacherTemp: number;
-}
+import type { Gpu, Scalar } from "../gpu/mod.ts";
+import { checkCenter } from "./shapes.ts";
 
 /** What keeps the teacher from giving everything to one prototype. */
 export type Centering = "center" | "sinkhorn_knopp" | "none";
-
-/** The ways there are. */
-const CENTERINGS: readonly Centering[] = ["center", "sinkhorn_knopp", "none"];
 
 /** Settings of the loss itself. */
 export interface DinoLossSettings {
@@ -52,32 +40,66 @@ export interface DinoLossSettings {
   chunkSize?: number;
 }
 
-/** Settings of {@linkcode DinoLoss}, and what it runs on. */
-export interface DinoLossOptions extends DinoLossSettings {
-  /** The GPU; by default that of the first tensors, or one that the loss opens for plain arrays. */
+/** What the settings are where they are left out. */
+export const DEFAULTS = {
+  nGlobalCrops: 2,
+  studentTemp: 0.1,
+  teacherTemp: 0.04,
+  centerMomentum: 0.9,
+  centering: "center",
+  koleoWeight: 0,
+} as const satisfies Partial<DinoLossSettings>;
+
+/** Where recorded steps find both temperatures: step scalars of one table. */
+export interface TemperaturesAt {
+  /** The student's. */
+  student: Scalar;
+  /** The teacher's. */
+  teacher: Scalar;
+}
+
+/** What a loss runs on and starts from. */
+export interface DinoLossContext {
+  /** The GPU; by default that of the first tensors. */
   gpu?: Gpu;
   /** The centre [K] to start from; zeros by default. */
   center?: Float32Array;
-  /** Where recorded steps keep their temperatures; by default the loss holds its own. */
-  temperatures?: TemperatureSource;
 }
 
-/** What {@linkcode DinoLoss.fromConfig} needs besides the configuration. */
-export type DinoLossContext = Pick<
-  DinoLossOptions,
-  "outDim" | "gpu" | "center" | "temperatures"
+/** Options of one call of the loss. */
+export interface DinoForwardOptions {
+  /** Move the centre at the end, as facebookresearch/dino does; true by default. */
+  updateCenter?: boolean;
+}
+
+/** The settings that may come with every step instead. */
+export type TemperatureKey = "studentTemp" | "teacherTemp";
+
+/** Settings of {@linkcode DinoLoss}, and what it runs on: its temperatures are its own, or those of every step. */
+export type DinoLossOptions =
+  & DinoLossContext
+  & (
+    | DinoLossSettings & { temperaturesAt?: undefined }
+    | Omit<DinoLossSettings, TemperatureKey> & { [T in TemperatureKey]?: undefined } & {
+      temperaturesAt: TemperaturesAt;
+    }
+  );
+
+/** Settings with defaults filled in; the temperatures only where they are the loss's own. */
+export type FullSettings = Readonly<
+  & Required<Omit<DinoLossSettings, "chunkSize" | TemperatureKey>>
+  & Pick<DinoLossSettings, "chunkSize" | TemperatureKey>
 >;
 
-/** The settings that a configuration gives. */
+/** The settings that a configuration gives for all steps: K is the model's, τt follows a schedule. */
 export function settingsFromConfig(
   loss: Partial<LossConfig>,
   augmentation: Pick<AugmentationConfig, "n_global_crops" | "num_local_views">,
-): Omit<DinoLossSettings, "outDim"> {
+): Omit<DinoLossSettings, "outDim" | "teacherTemp"> {
   return {
     nCrops: augmentation.n_global_crops + augmentation.num_local_views,
     nGlobalCrops: augmentation.n_global_crops,
     studentTemp: loss.student_temp,
-    teacherTemp: loss.teacher_temp,
     centerMomentum: loss.center_momentum,
     centering: loss.centering,
     koleoWeight: loss.koleo_weight,
@@ -85,131 +107,89 @@ export function settingsFromConfig(
   };
 }
 
-/** Settings with defaults filled in. */
-export type FullSettings = Readonly<
-  Required<Omit<DinoLossSettings, "chunkSize">> & { chunkSize: number | undefined }
->;
-
-/**
- * Checks a centre to start from.
- *
- * @throws {HatchlingError} When it is not K finite numbers.
- */
-export function checkCenter(
-  center: Float32Array | undefined,
-  { outDim, centering }: FullSettings,
-): void {
-  if (center === undefined) return;
-  const refuse = (what: string, found: string) => {
-    throw new HatchlingError(
-      `DinoLoss: expected ${what} but found ${found}: give that of the run that goes on, or leave it out`,
-    );
-  };
-  if (!(center instanceof Float32Array)) refuse("a Float32Array as center", typeof center);
-  if (centering !== "center") refuse("no center", `one, and centering ${centering}`);
-  const odd = center.findIndex((x) => !Number.isFinite(x));
-  if (center.length !== outDim || odd >= 0) {
-    const found = odd < 0 ? `${center.length}` : `${center[odd]} at ${odd}`;
-    refuse(`a center of outDim (${outDim}) finite numbers`, found);
-  }
-}
-
-/** Every key of {@linkcode DinoLossOptions}. */
 const KEYS: readonly string[] = [
-  "outDim",
-  "nCrops",
-  "nGlobalCrops",
-  "studentTemp",
-  "teacherTemp",
-  "centerMomentum",
-  "centering",
-  "koleoWeight",
-  "chunkSize",
-  "gpu",
-  "center",
-  "temperatures",
-] satisfies (keyof DinoLossOptions)[];
+  ...["outDim", "nCrops", "chunkSize", "gpu", "center", "temperaturesAt"],
+  ...Object.keys(DEFAULTS),
+];
+const CENTERINGS: readonly Centering[] = ["center", "sinkhorn_knopp", "none"];
+
+/** What to do where a setting is out of range. */
+const REMEDIES: Readonly<Record<keyof FullSettings, string>> = {
+  outDim: "give the number of outputs of the head, 65536 in the paper",
+  nGlobalCrops: "give the number of views that the teacher sees, 2 in the paper",
+  nCrops: "give global plus local views, 10 in the paper",
+  studentTemp: `logits are divided by it; ${DEFAULTS.studentTemp} is usual`,
+  teacherTemp: `logits are divided by it; ${DEFAULTS.teacherTemp} is usual`,
+  centerMomentum: `at 1 the centre would never move; ${DEFAULTS.centerMomentum} is usual, and ` +
+    "centering: none does without a centre",
+  centering: "center is that of the paper",
+  koleoWeight: "0 turns it off, DINOv2 uses 0.1",
+  chunkSize: "leave it out to let the adapter's limits decide",
+};
+
+const isWhole = (x: number, least: number) => Number.isInteger(x) && x >= least;
+const isWithin = (x: number, least: number, end: number) =>
+  typeof x === "number" && x >= least && x < end;
 
 /**
  * Fills defaults in.
  *
  * @throws {HatchlingError} Naming the first setting that is out of range, its value and what to do.
  */
-export function checkSettings(given: DinoLossSettings): FullSettings {
+export function checkSettings(given: DinoLossOptions): FullSettings {
   const unknown = Object.keys(given ?? {}).find((key) => !KEYS.includes(key));
   if (unknown || !given) {
     throw new HatchlingError(
       `DinoLoss: expected settings among ${KEYS.join(", ")} but found ${unknown ?? given}`,
     );
   }
+  const { temperaturesAt, studentTemp, teacherTemp } = given;
+  if (temperaturesAt && (studentTemp ?? teacherTemp) !== undefined) {
+    throw new HatchlingError(
+      "DinoLoss: expected no temperatures beside temperaturesAt but found studentTemp " +
+        `${studentTemp} and teacherTemp ${teacherTemp}: write them to those step scalars`,
+    );
+  }
   const o: FullSettings = {
     outDim: given.outDim,
     nCrops: given.nCrops,
-    nGlobalCrops: given.nGlobalCrops ?? 2,
-    studentTemp: given.studentTemp ?? 0.1,
-    teacherTemp: given.teacherTemp ?? 0.04,
-    centerMomentum: given.centerMomentum ?? 0.9,
-    centering: given.centering ?? "center",
-    koleoWeight: given.koleoWeight ?? 0,
+    nGlobalCrops: given.nGlobalCrops ?? DEFAULTS.nGlobalCrops,
+    studentTemp: temperaturesAt ? undefined : studentTemp ?? DEFAULTS.studentTemp,
+    teacherTemp: temperaturesAt ? undefined : teacherTemp ?? DEFAULTS.teacherTemp,
+    centerMomentum: given.centerMomentum ?? DEFAULTS.centerMomentum,
+    centering: given.centering ?? DEFAULTS.centering,
+    koleoWeight: given.koleoWeight ?? DEFAULTS.koleoWeight,
     chunkSize: given.chunkSize,
   };
-  const expect = (ok: boolean, key: keyof FullSettings, what: string, remedy: string) => {
-    if (ok) return;
-    throw new HatchlingError(`DinoLoss: expected ${key} ${what} but found ${o[key]}: ${remedy}`);
-  };
-  const whole = (value: number, least: number) => Number.isInteger(value) && value >= least;
-  const views = Math.max(2, o.nGlobalCrops);
-  expect(
-    whole(o.outDim, 2),
-    "outDim",
-    "to be whole and at least 2",
-    "give the number of outputs of the head, 65536 in the paper",
-  );
-  expect(
-    whole(o.nGlobalCrops, 1),
-    "nGlobalCrops",
-    "to be whole and at least 1",
-    "give the number of views that the teacher sees, 2 in the paper",
-  );
-  expect(
-    whole(o.nCrops, views),
-    "nCrops",
-    `to be whole and at least ${views}, since it counts the global views`,
-    "give global plus local views, 10 in the paper",
-  );
-  for (const [key, usual] of [["studentTemp", 0.1], ["teacherTemp", 0.04]] as const) {
-    expect(
-      typeof o[key] === "number" && Math.fround(o[key]) > 0 && Math.fround(o[key]) < Infinity,
-      key,
-      "to be a number above 0 and finite in float32",
-      `logits are divided by it; ${usual} is usual`,
+  const views = Math.max(2, o.nGlobalCrops), chunk = o.chunkSize ?? o.outDim;
+  const isTemperature = (x?: number) =>
+    !!temperaturesAt || typeof x === "number" && isWithin(Math.fround(x), 2 ** -149, Infinity);
+  const temperature = "to be a number above 0 and finite in float32";
+  const rules: [key: keyof FullSettings, ok: boolean, what: string][] = [
+    ["outDim", isWhole(o.outDim, 2), "to be whole and at least 2"],
+    ["nGlobalCrops", isWhole(o.nGlobalCrops, 1), "to be whole and at least 1"],
+    [
+      "nCrops",
+      isWhole(o.nCrops, views),
+      `to be whole and at least ${views}, since it counts the global views`,
+    ],
+    ["studentTemp", isTemperature(o.studentTemp), temperature],
+    ["teacherTemp", isTemperature(o.teacherTemp), temperature],
+    ["centerMomentum", isWithin(o.centerMomentum, 0, 1), "in [0, 1)"],
+    ["centering", CENTERINGS.includes(o.centering), `to be one of ${CENTERINGS.join(", ")}`],
+    ["koleoWeight", isWithin(o.koleoWeight, 0, Infinity), "to be a number, 0 or more and finite"],
+    [
+      "chunkSize",
+      isWhole(chunk, 2) && (chunk >= o.outDim || chunk % 64 === 0),
+      `to be a multiple of 64, or outDim (${o.outDim}) or more`,
+    ],
+  ];
+  for (const [key, ok, what] of rules) {
+    if (ok) continue;
+    throw new HatchlingError(
+      `DinoLoss: expected ${key} ${what} but found ${o[key]}: ${REMEDIES[key]}`,
     );
   }
-  expect(
-    typeof o.centerMomentum === "number" && o.centerMomentum >= 0 && o.centerMomentum < 1,
-    "centerMomentum",
-    "in [0, 1)",
-    "at 1 the centre would never move; 0.9 is usual, and centering: none does without a centre",
-  );
-  expect(
-    CENTERINGS.includes(o.centering),
-    "centering",
-    `to be one of ${CENTERINGS.join(", ")}`,
-    "center is that of the paper",
-  );
-  expect(
-    typeof o.koleoWeight === "number" && o.koleoWeight >= 0 && o.koleoWeight < Infinity,
-    "koleoWeight",
-    "to be a number, 0 or more and finite",
-    "0 turns it off, DINOv2 uses 0.1",
-  );
-  const { chunkSize } = o;
-  expect(
-    chunkSize === undefined ||
-      (whole(chunkSize, 2) && (chunkSize >= o.outDim || chunkSize % 64 === 0)),
-    "chunkSize",
-    `to be a multiple of 64, or outDim (${o.outDim}) or more`,
-    "leave it out to let the adapter's limits decide",
-  );
+  checkCenter(given.center, o);
   return Object.freeze(o);
 }

@@ -23,13 +23,13 @@ export interface DinoLossMetrics {
   center: Tensor;
 }
 
-/** What {@linkcode DinoLoss.forward} returns for tensors. */
+/** What {@linkcode DinoLoss.forward} returns. */
 export interface DinoLossResult extends DinoLossMetrics {
   /** [V·B, K], the gradient of the loss with respect to the student's logits. */
   gradStudent: Tensor;
 }
 
-/** What {@linkcode DinoLoss.forwardHead} returns for tensors. */
+/** What {@linkcode DinoLoss.forwardHead} returns. */
 export interface DinoHeadLossResult extends DinoLossMetrics {
   /** [V·B, D], the gradient of the loss with respect to the student's bottleneck. */
   gradBottleneck: Tensor;
@@ -51,22 +51,6 @@ export interface DinoLossValues {
   pairLoss: Float32Array;
   /** The centre [K] after this call. */
   center: Float32Array;
-}
-
-/** What {@linkcode DinoLoss.forward} resolves to for plain arrays. */
-export interface DinoLossArrays extends DinoLossValues {
-  /** [V·B, K], the gradient of the loss with respect to the student's logits. */
-  gradStudent: Float32Array;
-}
-
-/** What {@linkcode DinoLoss.forwardHead} resolves to for plain arrays. */
-export interface DinoHeadLossArrays extends DinoLossValues {
-  /** [V·B, D], the gradient with respect to the student's bottleneck. */
-  gradBottleneck: Float32Array;
-  /** [K, D], the gradient with respect to the student's weightV. */
-  gradWeightV: Float32Array;
-  /** [K], the gradient with respect to the student's weightG. */
-  gradWeightG: Float32Array;
 }
 
 /** Metrics, pairs and centre as they were read. */

@@ -6,53 +6,48 @@
 import { HatchlingError } from "../errors.ts";
 import { Tensor } from "../gpu/mod.ts";
 import type { LastLayer } from "../model/head.ts";
-import type { LastLayerArrays } from "./arrays.ts";
 import type { FullSettings } from "./options.ts";
 
 /** What something is, for messages. */
 function describe(x: unknown): string {
-  if (x instanceof Tensor) return `${x}`;
-  if (typeof x !== "object" || x === null) return `${x}`;
+  if (x instanceof Tensor || typeof x !== "object" || x === null) return `${x}`;
   const name = x.constructor?.name ?? "an object";
-  const { length } = x as { length?: number };
-  return length === undefined ? name : `${name} of ${length}`;
+  return "length" in x ? `${name} of ${x.length}` : name;
 }
 
 /**
- * B, from what both networks give: [V·B, columns] and [G·B, columns], as tensors of one GPU or as arrays.
+ * B, from what both networks give: [V·B, columns] and [G·B, columns], both of one kind.
  *
- * @throws {HatchlingError} When they do not chunk into views, or are something else.
+ * @throws {HatchlingError} When they do not divide into views, or are something else.
  */
 export function batchOf(
-  { nCrops, nGlobalCrops }: Pick<FullSettings, "nCrops" | "nGlobalCrops">,
+  kind: typeof Tensor | typeof Float32Array,
+  { nCrops, nGlobalCrops }: FullSettings,
   columns: number,
   student: unknown,
   teacher: unknown,
 ): number {
-  const size = (x: unknown) =>
-    x instanceof Tensor
-      ? x.shape.length === 2 && x.shape[1] === columns ? x.size : NaN
-      : x instanceof Float32Array
-      ? x.length
-      : NaN;
-  const batch = size(student) / columns / nCrops;
-  const chunks = Number.isInteger(batch) && batch > 0 &&
-    size(teacher) === nGlobalCrops * batch * columns;
-  if (chunks && student instanceof Tensor === teacher instanceof Tensor) {
+  const [size, teacherSize] = [student, teacher].map((x) => {
+    if (!(x instanceof kind)) return NaN;
+    if (!(x instanceof Tensor)) return x.length;
+    return x.shape.length === 2 && x.shape[1] === columns ? x.size : NaN;
+  });
+  const batch = size / columns / nCrops;
+  if (Number.isInteger(batch) && batch > 0 && teacherSize === nGlobalCrops * batch * columns) {
     checkOneGpu(student, teacher);
     return batch;
   }
   throw new HatchlingError(
-    `DinoLoss: expected student [${nCrops}·B, ${columns}] and teacher [${nGlobalCrops}·B, ${columns}], both as ` +
-      `tensors or as Float32Array, but found ${describe(student)} and ${
+    `DinoLoss: expected student [${nCrops}·B, ${columns}] and teacher [${nGlobalCrops}·B, ${columns}], each a ` +
+      `${kind.name}, but found ${describe(student)} and ${
         describe(teacher)
-      }: rows are ` +
-      `view-major, ${nCrops} views (nCrops) and ${nGlobalCrops} global ones (nGlobalCrops) of each of B images`,
+      }: rows are view-major, ` +
+      `${nCrops} views (nCrops) and ${nGlobalCrops} global ones (nGlobalCrops) of each of B images`,
   );
 }
 
-function checkOneGpu(...tensors: unknown[]): void {
-  const gpus = new Set(tensors.flatMap((t) => t instanceof Tensor ? [t.gpu] : []));
+function checkOneGpu(...values: unknown[]): void {
+  const gpus = new Set(values.flatMap((x) => x instanceof Tensor ? [x.gpu] : []));
   if (gpus.size <= 1) return;
   throw new HatchlingError(
     "DinoLoss: expected tensors of one GPU but found those of several: open one GPU and make all tensors with it",
@@ -74,37 +69,74 @@ export function checkBinding(logits: Tensor): void {
 }
 
 /**
- * D of two last layers: weightV [K, D] and weightG [K] or [K, 1], as weights on the GPU or as arrays.
+ * D of two last layers: weightV [K, D] and weightG [K, 1].
  *
  * @throws {HatchlingError} When one is something else, or their D differ.
  */
-export function checkLayers(
-  outDim: number,
-  ...layers: readonly (LastLayer | LastLayerArrays)[]
-): number {
-  const dims = layers.map((layer) => {
-    const { weightV, weightG }: Partial<Record<"weightV" | "weightG", unknown>> = layer ?? {};
-    const [v, g] = [weightV, weightG].map((w) =>
-      w instanceof Float32Array ? w : (w as { data?: unknown } | undefined)?.data
-    );
-    if (v instanceof Tensor && g instanceof Tensor) {
+export function checkLayers(outDim: number, ...layers: readonly LastLayer[]): number {
+  const [dim, teacherDim] = layers.map((layer) => {
+    const [v, g]: unknown[] = [layer?.weightV?.data, layer?.weightG?.data];
+    if (
+      v instanceof Tensor && v.shape.length === 2 && v.shape[0] === outDim &&
+      g instanceof Tensor && g.size === outDim
+    ) {
       checkOneGpu(v, g);
-      const [rows, dim] = v.shape;
-      if (v.shape.length === 2 && rows === outDim && g.size === outDim) return dim;
-    } else if (v instanceof Float32Array && (g === undefined || g instanceof Float32Array)) {
-      const dim = v.length / outDim;
-      if (Number.isInteger(dim) && dim > 0 && (g?.length ?? outDim) === outDim) return dim;
+      return v.shape[1];
     }
     throw new HatchlingError(
-      `DinoLoss: expected a last layer of weightV [${outDim}, D] and weightG [${outDim}], each { data: Tensor, grad? } ` +
-        `or Float32Array, but found ${describe(v ?? weightV)} and ${describe(g ?? weightG)}: ` +
-        "rows are the outputs, outDim of them",
+      `DinoLoss: expected a last layer of weightV [${outDim}, D] and weightG [${outDim}, 1], each ` +
+        `{ data: Tensor, grad? }, but found ${describe(v)} and ${
+          describe(g)
+        }: rows are the outputs, outDim of them`,
     );
   });
-  if (dims[0] === dims[1]) return dims[0];
+  if (dim === teacherDim) return dim;
   throw new HatchlingError(
-    `DinoLoss: expected last layers of one width but found ${
-      dims.join(" and ")
-    }: student and teacher share a shape`,
+    `DinoLoss: expected last layers of one width but found ${dim} and ${teacherDim}: student and teacher share a shape`,
   );
+}
+
+/**
+ * Refuses numbers that are not finite.
+ *
+ * @param batch B, where rows are view-major.
+ * @throws {HatchlingError} Naming the first one.
+ */
+export function checkFinite(
+  name: string,
+  values: Float32Array,
+  columns: number,
+  batch?: number,
+): void {
+  const at = values.findIndex((x) => !Number.isFinite(x));
+  if (at < 0) return;
+  const row = Math.floor(at / columns);
+  const which = batch ? ` (view ${Math.floor(row / batch)}, sample ${row % batch})` : "";
+  throw new HatchlingError(
+    `DinoLoss: expected finite numbers in ${name} but found ${
+      values[at]
+    } in row ${row}${which}, column ` +
+      `${at % columns}: look where it comes from; too high a learning rate is the usual cause`,
+  );
+}
+
+/**
+ * Refuses a centre to start from that is not K finite numbers, or that nothing would use.
+ *
+ * @throws {HatchlingError} Saying which.
+ */
+export function checkCenter(
+  center: Float32Array | undefined,
+  { outDim, centering }: FullSettings,
+): void {
+  if (center === undefined) return;
+  if (!(center instanceof Float32Array) || center.length !== outDim || centering !== "center") {
+    throw new HatchlingError(
+      `DinoLoss: expected center to be a Float32Array of outDim (${outDim}) numbers, with centering center, but ` +
+        `found ${
+          describe(center)
+        } with centering ${centering}: give that of the run that goes on, or leave it out`,
+    );
+  }
+  checkFinite("center", center, outDim);
 }

@@ -1,5 +1,5 @@
 /**
- * What the loss leaves of a batch, as means over its pictures: they add up where a batch comes in parts.
+ * What the loss leaves of a batch, as means over its pictures: they add up where it comes in micro-batches.
  *
  * @module
  */
@@ -20,6 +20,14 @@ export interface LossSums {
   koleo: Tensor;
 }
 
+/** Where a micro-batch adds to what is known of the whole batch. */
+export interface LossMicroBatch {
+  /** Sums of those so far; they start at zero, but for a batch that comes at once, which overwrites them. */
+  sums: LossSums;
+  /** Micro-batches of equal size that the batch comes in; 1 where it comes at once. */
+  accumulationSteps: number;
+}
+
 /** G, V and K. */
 export interface SumSizes {
   /** Global views. */
@@ -30,34 +38,38 @@ export interface SumSizes {
   outDim: number;
 }
 
-const shapesOf = ({ globals, views, outDim }: SumSizes): Record<keyof LossSums, number[]> => ({
-  pairLoss: [globals, views],
-  entropy: [globals],
-  meanTeacher: [outDim],
-  batchMean: [outDim],
-  koleo: [1],
-});
+function sumsOf(
+  { globals, views, outDim }: SumSizes,
+  make: (shape: number[], name: string) => Tensor,
+): LossSums {
+  return {
+    pairLoss: make([globals, views], "pairLoss"),
+    entropy: make([globals], "entropy"),
+    meanTeacher: make([outDim], "meanTeacher"),
+    batchMean: make([outDim], "batchMean"),
+    koleo: make([1], "koleo"),
+  };
+}
 
-/** Room for the sums of a batch in one part. */
+/** Room for the sums of a batch that comes at once. */
 export function emptySums(gpu: Gpu, sizes: SumSizes): LossSums {
-  const shapes = Object.entries(shapesOf(sizes));
-  return Object.fromEntries(
-    shapes.map(([name, shape]) => [name, gpu.empty(shape, name)]),
-  ) as unknown as LossSums;
+  return sumsOf(sizes, (shape, name) => gpu.empty(shape, name));
 }
 
 /** Zero-filled sums that live until destroyed: parts of one tensor, `all`, to be cleared at once. */
 export function packedSums(gpu: Gpu, sizes: SumSizes): LossSums & { all: Tensor } {
+  const { globals, views, outDim } = sizes;
   const align = gpu.alignment / 4;
-  let size = 0;
-  const places = Object.entries(shapesOf(sizes)).map(([name, shape]) => {
-    const start = size;
-    size += Math.ceil(sizeOf(shape) / align) * align;
-    return { name, shape, start };
-  });
+  const room = (size: number) => Math.ceil(size / align) * align;
+  const size = [globals * views, globals, outDim, outDim, 1].reduce((sum, n) => sum + room(n), 0);
   const all = gpu.persistent([size], "sums of the loss");
-  const views = places.map(({ name, shape, start }) => [name, all.view(shape, start)]);
-  return { ...Object.fromEntries(views) as LossSums, all };
+  let start = 0;
+  const view = (shape: number[]) => {
+    const part = all.view(shape, start);
+    start += room(sizeOf(shape));
+    return part;
+  };
+  return { ...sumsOf(sizes, view), all };
 }
 
 /** Σ over each row of x [R, C] times `scale`, into `out` [R] or added to it. */

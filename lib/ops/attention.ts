@@ -3,34 +3,10 @@
  *
  * @module
  */
-import code from "../../kernels/attention.wgsl" with { type: "text" };
-import queryCode from "../../kernels/attention_backward_q.wgsl" with { type: "text" };
-import keyCode from "../../kernels/attention_backward_kv.wgsl" with { type: "text" };
-import mapCode from "../../kernels/attention_map.wgsl" with { type: "text" };
-import subgroupCode from "../../kernels/attention_subgroup.wgsl" with { type: "text" };
-import subgroupQueryCode from "../../kernels/attention_subgroup_q.wgsl" with { type: "text" };
-import subgroupKeyCode from "../../kernels/attention_subgroup_kv.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import {
-  type Constants,
-  defineKernel,
-  type Gpu,
-  grid,
-  type KernelSource,
-  type Tensor,
-} from "../gpu/mod.ts";
+import { type Constants, type Gpu, grid, type KernelSource, type Tensor } from "../gpu/mod.ts";
+import { MAP, PLAIN, SUBGROUP } from "./attention_kernels.ts";
 
-const PLAIN = {
-  forward: defineKernel("attention", code),
-  backwardQ: defineKernel("attention_backward_q", queryCode),
-  backwardKv: defineKernel("attention_backward_kv", keyCode),
-};
-const SUBGROUP: typeof PLAIN = {
-  forward: defineKernel("attention_subgroup", subgroupCode, { subgroups: true }),
-  backwardQ: defineKernel("attention_subgroup_q", subgroupQueryCode, { subgroups: true }),
-  backwardKv: defineKernel("attention_subgroup_kv", subgroupKeyCode, { subgroups: true }),
-};
-const MAP = defineKernel("attention_map", mapCode);
 const MAX_HEAD_DIM = 128;
 /** Invocations of a workgroup on software adapters; of a subgroup, they share what they load. */
 const LANES = 8;
@@ -93,27 +69,33 @@ export function attention(
   const rows = batch * heads * tokens;
   const kernels = variant === "subgroup" ? SUBGROUP : PLAIN;
   const { constants, n, workgroups } = launch(variant, batch * heads, tokens, headDim);
-  const run = (kernel: KernelSource, tensors: Tensor[], products: number) =>
+  const run = (kernel: KernelSource, tensors: Record<string, Tensor>, products: number) =>
     gpu.dispatch(kernel, {
       constants,
-      tensors: [qkv, ...tensors],
-      u32: [n, tokens, heads, dim, headDim],
-      f32: [headDim ** -0.5],
+      bindings: { qkv, ...tensors },
+      params: { n, tokens, heads, dim, head_dim: headDim, scale: headDim ** -0.5 },
       workgroups,
       flops: 2 * products * rows * tokens * headDim,
     });
   const y = options.out ?? gpu.empty([batch, tokens, dim], "attention");
   const lse = gpu.empty([batch, heads, tokens], "attention.lse");
-  run(kernels.forward, [y, lse], 2);
+  run(kernels.forward, { out: y, lse }, 2);
   return {
     y,
     map(queries = tokens) {
       const map = gpu.empty([batch, heads, queries, tokens], "attention.map");
       gpu.dispatch(MAP, {
         constants: { VEC: headDim % 4 === 0, BLOCKS: Math.ceil(headDim / 4) },
-        tensors: [qkv, lse, map],
-        u32: [map.size, tokens, heads, dim, headDim, queries],
-        f32: [headDim ** -0.5],
+        bindings: { qkv, lse, map },
+        params: {
+          n: map.size,
+          tokens,
+          heads,
+          dim,
+          head_dim: headDim,
+          queries,
+          scale: headDim ** -0.5,
+        },
         workgroups: grid(map.size, 64),
         flops: 2 * map.size * headDim,
       });
@@ -122,8 +104,8 @@ export function attention(
     backward(dy, { out } = {}) {
       const delta = gpu.empty([batch, heads, tokens], "attention.delta");
       const dqkv = out ?? gpu.empty(qkv.shape, "attention.grad");
-      run(kernels.backwardQ, [lse, y, dy, delta, dqkv], 3);
-      run(kernels.backwardKv, [lse, dy, delta, dqkv], 4);
+      run(kernels.backwardQ, { lse, out: y, dout: dy, delta, dqkv }, 3);
+      run(kernels.backwardKv, { lse, dout: dy, delta, dqkv }, 4);
       return dqkv;
     },
   };

@@ -5,8 +5,9 @@
  */
 import code from "../../kernels/gelu.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { GELU as GELU_CODE } from "./shared_code.ts";
 
-const GELU = defineKernel("gelu", code);
+const GELU = defineKernel("gelu", code, { shared: [GELU_CODE] });
 
 /** y = x · Φ(x), element by element (Hendrycks and Gimpel 2016); dx = dy · (Φ(x) + x φ(x)). */
 export function gelu(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): Tensor } {
@@ -14,8 +15,8 @@ export function gelu(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): Te
     const y = gpu.empty(x.shape, grad ? "gelu.grad" : "gelu");
     gpu.dispatch(GELU, {
       constants: { GRAD: grad },
-      tensors: [x, dy, y],
-      u32: [x.size],
+      bindings: { x, dy, y },
+      params: { n: x.size },
       workgroups: grid(4 * Math.ceil(x.size / 64), 64),
       flops: 25 * x.size,
     });

@@ -6,8 +6,9 @@
 import code from "../../kernels/l2_normalize.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { rowLaunch } from "./row_launch.ts";
+import { LANES, PUT } from "./shared_code.ts";
 
-const L2_NORMALIZE = defineKernel("l2_normalize", code);
+const L2_NORMALIZE = defineKernel("l2_normalize", code, { shared: [LANES, PUT] });
 
 /**
  * y = x / max(‖x‖, eps) per row of x [R, D], as torch.nn.functional.normalize;
@@ -25,9 +26,8 @@ export function l2Normalize(
     const { constants, workgroups } = rowLaunch(gpu, rows, dim);
     gpu.dispatch(L2_NORMALIZE, {
       constants: { ...constants, VEC: dim % 4 === 0, GRAD: grad },
-      tensors: [x, dy, out],
-      u32: [rows, dim],
-      f32: [eps],
+      bindings: { x, dy, out },
+      params: { rows, dim, eps },
       workgroups,
       flops: 4 * x.size,
     });

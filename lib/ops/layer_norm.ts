@@ -12,13 +12,14 @@ import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { columnLaunch, columnSum } from "./reduce.ts";
 import { HELD_ROWS, heldLaunch, rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
+import { LANE_SUM } from "./shared_code.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
 const LAYER_NORM_BACKWARD = defineKernel("layer_norm_backward", backwardCode);
 const LAYER_NORM_WEIGHT_GRAD = defineKernel("layer_norm_weight_grad", gradCode);
-const SUBGROUPS = { subgroups: true };
-const LAYER_NORM_SUBGROUP = defineKernel("layer_norm_subgroup", subgroupCode, SUBGROUPS);
-const LAYER_NORM_GRAD_SUBGROUP = defineKernel("layer_norm_grad_subgroup", fusedCode, SUBGROUPS);
+const HELD_ROW = { shared: [LANE_SUM], subgroups: true };
+const LAYER_NORM_SUBGROUP = defineKernel("layer_norm_subgroup", subgroupCode, HELD_ROW);
+const LAYER_NORM_GRAD_SUBGROUP = defineKernel("layer_norm_grad_subgroup", fusedCode, HELD_ROW);
 
 /** What {@linkcode layerNorm} returns. */
 export interface LayerNormResult {
@@ -43,9 +44,8 @@ export function layerNorm(
   const held = heldLaunch(gpu, rows, dim);
   gpu.dispatch(held ? LAYER_NORM_SUBGROUP : LAYER_NORM, {
     ...(held ?? rowLaunch(gpu, rows, dim)),
-    tensors: [x, weight.data, bias.data, y, stats],
-    u32: [rows, dim],
-    f32: [eps],
+    bindings: { x, weight: weight.data, bias: bias.data, y, stats },
+    params: { rows, dim, eps },
     flops: 8 * x.size,
   });
   return {
@@ -83,17 +83,17 @@ function backwardHeld(
 ): void {
   const dim = weight.size, rows = x.size / dim;
   const weights = grads.some((grad) => grad);
-  const partial = [0, 1].map((i) =>
-    weights ? gpu.empty([Math.ceil(rows / HELD_ROWS), dim], "layer_norm.partial") : gpu.dummy(i)
+  const [dw, db] = grads.map(() =>
+    weights ? gpu.empty([Math.ceil(rows / HELD_ROWS), dim], "layer_norm.partial") : undefined
   );
   gpu.dispatch(LAYER_NORM_GRAD_SUBGROUP, {
     constants: { ...constants, RESIDUAL: !!residual, WEIGHTS: weights },
-    tensors: [x, stats, weight, dy, residual ?? dy, dx, ...partial],
-    u32: [rows, dim],
+    bindings: { x, stats, weight, dy, residual, dx, dw, db },
+    params: { rows, dim },
     workgroups,
     flops: (weights ? 17 : 12) * x.size,
   });
-  grads.forEach((grad, i) => grad && columnSum(gpu, partial[i], grad));
+  grads.forEach((grad, i) => grad && columnSum(gpu, [dw, db][i]!, grad));
 }
 
 /** Gradients of the weights, then that of the input. */
@@ -106,23 +106,23 @@ function backwardInTurn(
   if (grads.some((grad) => grad)) {
     const { chunk, chunks, ...how } = columnLaunch(gpu, rows, dim, dim % 4 === 0);
     const last = chunks === 1;
-    const to = grads.map((grad) =>
+    const [dw, db] = grads.map((grad) =>
       last && grad ? grad.out : gpu.empty([chunks, dim], "layer_norm.partial")
     );
     const [addW, addB] = grads.map((grad) => last && grad?.accumulate);
     gpu.dispatch(LAYER_NORM_WEIGHT_GRAD, {
       ...how,
-      tensors: [x, stats, dy, ...to],
-      u32: [rows, dim, chunk, (addW ? 1 : 0) + (addB ? 2 : 0)],
+      bindings: { x, stats, dy, dw, db },
+      params: { rows, dim, chunk, accumulate: (addW ? 1 : 0) + (addB ? 2 : 0) },
       flops: 5 * x.size,
     });
-    if (!last) grads.forEach((grad, i) => grad && columnSum(gpu, to[i], grad));
+    if (!last) grads.forEach((grad, i) => grad && columnSum(gpu, [dw, db][i], grad));
   }
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(LAYER_NORM_BACKWARD, {
     constants: { ...constants, RESIDUAL: !!residual },
-    tensors: [x, stats, weight, dy, residual ?? dy, dx],
-    u32: [rows, dim],
+    bindings: { x, stats, weight, dy, residual, dx },
+    params: { rows, dim },
     workgroups,
     flops: 12 * x.size,
   });

@@ -19,10 +19,10 @@ export { patchEmbed, type PatchEmbedWeights, patchify } from "./patch_embed.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./pos_embed.ts";
 export { columnSum, type ColumnSumOptions, rowSum, type RowSumOptions } from "./reduce.ts";
 export {
-  type BatchPart,
   dropPathFactors,
   type DropPathSource,
   gatherClass,
+  type MicroBatch,
   scaleSamples,
   scatterClass,
 } from "./rows.ts";

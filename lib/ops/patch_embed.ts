@@ -11,9 +11,10 @@ import { linear } from "./linear.ts";
 import { columnSum } from "./reduce.ts";
 import { moveLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
+import { PUT } from "./shared_code.ts";
 
 const PATCHIFY = defineKernel("patchify", patchifyCode);
-const TOKENS = defineKernel("tokens", tokensCode);
+const TOKENS = defineKernel("tokens", tokensCode, { shared: [PUT] });
 
 /** Cuts images [B, C, H, W] into patches [B · rows · cols, C · P · P]; `back` is its adjoint. */
 export function patchify(
@@ -33,8 +34,8 @@ export function patchify(
     const n = vec ? to.size / 4 : to.size;
     gpu.dispatch(PATCHIFY, {
       constants: { VEC: vec, BACK: back },
-      tensors: [from, to],
-      u32: [n, channels, height, width, patch],
+      bindings: { src: from, dst: to },
+      params: { n, channels, height, width, side: patch },
       workgroups: grid(n, 64),
     });
     return to;
@@ -86,8 +87,8 @@ export function patchEmbed(
     const { constants, width, workgroups } = moveLaunch(rows, dim);
     gpu.dispatch(TOKENS, {
       constants: { ...constants, BACK: back },
-      tensors: [src, cls.data, pos, dst],
-      u32: [rows, count, width],
+      bindings: { src, cls: cls.data, pos, out: dst },
+      params: { rows, patches: count, width },
       workgroups,
     });
     return dst;

@@ -67,9 +67,16 @@ export function columnSum(gpu: Gpu, x: Tensor, options: ColumnSumOptions = {}): 
   const to = last ? out : gpu.empty([chunks, cols], "column_sum.partial");
   gpu.dispatch(COLUMN_SUM, {
     constants,
-    tensors: [x, to],
-    u32: [rows, cols, stride, offset, chunk, +(last && accumulate)],
-    f32: [last ? scale : 1],
+    bindings: { x, out: to },
+    params: {
+      rows,
+      cols,
+      stride,
+      offset,
+      chunk,
+      accumulate: +(last && accumulate),
+      scale: last ? scale : 1,
+    },
     workgroups,
     flops: rows * cols,
   });
@@ -91,9 +98,8 @@ export function rowSum(gpu: Gpu, x: Tensor, options: RowSumOptions = {}): Tensor
   const { out = gpu.empty([rows], "row_sum"), scale = 1 } = options;
   gpu.dispatch(ROW_SUM, {
     ...rowLaunch(gpu, rows, cols),
-    tensors: [x, out],
-    u32: [rows, cols],
-    f32: [scale],
+    bindings: { x, out },
+    params: { rows, cols, scale },
     flops: x.size,
   });
   return out;

@@ -7,11 +7,12 @@ import rowsCode from "../../kernels/rows.wgsl" with { type: "text" };
 import scaleCode from "../../kernels/scale_add.wgsl" with { type: "text" };
 import dropCode from "../../kernels/drop_path.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Scalar, tableOf, type Tensor } from "../gpu/mod.ts";
 import { moveLaunch } from "./row_launch.ts";
+import { PUT } from "./shared_code.ts";
 
-const ROWS = defineKernel("rows", rowsCode);
-const SCALE_ADD = defineKernel("scale_add", scaleCode);
+const ROWS = defineKernel("rows", rowsCode, { shared: [PUT] });
+const SCALE_ADD = defineKernel("scale_add", scaleCode, { shared: [PUT] });
 const DROP_PATH = defineKernel("drop_path", dropCode);
 
 /** Copies the class tokens of tokens [B, N, D] into rows `first` … `first + B − 1` of `out` [·, D]. */
@@ -20,8 +21,8 @@ export function gatherClass(gpu: Gpu, tokens: Tensor, out: Tensor, first: number
   const { constants, width, workgroups } = moveLaunch(batch, dim);
   gpu.dispatch(ROWS, {
     constants,
-    tensors: [tokens, out],
-    u32: [batch, width, n, first],
+    bindings: { src: tokens, out },
+    params: { rows: batch, width, stride: n, first },
     workgroups,
   });
 }
@@ -32,8 +33,8 @@ export function scatterClass(gpu: Gpu, rows: Tensor, out: Tensor, first: number)
   const { constants, width, workgroups } = moveLaunch(batch * n, dim);
   gpu.dispatch(ROWS, {
     constants: { ...constants, SCATTER: true },
-    tensors: [rows, out],
-    u32: [batch, width, n, first],
+    bindings: { src: rows, out },
+    params: { rows: batch, width, stride: n, first },
     workgroups,
   });
 }
@@ -50,8 +51,8 @@ export function scaleSamples(
   const { constants, width, workgroups } = moveLaunch(rows, dim);
   gpu.dispatch(SCALE_ADD, {
     constants: { ...constants, ADD: !!x },
-    tensors: [x ?? h, h, scale, out],
-    u32: [rows, width, rows / scale.size],
+    bindings: { x, h, scale, out },
+    params: { rows, width, group: rows / scale.size },
     workgroups,
     flops: 2 * h.size,
   });
@@ -62,22 +63,20 @@ export function scaleSamples(
 export interface DropPathSource {
   /** The run's seed. */
   seed: number;
-  /** Tensor of step scalars that the host rewrites. */
-  scalars: Tensor;
-  /** Index in it of the step number. */
-  stepIndex: number;
-  /** Which part of a batch this is; by default all of it. */
-  part?: BatchPart;
+  /** The step's number. */
+  step: Scalar;
+  /** Which micro-batch of the step this is, where it is not all of it. */
+  microBatch?: MicroBatch;
 }
 
-/** One of several equal parts of a batch. */
-export interface BatchPart {
-  /** Pictures of the part. */
+/** One of the equal micro-batches of a step. */
+export interface MicroBatch {
+  /** Its pictures. */
   batch: number;
-  /** Number of parts. */
-  parts: number;
-  /** Index, among the step scalars, of this part's number from 0. */
-  index: number;
+  /** Micro-batches of the step. */
+  accumulationSteps: number;
+  /** Its number, from 0, in the table that holds the step's. */
+  index: Scalar;
 }
 
 /**
@@ -97,12 +96,22 @@ export function dropPathFactors(
     throw new HatchlingError(`Expected a drop path rate in [0, 1) but found ${rate}`);
   }
   const out = gpu.empty([n], "drop_path");
-  const { seed, scalars, stepIndex, part = { batch: n, parts: 1, index: stepIndex } } = source;
-  const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];
+  const { seed, step, microBatch } = source;
+  const { batch, accumulationSteps, index } = microBatch ??
+    { batch: n, accumulationSteps: 1, index: step };
   gpu.dispatch(DROP_PATH, {
-    tensors: [scalars, out],
-    u32: [n, stream, ...key, stepIndex, part.batch, part.parts, part.index],
-    f32: [rate],
+    bindings: { scalars: tableOf(step, index), scale: out },
+    params: {
+      n,
+      stream,
+      seed_low: seed >>> 0,
+      seed_high: Math.floor(seed / 2 ** 32) >>> 0,
+      step_index: step.index,
+      batch,
+      accumulation_steps: accumulationSteps,
+      micro_batch_index: index.index,
+      rate,
+    },
     workgroups: grid(n, 64),
   });
   return out;

@@ -7,9 +7,13 @@ import code from "../../kernels/softmax.wgsl" with { type: "text" };
 import subgroupCode from "../../kernels/softmax_subgroup.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { heldLaunch, rowLaunch } from "./row_launch.ts";
+import { LANE_SUM, LANES } from "./shared_code.ts";
 
-const SOFTMAX = defineKernel("softmax", code);
-const SOFTMAX_SUBGROUP = defineKernel("softmax_subgroup", subgroupCode, { subgroups: true });
+const SOFTMAX = defineKernel("softmax", code, { shared: [LANES] });
+const SOFTMAX_SUBGROUP = defineKernel("softmax_subgroup", subgroupCode, {
+  shared: [LANE_SUM],
+  subgroups: true,
+});
 
 /** y = exp(x − max) / Σ exp(x − max) per row of x [R, C]; dx = y · (dy − Σ dy · y). */
 export function softmax(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): Tensor } {
@@ -21,8 +25,8 @@ export function softmax(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor):
     const { constants, workgroups } = held ?? rowLaunch(gpu, rows, cols);
     gpu.dispatch(held ? SOFTMAX_SUBGROUP : SOFTMAX, {
       constants: { ...constants, GRAD: grad },
-      tensors: [a, dy, out],
-      u32: [rows, cols],
+      bindings: { x: a, dy, out },
+      params: { rows, cols },
       workgroups,
       flops: 5 * x.size,
     });

@@ -9,9 +9,12 @@ import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
 import { matmul } from "./matmul.ts";
 import { rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
+import { LANES, PUT, WEIGHT_V } from "./shared_code.ts";
 
-const WEIGHT_NORM = defineKernel("weight_norm", code);
-const WEIGHT_NORM_BACKWARD = defineKernel("weight_norm_backward", backwardCode);
+const WEIGHT_NORM = defineKernel("weight_norm", code, { shared: [LANES, WEIGHT_V] });
+const WEIGHT_NORM_BACKWARD = defineKernel("weight_norm_backward", backwardCode, {
+  shared: [PUT, WEIGHT_V],
+});
 
 /** A normalised weight, and what its backward pass needs of it. */
 export interface NormalizedWeight {
@@ -35,8 +38,8 @@ export function weightNorm(
   const { constants, workgroups } = rowLaunch(gpu, rows, dim);
   gpu.dispatch(WEIGHT_NORM, {
     constants: { ...constants, VEC: dim % 4 === 0 },
-    tensors: [v, g, room.w, room.norms],
-    u32: [rows, dim],
+    bindings: { v, g, w: room.w, norms: room.norms },
+    params: { rows, dim },
     workgroups,
     flops: 3 * v.size,
   });
@@ -64,8 +67,8 @@ export function weightNormBackward(
       ACCUMULATE_G: dg?.accumulate ?? false,
       WEIGHT_G: !!dg,
     },
-    tensors: [v, g, norms, dw, dv.out, dg?.out ?? gpu.dummy()],
-    u32: [rows, dim],
+    bindings: { v, g, norms, dw, out: dv.out, dg: dg?.out },
+    params: { rows, dim },
     workgroups,
     flops: 6 * v.size,
   });

@@ -21,6 +21,16 @@ export interface AdamWOptions {
   group?: (name: string) => number;
 }
 
+/** What changes from step to step. */
+export interface AdamWRates {
+  /** Learning rate. */
+  lr: number;
+  /** Weight decay. */
+  weightDecay: number;
+  /** Groups to leave alone; none by default. */
+  frozen?: readonly number[];
+}
+
 /** Weight decay applies to all but biases and one-dimensional tensors. */
 export function isDecayed(name: string, shape: readonly number[]): boolean {
   return !(name.endsWith(".bias") || shape.length === 1);
@@ -39,9 +49,9 @@ export function isDecayed(name: string, shape: readonly number[]): boolean {
  * const gpu = await openGpu();
  * const params = new Parameters(gpu, [{ name: "w", shape: [2, 2], init: { constant: 0 } }], { grad: true });
  * const adamw = new AdamW(gpu, params);
- * const scalars = gpu.tensor(adamw.scalars({ lr: 1e-3, weightDecay: 0.04 }));
- * gpu.scope(() => adamw.step(clipFactors(gpu, params, 3), scalars, 0));
- * for (const t of [scalars, adamw, params]) t.destroy();
+ * adamw.set({ lr: 1e-3, weightDecay: 0.04 });
+ * gpu.scope(() => adamw.step(clipFactors(gpu, params, 3)));
+ * for (const t of [adamw, params]) t.destroy();
  * gpu.destroy();
  * ```
  */
@@ -58,6 +68,8 @@ export class AdamW {
   readonly expAvgSq: readonly Tensor[];
   readonly #gpu: Gpu;
   readonly #params: Parameters;
+  /** (learning rate, weight decay, 1 − β1ᵗ, √(1 − β2ᵗ)) of every group, and zeros for what is never trained. */
+  readonly #rates: Tensor;
   readonly #group: (name: string) => number;
 
   /**
@@ -78,60 +90,54 @@ export class AdamW {
     }
     const groups = params.all.filter((p) => p.grad).map((p) => this.#group(p.name));
     this.counts = Array(Math.max(0, ...groups) + 1).fill(0);
+    this.#rates = gpu.persistent([this.counts.length + 1, 4], "rates");
     this.expAvg = params.layout.arena(gpu, "exp_avg");
     this.expAvgSq = params.layout.arena(gpu, "exp_avg_sq");
   }
 
-  /**
-   * The scalars of the next step, four per group (learning rate, weight decay, 1 − β1ᵗ, √(1 − β2ᵗ)), then
-   * four zeros for what is never trained. Counts the step for every group that is not frozen.
-   */
-  scalars(
-    { lr, weightDecay, frozen = [] }: {
-      lr: number;
-      weightDecay: number;
-      frozen?: readonly number[];
-    },
-  ): Float32Array<ArrayBuffer> {
-    const out = new Float32Array(4 * (this.counts.length + 1));
+  /** Sets the rates of the next step, and counts it for every group that is not frozen. */
+  set({ lr, weightDecay, frozen = [] }: AdamWRates): void {
+    const rates = new Float32Array(this.#rates.size);
     this.counts.forEach((_, group) => {
       if (frozen.includes(group)) return;
       const t = ++this.counts[group];
       const [b1, b2] = this.betas;
-      out.set([lr, weightDecay, 1 - b1 ** t, Math.sqrt(1 - b2 ** t)], 4 * group);
+      rates.set([lr, weightDecay, 1 - b1 ** t, Math.sqrt(1 - b2 ** t)], 4 * group);
     });
-    return out;
+    this.#rates.write(rates);
   }
 
   /**
-   * One step over all parameters, with the gradients clipped.
+   * One step over all parameters, with the rates that were set and the gradients clipped.
    *
    * @param clip Factors of {@linkcode clipFactors}.
-   * @param scalars Holds {@linkcode AdamW.scalars} from index `first`.
    * @param flag The step's non-finite flag; none for eager use.
    */
-  step(
-    clip: readonly ClipResult[],
-    scalars: Tensor,
-    first: number,
-    flag: Tensor = this.#gpu.dummy(),
-  ): void {
+  step(clip: readonly ClipResult[], flag?: Tensor): void {
+    const [beta1, beta2] = this.betas;
     this.#params.data.forEach((data, chunk) => {
       const gpu = this.#gpu;
       const segment = gpu.tensor(this.#segments(chunk), [data.size / GRANULE, 4], "segments");
       gpu.dispatch(ADAMW, {
-        tensors: [
-          data,
-          this.#params.grads[chunk],
-          this.expAvg[chunk],
-          this.expAvgSq[chunk],
+        bindings: {
+          parameter: data,
+          grad: this.#params.grads[chunk],
+          exp_avg: this.expAvg[chunk],
+          exp_avg_sq: this.expAvgSq[chunk],
           segment,
-          clip[chunk].factors,
-          scalars,
+          factors: clip[chunk].factors,
+          scalars: this.#rates,
           flag,
-        ],
-        u32: [data.size, first],
-        f32: [...this.betas.flatMap((b) => [b, 1 - b]), this.eps],
+        },
+        params: {
+          n: data.size,
+          groups: 0,
+          beta1,
+          rest1: 1 - beta1,
+          beta2,
+          rest2: 1 - beta2,
+          eps: this.eps,
+        },
         workgroups: grid(data.size / 16, 64),
         flops: 14 * data.size,
       });
@@ -157,9 +163,9 @@ export class AdamW {
     };
   }
 
-  /** Frees the moments. */
+  /** Frees moments and rates. */
   destroy(): void {
-    for (const t of [...this.expAvg, ...this.expAvgSq]) t.destroy();
+    for (const t of [this.#rates, ...this.expAvg, ...this.expAvgSq]) t.destroy();
   }
 
   /** (tensor, decayed, group, 0) of each granule of a chunk; untrained ones in the last group. */

@@ -7,7 +7,7 @@ import clipCode from "../../kernels/clip.wgsl" with { type: "text" };
 import flagCode from "../../kernels/flag.wgsl" with { type: "text" };
 import squaresCode from "../../kernels/sum_squares.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, sizeOf, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Scalar, sizeOf, type Tensor } from "../gpu/mod.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
 
@@ -55,47 +55,53 @@ export function clipFactors(gpu: Gpu, params: Parameters, clip: number): ClipRes
     const partial = gpu.empty([count, 2], "sum_squares");
     gpu.dispatch(SUM_SQUARES, {
       ...rowLaunch(gpu, count, BLOCK),
-      tensors: [grad, gpu.tensor(new Uint32Array(blocks), [count, 2], "blocks"), partial],
-      u32: [count],
+      bindings: {
+        grad,
+        blocks: gpu.tensor(new Uint32Array(blocks), [count, 2], "blocks"),
+        partial,
+      },
+      params: { n: count },
       flops: 3 * grad.size,
     });
     const norms = gpu.empty([slots.length], "norms");
     const factors = gpu.empty([slots.length], "clip_factors");
     gpu.dispatch(CLIP, {
-      tensors: [
+      bindings: {
         partial,
-        gpu.tensor(new Uint32Array(ranges), [slots.length, 2], "ranges"),
+        ranges: gpu.tensor(new Uint32Array(ranges), [slots.length, 2], "ranges"),
         norms,
         factors,
-      ],
-      u32: [slots.length],
-      f32: [clip],
+      },
+      params: { n: slots.length, clip },
       workgroups: grid(slots.length, 64),
     });
     return { names: slots.map(({ spec }) => spec.name), norms, factors };
   });
 }
 
+/** What {@linkcode flagNonFinite} looks at, and what it says of it. */
+export interface FlagOptions {
+  /** Numbers to look at. */
+  values: Tensor;
+  /** How many of them; all by default. */
+  count?: number;
+  /** What the first of them is called in the flag. */
+  first: number;
+  /** The step's number. */
+  step: Scalar;
+  /** Another such flag, of the step's micro-batches: the first of them, from 1, or 0. */
+  microBatches?: Tensor;
+}
+
 /**
- * Sets the non-finite flag [3], u32, at the first of `values` that is not finite: flag[0] = 1 + step, flag[1] =
- * 1 + `first` + its index, flag[2] = the first element of `part`. Does nothing when the flag is already set.
- *
- * @param count How many of the values to look at.
- * @param part Another such flag, of the parts of a step: the first of them, from 1, or 0.
+ * Sets a non-finite flag [3], u32, at the first of some values that is not finite: flag[0] = 1 + step, flag[1] =
+ * 1 + `first` + its index, flag[2] = the first element of `microBatches`. Does nothing when it is already set.
  */
-export function flagNonFinite(
-  gpu: Gpu,
-  values: Tensor,
-  first: number,
-  scalars: Tensor,
-  stepIndex: number,
-  flag: Tensor,
-  count: number = values.size,
-  part: Tensor = gpu.dummy(),
-): void {
+export function flagNonFinite(gpu: Gpu, flag: Tensor, options: FlagOptions): void {
+  const { values, count = values.size, first, step, microBatches } = options;
   gpu.dispatch(FLAG, {
-    tensors: [values, scalars, part, flag],
-    u32: [count, first, stepIndex],
+    bindings: { values, scalars: step.table, micro_batches: microBatches, flag },
+    params: { n: count, first, step_index: step.index },
     workgroups: [1],
   });
 }

@@ -3,6 +3,6 @@
  *
  * @module
  */
-export { AdamW, type AdamWOptions, isDecayed } from "./adamw.ts";
-export { clipFactors, type ClipResult, flagNonFinite } from "./clip.ts";
+export { AdamW, type AdamWOptions, type AdamWRates, isDecayed } from "./adamw.ts";
+export { clipFactors, type ClipResult, flagNonFinite, type FlagOptions } from "./clip.ts";
 export * from "./schedules.ts";

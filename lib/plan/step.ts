@@ -83,11 +83,11 @@ export async function planStep(
   const micro = await record(dry, () => {
     const tensors = feed.views();
     for (const { storage } of tensors) views.add(storage);
-    return trainer.micro(tensors);
+    return trainer.microStep(tensors);
   });
   const kinds = kindsOfTemporaries(dry.temporaries, views, slotBytes(dry, micro));
   dry.begin();
-  const apply = await record(dry, () => trainer.apply());
+  const apply = await record(dry, () => trainer.update());
   kinds.push({ what: "working memory of the update", bytes: slotBytes(dry, apply) });
 
   const bytes = [...kinds, ...kindsOfAllocations(dry)].filter(({ bytes }) => bytes > 0)

@@ -117,9 +117,9 @@ async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
   const trainer = new Trainer(gpu, model, trainerOptionsOf(one));
   const feed = new Feed(gpu, { loader: noise(config, sizes) }, feedOptionsOf(one));
   const views = await record(gpu, () => ({ views: feed.views() }));
-  const micro = await record(gpu, () => trainer.micro(feed.views()));
+  const micro = await record(gpu, () => trainer.microStep(feed.views()));
   const block = await blockPass(gpu, config, model, trainer);
-  const update = await record(gpu, () => trainer.apply());
+  const update = await record(gpu, () => trainer.update());
   const destroy = () => {
     for (const part of [views, micro, block, update, feed, trainer]) part.destroy();
   };
@@ -137,8 +137,8 @@ async function measure(gpu: Gpu, config: Config, sizes: PictureSizes, runs: numb
   const { model, trainer, feed, destroy, ...programs } = await piecesOf(gpu, config, sizes);
   trainer.load(weightsOf(model.specs()));
   trainer.set(scheduleOf(shallow(config), 1)(0));
-  trainer.setMicro(0);
-  await feed.micro(0, 0);
+  trainer.setMicroBatch(0);
+  await feed.microBatch(0, 0);
   const timed = (program: Program<unknown>, before?: () => Promise<void>) =>
     fastest(gpu, runs, async () => {
       await before?.();
@@ -147,7 +147,7 @@ async function measure(gpu: Gpu, config: Config, sizes: PictureSizes, runs: numb
   try {
     return {
       views: await timed(programs.views),
-      micro: await timed(programs.micro, () => feed.micro(0, 0)),
+      micro: await timed(programs.micro, () => feed.microBatch(0, 0)),
       block: config.model.depth > 1 ? await timed(programs.block) : 0,
       update: await timed(programs.update),
     };

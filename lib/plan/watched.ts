@@ -49,12 +49,13 @@ export class WatchedGpu extends DryGpu {
   /** Notes a dispatch. */
   override dispatch(source: KernelSource, options: DispatchOptions): void {
     const at = this.#at++;
-    for (const tensor of options.tensors) this.#note(tensor, at);
+    const tensors = Object.values(options.bindings).filter((tensor) => tensor !== undefined);
+    for (const tensor of tensors) this.#note(tensor, at);
     const most = Math.max(...options.workgroups.map((n) => n ?? 1));
     this.workgroups = Math.max(this.workgroups, most);
-    this.bindings = Math.max(this.bindings, options.tensors.length);
+    this.bindings = Math.max(this.bindings, source.bindings.length);
     try {
-      checkDispatch(source, options, this.limits);
+      checkDispatch(source, tensors, options, this.limits);
     } catch (error) {
       if (!(error instanceof HatchlingError)) throw error;
       this.refused.push(error.message);

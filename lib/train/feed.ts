@@ -47,7 +47,7 @@ export interface FeedOptions {
 /** The pictures of the next micro-batch on the GPU, and the recordable making of their views. */
 export class Feed {
   /** Micro-batches of a step. */
-  readonly micros: number;
+  readonly accumulationSteps: number;
   /** Pictures of a micro-batch. */
   readonly batchSize: number;
   readonly #loader: FeedSource["loader"];
@@ -77,9 +77,9 @@ export class Feed {
   }
 
   /** Uploads pictures and crop parameters of micro-batch m of a step, both from 0. */
-  async micro(step: number, m: number): Promise<void> {
+  async microBatch(step: number, m: number): Promise<void> {
     const start = performance.now();
-    const batch = await this.#loader.batch!(step * this.micros + m);
+    const batch = await this.#loader.batch!(step * this.accumulationSteps + m);
     this.#waited += performance.now() - start;
     this.#built += batch.buildTime;
     if (m === 0) this.#steps++;
@@ -98,8 +98,10 @@ export class Feed {
   /** What a step is made of. */
   async describe(step: number): Promise<FedPicture[]> {
     const pictures: FedPicture[] = [];
-    for (let m = 0; m < this.micros; m++) {
-      const { epoch, indices, table } = await this.#loader.batch!(step * this.micros + m);
+    for (let m = 0; m < this.accumulationSteps; m++) {
+      const { epoch, indices, table } = await this.#loader.batch!(
+        step * this.accumulationSteps + m,
+      );
       indices.forEach((image, b) => {
         const [width, height] = [table[4 * b + 1], table[4 * b + 2]];
         const views = this.#crops.describe({ seed: this.#seed, epoch, image, width, height });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import { type Gpu, StepScalars } from "../../lib/gpu/mod.ts";
 import { emaUpdate } from "../../lib/ema.ts";
 import { Parameters } from "../../lib/model/mod.ts";
 import { AdamW, clipFactors, isDecayed } from "../../lib/optim/mod.ts";
@@ -41,7 +41,6 @@ export async function runAdamW(gpu: Gpu, { doc, tensors }: Case): Promise<Result
   weights.load(group(tensors, "in.param."));
   // every parameter is a group of its own, since each may be frozen by itself
   const adamw = new AdamW(gpu, weights, { betas, eps, group: (name) => names.indexOf(name) });
-  const scalars = gpu.persistent([4 * (names.length + 1)], "scalars");
   const out = new Map<string, Float32Array>();
   try {
     for (let t = 0; t < lr.length; t++) {
@@ -49,12 +48,12 @@ export async function runAdamW(gpu: Gpu, { doc, tensors }: Case): Promise<Result
       for (const [name, gradient] of group(tensors, `in.grad.${t}.`)) {
         weights.get(name).grad!.write(gradient);
       }
-      scalars.write(adamw.scalars({
+      adamw.set({
         lr: lr[t],
         weightDecay: wd[t],
         frozen: still.map((name) => names.indexOf(name)),
-      }));
-      gpu.scope(() => adamw.step(clipFactors(gpu, weights, 0), scalars, 0));
+      });
+      gpu.scope(() => adamw.step(clipFactors(gpu, weights, 0)));
       for (const [name, value] of prefixed(`param.${t}.`, await weights.save())) {
         out.set(name, value);
       }
@@ -69,7 +68,7 @@ export async function runAdamW(gpu: Gpu, { doc, tensors }: Case): Promise<Result
       },
     };
   } finally {
-    for (const part of [weights, adamw, scalars]) part.destroy();
+    for (const part of [weights, adamw]) part.destroy();
   }
 }
 
@@ -107,13 +106,13 @@ export async function runEma(gpu: Gpu, { doc, tensors }: Case): Promise<Results>
   const { shapes, momentum } = doc.config as { shapes: Shapes; momentum: number[] };
   const [teacher, student] = [0, 1].map(() => parameters(gpu, shapes, false));
   teacher.load(group(tensors, "in.teacher."));
-  const scalars = gpu.persistent([4], "scalars");
+  const scalars = new StepScalars(gpu, ["momentum", "momentumRest"]);
   const out: [string, Float32Array][] = [];
   try {
     for (const [i, m] of momentum.entries()) {
       student.load(group(tensors, `in.student.${i}.`));
-      scalars.write(new Float32Array([m, 1 - m, 0, 0]));
-      emaUpdate(gpu, teacher, student, scalars, 0);
+      scalars.write({ momentum: m, momentumRest: 1 - m });
+      emaUpdate(gpu, teacher, student, scalars.at("momentum"));
       out.push(...prefixed(`teacher.${i}.`, await teacher.save()));
     }
     return { tensors: new Map(out) };

@@ -29,13 +29,12 @@ export function modelOf({ vit, head }: MultiCropConfig): DinoModel {
   return new DinoModel(vitConfig(vit), headConfig(head));
 }
 
-/** The loss's settings, without K. */
+/** The loss's settings, without K and the teacher's temperature. */
 export function lossOptions(config: MultiCropConfig) {
   return {
     nCrops: config.n_global + config.n_local,
     nGlobalCrops: config.n_global,
     studentTemp: config.student_temp,
-    teacherTemp: config.teacher_temp,
     centerMomentum: config.center_momentum,
   };
 }

@@ -73,14 +73,14 @@ export async function settle(
   // Without the preset, a budget chooses the epochs: all else is as if it were given.
   const stays = auto ? given : new Map(WARMUPS.map((key) => [key, valueOf(config, key)]));
   const { model, augmentation, training, data } = config;
-  const { gradient_accumulation_steps: accumulation } = training;
+  const { gradient_accumulation_steps: accumulationSteps } = training;
   const seconds = budget && parseDuration(budget);
   const choose = (secondsPerImage?: number) =>
     choosePreset({
       pictures: dataset.length,
       batchSize: auto && free("data.batch_size") && !automatic ? undefined : data.batch_size,
       epochs: free("training.num_epochs") ? undefined : training.num_epochs,
-      accumulation,
+      accumulationSteps,
       globalCropSize: augmentation.global_crop_size,
       largestPixels: dataset.largestPixels,
       dim: model.dim,
@@ -101,14 +101,14 @@ export async function settle(
     await checkFits(gpu, likely, sizes);
     step = (await stepTime(gpu, likely, sizes, (what) => progress.show(what, true))).seconds;
     progress.end();
-    choices = choose(step / (likely.data.batch_size * accumulation)).filter(wanted);
+    choices = choose(step / (likely.data.batch_size * accumulationSteps)).filter(wanted);
   }
   for (const { key, value, reason } of choices) say(`${key} ${value}: ${reason}`);
   for (const key of auto ? PRESET_KEYS : ["training.num_epochs"]) {
     if (!free(key)) say(`${key} ${valueOf(config, key)}: kept, as it is set`);
   }
   const settled = apply(choices);
-  const perStep = settled.data.batch_size * accumulation;
+  const perStep = settled.data.batch_size * accumulationSteps;
   const perEpoch = Math.floor(dataset.length / perStep);
   const steps = Math.min(settled.training.num_epochs * perEpoch, training.max_steps ?? Infinity);
   const warning = shortRun(steps, step ? { steps: perEpoch, secondsPerStep: step } : undefined);

@@ -106,7 +106,7 @@ export function restoreTrainer(trainer: Trainer, state: CheckpointState): void {
   }
   trainer.loss.center.write(state.center);
   const [done, last] = COUNTED.map((name) => state.stepCounts[name]);
-  trainer.setCounts(done, done - last);
+  trainer.setCounts({ done, frozen: done - last });
 }
 
 /** Writes weights under the names of timm and facebookresearch/dino. */

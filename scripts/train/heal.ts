@@ -6,7 +6,7 @@
 import type { Config } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { type CheckpointState, listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
-import type { Trainer } from "../../lib/train_step.ts";
+import type { Trainer } from "../../lib/train.ts";
 import { restoreTrainer, type RunExtra, stepCounts } from "./checkpoints.ts";
 import { type BadStep, badStepText } from "./non_finite.ts";
 import type { Progress } from "../shared/progress.ts";
@@ -77,7 +77,7 @@ export async function heal(bad: BadStep, remedies: Remedies): Promise<number> {
   if (!bad.weights) {
     const frozenSteps = config.training.freeze_last_layer * stepsPerEpoch;
     const [done, last] = stepCounts(bad.step, skippedSteps, frozenSteps);
-    trainer.setCounts(done, done - last);
+    trainer.setCounts({ done, frozen: done - last });
     return bad.step + 1;
   }
   if (!back) {

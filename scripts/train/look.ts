@@ -5,7 +5,7 @@
  */
 import { featureStd, rankMe } from "../../lib/eval/rank.ts";
 import type { Gpu } from "../../lib/gpu/mod.ts";
-import type { StepOutputs, Trainer } from "../../lib/train_step.ts";
+import type { StepOutputs, Trainer } from "../../lib/train.ts";
 
 /** Most rows of features that are looked at: with 64 their rank costs a few milliseconds at most. */
 const MOST_ROWS = 64;

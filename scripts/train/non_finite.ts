@@ -85,11 +85,11 @@ async function firstOf(
 ): Promise<NonFinite | undefined> {
   const { student, teacher } = trainer;
   try {
-    for (let m = 0; m < feed.micros; m++) {
-      await feed.micro(step, m);
+    for (let m = 0; m < feed.accumulationSteps; m++) {
+      await feed.microBatch(step, m);
       const crops = gpu.scope(() => feed.views());
-      const micro = { batch: feed.batchSize, index: m, of: feed.micros };
-      const dropPath = { seed, step, micro };
+      const { batchSize: batch, accumulationSteps } = feed;
+      const dropPath = { seed, step, microBatch: { batch, index: m, accumulationSteps } };
       const found = await firstNonFinite(gpu, { model, student, teacher, crops, dropPath });
       for (const tensor of crops) tensor.destroy();
       if (found) return found;

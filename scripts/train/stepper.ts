@@ -5,8 +5,7 @@
  */
 import { type Gpu, type Program, record } from "../../lib/gpu/mod.ts";
 import type {
-  ApplyOutputs,
-  MicroOutputs,
+  MicroStepOutputs,
   StepOutputs,
   StepValues,
   Trainer,
@@ -24,38 +23,38 @@ export class Stepper {
   readonly #gpu: Gpu;
   readonly #trainer: Trainer;
   readonly #feed: Feed;
-  readonly #micro: Program<MicroOutputs>;
-  readonly #apply: Program<ApplyOutputs>;
-  readonly #micros: number;
+  readonly #microStep: Program<MicroStepOutputs>;
+  readonly #update: Program<UpdateOutputs>;
+  readonly #accumulationSteps: number;
   #pieces = 0; // 0: nothing ran yet
 
   private constructor(
     gpu: Gpu,
     trainer: Trainer,
     feed: Feed,
-    micro: Program<MicroOutputs>,
-    apply: Program<ApplyOutputs>,
+    microStep: Program<MicroStepOutputs>,
+    update: Program<UpdateOutputs>,
   ) {
     this.#gpu = gpu;
     this.#trainer = trainer;
     this.#feed = feed;
-    this.#micro = micro;
-    this.#apply = apply;
-    this.#micros = feed.micros;
-    this.outputs = { ...apply.outputs, ...micro.outputs };
+    this.#microStep = microStep;
+    this.#update = update;
+    this.#accumulationSteps = feed.accumulationSteps;
+    this.outputs = { ...update.outputs, ...microStep.outputs };
   }
 
   /** Records a step; nothing runs yet. */
   static async record(gpu: Gpu, trainer: Trainer, feed: Feed): Promise<Stepper> {
-    const micro = await record(gpu, () => trainer.micro(feed.views()));
-    const apply = await record(gpu, () => trainer.apply());
-    return new Stepper(gpu, trainer, feed, micro, apply);
+    const microStep = await record(gpu, () => trainer.microStep(feed.views()));
+    const update = await record(gpu, () => trainer.update());
+    return new Stepper(gpu, trainer, feed, microStep, update);
   }
 
   /** Dispatches and floating-point operations of a step. */
   get cost(): { dispatches: number; flops: number } {
     const [dispatches, flops] = (["length", "flops"] as const)
-      .map((key) => this.#micros * this.#micro[key] + this.#apply[key]);
+      .map((key) => this.#accumulationSteps * this.#microStep[key] + this.#update[key]);
     return { dispatches, flops };
   }
 
@@ -79,23 +78,23 @@ export class Stepper {
    */
   async run(values: StepValues, goOn: () => boolean, progress: Progress): Promise<boolean> {
     this.#trainer.set(values);
-    for (let m = 0; m < this.#micros; m++) {
-      await this.#feed.micro(values.step, m);
-      this.#trainer.setMicro(m);
-      if (!this.#pieces) await this.#first(this.#micro, progress);
-      else if (this.#pieces === 1) this.#micro.run();
-      else if (!await this.#micro.runPieces(this.#pieces, goOn)) return false;
+    for (let m = 0; m < this.#accumulationSteps; m++) {
+      await this.#feed.microBatch(values.step, m);
+      this.#trainer.setMicroBatch(m);
+      if (!this.#pieces) await this.#first(this.#microStep, progress);
+      else if (this.#pieces === 1) this.#microStep.run();
+      else if (!await this.#microStep.runPieces(this.#pieces, goOn)) return false;
       if (!goOn()) return false;
     }
-    if (!this.#pieces) await this.#first(this.#apply, progress);
-    else this.#apply.run();
+    if (!this.#pieces) await this.#first(this.#update, progress);
+    else this.#update.run();
     this.#pieces ||= 1;
     return true;
   }
 
   /** Says how long a step takes, in seconds: slow ones run in pieces. */
   tookSeconds(seconds: number): void {
-    this.#pieces = Math.max(1, Math.ceil(seconds / this.#micros / PIECE / 2));
+    this.#pieces = Math.max(1, Math.ceil(seconds / this.#accumulationSteps / PIECE / 2));
   }
 
   async #first(program: Program<unknown>, progress: Progress): Promise<void> {
@@ -107,7 +106,7 @@ export class Stepper {
 
   /** Frees the programs. */
   destroy(): void {
-    this.#micro.destroy();
-    this.#apply.destroy();
+    this.#microStep.destroy();
+    this.#update.destroy();
   }
 }

@@ -132,7 +132,7 @@ Deno.test("Loader reports other failures for the step that is asked for, not bef
 
 Deno.test("Loader.batch() gives the pictures of one large batch in several when they accumulate", async () => {
   const whole = new Loader(numbered(26), { batchSize: 8, seed: 3 });
-  const parts = new Loader(numbered(26), { batchSize: 2, accumulation: 4, seed: 3 });
+  const parts = new Loader(numbered(26), { batchSize: 2, accumulationSteps: 4, seed: 3 });
   assert.deepEqual([parts.stepsPerEpoch, parts.batchesPerEpoch], [3, 12]);
   for (const step of [0, 2, 3, 7]) {
     const { indices, epoch } = await whole.batch(step);
@@ -141,7 +141,7 @@ Deno.test("Loader.batch() gives the pictures of one large batch in several when 
     assert.ok(found.every((batch) => batch.epoch === epoch));
   }
   assert.throws(
-    () => new Loader(numbered(7), { batchSize: 2, accumulation: 4, seed: 0 }),
+    () => new Loader(numbered(7), { batchSize: 2, accumulationSteps: 4, seed: 0 }),
     /batch of 2 × 4 .* lower data\.batch_size to 1 or less/,
   );
 });

@@ -26,9 +26,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
 function scale(gpu: Gpu, x: Tensor, y: Tensor, factor: number, offset?: number): void {
   gpu.dispatch(SCALE, {
     constants: offset === undefined ? {} : { OFFSET: offset },
-    tensors: [x, y],
-    u32: [x.size],
-    f32: [factor],
+    bindings: { x, y },
+    params: { n: x.size, factor },
     workgroups: grid(x.size, 64),
   });
 }
@@ -101,7 +100,11 @@ gpuTest(
       const wrong = defineKernel("wrong_for_tests", SCALE.code.replace("params.n", "params.count"));
       const t = gpu.persistent([4]), out = gpu.persistent([4]);
       const use = () =>
-        gpu.dispatch(wrong, { tensors: [t, out], u32: [4], f32: [1], workgroups: [1] });
+        gpu.dispatch(wrong, {
+          bindings: { x: t, y: out },
+          params: { n: 4, factor: 1 },
+          workgroups: [1],
+        });
       for (let attempt = 1; attempt <= 2; attempt++) {
         use();
         await assert.rejects(out.read(), (error: Error) => {
@@ -148,16 +151,33 @@ gpuTest(
       );
       assert.throws(
         () =>
-          gpu.dispatch(SCALE, { tensors: [small, small], u32: [4], f32: [1], workgroups: [65536] }),
+          gpu.dispatch(SCALE, {
+            bindings: { x: small, y: small },
+            params: { n: 4, factor: 1 },
+            workgroups: [65536],
+          }),
         /Kernel scale_for_tests: expected 1 to 65535 workgroups per dimension but found \[65536\]/,
       );
       assert.throws(
-        () => gpu.dispatch(SCALE, { tensors: [small, small], workgroups: [1, 0] }),
+        () =>
+          gpu.dispatch(SCALE, {
+            bindings: { x: small, y: small },
+            params: { n: 4, factor: 1 },
+            workgroups: [1, 0],
+          }),
         /expected 1 to 65535 workgroups .* but found \[1,0\]/,
       );
-      const many = new Array(maxStorageBuffersPerShaderStage + 1).fill(small);
+      const names = Array.from({ length: maxStorageBuffersPerShaderStage + 1 }, (_, i) => `t${i}`);
+      const declared = names.map((name, i) =>
+        `@group(0) @binding(${i + 1}) var<storage, read> ${name}: array<f32>;`
+      );
+      const greedy = defineKernel(
+        "greedy_for_tests",
+        `struct Params { n: u32 }\n${declared.join("\n")}`,
+      );
+      const bindings = Object.fromEntries(names.map((name) => [name, small]));
       assert.throws(
-        () => gpu.dispatch(SCALE, { tensors: many, workgroups: [1] }),
+        () => gpu.dispatch(greedy, { bindings, params: { n: 4 }, workgroups: [1] }),
         /binds 9 storage buffers but this adapter allows 8/,
       );
       assert.throws(

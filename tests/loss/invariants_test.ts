@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { dinoLossReference } from "../../lib/loss.ts";
 import { gpuTest } from "../support/gpu.ts";
-import type { LossCase } from "../support/loss.ts";
-import { lossCase, type LossReport, MOMENTUM, runLoss, runReference } from "../support/loss_run.ts";
+import { type LossCase, lossCase, type LossReport, runLoss } from "../support/loss.ts";
 import { assertClose } from "../support/numbers.ts";
 import { eachLanes } from "../support/ops.ts";
 
@@ -17,7 +17,7 @@ type Law = (loss: Loss, c: LossCase, eps: number) => Promise<void>;
 
 /** Rows [views · B, K] under another order of views and samples. */
 function reorder(
-  { batch, dim }: LossCase,
+  { batch, outDim: dim }: LossCase,
   rows: ArrayLike<number>,
   view: (v: number) => number,
   sample: (b: number) => number = (b) => b,
@@ -29,10 +29,11 @@ function reorder(
 }
 
 const shifted = (c: LossCase, rows: ArrayLike<number>, by: (row: number) => number) =>
-  Float32Array.from(rows, (x, i) => x + by(Math.floor(i / c.dim)));
+  Float32Array.from(rows, (x, i) => x + by(Math.floor(i / c.outDim)));
 
 /** The largest gradient that an element could have. */
-const unit = (c: LossCase) => c.globals / (c.studentTemp * c.globals * (c.views - 1) * c.batch);
+const unit = (c: LossCase) =>
+  c.nGlobalCrops / (c.studentTemp * c.nGlobalCrops * (c.nCrops - 1) * c.batch);
 
 function assertSame(
   c: LossCase,
@@ -41,7 +42,7 @@ function assertSame(
   eps: number,
   what: string,
 ) {
-  for (const key of ["loss", "teacherEntropy", "meanEntropy", "kl"] as const) {
+  for (const key of ["loss", "teacherEntropy", "meanTeacherEntropy", "kl"] as const) {
     const off = Math.abs(found[key] - expected[key]);
     assert.ok(
       off <= eps * (1 + Math.abs(expected.loss)),
@@ -49,7 +50,7 @@ function assertSame(
     );
   }
   const plus = (x: ArrayLike<number>) => Float64Array.from(x, (g) => g + unit(c));
-  assertClose(plus(found.grad), plus(expected.grad), eps, `${what}: gradient`);
+  assertClose(plus(found.gradStudent), plus(expected.gradStudent), eps, `${what}: gradient`);
 }
 
 const LAWS: Record<string, Law> = {
@@ -67,10 +68,10 @@ const LAWS: Record<string, Law> = {
         `loss ${r.loss} below ${r.teacherEntropy}`,
       );
       assert.ok(
-        r.meanEntropy >= r.teacherEntropy - eps * (1 + r.meanEntropy),
+        r.meanTeacherEntropy >= r.teacherEntropy - eps * (1 + r.meanTeacherEntropy),
         "mean below the parts",
       );
-      assert.ok(r.meanEntropy <= Math.log(c.dim) * (1 + eps), "mean above ln K");
+      assert.ok(r.meanTeacherEntropy <= Math.log(c.outDim) * (1 + eps), "mean above ln K");
       assert.ok(Math.abs(r.kl - (r.loss - r.teacherEntropy)) <= eps * (1 + r.loss), "kl");
     },
   "ln K, with no gradient, where all rows are uniform": async (loss, c, eps) => {
@@ -79,12 +80,12 @@ const LAWS: Record<string, Law> = {
       ...c,
       student: flat(c.student),
       teacher: flat(c.teacher),
-      center: new Float32Array(c.dim),
+      center: new Float32Array(c.outDim),
     });
-    const ln = Math.log(c.dim);
+    const ln = Math.log(c.outDim);
     assertClose([r.loss, r.teacherEntropy], [ln, ln], 1e-6);
-    assertClose([r.meanEntropy], [ln], eps);
-    const largest = Math.max(...Array.from(r.grad, Math.abs).slice(0, 1e4));
+    assertClose([r.meanTeacherEntropy], [ln], eps);
+    const largest = Math.max(...Array.from(r.gradStudent, Math.abs).slice(0, 1e4));
     assert.ok(largest <= 1e-6 * unit(c), `a gradient of ${largest}`);
   },
   "a constant added to any row of logits changes nothing": async (loss, c, eps) => {
@@ -104,8 +105,8 @@ const LAWS: Record<string, Law> = {
   ) => {
     const moved = { ...c, center: Float32Array.from(c.center, (x) => x + 1.5) };
     assertSame(c, await loss(moved), await loss(c), 30 * eps, "scalar centre");
-    const flat = await loss({ ...c, center: new Float32Array(c.dim).fill(0.7) });
-    assertSame(c, flat, await loss({ ...c, center: new Float32Array(c.dim) }), 30 * eps, "flat");
+    const flat = await loss({ ...c, center: new Float32Array(c.outDim).fill(0.7) });
+    assertSame(c, flat, await loss({ ...c, center: new Float32Array(c.outDim) }), 30 * eps, "flat");
   },
   "the order of the samples does not matter": async (loss, c, eps) => {
     const turn = (b: number) => (b + 1) % c.batch;
@@ -116,51 +117,57 @@ const LAWS: Record<string, Law> = {
       teacher: reorder(c, c.teacher, same, turn),
     });
     const before = await loss(c);
-    const grad = reorder(c, before.grad, same, turn);
-    assertSame(c, found, { ...before, grad }, eps, "permuted samples");
+    const gradStudent = reorder(c, before.gradStudent, same, turn);
+    assertSame(c, found, { ...before, gradStudent }, eps, "permuted samples");
     assertClose(found.center, before.center, eps, "centre");
   },
   "the global views are symmetric": async (loss, c, eps) => {
-    const swap = (v: number) => v < c.globals ? c.globals - 1 - v : v;
+    const swap = (v: number) => v < c.nGlobalCrops ? c.nGlobalCrops - 1 - v : v;
     const found = await loss({
       ...c,
       student: reorder(c, c.student, swap),
       teacher: reorder(c, c.teacher, swap),
     });
     const before = await loss(c);
-    assertSame(c, found, { ...before, grad: reorder(c, before.grad, swap) }, eps, "swapped views");
+    assertSame(
+      c,
+      found,
+      { ...before, gradStudent: reorder(c, before.gradStudent, swap) },
+      eps,
+      "swapped views",
+    );
   },
   "G (V − 1) pairs count, none of a view with itself": async (loss, c, eps) => {
-    const { pairs, loss: value } = await loss(c);
-    assert.equal(pairs.length, c.globals * c.views);
+    const { pairLoss: pairs, loss: value } = await loss(c);
+    assert.equal(pairs.length, c.nGlobalCrops * c.nCrops);
     const list = Array.from(pairs);
     list.forEach((pair, i) => {
-      const own = Math.floor(i / c.views) === i % c.views;
+      const own = Math.floor(i / c.nCrops) === i % c.nCrops;
       assert.ok(own ? pair === 0 : pair > 0, `pair ${i} is ${pair}`);
     });
-    const terms = c.globals * (c.views - 1);
+    const terms = c.nGlobalCrops * (c.nCrops - 1);
     assertClose([list.reduce((a, b) => a + b) / terms], [value], eps, "mean of the pairs");
   },
   "each row of the gradient sums to 0": async (loss, c, eps) => {
-    const { grad } = await loss(c);
-    for (let r = 0; r < c.views * c.batch; r++) {
-      const row = Array.from({ length: c.dim }, (_, k) => grad[r * c.dim + k]);
+    const { gradStudent: grad } = await loss(c);
+    for (let r = 0; r < c.nCrops * c.batch; r++) {
+      const row = Array.from({ length: c.outDim }, (_, k) => grad[r * c.outDim + k]);
       const sum = row.reduce((a, b) => a + b);
       assert.ok(Math.abs(sum) <= 10 * eps * unit(c), `row ${r} sums to ${sum}`);
       // With one global view, that view has no target but itself.
-      const targets = c.globals - (r < c.globals * c.batch ? 1 : 0);
+      const targets = c.nGlobalCrops - (r < c.nGlobalCrops * c.batch ? 1 : 0);
       assert.equal(row.some((g) => g !== 0), targets > 0, `row ${r} has a gradient`);
     }
   },
   "the gradient is that of central differences": async (loss, c) => {
-    const { grad } = await loss(c);
+    const { gradStudent: grad } = await loss(c);
     const step = 1e-5;
     for (let n = 0; n < 5; n++) {
       const i = Math.floor((n + 0.5) * grad.length / 5);
       const at = (by: number) => {
         const student = Float64Array.from(c.student);
         student[i] += by;
-        return runReference({ ...c, student }).loss;
+        return dinoLossReference({ ...c, student }).loss;
       };
       const slope = (at(step) - at(-step)) / (2 * step);
       assert.ok(Math.abs(grad[i] - slope) <= 1e-5 * unit(c), `${grad[i]}, not ${slope} at ${i}`);
@@ -172,27 +179,27 @@ const LAWS: Record<string, Law> = {
   ) => {
     // A teacher's row acts through its distribution alone: where the student agrees with it, nothing moves.
     const rows = (n: number, temp: number) =>
-      Float32Array.from({ length: n * c.batch * c.dim }, (_, i) => {
-        const [b, k] = [Math.floor(i / c.dim) % c.batch, i % c.dim];
-        return c.teacher[b * c.dim + k] * temp;
+      Float32Array.from({ length: n * c.batch * c.outDim }, (_, i) => {
+        const [b, k] = [Math.floor(i / c.outDim) % c.batch, i % c.outDim];
+        return c.teacher[b * c.outDim + k] * temp;
       });
-    const { grad } = await loss({
+    const { gradStudent: grad } = await loss({
       ...c,
-      student: rows(c.views, c.studentTemp),
-      teacher: rows(c.globals, c.teacherTemp),
-      center: new Float32Array(c.dim),
+      student: rows(c.nCrops, c.studentTemp),
+      teacher: rows(c.nGlobalCrops, c.teacherTemp),
+      center: new Float32Array(c.outDim),
     });
-    assert.equal(grad.length, c.views * c.batch * c.dim);
+    assert.equal(grad.length, c.nCrops * c.batch * c.outDim);
     const largest = Math.max(...Array.from(grad, Math.abs));
     assert.ok(largest <= 1e-5 * unit(c), `a gradient of ${largest} where they agree`);
   },
   "the centre is the moving average of the mean per dimension": async (loss, c, eps) => {
     const { center } = await loss(c);
-    const rows = c.globals * c.batch;
-    const expected = Array.from({ length: c.dim }, (_, k) => {
+    const rows = c.nGlobalCrops * c.batch;
+    const expected = Array.from({ length: c.outDim }, (_, k) => {
       let sum = 0;
-      for (let r = 0; r < rows; r++) sum += c.teacher[r * c.dim + k];
-      return MOMENTUM * c.center[k] + (1 - MOMENTUM) * sum / rows;
+      for (let r = 0; r < rows; r++) sum += c.teacher[r * c.outDim + k];
+      return c.centerMomentum * c.center[k] + (1 - c.centerMomentum) * sum / rows;
     });
     assertClose(center, expected, eps, "centre");
   },
@@ -203,11 +210,13 @@ const LAWS: Record<string, Law> = {
       ...c,
       student: extreme(c.student),
       teacher: extreme(c.teacher),
-      center: new Float32Array(c.dim),
+      center: new Float32Array(c.outDim),
     };
     const found = await loss(far);
-    const expected = runReference(far);
-    for (const x of [found.loss, found.kl, found.teacherEntropy, ...Array.from(found.grad)]) {
+    const expected = dinoLossReference(far);
+    for (
+      const x of [found.loss, found.kl, found.teacherEntropy, ...Array.from(found.gradStudent)]
+    ) {
       assert.ok(Number.isFinite(x), `found ${x}`);
     }
     assertSame(c, found, expected, eps, "extreme");
@@ -234,7 +243,7 @@ async function holds(law: Law, loss: Loss, eps: number, numRuns: number): Promis
 }
 
 for (const [name, law] of Object.entries(LAWS)) {
-  Deno.test(`f64 reference: ${name}`, () => holds(law, runReference, 1e-7, 40));
+  Deno.test(`f64 reference: ${name}`, () => holds(law, dinoLossReference, 1e-7, 40));
   gpuTest(
     `DinoLoss: ${name}`,
     (gpu) => eachLanes(gpu, () => holds(law, (c) => runLoss(gpu, c), 2e-5, 12)),
@@ -243,7 +252,7 @@ for (const [name, law] of Object.entries(LAWS)) {
 
 Deno.test("ln K at uniform holds to 1e-6 for the reference at K = 65536", async () => {
   await LAWS["ln K, with no gradient, where all rows are uniform"](
-    runReference,
+    dinoLossReference,
     lossCase([1, 2, 2, 65536]),
     1e-6,
   );
@@ -269,7 +278,7 @@ gpuTest("DinoLoss: ln K at uniform holds to 1e-6 at any K", async (gpu) => {
 /** The reference with one thing wrong. */
 function broken(change: (c: LossCase, r: LossReport) => Partial<LossReport>): Loss {
   return (c) => {
-    const report = runReference(c);
+    const report = dinoLossReference(c);
     return { ...report, ...change(c, report) };
   };
 }
@@ -277,20 +286,20 @@ function broken(change: (c: LossCase, r: LossReport) => Partial<LossReport>): Lo
 /** The loop of the notebook that DINO tutorials copied: over raw outputs, not over chunked distributions. */
 const notebook: Loss = broken((c) => {
   let total = 0;
-  for (let g = 0; g < c.globals * c.batch; g++) {
-    for (let v = 0; v < c.views * c.batch; v++) {
-      for (let k = 0; k < c.dim; k++) {
-        total -= c.teacher[g * c.dim + k] * c.student[v * c.dim + k];
+  for (let g = 0; g < c.nGlobalCrops * c.batch; g++) {
+    for (let v = 0; v < c.nCrops * c.batch; v++) {
+      for (let k = 0; k < c.outDim; k++) {
+        total -= c.teacher[g * c.outDim + k] * c.student[v * c.outDim + k];
       }
     }
   }
-  return { loss: total / (c.globals * c.views) };
+  return { loss: total / (c.nGlobalCrops * c.nCrops) };
 });
 
 const scalarCenter = broken((c, r) => {
   const all = Array.from(c.teacher).reduce((a, b) => a + b) / c.teacher.length;
   return {
-    center: Array.from(c.center, (x) => MOMENTUM * x + (1 - MOMENTUM) * all),
+    center: Array.from(c.center, (x) => c.centerMomentum * x + (1 - c.centerMomentum) * all),
     loss: r.loss,
   };
 });
@@ -298,15 +307,15 @@ const scalarCenter = broken((c, r) => {
 const unnormalised = broken((c) => {
   const q = (i: number) => Math.exp(c.teacher[i] / c.teacherTemp);
   return {
-    loss: runReference(c).loss + Array.from(c.teacher, (_, i) => q(i)).reduce((a, b) => a + b),
+    loss: dinoLossReference(c).loss + Array.from(c.teacher, (_, i) => q(i)).reduce((a, b) => a + b),
   };
 });
 
-const ownPairs = broken((_, r) => ({ pairs: Array.from(r.pairs, (p) => p + 1e-3) }));
+const ownPairs = broken((_, r) => ({ pairLoss: Array.from(r.pairLoss, (p) => p + 1e-3) }));
 const meanLess = broken((c, r) => ({ loss: r.loss / c.batch, kl: r.loss / c.batch }));
 const firstSample = broken((c, r) => ({ loss: r.loss + c.student[0] }));
 const teacherGrad = broken((c, r) => ({
-  grad: Array.from(r.grad, (g, i) => g + 0.01 * c.teacher[i % c.teacher.length]),
+  gradStudent: Array.from(r.gradStudent, (g, i) => g + 0.01 * c.teacher[i % c.teacher.length]),
 }));
 
 const COUNTEREXAMPLES: [string, Loss, string[]][] = [

@@ -75,8 +75,8 @@ function setUp(gpu: Gpu) {
     gpu.tensor(normals(6 * 3 * 16, 2), [6, 3, 4, 4]),
   ];
   const dy = gpu.tensor(normals(100, 3), [10, 10]);
-  const scalars = gpu.tensor(Float32Array.of(5));
-  const dropPath = { seed: 1, scalars, stepIndex: 0 };
+  const table = gpu.tensor(Float32Array.of(5));
+  const dropPath = { seed: 1, step: { table, index: 0 } };
   return {
     model,
     params,
@@ -102,7 +102,7 @@ function setUp(gpu: Gpu) {
       return new Map(all.map(({ name }, i) => [name, found[i]]));
     },
     destroy() {
-      for (const t of [...crops, dy, scalars, params]) t.destroy();
+      for (const t of [...crops, dy, table, params]) t.destroy();
     },
   };
 }

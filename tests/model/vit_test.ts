@@ -152,8 +152,7 @@ gpuTest("VisionTransformer.forward() refuses other channels and sizes", (gpu) =>
 /** Where drop path draws from at that step. */
 const source = (gpu: Gpu, seed: number, step: number) => ({
   seed,
-  scalars: gpu.tensor(Float32Array.of(step)),
-  stepIndex: 0,
+  step: { table: gpu.tensor(Float32Array.of(step)), index: 0 },
 });
 
 gpuTest("drop path at rate 0, or without a source, changes no bit", async (gpu) => {
@@ -164,7 +163,7 @@ gpuTest("drop path at rate 0, or without a source, changes no bit", async (gpu) 
   assert.deepEqual(await plain.features(crops, { dropPath }), expected);
   assert.deepEqual(await dropping.features(crops), expected);
   assert.notDeepEqual(await dropping.features(crops, { dropPath }), expected);
-  for (const t of [...crops, dropPath.scalars, plain.params, dropping.params]) t.destroy();
+  for (const t of [...crops, dropPath.step.table, plain.params, dropping.params]) t.destroy();
 });
 
 gpuTest("drop path is a function of seed and step", async (gpu) => {
@@ -173,7 +172,7 @@ gpuTest("drop path is a function of seed and step", async (gpu) => {
   const draw = async (seed: number, step: number) => {
     const dropPath = source(gpu, seed, step);
     const y = await features(crops, { dropPath });
-    dropPath.scalars.destroy();
+    dropPath.step.table.destroy();
     return y;
   };
   const first = await draw(1, 7);
@@ -207,7 +206,7 @@ gpuTest("drop path draws for every sample, branch and crop size by itself", asyn
     }
   }
   assert.notDeepEqual(groups[0], groups[1]);
-  for (const t of [copies, dropPath.scalars, params]) t.destroy();
+  for (const t of [copies, dropPath.step.table, params]) t.destroy();
 });
 
 Deno.test("dropPathRates() rise from 0 to the rate", () => {

@@ -61,8 +61,8 @@ gpuTest("dropPathFactors() follows Philox exactly", async (gpu) => {
   for (const [seed, step] of sources) {
     for (const [rate, stream] of [[0, 0], [0.1, 3], [0.5, 4294967295], [0.999, 7]]) {
       const [factors] = await values(gpu, () => {
-        const scalars = gpu.tensor(Float32Array.of(-1, -2, step, -3));
-        return [dropPathFactors(gpu, n, rate, stream, { seed, scalars, stepIndex: 2 })];
+        const table = gpu.tensor(Float32Array.of(-1, -2, step, -3));
+        return [dropPathFactors(gpu, n, rate, stream, { seed, step: { table, index: 2 } })];
       });
       const key: [number, number] = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)];
       const dropped = Array.from({ length: n }, (_, i) => {
@@ -79,40 +79,41 @@ gpuTest("dropPathFactors() follows Philox exactly", async (gpu) => {
 
 gpuTest("dropPathFactors() changes with the step, the stream and the seed", async (gpu) => {
   const draw = (seed: number, stream: number, step: number) => {
-    const scalars = gpu.tensor(Float32Array.of(step));
-    return dropPathFactors(gpu, 67, 0.5, stream, { seed, scalars, stepIndex: 0 });
+    const table = gpu.tensor(Float32Array.of(step));
+    return dropPathFactors(gpu, 67, 0.5, stream, { seed, step: { table, index: 0 } });
   };
   const all = await values(gpu, () => [draw(1, 1, 1), draw(1, 1, 2), draw(1, 2, 1), draw(2, 1, 1)]);
   assert.equal(new Set(all.map((factors) => factors.join())).size, 4);
 });
 
-gpuTest("dropPathFactors() gives the parts of a batch what the whole has", async (gpu) => {
-  const [views, batch, parts] = [3, 5, 4];
+gpuTest("dropPathFactors() gives micro-batches what the whole batch has", async (gpu) => {
+  const [views, batch, accumulationSteps] = [3, 5, 4];
   const n = views * batch;
   const [whole, ...some] = await values(gpu, () =>
-    [undefined, 0, 1, 2, 3].map((part) => {
-      const scalars = gpu.tensor(Float32Array.of(9, part ?? 3));
-      const source = { seed: 5, scalars, stepIndex: 0 };
-      if (part === undefined) return dropPathFactors(gpu, n * parts, 0.5, 3, source);
-      return dropPathFactors(gpu, n, 0.5, 3, { ...source, part: { batch, parts, index: 1 } });
+    [undefined, 0, 1, 2, 3].map((m) => {
+      const table = gpu.tensor(Float32Array.of(9, m ?? 3));
+      const source = { seed: 5, step: { table, index: 0 } };
+      if (m === undefined) return dropPathFactors(gpu, n * accumulationSteps, 0.5, 3, source);
+      const microBatch = { batch, accumulationSteps, index: { table, index: 1 } };
+      return dropPathFactors(gpu, n, 0.5, 3, { ...source, microBatch });
     }));
-  some.forEach((factors, part) => {
+  some.forEach((factors, m) => {
     const expected = Array.from({ length: n }, (_, i) => {
       const [view, picture] = [Math.floor(i / batch), i % batch];
-      return whole[view * batch * parts + part * batch + picture];
+      return whole[(view * accumulationSteps + m) * batch + picture];
     });
-    assert.deepEqual([...factors], expected, `part ${part}`);
+    assert.deepEqual([...factors], expected, `micro-batch ${m}`);
   });
-  assert.equal(new Set(some.map((factors) => factors.join())).size, parts);
+  assert.equal(new Set(some.map((factors) => factors.join())).size, accumulationSteps);
 });
 
 gpuTest("dropPathFactors() refuses rates outside [0, 1)", (gpu) => {
-  const scalars = gpu.persistent([1]);
+  const table = gpu.persistent([1]);
   for (const rate of [-0.1, 1, NaN]) {
     assert.throws(
-      () => dropPathFactors(gpu, 3, rate, 0, { seed: 1, scalars, stepIndex: 0 }),
+      () => dropPathFactors(gpu, 3, rate, 0, { seed: 1, step: { table, index: 0 } }),
       /Expected a drop path rate in \[0, 1\) but found/,
     );
   }
-  scalars.destroy();
+  table.destroy();
 });

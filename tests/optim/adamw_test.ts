@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { AdamW, type AdamWOptions, clipFactors, isDecayed } from "../../lib/optim/mod.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose } from "../support/numbers.ts";
 import { assertPaddingZero, chunked, randomValues, SPECS } from "../support/parameters.ts";
@@ -51,26 +51,24 @@ class Reference {
 function setUp(gpu: Gpu, options: AdamWOptions = {}) {
   const params = chunked(gpu, true);
   const adamw = new AdamW(gpu, params, { group: groupOf, ...options });
-  const scalars = gpu.persistent([4 + 4 * (adamw.counts.length + 1)], "scalars");
   const values = randomValues(1);
   params.load(values);
   return {
     params,
     adamw,
-    scalars,
     values,
-    /** One step, with the scalars behind four others. */
+    /** One step. */
     step(
       grads: Map<string, Float32Array<ArrayBuffer>>,
       { clip = 0, ...rates }: { lr: number; weightDecay: number; frozen?: number[]; clip?: number },
-      flag = gpu.dummy(),
+      flag?: Tensor,
     ) {
       for (const { name } of trained) params.get(name).grad!.write(grads.get(name)!);
-      scalars.write(Float32Array.of(9, 9, 9, 9, ...adamw.scalars(rates)));
-      gpu.scope(() => adamw.step(clipFactors(gpu, params, clip), scalars, 4, flag));
+      adamw.set(rates);
+      gpu.scope(() => adamw.step(clipFactors(gpu, params, clip), flag));
     },
     destroy() {
-      for (const part of [params, adamw, scalars]) part.destroy();
+      for (const part of [params, adamw]) part.destroy();
     },
   };
 }

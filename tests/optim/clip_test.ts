@@ -94,10 +94,10 @@ gpuTest("clipFactors() refuses a negative clip and parameters without gradients"
 
 gpuTest("flagNonFinite() names the first number that is not finite, once", async (gpu) => {
   const flag = gpu.persistent([2]);
-  const scalars = gpu.tensor(Float32Array.of(5, 41, 6));
+  const step = { table: gpu.tensor(Float32Array.of(5, 41, 6)), index: 1 };
   const look = async (values: number[], first: number, count?: number) => {
     const t = gpu.tensor(Float32Array.from(values));
-    flagNonFinite(gpu, t, first, scalars, 1, flag, count);
+    flagNonFinite(gpu, flag, { values: t, count, first, step });
     t.destroy();
     return [...await flag.readU32()];
   };
@@ -110,5 +110,5 @@ gpuTest("flagNonFinite() names the first number that is not finite, once", async
     flag.write(new Uint32Array(2));
     assert.deepEqual(await look([0, value], 0), [42, 2]);
   }
-  for (const t of [flag, scalars]) t.destroy();
+  for (const t of [flag, step.table]) t.destroy();
 });

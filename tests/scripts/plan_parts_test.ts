@@ -5,7 +5,7 @@ import { type Config, parseConfig, parseOverrides } from "../../lib/config.ts";
 import { encodePictures, vitEncoder } from "../../lib/eval/encode.ts";
 import { type Gpu, openGpu, type Storage } from "../../lib/gpu/mod.ts";
 import { initialize, Parameters } from "../../lib/model/mod.ts";
-import { Trainer } from "../../lib/train_step.ts";
+import { Trainer } from "../../lib/train.ts";
 import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import { evaluationBytes } from "../../lib/plan/evaluation.ts";

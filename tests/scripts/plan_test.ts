@@ -4,7 +4,7 @@ import { configDefaults, givenValues, parseConfig, parseOverrides } from "../../
 import type { Config } from "../../lib/config.ts";
 import { record } from "../../lib/gpu/mod.ts";
 import { DryGpu } from "../../lib/gpu/dry.ts";
-import { Trainer } from "../../lib/train_step.ts";
+import { Trainer } from "../../lib/train.ts";
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import { Feed } from "../../lib/train/feed.ts";
 import { checkFits } from "../../lib/plan/fit.ts";

@@ -1,21 +1,23 @@
-/** The DINO loss in f64, pair by pair, as the papers write it. */
-import { matmulF64 } from "./numbers.ts";
+/** Cases of the DINO loss, on the GPU and in f64, with results of the same shape. */
+import type { Gpu } from "../../lib/gpu/mod.ts";
+import {
+  DinoLoss,
+  type DinoLossReference,
+  dinoLossReference,
+  type DinoLossReferenceInput,
+  type DinoLossSettings,
+} from "../../lib/loss.ts";
+import { matmulF64, normals } from "./numbers.ts";
 
 /** Logits and settings of a loss. */
-export interface LossCase {
-  /** Images B, global views G, all views V, output dimensions K. */
+export interface LossCase extends DinoLossReferenceInput {
+  /** Images B. */
   batch: number;
-  globals: number;
-  views: number;
-  dim: number;
-  /** [V·B, K], [G·B, K] and [K]. */
-  student: ArrayLike<number>;
-  teacher: ArrayLike<number>;
+  nGlobalCrops: number;
   center: ArrayLike<number>;
   studentTemp: number;
   teacherTemp: number;
-  /** Center by default. */
-  centering?: "center" | "sinkhorn_knopp" | "none";
+  centerMomentum: number;
 }
 
 /** A loss of bottlenecks and last layers. */
@@ -31,38 +33,61 @@ export interface HeadCase extends Omit<LossCase, "student" | "teacher"> {
   teacherG: ArrayLike<number>;
 }
 
-function logSoftmax(row: number[]): number[] {
-  const top = Math.max(...row);
-  const lse = top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
-  return row.map((x) => x - lse);
+/** What a loss says of a case. */
+export interface LossReport
+  extends Omit<DinoLossReference, "batchMean" | "pairLoss" | "gradStudent" | "center"> {
+  pairLoss: ArrayLike<number>;
+  gradStudent: ArrayLike<number>;
+  center: ArrayLike<number>;
 }
 
-/**
- * Sinkhorn–Knopp as DINOv2 does it on exp(teacher / temp): prototypes, then samples, each to equal sums, three
- * times. Rows are first divided by their largest value, which their last normalisation undoes.
- */
-export function sinkhornReference(rows: number[][], temp: number): number[][] {
-  const dim = rows[0].length;
-  let q = rows.map((row) => {
-    const top = Math.max(...row);
-    return row.map((x) => Math.exp((x - top) / temp));
+/** Random logits of the shape [B, G, V, K]. */
+export function lossCase(
+  [batch, nGlobalCrops, nCrops, outDim]: readonly number[],
+  seed = 1,
+  scale = 1,
+): LossCase {
+  return {
+    batch,
+    nGlobalCrops,
+    nCrops,
+    outDim,
+    student: normals(nCrops * batch * outDim, seed, scale),
+    teacher: normals(nGlobalCrops * batch * outDim, seed + 1, scale / 4),
+    center: normals(outDim, seed + 2, scale / 8),
+    studentTemp: 0.1,
+    teacherTemp: 0.04,
+    centerMomentum: 0.9,
+  };
+}
+
+/** The settings of a case. */
+export function settingsOf(
+  { outDim, nCrops, nGlobalCrops, studentTemp, teacherTemp, centerMomentum, centering }:
+    DinoLossSettings,
+): DinoLossSettings {
+  return { outDim, nCrops, nGlobalCrops, studentTemp, teacherTemp, centerMomentum, centering };
+}
+
+/** The loss on the GPU. */
+export async function runLoss(gpu: Gpu, c: LossCase): Promise<LossReport> {
+  const loss = new DinoLoss({ ...settingsOf(c), gpu });
+  loss.center.write(Float32Array.from(c.center));
+  const result = gpu.scope(() => {
+    const student = gpu.tensor(Float32Array.from(c.student), [c.nCrops * c.batch, c.outDim]);
+    const teacher = gpu.tensor(Float32Array.from(c.teacher), [c.nGlobalCrops * c.batch, c.outDim]);
+    return loss.forward(student, teacher);
   });
-  // The papers start from exp(x / temp): give the rows their scales back, as far as f64 holds them.
-  const highest = Math.max(...rows.flat());
-  q = q.map((row, r) => row.map((x) => x * Math.exp((Math.max(...rows[r]) - highest) / temp)));
-  for (let i = 0; i < 3; i++) {
-    const perPrototype = Array.from({ length: dim }, (_, k) => q.reduce((sum, r) => sum + r[k], 0));
-    q = q.map((row) => row.map((x, k) => x / perPrototype[k] / dim));
-    q = q.map((row) => {
-      const sum = row.reduce((a, b) => a + b);
-      return row.map((x) => x / sum / q.length);
-    });
-  }
-  return q.map((row) => row.map((x) => x * q.length));
+  const { metrics, gradStudent, pairLoss, batchMean, center } = result;
+  const [m, grad, pairs, after] = await gpu.read([metrics, gradStudent, pairLoss, center]);
+  for (const t of [metrics, gradStudent, pairLoss, batchMean, loss]) t.destroy();
+  const [value, teacherEntropy, meanTeacherEntropy, kl] = m;
+  const metric = { loss: value, teacherEntropy, meanTeacherEntropy, kl };
+  return { ...metric, gradStudent: grad, pairLoss: pairs, center: after };
 }
 
 /** Logits of a weight-normed last layer. */
-export function logitsReference(
+function logitsReference(
   x: ArrayLike<number>,
   v: ArrayLike<number>,
   g: ArrayLike<number>,
@@ -79,62 +104,10 @@ export function logitsReference(
 }
 
 /** The loss of bottlenecks and last layers. */
-export function headReference(c: HeadCase) {
-  return lossReference({
+export function headReference(c: HeadCase): DinoLossReference {
+  return dinoLossReference({
     ...c,
     student: logitsReference(c.x, c.v, c.g, c.width),
     teacher: logitsReference(c.teacherX, c.teacherV, c.teacherG, c.width),
   });
-}
-
-const entropy = (p: number[]) => -p.reduce((sum, x) => sum + (x > 0 ? x * Math.log(x) : 0), 0);
-
-/** Loss, pairs [G, V], diagnostics, and the gradient by summing that of every pair. */
-export function lossReference(c: LossCase) {
-  const { batch, globals, views, dim } = c;
-  const dims = Array.from({ length: dim }, (_, k) => k);
-  const rows = Array.from({ length: globals * batch }, (_, r) => r);
-  const raw = rows.map((r) => dims.map((k) => c.teacher[r * dim + k]));
-  const centered = (k: number) => c.centering === "none" ? 0 : c.center[k];
-  const q = c.centering === "sinkhorn_knopp"
-    ? sinkhornReference(raw, c.teacherTemp)
-    : raw.map((row) =>
-      logSoftmax(row.map((x, k) => (x - centered(k)) / c.teacherTemp)).map(Math.exp)
-    );
-  const s = Array.from(
-    { length: views * batch },
-    (_, r) => logSoftmax(dims.map((k) => c.student[r * dim + k] / c.studentTemp)),
-  );
-  const terms = globals * (views - 1);
-  const pairs = new Float64Array(globals * views);
-  const grad = new Float64Array(views * batch * dim);
-  const entropies = q.map(entropy);
-  let kl = 0;
-  for (let g = 0; g < globals; g++) {
-    for (let v = 0; v < views; v++) {
-      if (v === g) continue;
-      for (let b = 0; b < batch; b++) {
-        const target = q[g * batch + b], log = s[v * batch + b];
-        const cross = -dims.reduce((sum, k) => sum + (target[k] ? target[k] * log[k] : 0), 0);
-        pairs[g * views + v] += cross / batch;
-        kl += (cross - entropies[g * batch + b]) / (terms * batch);
-        for (const k of dims) {
-          grad[(v * batch + b) * dim + k] += (Math.exp(log[k]) - target[k]) /
-            (c.studentTemp * terms * batch);
-        }
-      }
-    }
-  }
-  const mean = dims.map((k) => q.reduce((sum, row) => sum + row[k], 0) / q.length);
-  const batchMean = dims.map((k) => raw.reduce((sum, row) => sum + row[k], 0) / raw.length);
-  return {
-    q,
-    batchMean,
-    loss: pairs.reduce((a, b) => a + b) / terms,
-    teacherEntropy: entropies.reduce((a, b) => a + b) / q.length,
-    meanEntropy: entropy(mean),
-    kl,
-    pairs,
-    grad,
-  };
 }

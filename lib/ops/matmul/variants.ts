@@ -8,14 +8,18 @@ import naiveCode from "../../../kernels/matmul_naive.wgsl" with { type: "text" }
 import reduceCode from "../../../kernels/matmul_reduce.wgsl" with { type: "text" };
 import stagedCode from "../../../kernels/matmul_staged.wgsl" with { type: "text" };
 import subgroupCode from "../../../kernels/matmul_subgroup.wgsl" with { type: "text" };
+import operandsCode from "../../../kernels/shared/matmul_operands.wgsl" with { type: "text" };
+import storeCode from "../../../kernels/shared/matmul_store.wgsl" with { type: "text" };
 import {
   type Constants,
   defineKernel,
   type Gpu,
   grid,
   type KernelSource,
+  type SharedCode,
   type Tensor,
 } from "../../gpu/mod.ts";
+import { GELU } from "../shared_code.ts";
 
 /**
  * How a product is made: `plain` in registers, any shape on any adapter; `staged` through workgroup memory,
@@ -50,10 +54,15 @@ export interface ProductTensors {
   pre?: Tensor;
 }
 
-const PLAIN = defineKernel("matmul", code);
-const STAGED = defineKernel("matmul_staged", stagedCode);
-const SUBGROUP = defineKernel("matmul_subgroup", subgroupCode, { subgroups: true });
-const REDUCE = defineKernel("matmul_reduce", reduceCode);
+const BLOCKS: SharedCode[] = [
+  { name: "matmul_operands", code: operandsCode },
+  { name: "matmul_store", code: storeCode },
+  GELU,
+];
+const PLAIN = defineKernel("matmul", code, { shared: BLOCKS });
+const STAGED = defineKernel("matmul_staged", stagedCode, { shared: BLOCKS });
+const SUBGROUP = defineKernel("matmul_subgroup", subgroupCode, { shared: [GELU], subgroups: true });
+const REDUCE = defineKernel("matmul_reduce", reduceCode, { shared: [GELU] });
 const NAIVE = defineKernel("matmul_naive", naiveCode);
 
 /** The kernel of each variant. */
@@ -148,8 +157,14 @@ export function launch(
     const { out, bias, aux, pre } = tensors;
     gpu.dispatch(REDUCE, {
       constants: { PARTS: parts, ...constantsOf(epilogue) },
-      tensors: [partial, out, bias ?? partial, aux ?? partial, pre ?? gpu.dummy()],
-      u32: [m * n, n],
+      bindings: {
+        partial,
+        c: out,
+        bias,
+        aux,
+        pre,
+      },
+      params: { count: m * n, columns: n },
       workgroups: grid(m * n, 64),
       flops: parts * m * n,
     });
@@ -168,10 +183,11 @@ function launchPart(
   const [lda, ldb] = [transA ? m : k, transB ? k : n];
   const flops = 2 * m * n * k;
   const transposes = { TRANS_A: transA, TRANS_B: transB };
-  const u32 = [m, n, k, lda, ldb, n];
+  const sizes = { m, n, k, lda, ldb, ldc: n };
   if (variant === "naive") {
     const workgroups = grid(m * n, 64);
-    gpu.dispatch(NAIVE, { constants: transposes, tensors: [a, b, out], u32, workgroups, flops });
+    const bindings = { a, b, c: out };
+    gpu.dispatch(NAIVE, { constants: transposes, bindings, params: sizes, workgroups, flops });
     return;
   }
   const subgroup = variant === "subgroup";
@@ -183,8 +199,8 @@ function launchPart(
   };
   gpu.dispatch(KERNELS[variant], {
     constants: { ...transposes, ...constants },
-    tensors: [a, b, out, bias ?? a, aux ?? a, pre ?? gpu.dummy()],
-    u32: [...u32, subgroup ? +BIAS : epilogue, split],
+    bindings: { a, b, c: out, bias, aux, pre },
+    params: { ...sizes, split, ...subgroup ? { bias: +BIAS } : { epilogue } },
     workgroups: [Math.ceil(n / 64), Math.ceil(m / (subgroup ? 32 : 64)), parts],
     flops,
   });

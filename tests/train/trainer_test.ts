@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { type Gpu, record } from "../lib/gpu/mod.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "../lib/io/checkpoint.ts";
-import { DinoModel, initialize } from "../lib/model/mod.ts";
-import { LAST_LAYER, type StepValues, Trainer } from "../lib/train_step.ts";
-import { gpuTest } from "./support/gpu.ts";
-import { assertClose, normals } from "./support/numbers.ts";
-import { assertPaddingZero } from "./support/parameters.ts";
+import { type Gpu, record } from "../../lib/gpu/mod.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "../../lib/io/checkpoint.ts";
+import { DinoModel, initialize } from "../../lib/model/mod.ts";
+import { LAST_LAYER, type StepValues, Trainer } from "../../lib/train.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { assertClose, normals } from "../support/numbers.ts";
+import { assertPaddingZero } from "../support/parameters.ts";
 
 const BATCH = 3, K = 10;
 
@@ -107,7 +107,8 @@ gpuTest("Trainer goes on from a checkpoint's bytes as if it had never stopped", 
   resumed.trainer.adamw.load(state.expAvg, state.expAvgSq);
   resumed.trainer.loss.center.write(state.center);
   assert.deepEqual(state.stepCounts, { all: 3, last: 1 }, "frozen in steps 0 and 1");
-  resumed.trainer.setCounts(state.stepCounts.all, state.stepCounts.all - state.stepCounts.last);
+  const { all, last } = state.stepCounts;
+  resumed.trainer.setCounts({ done: all, frozen: all - last });
   resumed.train(3, 6);
   assert.deepEqual(await resumed.state(), await whole.state());
   for (const run of [whole, resumed]) run.destroy();
@@ -257,4 +258,22 @@ gpuTest("Trainer names the gradient that is not finite", async (gpu) => {
   assert.ok(Number.isFinite((await program.outputs.metrics.read())[0]), "the loss is finite");
   assert.deepEqual(await state(), before);
   destroy();
+});
+
+gpuTest("Trainer takes the teacher's temperature with every step, and nowhere else", (gpu) => {
+  const model = new DinoModel(
+    { imageSize: 8, patchSize: 4, dim: 8, depth: 1, heads: 2 },
+    { outDim: K, hiddenDim: 12, bottleneckDim: 6 },
+  );
+  const at = gpu.memory.liveBytes;
+  assert.throws(
+    // @ts-expect-error It would do nothing.
+    () => new Trainer(gpu, model, { loss: { nCrops: 2, teacherTemp: 0.04 }, clip: 3 }),
+    /expected no loss.teacherTemp but found 0.04: give it to set\(\) with every step/,
+  );
+  assert.throws(
+    () => new Trainer(gpu, model, { loss: { nCrops: 2, studentTemp: 0 }, clip: 3 }),
+    /studentTemp to be a number above 0/,
+  );
+  assert.equal(gpu.memory.liveBytes, at, "what is refused takes no memory");
 });

@@ -1,12 +1,12 @@
 /**
- * Dispatches of a program, ready to be encoded, and how long each takes.
+ * Encoding the dispatches of a program, and how long each takes.
  *
  * @module
  */
 import type { Gpu } from "./gpu.ts";
 
-/** A dispatch ready to be encoded. */
-export interface Step {
+/** A dispatch ready to be put into a pass. */
+export interface Encoded {
   /** The compiled kernel. */
   pipeline: GPUComputePipeline;
   /** Its uniforms and tensors. */
@@ -15,22 +15,28 @@ export interface Step {
   workgroups: readonly [number, number, number];
 }
 
-/** Puts a step into a pass. */
-export function encode(pass: GPUComputePassEncoder, { pipeline, group, workgroups }: Step): void {
+/** Puts a dispatch into a pass. */
+export function encode(
+  pass: GPUComputePassEncoder,
+  { pipeline, group, workgroups }: Encoded,
+): void {
   pass.setPipeline(pipeline);
   pass.setBindGroup(0, group);
   pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
 }
 
-/** Start and end of each step in nanoseconds. */
-export async function timestamps(gpu: Gpu, steps: readonly Step[]): Promise<BigUint64Array> {
+/** Start and end of each dispatch in nanoseconds. */
+export async function timestamps(
+  gpu: Gpu,
+  dispatches: readonly Encoded[],
+): Promise<BigUint64Array> {
   const { device } = gpu;
-  const count = 2 * steps.length;
+  const count = 2 * dispatches.length;
   const querySet = device.createQuerySet({ type: "timestamp", count });
   const resolved = device.createBuffer({ size: count * 8, usage: 0x200 | 0x04 });
   const staging = device.createBuffer({ size: count * 8, usage: 0x01 | 0x08 });
   const encoder = device.createCommandEncoder();
-  steps.forEach((step, i) => {
+  dispatches.forEach((dispatch, i) => {
     const pass = encoder.beginComputePass({
       timestampWrites: {
         querySet,
@@ -38,7 +44,7 @@ export async function timestamps(gpu: Gpu, steps: readonly Step[]): Promise<BigU
         endOfPassWriteIndex: 2 * i + 1,
       },
     });
-    encode(pass, step);
+    encode(pass, dispatch);
     pass.end();
   });
   encoder.resolveQuerySet(querySet, 0, count, resolved, 0);

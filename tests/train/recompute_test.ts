@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { type Gpu, record } from "../lib/gpu/mod.ts";
-import { DinoModel, initialize } from "../lib/model/mod.ts";
-import { Trainer, type TrainerOptions } from "../lib/train_step.ts";
-import { gpuTest } from "./support/gpu.ts";
-import { normals } from "./support/numbers.ts";
+import { type Gpu, record } from "../../lib/gpu/mod.ts";
+import { DinoModel, initialize } from "../../lib/model/mod.ts";
+import { Trainer, type TrainerOptions } from "../../lib/train.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { normals } from "../support/numbers.ts";
 
 /** All bits that two steps leave, gradients included, and what they took. */
 async function twoSteps(gpu: Gpu, batch: number, options: Partial<TrainerOptions>) {
@@ -18,36 +18,36 @@ async function twoSteps(gpu: Gpu, batch: number, options: Partial<TrainerOptions
     const shape = [views * batch, 3, size, size];
     return gpu.tensor(normals(shape.reduce((a, b) => a * b, 1), i), shape);
   });
-  const micro = await record(gpu, () => trainer.micro(crops));
-  const apply = await record(gpu, () => trainer.apply());
+  const microStep = await record(gpu, () => trainer.microStep(crops));
+  const update = await record(gpu, () => trainer.update());
   for (let step = 0; step < 2; step++) {
     const values = { teacherTemp: 0.04, momentum: 0.9, lr: 0.01, weightDecay: 0.1 };
     trainer.set({ step, ...values, freezeLastLayer: false });
-    for (let m = 0; m < trainer.accumulation; m++) {
-      trainer.setMicro(m);
-      micro.run();
+    for (let m = 0; m < trainer.accumulationSteps; m++) {
+      trainer.setMicroBatch(m);
+      microStep.run();
     }
-    apply.run();
+    update.run();
   }
   const { student, teacher, adamw } = trainer;
   const arenas = [student.grads, student.data, teacher.data, adamw.expAvg, adamw.expAvgSq].flat();
-  const { metrics, koleo } = apply.outputs;
+  const { metrics, koleo } = update.outputs;
   const read = await gpu.read([...arenas, trainer.loss.center, metrics, koleo!]);
   const bits = read.map((values) => new Uint32Array(values.buffer));
-  const { flops, temporaryBytes } = micro;
-  for (const part of [micro, apply, trainer, ...crops]) part.destroy();
+  const { flops, temporaryBytes } = microStep;
+  for (const part of [microStep, update, trainer, ...crops]) part.destroy();
   return { bits, flops, temporaryBytes };
 }
 
 /** Batches whose crop sizes run as one matrix where 256 bytes are the alignment, and apart. */
 for (const [batch, layout] of [[4, "one matrix"], [3, "a matrix for each crop size"]] as const) {
-  for (const accumulation of [1, 2]) {
-    const how = `${layout}, ${accumulation} micro-batches`;
+  for (const accumulationSteps of [1, 2]) {
+    const how = `${layout}, ${accumulationSteps} micro-batches`;
     gpuTest(
       `Trainer makes activations again to the same bits, in less memory: ${how}`,
       async (gpu) => {
-        const kept = await twoSteps(gpu, batch, { accumulation });
-        const again = await twoSteps(gpu, batch, { accumulation, recompute: true });
+        const kept = await twoSteps(gpu, batch, { accumulationSteps });
+        const again = await twoSteps(gpu, batch, { accumulationSteps, recompute: true });
         assert.deepEqual(again.bits, kept.bits);
         assert.ok(kept.bits.every((bits) => bits.some((x) => x !== 0)), "nothing but zeros");
         const ratio = again.temporaryBytes / kept.temporaryBytes;

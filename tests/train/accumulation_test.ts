@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { type Gpu, record } from "../lib/gpu/mod.ts";
-import { DinoModel, initialize } from "../lib/model/mod.ts";
-import { type StepValues, Trainer, type TrainerOptions } from "../lib/train_step.ts";
-import { gpuTest } from "./support/gpu.ts";
-import { assertClose, normals } from "./support/numbers.ts";
+import { type Gpu, record } from "../../lib/gpu/mod.ts";
+import { DinoModel, initialize } from "../../lib/model/mod.ts";
+import { type StepValues, Trainer, type TrainerOptions } from "../../lib/train.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { assertClose, normals } from "../support/numbers.ts";
 
 const K = 100;
 
@@ -25,7 +25,7 @@ interface Settings {
  */
 async function setUp(
   gpu: Gpu,
-  accumulation: number,
+  accumulationSteps: number,
   { pictures = 6, distinct = pictures, dropPathRate = 0.4, options }: Settings = {},
 ) {
   const model = new DinoModel(
@@ -37,14 +37,14 @@ async function setUp(
     adamw: { eps: 0.01 },
     clip: 0.3,
     seed: 7,
-    accumulation,
+    accumulationSteps,
     ...options,
   });
   trainer.load(initialize(model.specs(), 1));
-  const batch = pictures / accumulation;
+  const batch = pictures / accumulationSteps;
   const crops = VIEWS.map(([size, views]) => gpu.persistent([views * batch, 3, size, size]));
-  const micro = await record(gpu, () => trainer.micro(crops));
-  const apply = await record(gpu, () => trainer.apply());
+  const microStep = await record(gpu, () => trainer.microStep(crops));
+  const update = await record(gpu, () => trainer.update());
   const state = [
     ...trainer.student.data,
     ...trainer.teacher.data,
@@ -68,15 +68,15 @@ async function setUp(
         if (spoil?.at === m) part[5] = spoil.value;
         t.write(part);
       });
-      trainer.setMicro(m);
-      micro.run();
+      trainer.setMicroBatch(m);
+      microStep.run();
     }
   };
   return {
     trainer,
     crops,
-    micro,
-    apply,
+    microStep,
+    update,
     run,
     set(step: number, change: Partial<StepValues> = {}) {
       trainer.set({
@@ -92,12 +92,12 @@ async function setUp(
     /** A whole step. */
     step(step: number, spoil?: { at: number; value: number }) {
       this.set(step);
-      run(step, 0, accumulation, spoil);
-      apply.run();
+      run(step, 0, accumulationSteps, spoil);
+      update.run();
     },
     /** What a step leaves, by name. */
     async found(): Promise<Map<string, Float32Array>> {
-      const { metrics, pairLoss, batchMean, koleo, norms } = apply.outputs;
+      const { metrics, pairLoss, batchMean, koleo, norms } = update.outputs;
       const named = {
         metrics,
         pairLoss,
@@ -115,7 +115,7 @@ async function setUp(
       return (await gpu.read(state)).map((values) => new Uint32Array(values.buffer));
     },
     destroy() {
-      for (const part of [micro, apply, trainer, ...crops]) part.destroy();
+      for (const part of [microStep, update, trainer, ...crops]) part.destroy();
     },
   };
 }
@@ -127,7 +127,7 @@ for (
     " without a centre": { nCrops: 5, centering: "none" as const },
   })
 ) {
-  gpuTest(`Trainer.micro() adds up to the step of the whole batch${name}`, async (gpu) => {
+  gpuTest(`Trainer.microStep() adds up to the step of the whole batch${name}`, async (gpu) => {
     const options = { loss };
     const whole = await setUp(gpu, 1, { options });
     const parts = [await setUp(gpu, 2, { options }), await setUp(gpu, 6, { options })];
@@ -145,7 +145,7 @@ for (
 }
 
 gpuTest(
-  "Trainer.micro() changes nothing that lasts: a step may be left and begun anew",
+  "Trainer.microStep() changes nothing that lasts: a step may be left and begun anew",
   async (gpu) => {
     const [straight, leaving] = [await setUp(gpu, 3), await setUp(gpu, 3)];
     for (const run of [straight, leaving]) run.step(0);
@@ -157,7 +157,7 @@ gpuTest(
       assert.deepEqual(await leaving.state(), before);
       assert.deepEqual([...await leaving.trainer.flag.readU32()], [0, 0, 0]);
     }
-    leaving.trainer.setCounts(1, 1);
+    leaving.trainer.setCounts({ done: 1, frozen: 1 });
     for (const run of [straight, leaving]) run.step(1);
     assert.deepEqual(await leaving.state(), await straight.state());
     assert.notDeepEqual(await leaving.state(), before);
@@ -167,7 +167,7 @@ gpuTest(
 
 for (const value of [NaN, Infinity]) {
   gpuTest(
-    `Trainer.apply() undoes a step with ${value} in a micro-batch and names it`,
+    `Trainer.update() undoes a step with ${value} in a micro-batch and names it`,
     async (gpu) => {
       const run = await setUp(gpu, 3);
       run.step(0);
@@ -192,19 +192,19 @@ for (const value of [NaN, Infinity]) {
 }
 
 gpuTest(
-  "Trainer.apply() names the gradient that is not finite, of any micro-batch",
+  "Trainer.update() names the gradient that is not finite, of any micro-batch",
   async (gpu) => {
     const run = await setUp(gpu, 2, { options: { loss: { nCrops: 5, studentTemp: 1e-4 } } });
-    // As in train_step_test.ts: the loss is finite, the gradient of v over its length is not.
+    // As in trainer_test.ts: the loss is finite, the gradient of v over its length is not.
     const weights = await run.trainer.student.save();
     weights.get("head.last_layer.weight_v")!.fill(2e-38);
     run.trainer.student.load(weights);
     const before = await run.state();
     run.step(0);
-    const names = run.apply.outputs.norms.flatMap((chunk) => chunk.names);
-    const [step, culprit, micro] = await run.trainer.flag.readU32();
-    assert.deepEqual([step, names[culprit - 2], micro], [1, "head.last_layer.weight_v", 0]);
-    assert.ok(Number.isFinite((await run.apply.outputs.metrics.read())[0]), "the loss is finite");
+    const names = run.update.outputs.norms.flatMap((chunk) => chunk.names);
+    const [step, culprit, microBatch] = await run.trainer.flag.readU32();
+    assert.deepEqual([step, names[culprit - 2], microBatch], [1, "head.last_layer.weight_v", 0]);
+    assert.ok(Number.isFinite((await run.update.outputs.metrics.read())[0]), "the loss is finite");
     assert.deepEqual(await run.state(), before);
     run.destroy();
   },
@@ -226,25 +226,31 @@ gpuTest("Trainer refuses parts of a step that it was not made for", async (gpu) 
   const { trainer, crops, destroy } = await setUp(gpu, 2);
   assert.throws(
     () => trainer.step(crops),
-    /expected a step in 2 micro-batches but found one in a single batch: record micro\(\) and apply\(\)/,
+    /expected a step in 2 micro-batches but found one in a single batch: record microStep\(\) and update\(\)/,
   );
-  for (const micro of [-1, 2, 0.5, NaN]) {
-    assert.throws(() => trainer.setMicro(micro), /expected a micro-batch from 0 to 1 but found/);
+  for (const microBatch of [-1, 2, 0.5, NaN]) {
+    assert.throws(
+      () => trainer.setMicroBatch(microBatch),
+      /expected a micro-batch from 0 to 1 but found/,
+    );
   }
   for (const [done, frozen] of [[1, 2], [-1, 0], [1.5, 0], [2, NaN]]) {
-    assert.throws(() => trainer.setCounts(done, frozen), /expected whole counts with 0 ≤ frozen/);
+    assert.throws(
+      () => trainer.setCounts({ done, frozen }),
+      /expected whole counts with 0 ≤ frozen/,
+    );
   }
   const make = (options: Partial<TrainerOptions>) => setUp(gpu, 1, { options });
-  for (const accumulation of [0, 1.5, NaN]) {
+  for (const accumulationSteps of [0, 1.5, NaN]) {
     await assert.rejects(
-      make({ accumulation }),
-      /expected accumulation to be whole and at least 1/,
+      make({ accumulationSteps }),
+      /expected accumulationSteps to be whole and at least 1/,
     );
   }
   const loss = { nCrops: 5, centering: "sinkhorn_knopp" as const };
   await assert.rejects(
-    make({ loss, accumulation: 2 }),
-    /expected accumulation 1 with centering sinkhorn_knopp but found 2/,
+    make({ loss, accumulationSteps: 2 }),
+    /expected accumulationSteps 1 with centering sinkhorn_knopp but found 2/,
   );
   destroy();
 });
@@ -256,7 +262,7 @@ gpuTest("Trainer.setCounts() goes on with the optimiser's counts", async (gpu) =
   }
   assert.deepEqual(straight.trainer.adamw.counts, [3, 2], "the last layer was frozen once");
   restored.trainer.adamw.counts.fill(0);
-  restored.trainer.setCounts(3, 1);
+  restored.trainer.setCounts({ done: 3, frozen: 1 });
   for (const run of [straight, restored]) run.step(3);
   assert.deepEqual(await restored.state(), await straight.state());
   for (const run of [straight, restored]) run.destroy();

@@ -1,0 +1,26 @@
+/**
+ * WGSL that several kernels share.
+ *
+ * @module
+ */
+import geluCode from "../../kernels/shared/gelu.wgsl" with { type: "text" };
+import laneSumCode from "../../kernels/shared/lane_sum.wgsl" with { type: "text" };
+import lanesCode from "../../kernels/shared/lanes.wgsl" with { type: "text" };
+import putCode from "../../kernels/shared/put.wgsl" with { type: "text" };
+import weightVCode from "../../kernels/shared/weight_v.wgsl" with { type: "text" };
+import type { SharedCode } from "../gpu/mod.ts";
+
+/** erf, GELU and its derivative, of the kernel's `Real`. */
+export const GELU: SharedCode = { name: "gelu", code: geluCode };
+
+/** Sums and maxima over the lanes of a row, through workgroup memory. */
+export const LANES: SharedCode = { name: "lanes", code: lanesCode };
+
+/** Sums over the eight lanes that hold a row, by broadcast. */
+export const LANE_SUM: SharedCode = { name: "lane_sum", code: laneSumCode };
+
+/** Writes of one or four elements to `out`. */
+export const PUT: SharedCode = { name: "put", code: putCode };
+
+/** Reads of a weight-normed layer's directions. */
+export const WEIGHT_V: SharedCode = { name: "weight_v", code: weightVCode };
