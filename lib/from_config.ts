@@ -13,7 +13,7 @@ import { settingsFromConfig } from "./loss/options.ts";
 import { DinoModel } from "./model/mod.ts";
 import { cosineSchedule, scaledLr, teacherTempSchedule } from "./optim/mod.ts";
 import type { FeedOptions } from "./train/feed.ts";
-import type { StepValues, TrainerOptions } from "./train_step.ts";
+import type { StepValues, TrainerOptions } from "./train.ts";
 
 /** The model of a configuration. */
 export function modelOf({ model, augmentation }: Config): DinoModel {
@@ -175,7 +175,7 @@ export function feedOptionsOf(config: Config): FeedOptions {
 export function loaderOf(dataset: Dataset, { data, training }: Config): Loader {
   return new Loader(dataset, {
     batchSize: data.batch_size,
-    accumulation: training.gradient_accumulation_steps,
+    accumulationSteps: training.gradient_accumulation_steps,
     seed: training.seed,
   });
 }

@@ -29,7 +29,7 @@ import type { Figure } from "../lib/eval/evaluate.ts";
 import type { Side } from "../lib/eval/sides.ts";
 import { record } from "../lib/gpu/mod.ts";
 import { initialize } from "../lib/model/mod.ts";
-import { Trainer } from "../lib/train_step.ts";
+import { Trainer } from "../lib/train.ts";
 import { modelOf, scheduleOf, trainerOptionsOf } from "../lib/from_config.ts";
 import { gpuTest } from "./support/gpu.ts";
 import { folderTest, permissionTest } from "./support/permissions.ts";

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ensureAdapter } from "../lib/adapter.ts";
+import { dinoLossReference } from "../lib/loss.ts";
 import { lacksAdapter } from "./support/gpu.ts";
 import { assertClose } from "./support/numbers.ts";
 import { lacks, testUnless, withFolder } from "./support/permissions.ts";

@@ -183,7 +183,8 @@ sourceTest("bench/ imports from itself, scripts/shared and lib/", () => {
   for (const [file, list] of imports("bench")) {
     for (const { path } of list) {
       assert.ok(
-        !path || /^(bench|lib|scripts\/shared|tests\/support)\/|^mod\.ts$|^deno\.json$/.test(path),
+        !path ||
+          /^(bench|lib|scripts\/shared|tests\/support|configs)\/|^mod\.ts$|^deno\.json$/.test(path),
         `${file} imports ${path}`,
       );
     }

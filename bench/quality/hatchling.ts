@@ -9,7 +9,7 @@ import { type Encoder, vitEncoder } from "../../lib/eval/encode.ts";
 import type { Sides } from "../../lib/eval/sides.ts";
 import { type Gpu, record, type Tensor } from "../../lib/gpu/mod.ts";
 import { type DinoModel, initialize } from "../../lib/model/mod.ts";
-import { Trainer } from "../../lib/train_step.ts";
+import { Trainer } from "../../lib/train.ts";
 import { trainerOptionsOf } from "../../lib/from_config.ts";
 import type { Contestant } from "./contestant.ts";
 

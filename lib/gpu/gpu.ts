@@ -301,6 +301,16 @@ export class Gpu {
   }
 }
 
+/**
+ * The GPU that holds a tensor.
+ *
+ * @throws {HatchlingError} When something else holds it.
+ */
+export function gpuOf({ gpu }: Tensor): Gpu {
+  if (gpu instanceof Gpu) return gpu;
+  throw new HatchlingError("Expected a tensor of a Gpu but something else holds it");
+}
+
 /** All tensors in a value: itself, or inside arrays, maps and plain objects. */
 export function tensorsIn(value: unknown): Tensor[] {
   if (value instanceof Tensor) return [value];

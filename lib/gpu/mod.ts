@@ -4,7 +4,7 @@
  * @module
  */
 export { type Dispatch, type DispatchOptions, grid } from "./dispatch.ts";
-export { Gpu, type Recorder, tensorsIn } from "./gpu.ts";
+export { Gpu, gpuOf, type Recorder, tensorsIn } from "./gpu.ts";
 export {
   type Constants,
   defineKernel,
@@ -18,7 +18,7 @@ export { openGpu, type OpenGpuOptions } from "./open.ts";
 export { type Lifetime, type Plan, planMemory } from "./plan.ts";
 export { type KernelCost, Program, record } from "./program.ts";
 export { type Scalar, StepScalars, tableOf } from "./scalars.ts";
-export { sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";
+export { sizeOf, type Storage, Tensor, type TensorData, type TensorOwner } from "./tensor.ts";
 export {
   type Contest,
   tune,

@@ -4,7 +4,6 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "./gpu.ts";
 
 /** Typed arrays that a tensor can hold: 4-byte elements only. */
 export type TensorData = Float32Array | Uint32Array | Int32Array;
@@ -22,6 +21,20 @@ export interface Storage {
   destroyed: boolean;
   /** Shown in messages. */
   label: string;
+}
+
+/** Who holds a tensor's memory: a `Gpu`. */
+export interface TensorOwner {
+  /** What the adapter allows. */
+  readonly limits: GPUSupportedLimits;
+  /** Bytes to which views must be aligned. */
+  readonly alignment: number;
+  /** Queues an upload before everything dispatched later. */
+  upload(tensor: Tensor, data: TensorData): void;
+  /** Downloads several tensors with one wait. */
+  read(tensors: readonly Tensor[]): Promise<Float32Array[]>;
+  /** Frees a storage. */
+  free(storage: Storage): void;
 }
 
 /** Number of elements of a shape. */
@@ -51,7 +64,7 @@ export function roundUp(value: number, multiple: number): number {
  */
 export class Tensor {
   /** The GPU that holds it. */
-  readonly gpu: Gpu;
+  readonly gpu: TensorOwner;
   /** Dimensions, outermost first; `[]` is a scalar. */
   readonly shape: readonly number[];
   /** Number of elements. */
@@ -62,7 +75,7 @@ export class Tensor {
   readonly offset: number;
 
   /** Use {@linkcode Gpu.tensor} or {@linkcode Gpu.empty} instead. */
-  constructor(gpu: Gpu, shape: readonly number[], storage: Storage, offset: number) {
+  constructor(gpu: TensorOwner, shape: readonly number[], storage: Storage, offset: number) {
     this.gpu = gpu;
     this.shape = [...shape];
     this.size = sizeOf(shape);

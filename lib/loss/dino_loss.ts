@@ -4,7 +4,7 @@
  * @module
  */
 import type { AugmentationConfig, LossConfig } from "../config/types.ts";
-import { type Gpu, Tensor } from "../gpu/mod.ts";
+import { type Gpu, gpuOf, Tensor } from "../gpu/mod.ts";
 import { defaultChunk, type HeadInput, headSource } from "./head.ts";
 import { finish, moveCenter } from "./kernels.ts";
 import { koleoOfViews, type KoleoResult } from "./koleo.ts";
@@ -104,9 +104,9 @@ export class DinoLoss {
   forward(student: Tensor, teacher: Tensor, options?: DinoForwardOptions): DinoLossResult {
     const batch = batchOf(Tensor, this.options, this.options.outDim, student, teacher);
     checkBinding(student);
-    return this.#whole(student.gpu, options, (whole) => {
-      const gradStudent = student.gpu.empty(student.shape, "grad_student");
-      this.#run(student.gpu, batch, tensorSource(student, teacher, gradStudent), whole);
+    return this.#whole(gpuOf(student), options, (whole) => {
+      const gradStudent = gpuOf(student).empty(student.shape, "grad_student");
+      this.#run(gpuOf(student), batch, tensorSource(student, teacher, gradStudent), whole);
       return { gradStudent };
     });
   }
@@ -125,7 +125,7 @@ export class DinoLoss {
     teacher: HeadInput,
     options?: DinoForwardOptions,
   ): DinoHeadLossResult {
-    return this.#whole(student.bottleneck.gpu, options, (whole) => ({
+    return this.#whole(gpuOf(student.bottleneck), options, (whole) => ({
       gradBottleneck: this.forwardMicroBatch(student, teacher, whole),
     }));
   }
@@ -144,9 +144,10 @@ export class DinoLoss {
     const columns = checkLayers(outDim, student.lastLayer, teacher.lastLayer);
     const batch = batchOf(Tensor, this.options, columns, x, teacherX);
     const size = chunkSize ?? defaultChunk(outDim, (nCrops + nGlobalCrops) * batch, columns);
-    return x.gpu.scope(() => {
-      const source = headSource(x.gpu, student, teacher, size, nGlobalCrops <= 2);
-      this.#run(x.gpu, batch, source, microBatch);
+    const gpu = gpuOf(x);
+    return gpu.scope(() => {
+      const source = headSource(gpu, student, teacher, size, nGlobalCrops <= 2);
+      this.#run(gpu, batch, source, microBatch);
       return source.gradInput;
     });
   }
@@ -155,7 +156,7 @@ export class DinoLoss {
   finish(sums: LossSums): DinoLossMetrics {
     const { center } = this;
     const { pairLoss, batchMean } = sums;
-    const metrics = finish(center.gpu, sums);
+    const metrics = finish(gpuOf(center), sums);
     return { metrics, pairLoss, batchMean, loss: metrics.view([1]), center };
   }
 
@@ -182,7 +183,7 @@ export class DinoLoss {
     const { centering, centerMomentum } = this.options;
     if (centering !== "center") return;
     const { metrics, batchMean } = result;
-    moveCenter(this.center.gpu, this.center, batchMean, centerMomentum, metrics, flag);
+    moveCenter(gpuOf(this.center), this.center, batchMean, centerMomentum, metrics, flag);
   }
 
   /**

@@ -8,7 +8,7 @@ import gradCode from "../../kernels/koleo_grad.wgsl" with { type: "text" };
 import nearestCode from "../../kernels/koleo_nearest.wgsl" with { type: "text" };
 import pairsCode from "../../kernels/koleo_pairs.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, gpuOf, grid, type Tensor } from "../gpu/mod.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
 import type { FullSettings } from "./options.ts";
@@ -136,7 +136,7 @@ export function koleoOfViews(
     );
   }
   const steps = microBatch?.accumulationSteps ?? 1;
-  return koleo(features.gpu, features.view([groups * batch, dim]), {
+  return koleo(gpuOf(features), features.view([groups * batch, dim]), {
     groups,
     weight: koleoWeight / steps,
     out: microBatch?.sums.koleo,

@@ -8,7 +8,7 @@ import { type Gpu, type Program, record } from "../gpu/mod.ts";
 import { block } from "../model/block.ts";
 import type { DinoModel, Parameters } from "../model/mod.ts";
 import { canPack, rowsIn, spansOf } from "../model/spans.ts";
-import type { Trainer } from "../train_step.ts";
+import type { Trainer } from "../train.ts";
 
 /**
  * Records the teacher's forward pass of the global views, and the student's two passes of all views, of the first

@@ -8,7 +8,7 @@ import { planesOf } from "../data/image.ts";
 import { type Gpu, type Program, record, type Storage } from "../gpu/mod.ts";
 import { planMemory } from "../gpu/plan.ts";
 import type { DinoModel } from "../model/mod.ts";
-import { Trainer } from "../train_step.ts";
+import { Trainer } from "../train.ts";
 import { Feed } from "../train/feed.ts";
 import { feedOptionsOf, modelOf, trainerOptionsOf } from "../from_config.ts";
 import { evaluationBytes } from "./evaluation.ts";

@@ -9,7 +9,7 @@ import { packPictures, planesOf } from "../data/image.ts";
 import { DryGpu } from "../gpu/dry.ts";
 import { type Gpu, type Program, record, sizeOf } from "../gpu/mod.ts";
 import type { ParameterSpec } from "../model/mod.ts";
-import { Trainer } from "../train_step.ts";
+import { Trainer } from "../train.ts";
 import { Feed } from "../train/feed.ts";
 import { feedOptionsOf, modelOf, scheduleOf, trainerOptionsOf } from "../from_config.ts";
 import { blockPass } from "./block.ts";

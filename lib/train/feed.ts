@@ -67,7 +67,7 @@ export class Feed {
     { augmentation, accumulationSteps = 1, seed }: FeedOptions,
   ) {
     this.batchSize = loader.batchSize;
-    this.micros = accumulationSteps;
+    this.accumulationSteps = accumulationSteps;
     this.#loader = loader;
     this.#dataset = dataset;
     this.#seed = seed;

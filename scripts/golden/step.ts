@@ -57,7 +57,12 @@ export async function runStep(gpu: Gpu, { doc, tensors }: Case): Promise<Results
   const teacher = new Parameters(gpu, model.specs());
   student.load(group(tensors, "in.student."));
   teacher.load(group(tensors, "in.teacher."));
-  const loss = new DinoLoss({ ...lossOptions(config), outDim: model.head.config.outDim, gpu });
+  const loss = new DinoLoss({
+    ...lossOptions(config),
+    teacherTemp: config.teacher_temp,
+    outDim: model.head.config.outDim,
+    gpu,
+  });
   loss.center.write(givenFloats(tensors, "center"));
   const made = gpu.scope(() => {
     const views = crops(gpu, tensors);

@@ -5,7 +5,7 @@
  */
 import { type Gpu, record } from "../../lib/gpu/mod.ts";
 import { cosineValues, teacherTempValues } from "../../lib/optim/schedules.ts";
-import { LAST_LAYER, Trainer } from "../../lib/train_step.ts";
+import { LAST_LAYER, Trainer } from "../../lib/train.ts";
 import { type Case, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { metricFields } from "./loss.ts";

@@ -12,7 +12,7 @@ import { DeviceError } from "../../lib/errors.ts";
 import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { shown } from "../../lib/text.ts";
-import { Trainer } from "../../lib/train_step.ts";
+import { Trainer } from "../../lib/train.ts";
 import { Panel } from "./panel.ts";
 import { checkFits } from "../../lib/plan/fit.ts";
 import { runCommand } from "../shared/terminal.ts";
@@ -259,7 +259,7 @@ async function train(
     if (!whole) continue;
     const seconds = (now - started.time) / 1000;
     const done = step - started.step;
-    const imagesPerSecond = done * data.batch_size * feed.micros / seconds;
+    const imagesPerSecond = done * data.batch_size * feed.accumulationSteps / seconds;
     const eta = (total - step) * seconds / done;
     const { loss, loss_over_ln_k: share, teacher_entropy: entropy } = figures;
     progress.show(

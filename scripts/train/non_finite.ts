@@ -9,7 +9,7 @@ import type { Gpu } from "../../lib/gpu/mod.ts";
 import type { DinoModel } from "../../lib/model/mod.ts";
 import { firstNonFinite, type NonFinite } from "../../lib/non_finite.ts";
 import { shown } from "../../lib/text.ts";
-import type { StepOutputs, Trainer } from "../../lib/train_step.ts";
+import type { StepOutputs, Trainer } from "../../lib/train.ts";
 import type { Feed } from "../../lib/train/feed.ts";
 import type { Progress } from "../shared/progress.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import type { Config } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import type { Trainer } from "../../lib/train_step.ts";
+import type { Trainer } from "../../lib/train.ts";
 import { BEST } from "./best.ts";
 import { type RunExtra, saveTrainer } from "./checkpoints.ts";
 import type { Progress } from "../shared/progress.ts";

@@ -5,7 +5,7 @@
  */
 import { readWeights } from "../../lib/io/weights.ts";
 import { type DinoModel, initialize } from "../../lib/model/mod.ts";
-import type { Trainer } from "../../lib/train_step.ts";
+import type { Trainer } from "../../lib/train.ts";
 import { shown } from "../../lib/text.ts";
 import { say } from "../shared/terminal.ts";
 import { firstSound, weightFiles } from "../../lib/open_model/weight_files.ts";

@@ -9,7 +9,8 @@ import type {
   StepOutputs,
   StepValues,
   Trainer,
-} from "../../lib/train_step.ts";
+  UpdateOutputs,
+} from "../../lib/train.ts";
 import type { Feed } from "../../lib/train/feed.ts";
 import type { Progress } from "../shared/progress.ts";
 
