@@ -92,7 +92,7 @@ export {
 } from "./lib/eval/prototypes.ts";
 export { featureStd, rankMe, type RankOptions } from "./lib/eval/rank.ts";
 export { type Recall, retrieval, viewRetrieval } from "./lib/eval/retrieval.ts";
-export * from "./lib/gpu/mod.ts";
+export * from "./lib/gpu.ts";
 export {
   type Dtype,
   float32Tensor,
@@ -104,14 +104,14 @@ export {
   toFloat32,
 } from "./lib/io/safetensors.ts";
 export * from "./lib/loss.ts";
-export * from "./lib/model/mod.ts";
+export * from "./lib/model.ts";
 export {
   firstNonFinite,
   type NonFinite,
   type StepAddress,
   type StepInputs,
 } from "./lib/non_finite.ts";
-export * from "./lib/ops/mod.ts";
-export * from "./lib/optim/mod.ts";
+export * from "./lib/ops.ts";
+export * from "./lib/optim.ts";
 export { philox, Rng } from "./lib/rng.ts";
 export * from "./lib/train.ts";

@@ -5,7 +5,7 @@
  */
 import { MultiCrop } from "../lib/augmentation.ts";
 import { packPictures } from "../lib/data/image.ts";
-import { type Gpu, record } from "../lib/gpu/mod.ts";
+import { type Gpu, record } from "../lib/gpu.ts";
 import { emptyWait, queued, type Subject } from "./contender.ts";
 import type { CropSizes, Torchvision } from "./peers/torchvision.ts";
 import { photo } from "./photo.ts";

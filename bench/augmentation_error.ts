@@ -10,7 +10,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { HatchlingError } from "../lib/errors.ts";
 import { ensureAdapter } from "../lib/adapter.ts";
-import { openGpu } from "../lib/gpu/mod.ts";
+import { openGpu } from "../lib/gpu.ts";
 import { CASES } from "./augmentation_error/cases.ts";
 import { limitOf, measure, type Sample, within } from "./augmentation_error/measure.ts";
 import { differencesFromPil, pilVersion } from "./augmentation_error/pil.ts";

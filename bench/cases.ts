@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { VIT_PRESETS } from "../lib/model/mod.ts";
+import { VIT_PRESETS } from "../lib/model.ts";
 import type { Job, StepJobShape } from "./jobs.ts";
 
 /** One line of a table. */

@@ -10,7 +10,7 @@ import manifest from "../deno.json" with { type: "json" };
 import { parseConfig } from "../lib/config.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { ensureAdapter } from "../lib/adapter.ts";
-import { openGpu } from "../lib/gpu/mod.ts";
+import { openGpu } from "../lib/gpu.ts";
 import small from "../configs/small.yaml" with { type: "text" };
 import { positive } from "../scripts/shared/numbers.ts";
 import { print, runCommand, say } from "../scripts/shared/terminal.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ViTConfig } from "../lib/model/mod.ts";
+import type { ViTConfig } from "../lib/model.ts";
 
 /** C = op(A) · op(B), [m, k] · [k, n]. */
 export interface MatmulJob {

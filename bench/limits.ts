@@ -5,7 +5,7 @@
  */
 import copyCode from "./kernels/copy.wgsl" with { type: "text" };
 import peakCode from "./kernels/peak.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, record } from "../lib/gpu/mod.ts";
+import { defineKernel, type Gpu, grid, record } from "../lib/gpu.ts";
 import { emptyWait, queued } from "./contender.ts";
 import { compare } from "./timing.ts";
 

@@ -10,7 +10,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { join } from "node:path";
 import { HatchlingError } from "../lib/errors.ts";
 import { ensureAdapter } from "../lib/adapter.ts";
-import { type Gpu, openGpu } from "../lib/gpu/mod.ts";
+import { type Gpu, openGpu } from "../lib/gpu.ts";
 import { STEPS } from "./cases.ts";
 import { FILE_HEIGHT, FILE_WIDTH, writePhotos } from "./loading/files.ts";
 import { decodeRate, nothing, paceOf, training, views } from "./loading/measure.ts";

@@ -11,9 +11,9 @@
  */
 import { Command } from "commander";
 import { ensureAdapter } from "../lib/adapter.ts";
-import { type Gpu, openGpu, type Program, record, type Tensor } from "../lib/gpu/mod.ts";
+import { type Gpu, openGpu, type Program, record, type Tensor } from "../lib/gpu.ts";
 import { DinoLoss } from "../lib/loss.ts";
-import { weightNormLinear } from "../lib/ops/mod.ts";
+import { weightNormLinear } from "../lib/ops.ts";
 import { Rng } from "../lib/rng.ts";
 import { median } from "./timing.ts";
 

@@ -7,7 +7,7 @@ import { Command, Option } from "commander";
 import manifest from "../deno.json" with { type: "json" };
 import { HatchlingError } from "../lib/errors.ts";
 import { ensureAdapter } from "../lib/adapter.ts";
-import { openGpu } from "../lib/gpu/mod.ts";
+import { openGpu } from "../lib/gpu.ts";
 import { augmentationText, benchAugmentation } from "./augmentation.ts";
 import { attentionCases, type Case, lossCases, matmulCases, rowCases, stepCases } from "./cases.ts";
 import { STEPS } from "./cases.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DinoModel } from "../lib/model/mod.ts";
+import { DinoModel } from "../lib/model.ts";
 import type { StepJobShape } from "./jobs.ts";
 
 /** Backbone and head of a step's shape. */

@@ -4,11 +4,11 @@
  * @module
  */
 import { emaUpdate } from "../lib/ema.ts";
-import { type Gpu, type Program, record, StepScalars, type Tensor } from "../lib/gpu/mod.ts";
+import { type Gpu, type Program, record, StepScalars, type Tensor } from "../lib/gpu.ts";
 import { DinoLoss } from "../lib/loss.ts";
-import { initialize, Parameters } from "../lib/model/mod.ts";
-import { attention, gelu, layerNorm, matmul, softmax } from "../lib/ops/mod.ts";
-import { AdamW, clipFactors } from "../lib/optim/mod.ts";
+import { initialize, Parameters } from "../lib/model.ts";
+import { attention, gelu, layerNorm, matmul, softmax } from "../lib/ops.ts";
+import { AdamW, clipFactors } from "../lib/optim.ts";
 import { Trainer } from "../lib/train.ts";
 import { type Contender, emptyWait, queued, SAMPLES, type Subject } from "./contender.ts";
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../lib/errors.ts";
-import type { Gpu } from "../lib/gpu/mod.ts";
+import type { Gpu } from "../lib/gpu.ts";
 import { STEPS } from "./cases.ts";
 import type { StepJobShape } from "./jobs.ts";
 import type { Limits } from "./limits.ts";

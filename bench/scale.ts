@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "../lib/gpu/mod.ts";
+import type { Gpu } from "../lib/gpu.ts";
 import { emptyWait } from "./contender.ts";
 import type { StepJobShape } from "./jobs.ts";
 import { prepareStep } from "./ours.ts";

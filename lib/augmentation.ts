@@ -6,7 +6,7 @@
  */
 
 import { HatchlingError } from "./errors.ts";
-import type { Gpu, Tensor } from "./gpu/mod.ts";
+import type { Gpu, Tensor } from "./gpu.ts";
 import {
   type AugmentationInput,
   type AugmentationOptions,
@@ -70,7 +70,7 @@ interface Group {
  * @example
  * ```ts
  * import { MultiCrop } from "./augmentation.ts";
- * import { openGpu } from "./gpu/mod.ts";
+ * import { openGpu } from "./gpu.ts";
  *
  * const gpu = await openGpu();
  * const crops = new MultiCrop(gpu, { globalCropSize: 32, localCropSize: 16, numLocalViews: 4 }, 1);

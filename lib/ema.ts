@@ -4,7 +4,7 @@
  * @module
  */
 import code from "../kernels/ema.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, type Scalar, type Tensor } from "./gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Scalar, type Tensor } from "./gpu.ts";
 import type { Parameters } from "./model/parameters.ts";
 
 const EMA = defineKernel("ema", code);

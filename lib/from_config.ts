@@ -10,8 +10,8 @@ import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { settingsFromConfig } from "./loss/options.ts";
-import { DinoModel } from "./model/mod.ts";
-import { cosineSchedule, scaledLr, teacherTempSchedule } from "./optim/mod.ts";
+import { DinoModel } from "./model.ts";
+import { cosineSchedule, scaledLr, teacherTempSchedule } from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
 import type { StepValues, TrainerOptions } from "./train.ts";
 

@@ -6,7 +6,7 @@
  */
 export type { AugmentationConfig, LossConfig } from "./config/types.ts";
 export { HatchlingError } from "./errors.ts";
-export * from "./gpu/mod.ts";
+export * from "./gpu.ts";
 export type { LastLayer } from "./model/head.ts";
 export { dinoLoss, type DinoLossArrays, type DinoLossInput } from "./loss/arrays.ts";
 export { koleo, type KoleoOptions, type KoleoResult } from "./loss/koleo.ts";

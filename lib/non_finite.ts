@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu/mod.ts";
-import type { DinoModel, LastLayer, Parameters } from "./model/mod.ts";
-import { type DropPathSource, weightNormLinear } from "./ops/mod.ts";
+import { type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu.ts";
+import type { DinoModel, LastLayer, Parameters } from "./model.ts";
+import { type DropPathSource, weightNormLinear } from "./ops.ts";
 
 /** Elements downloaded at once (16 MiB), and what the start of a view is a multiple of. */
 const READ = 2 ** 22, ALIGN = 64;
@@ -67,8 +67,8 @@ type Part = { of: Subject; start: number; tensor: Tensor };
  *
  * @example
  * ```ts
- * import { openGpu } from "./gpu/mod.ts";
- * import { DinoModel, initialize, Parameters } from "./model/mod.ts";
+ * import { openGpu } from "./gpu.ts";
+ * import { DinoModel, initialize, Parameters } from "./model.ts";
  * import { firstNonFinite } from "./non_finite.ts";
  *
  * const gpu = await openGpu();

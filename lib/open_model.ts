@@ -10,7 +10,7 @@ import { isCheckpoint, readCheckpoint } from "./io/checkpoint.ts";
 import { readConfig } from "./io/config_file.ts";
 import { openSafetensors } from "./io/safetensors_reader.ts";
 import { type FoundWeights, weightsIn, weightsOf } from "./io/weights.ts";
-import { type DinoModel, initialize } from "./model/mod.ts";
+import { type DinoModel, initialize } from "./model.ts";
 import { shown } from "./text.ts";
 import { exists, firstSound, weightFiles } from "./open_model/weight_files.ts";
 import { modelOf } from "./from_config.ts";

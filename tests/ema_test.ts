@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { emaUpdate } from "../lib/ema.ts";
-import { StepScalars } from "../lib/gpu/mod.ts";
+import { StepScalars } from "../lib/gpu.ts";
 import { gpuTest } from "./support/gpu.ts";
 import { assertClose } from "./support/numbers.ts";
 import { assertPaddingZero, chunked, randomValues, SPECS } from "./support/parameters.ts";

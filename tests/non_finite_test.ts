@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Gpu, record, type Tensor } from "../lib/gpu/mod.ts";
-import { DinoModel, initialize, Parameters } from "../lib/model/mod.ts";
+import { type Gpu, record, type Tensor } from "../lib/gpu.ts";
+import { DinoModel, initialize, Parameters } from "../lib/model.ts";
 import { firstNonFinite, type NonFinite, type StepAddress } from "../lib/non_finite.ts";
 import { Trainer } from "../lib/train.ts";
 import { gpuTest } from "./support/gpu.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { type AugmentationInput, MultiCrop } from "../lib/augmentation.ts";
 import { openFolder } from "../lib/data/folder.ts";
 import { Loader } from "../lib/data/loader.ts";
-import type { Gpu } from "../lib/gpu/mod.ts";
+import type { Gpu } from "../lib/gpu.ts";
 import { png, put } from "./data/support.ts";
 import { gpuTest } from "./support/gpu.ts";
 import { withFolder } from "./support/permissions.ts";

@@ -5,7 +5,7 @@
  */
 import { applyOps, AUGMENTATION_DEFAULTS, type AugmentOp } from "../../lib/augmentation.ts";
 import { packPictures, planesOf } from "../../lib/data/image.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { Rng } from "../../lib/rng.ts";
 import { exact, exactNormalize, type Levels } from "../../tests/support/exact.ts";
 import type { ErrorCase, Limit } from "./cases.ts";

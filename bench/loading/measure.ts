@@ -7,7 +7,7 @@ import { MultiCrop } from "../../lib/augmentation.ts";
 import { Decoder } from "../../lib/data/decoder.ts";
 import { openFolder } from "../../lib/data/folder.ts";
 import { type Batch, Loader } from "../../lib/data/loader.ts";
-import { type Gpu, record, type Tensor } from "../../lib/gpu/mod.ts";
+import { type Gpu, record, type Tensor } from "../../lib/gpu.ts";
 import type { StepJobShape } from "../jobs.ts";
 import { trainerOf } from "../ours.ts";
 import type { CropSizes } from "../peers/torchvision.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { initialize } from "../../lib/model/mod.ts";
+import { initialize } from "../../lib/model.ts";
 import { type Contender, emptyWait, queued, SAMPLES, type Subject, watched } from "../contender.ts";
 import {
   CROP_SCALE,

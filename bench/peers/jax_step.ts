@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { isDecayed } from "../../lib/optim/mod.ts";
-import { resampleMatrix } from "../../lib/ops/mod.ts";
+import { isDecayed } from "../../lib/optim.ts";
+import { resampleMatrix } from "../../lib/ops.ts";
 import { STEP, type StepJobShape } from "../jobs.ts";
 import type { Jax, JaxArray, Tree } from "./jax_types.ts";
 

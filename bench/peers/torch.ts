@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { initialize } from "../../lib/model/mod.ts";
-import { isDecayed } from "../../lib/optim/mod.ts";
+import { initialize } from "../../lib/model.ts";
+import { isDecayed } from "../../lib/optim.ts";
 import type { Contender, Subject } from "../contender.ts";
 import {
   CROP_SCALE,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Sides } from "../../lib/eval/sides.ts";
-import type { Tensor } from "../../lib/gpu/mod.ts";
+import type { Tensor } from "../../lib/gpu.ts";
 import type { StepValues } from "../../lib/train.ts";
 
 /** The crops of a step. */

@@ -8,7 +8,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import type { EncodedPictures } from "../../lib/eval/encode.ts";
 import { l2Normalize } from "../../lib/eval/features.ts";
 import { classesOf, type Sides } from "../../lib/eval/sides.ts";
-import type { DinoModel } from "../../lib/model/mod.ts";
+import type { DinoModel } from "../../lib/model.ts";
 import type { StepValues } from "../../lib/train.ts";
 import type { Contestant } from "./contestant.ts";
 import { TorchProcess, type TorchVersions } from "./python.ts";

@@ -5,7 +5,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type KernelSource, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type KernelSource, type Tensor } from "../gpu.ts";
 import cropCode from "../../kernels/augment_crop.wgsl" with { type: "text" };
 import colorCode from "../../kernels/augment_color.wgsl" with { type: "text" };
 import blurCode from "../../kernels/augment_blur.wgsl" with { type: "text" };
@@ -128,7 +128,7 @@ export function renderViews(
  * @example
  * ```ts
  * import { applyOps } from "./pipeline.ts";
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  *
  * const gpu = await openGpu();
  * const pixels = gpu.tensor(new Uint32Array([0xff0000ff, 0xff00ff00]), [2]); // red, green

@@ -10,7 +10,7 @@ import {
   type ViewParameters,
 } from "../augmentation.ts";
 import { packPictures, type Picture, planesOf } from "../data/image.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 
 /** A view and what it was made with. */
 export interface RenderedView {

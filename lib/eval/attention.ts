@@ -4,8 +4,8 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
-import type { Parameters, VisionTransformer } from "../model/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
+import type { Parameters, VisionTransformer } from "../model.ts";
 
 /** What {@linkcode lookAt} finds in images of one size. */
 export interface Looked {
@@ -31,8 +31,8 @@ export interface Looked {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
- * import { initialize, Parameters, VisionTransformer } from "../model/mod.ts";
+ * import { openGpu } from "../gpu.ts";
+ * import { initialize, Parameters, VisionTransformer } from "../model.ts";
  * import { lookAt } from "./attention.ts";
  *
  * const gpu = await openGpu();

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import { Rng } from "../rng.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
 import { GpuRows } from "./rows.ts";
@@ -38,7 +38,7 @@ export interface Clusters {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { kMeans } from "./clusters.ts";
  *
  * const gpu = await openGpu();

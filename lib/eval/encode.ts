@@ -7,8 +7,8 @@ import { applyOps, augmentationOptions, type AugmentOp, sampleView } from "../au
 import { DamagedPictureError, type Dataset } from "../data/dataset.ts";
 import { packPictures, type Picture } from "../data/image.ts";
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
-import type { Parameters, VisionTransformer } from "../model/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
+import type { Parameters, VisionTransformer } from "../model.ts";
 import { type FeatureArray, l2Normalize } from "./features.ts";
 
 /** Turns images into features. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import { agreement, kMeans } from "./clusters.ts";
 import type { Encoder } from "./encode.ts";
 import type { FeatureArray } from "./features.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { Tensor } from "../gpu/mod.ts";
+import { Tensor } from "../gpu.ts";
 
 /** Row-major features [n, D] in memory. */
 export interface FeatureArray {

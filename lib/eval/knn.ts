@@ -5,7 +5,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import type { Features } from "./features.ts";
 import { nearest, type NearestOptions, type Neighbors } from "./nearest.ts";
 
@@ -141,7 +141,7 @@ export interface KnnClassifyOptions extends KnnOptions, NearestOptions {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { l2Normalize } from "./features.ts";
  * import { knnClassify } from "./knn.ts";
  *

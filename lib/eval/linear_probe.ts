@@ -6,7 +6,7 @@
 import gradientCode from "../../kernels/class_gradient.wgsl" with { type: "text" };
 import sgdCode from "../../kernels/sgd.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Program, record, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Program, record, type Tensor } from "../gpu.ts";
 import { matmul } from "../ops/matmul.ts";
 import { softmax } from "../ops/softmax.ts";
 import { Rng } from "../rng.ts";
@@ -63,7 +63,7 @@ export interface LinearProbeResult extends ProbeResult {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { linearProbe } from "./linear_probe.ts";
  *
  * const gpu = await openGpu();

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { type Gpu, Tensor } from "../gpu/mod.ts";
+import { type Gpu, Tensor } from "../gpu.ts";
 import { matmul } from "../ops/matmul.ts";
 import { checkRows, type Features } from "./features.ts";
 import { type Neighbors, TopK } from "./topk.ts";

@@ -5,8 +5,8 @@
  */
 import poolCode from "../../kernels/pool_patches.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
-import type { Parameters, VisionTransformer } from "../model/mod.ts";
+import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
+import type { Parameters, VisionTransformer } from "../model.ts";
 import type { Encoder } from "./encode.ts";
 
 const POOL = defineKernel("pool_patches", poolCode);
@@ -25,8 +25,8 @@ const SIDE = 4;
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
- * import { initialize, Parameters, VisionTransformer } from "../model/mod.ts";
+ * import { openGpu } from "../gpu.ts";
+ * import { initialize, Parameters, VisionTransformer } from "../model.ts";
  * import { patchEncoder } from "./patches.ts";
  *
  * const gpu = await openGpu();

@@ -4,8 +4,8 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "../gpu/mod.ts";
-import type { LastLayer } from "../model/mod.ts";
+import type { Gpu } from "../gpu.ts";
+import type { LastLayer } from "../model.ts";
 import { matmul } from "../ops/matmul.ts";
 import { weightNorm } from "../ops/weight_norm.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
@@ -60,7 +60,7 @@ export interface PrototypeUsage {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { prototypeUsage } from "./prototypes.ts";
  *
  * const gpu = await openGpu();

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import type { Features } from "./features.ts";
 import { nearest, type NearestOptions, type Neighbors } from "./nearest.ts";
 

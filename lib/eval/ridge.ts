@@ -4,7 +4,7 @@
  * @module
  */
 import { EigenvalueDecomposition, Matrix } from "../deps.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import type { FeatureArray } from "./features.ts";
 import { gramOf } from "./gram.ts";
 import { GpuRows } from "./rows.ts";
@@ -44,7 +44,7 @@ const PENALTIES = Array.from({ length: 21 }, (_, i) => 10 ** (i / 2 - 6));
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { ridgeProbe } from "./ridge.ts";
  *
  * const gpu = await openGpu();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import { matmul } from "../ops/matmul.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
 import { GpuRows } from "./rows.ts";
 
@@ -50,7 +50,7 @@ export function alignment(a: FeatureArray, b: FeatureArray): number {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { uniformity } from "./sphere.ts";
  *
  * const gpu = await openGpu();

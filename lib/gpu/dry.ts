@@ -25,7 +25,7 @@ export class DryGpu extends Gpu {
    *
    * @example
    * ```ts
-   * import { openGpu, record } from "./mod.ts";
+   * import { openGpu, record } from "../gpu.ts";
    * import { matmul } from "../ops/matmul.ts";
    * import { DryGpu } from "./dry.ts";
    *

@@ -37,7 +37,7 @@ const SUBGROUPS = "subgroups" as GPUFeatureName;
  *
  * @example
  * ```ts
- * import { openGpu } from "./mod.ts";
+ * import { openGpu } from "../gpu.ts";
  *
  * const gpu = await openGpu({ limits: "portable" });
  * console.log(gpu.info.description, gpu.limits.maxStorageBufferBindingSize);

@@ -199,7 +199,7 @@ export class Program<T> {
  *
  * @example
  * ```ts
- * import { openGpu, record } from "./mod.ts";
+ * import { openGpu, record } from "../gpu.ts";
  * import { matmul } from "../ops/matmul.ts";
  *
  * const gpu = await openGpu();

@@ -32,7 +32,7 @@ export function tableOf(...scalars: readonly Scalar[]): Tensor {
  *
  * @example
  * ```ts
- * import { openGpu, StepScalars } from "./mod.ts";
+ * import { openGpu, StepScalars } from "../gpu.ts";
  *
  * const gpu = await openGpu();
  * const scalars = new StepScalars(gpu, ["step", "momentum", "momentumRest"]);

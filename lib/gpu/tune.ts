@@ -86,8 +86,8 @@ const MOST_RUNS = 256, ROUNDS = 3;
  *
  * @example
  * ```ts
- * import { openGpu, tune } from "./mod.ts";
- * import { kernelContests } from "../ops/mod.ts";
+ * import { openGpu, tune } from "../gpu.ts";
+ * import { kernelContests } from "../ops.ts";
  *
  * const gpu = await openGpu();
  * const kept = new Map<string, string>(); // a browser would keep it in localStorage

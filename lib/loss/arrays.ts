@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, openGpu } from "../gpu/mod.ts";
+import { type Gpu, openGpu } from "../gpu.ts";
 import { DinoLoss } from "./dino_loss.ts";
 import type { DinoLossSettings } from "./options.ts";
 import { type DinoLossValues, lossValues } from "./result.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AugmentationConfig, LossConfig } from "../config/types.ts";
-import { type Gpu, gpuOf, Tensor } from "../gpu/mod.ts";
+import { type Gpu, gpuOf, Tensor } from "../gpu.ts";
 import { defaultChunk, type HeadInput, headSource } from "./head.ts";
 import { finish, moveCenter } from "./kernels.ts";
 import { koleoOfViews, type KoleoResult } from "./koleo.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import type { LastLayer } from "../model/head.ts";
 import { matmul } from "../ops/matmul.ts";
 import { claim } from "../ops/weight.ts";

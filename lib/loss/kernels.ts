@@ -18,7 +18,7 @@ import {
   type SharedCode,
   tableOf,
   type Tensor,
-} from "../gpu/mod.ts";
+} from "../gpu.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
 import { LANES, PUT } from "../ops/shared_code.ts";
 import type { Centering, TemperaturesAt } from "./options.ts";

@@ -8,7 +8,7 @@ import gradCode from "../../kernels/koleo_grad.wgsl" with { type: "text" };
 import nearestCode from "../../kernels/koleo_nearest.wgsl" with { type: "text" };
 import pairsCode from "../../kernels/koleo_pairs.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, gpuOf, grid, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, gpuOf, grid, type Tensor } from "../gpu.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
 import type { FullSettings } from "./options.ts";
@@ -59,7 +59,7 @@ export interface KoleoResult {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { koleo } from "./koleo.ts";
  *
  * const gpu = await openGpu();

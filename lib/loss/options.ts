@@ -5,7 +5,7 @@
  */
 import type { AugmentationConfig, LossConfig } from "../config/types.ts";
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Scalar } from "../gpu/mod.ts";
+import type { Gpu, Scalar } from "../gpu.ts";
 import { checkCenter } from "./shapes.ts";
 
 /** What keeps the teacher from giving everything to one prototype. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import { columnSum } from "../ops/reduce.ts";
 import {
   meanTeacher,

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Tensor } from "../gpu/mod.ts";
+import type { Tensor } from "../gpu.ts";
 
 /** The loss on the GPU; {@linkcode DinoLoss.read} downloads it. */
 export interface DinoLossMetrics {

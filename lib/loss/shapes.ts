@@ -4,9 +4,8 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { Tensor } from "../gpu/mod.ts";
+import { Tensor } from "../gpu.ts";
 import type { LastLayer } from "../model/head.ts";
-import type { FullSettings } from "./options.ts";
 
 /** What something is, for messages. */
 function describe(x: unknown): string {
@@ -22,7 +21,7 @@ function describe(x: unknown): string {
  */
 export function batchOf(
   kind: typeof Tensor | typeof Float32Array,
-  { nCrops, nGlobalCrops }: FullSettings,
+  { nCrops, nGlobalCrops }: Readonly<Record<"nCrops" | "nGlobalCrops", number>>,
   columns: number,
   student: unknown,
   teacher: unknown,
@@ -127,7 +126,7 @@ export function checkFinite(
  */
 export function checkCenter(
   center: Float32Array | undefined,
-  { outDim, centering }: FullSettings,
+  { outDim, centering }: Readonly<{ outDim: number; centering: string }>,
 ): void {
   if (center === undefined) return;
   if (!(center instanceof Float32Array) || center.length !== outDim || centering !== "center") {

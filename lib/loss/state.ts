@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { type Gpu, StepScalars, type Tensor } from "../gpu/mod.ts";
+import { type Gpu, StepScalars, type Tensor } from "../gpu.ts";
 import type { DinoLossOptions, FullSettings, TemperaturesAt } from "./options.ts";
 
 /** State of a loss; nothing is allocated before it meets a GPU. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, sizeOf, type Tensor } from "../gpu/mod.ts";
+import { type Gpu, sizeOf, type Tensor } from "../gpu.ts";
 import { columnSum, rowSum } from "../ops/reduce.ts";
 
 /** Means over a batch, or what has been added to them so far. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import { attention, type AttentionResult } from "../ops/attention.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { linear, linearBackward } from "../ops/linear.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import { DinoHead, type DinoHeadConfig, type LastLayer } from "./head.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { VisionTransformer, type ViTConfig, type ViTForwardOptions } from "./vit.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { linear, type LinearResult } from "../ops/linear.ts";
 import type { Weight } from "../ops/weight.ts";

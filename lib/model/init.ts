@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { sizeOf } from "../gpu/mod.ts";
+import { sizeOf } from "../gpu.ts";
 import { Rng } from "../rng.ts";
 import type { ParameterSpec } from "./parameters.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { type Gpu, sizeOf, type Storage, Tensor } from "../gpu/mod.ts";
+import { type Gpu, sizeOf, type Storage, Tensor } from "../gpu.ts";
 import type { Weight } from "../ops/weight.ts";
 
 /** Elements to which every tensor of an arena is aligned: 256 bytes. */
@@ -106,7 +106,7 @@ export interface Parameter extends Weight {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { Parameters } from "./parameters.ts";
  *
  * const gpu = await openGpu();

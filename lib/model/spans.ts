@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 
 /** Sequences of one length among packed rows [R, D]. */
 export interface Span {

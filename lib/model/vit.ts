@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
 import { posEmbed, type PosInterp } from "../ops/pos_embed.ts";
@@ -79,7 +79,7 @@ export interface ViTResult {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { initialize } from "./init.ts";
  * import { Parameters } from "./parameters.ts";
  * import { VisionTransformer } from "./vit.ts";

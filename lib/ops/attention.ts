@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { type Constants, type Gpu, grid, type KernelSource, type Tensor } from "../gpu/mod.ts";
+import { type Constants, type Gpu, grid, type KernelSource, type Tensor } from "../gpu.ts";
 import { MAP, PLAIN, SUBGROUP } from "./attention_kernels.ts";
 
 const MAX_HEAD_DIM = 128;

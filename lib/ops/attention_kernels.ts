@@ -19,7 +19,7 @@ import loadPart from "../../kernels/shared/attention_load.wgsl" with { type: "te
 import queryPart from "../../kernels/shared/attention_query.wgsl" with { type: "text" };
 import rowsPart from "../../kernels/shared/attention_rows.wgsl" with { type: "text" };
 import walkPart from "../../kernels/shared/attention_walk.wgsl" with { type: "text" };
-import { defineKernel } from "../gpu/mod.ts";
+import { defineKernel } from "../gpu.ts";
 
 const HEAD = { name: "attention_head", code: headPart };
 const LOAD = { name: "attention_load", code: loadPart };

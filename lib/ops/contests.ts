@@ -6,7 +6,7 @@
 import attentionCode from "../../kernels/attention.wgsl" with { type: "text" };
 import subgroupCode from "../../kernels/attention_subgroup.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
-import type { Contest, Gpu } from "../gpu/mod.ts";
+import type { Contest, Gpu } from "../gpu.ts";
 import {
   ATTENTION,
   attention,

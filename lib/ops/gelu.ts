@@ -4,7 +4,7 @@
  * @module
  */
 import code from "../../kernels/gelu.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
 import { GELU as GELU_CODE } from "./shared_code.ts";
 
 const GELU = defineKernel("gelu", code, { shared: [GELU_CODE] });

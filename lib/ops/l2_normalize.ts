@@ -4,7 +4,7 @@
  * @module
  */
 import code from "../../kernels/l2_normalize.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { rowLaunch } from "./row_launch.ts";
 import { LANES, PUT } from "./shared_code.ts";
 

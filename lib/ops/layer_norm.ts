@@ -8,7 +8,7 @@ import backwardCode from "../../kernels/layer_norm_backward.wgsl" with { type: "
 import gradCode from "../../kernels/layer_norm_weight_grad.wgsl" with { type: "text" };
 import subgroupCode from "../../kernels/layer_norm_subgroup.wgsl" with { type: "text" };
 import fusedCode from "../../kernels/layer_norm_grad_subgroup.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { columnLaunch, columnSum } from "./reduce.ts";
 import { HELD_ROWS, heldLaunch, rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import { matmul } from "./matmul.ts";
 import { columnSum } from "./reduce.ts";
 import { claim, type Weight } from "./weight.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import {
   EPILOGUE,
   fits,
@@ -49,7 +49,7 @@ export interface MatmulOptions {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
+ * import { openGpu } from "../gpu.ts";
  * import { matmul } from "./matmul.ts";
  *
  * const gpu = await openGpu();

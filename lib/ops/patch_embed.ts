@@ -6,7 +6,7 @@
 import patchifyCode from "../../kernels/patchify.wgsl" with { type: "text" };
 import tokensCode from "../../kernels/tokens.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
 import { linear } from "./linear.ts";
 import { columnSum } from "./reduce.ts";
 import { moveLaunch } from "./row_launch.ts";

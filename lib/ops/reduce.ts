@@ -5,7 +5,7 @@
  */
 import columnCode from "../../kernels/column_sum.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { rowLaunch } from "./row_launch.ts";
 
 const COLUMN_SUM = defineKernel("column_sum", columnCode);

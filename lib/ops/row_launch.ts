@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, grid } from "../gpu/mod.ts";
+import { type Gpu, grid } from "../gpu.ts";
 
 /**
  * Longest row that one invocation walks alone. Lanes cost barriers, which software adapters play slowly;

@@ -8,7 +8,7 @@ import laneSumCode from "../../kernels/shared/lane_sum.wgsl" with { type: "text"
 import lanesCode from "../../kernels/shared/lanes.wgsl" with { type: "text" };
 import putCode from "../../kernels/shared/put.wgsl" with { type: "text" };
 import weightVCode from "../../kernels/shared/weight_v.wgsl" with { type: "text" };
-import type { SharedCode } from "../gpu/mod.ts";
+import type { SharedCode } from "../gpu.ts";
 
 /** erf, GELU and its derivative, of the kernel's `Real`. */
 export const GELU: SharedCode = { name: "gelu", code: geluCode };

@@ -5,7 +5,7 @@
  */
 import code from "../../kernels/softmax.wgsl" with { type: "text" };
 import subgroupCode from "../../kernels/softmax_subgroup.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { heldLaunch, rowLaunch } from "./row_launch.ts";
 import { LANE_SUM, LANES } from "./shared_code.ts";
 

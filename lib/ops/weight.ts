@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Tensor } from "../gpu/mod.ts";
+import type { Tensor } from "../gpu.ts";
 
 /** A parameter of an op. A bare `{ data }` gets no gradient. */
 export interface Weight {

@@ -5,7 +5,7 @@
  */
 import code from "../../kernels/weight_norm.wgsl" with { type: "text" };
 import backwardCode from "../../kernels/weight_norm_backward.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { matmul } from "./matmul.ts";
 import { rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";

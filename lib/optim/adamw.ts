@@ -5,7 +5,7 @@
  */
 import code from "../../kernels/adamw.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, sizeOf, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, sizeOf, type Tensor } from "../gpu.ts";
 import { downloadByName, GRANULE, type Parameters, uploadByName } from "../model/parameters.ts";
 import type { ClipResult } from "./clip.ts";
 
@@ -42,9 +42,9 @@ export function isDecayed(name: string, shape: readonly number[]): boolean {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu/mod.ts";
- * import { Parameters } from "../model/mod.ts";
- * import { AdamW, clipFactors } from "./mod.ts";
+ * import { openGpu } from "../gpu.ts";
+ * import { Parameters } from "../model.ts";
+ * import { AdamW, clipFactors } from "../optim.ts";
  *
  * const gpu = await openGpu();
  * const params = new Parameters(gpu, [{ name: "w", shape: [2, 2], init: { constant: 0 } }], { grad: true });

@@ -4,7 +4,7 @@
  * @module
  */
 import code from "../../kernels/clear.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, grid, type Scalar, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Scalar, type Tensor } from "../gpu.ts";
 
 const CLEAR = defineKernel("clear", code);
 

@@ -7,7 +7,7 @@ import clipCode from "../../kernels/clip.wgsl" with { type: "text" };
 import flagCode from "../../kernels/flag.wgsl" with { type: "text" };
 import squaresCode from "../../kernels/sum_squares.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Scalar, sizeOf, type Tensor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, grid, type Scalar, sizeOf, type Tensor } from "../gpu.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { type Gpu, type Program, record } from "../gpu/mod.ts";
+import { type Gpu, type Program, record } from "../gpu.ts";
 import { block } from "../model/block.ts";
-import type { DinoModel, Parameters } from "../model/mod.ts";
+import type { DinoModel, Parameters } from "../model.ts";
 import { canPack, rowsIn, spansOf } from "../model/spans.ts";
 import type { Trainer } from "../train.ts";
 

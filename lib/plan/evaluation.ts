@@ -8,8 +8,8 @@ import type { Config } from "../config.ts";
 import { planesOf } from "../data/image.ts";
 import { vitEncoder } from "../eval/encode.ts";
 import { DryGpu } from "../gpu/dry.ts";
-import { type Gpu, record } from "../gpu/mod.ts";
-import { Parameters } from "../model/mod.ts";
+import { type Gpu, record } from "../gpu.ts";
+import { Parameters } from "../model.ts";
 import { modelOf } from "../from_config.ts";
 
 /** Bytes of a batch of an evaluation, beside the weights, with pictures of the largest size. */

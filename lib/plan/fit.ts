@@ -6,7 +6,7 @@
 import type { Config } from "../config.ts";
 import { leastBytes } from "../config/rules_size.ts";
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import { judging, remedies, type Remedy, withBatch } from "./remedies.ts";
 import { type PictureSizes, planStep, type StepPlan } from "./step.ts";
 import { bytesText, tensorText } from "./words.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Storage } from "../gpu/mod.ts";
+import type { Storage } from "../gpu.ts";
 import type { NamedBytes, Temporary } from "./watched.ts";
 
 /**

@@ -5,7 +5,7 @@
  */
 import type { Config } from "../config.ts";
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import { type PictureSizes, planStep, type StepPlan } from "./step.ts";
 
 /** A change that makes a run smaller, and what it would then take. */

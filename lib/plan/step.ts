@@ -5,9 +5,9 @@
  */
 import type { Config } from "../config.ts";
 import { planesOf } from "../data/image.ts";
-import { type Gpu, type Program, record, type Storage } from "../gpu/mod.ts";
+import { type Gpu, type Program, record, type Storage } from "../gpu.ts";
 import { planMemory } from "../gpu/plan.ts";
-import type { DinoModel } from "../model/mod.ts";
+import type { DinoModel } from "../model.ts";
 import { Trainer } from "../train.ts";
 import { Feed } from "../train/feed.ts";
 import { feedOptionsOf, modelOf, trainerOptionsOf } from "../from_config.ts";

@@ -5,7 +5,7 @@
  */
 import { DryGpu } from "../gpu/dry.ts";
 import { checkDispatch, type DispatchOptions } from "../gpu/dispatch.ts";
-import type { KernelSource, Storage, Tensor } from "../gpu/mod.ts";
+import type { KernelSource, Storage, Tensor } from "../gpu.ts";
 import type { Lifetime } from "../gpu/plan.ts";
 import { HatchlingError } from "../errors.ts";
 

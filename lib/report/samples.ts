@@ -10,7 +10,7 @@ import type { Picture } from "../data/image.ts";
 import { resizeBicubic } from "../data/resample.ts";
 import { nearest } from "../eval/nearest.ts";
 import type { Sides } from "../eval/sides.ts";
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu } from "../gpu.ts";
 import { soundPicture, spreadIndices } from "../from_config/pictures.ts";
 import { dataUris } from "../draw/data_uri.ts";
 import { renderEpochs } from "../draw/render_views.ts";

@@ -6,7 +6,7 @@
 import { type AugmentationInput, type AugmentOp, MultiCrop } from "../augmentation.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Loader } from "../data/loader.ts";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 
 /** Times of the loader since they were last asked for, per step. */
 export interface LoaderTimes {

@@ -4,10 +4,10 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Tensor } from "../gpu/mod.ts";
+import type { Tensor } from "../gpu.ts";
 import type { DinoLossMetrics, DinoLossSettings } from "../loss.ts";
 import { checkSettings } from "../loss/options.ts";
-import type { AdamWOptions, ClipResult } from "../optim/mod.ts";
+import type { AdamWOptions, ClipResult } from "../optim.ts";
 
 /** What changes from step to step. */
 export interface StepValues {

@@ -5,13 +5,13 @@
  */
 import { emaUpdate } from "../ema.ts";
 import { HatchlingError } from "../errors.ts";
-import { type Gpu, StepScalars, type Tensor } from "../gpu/mod.ts";
+import { type Gpu, StepScalars, type Tensor } from "../gpu.ts";
 import { DinoLoss } from "../loss.ts";
 import { packedSums } from "../loss/sums.ts";
-import { type DinoModel, Parameters } from "../model/mod.ts";
-import { columnSum } from "../ops/mod.ts";
+import { type DinoModel, Parameters } from "../model.ts";
+import { columnSum } from "../ops.ts";
 import { clearAtFirst } from "../optim/clear.ts";
-import { AdamW, clipFactors, flagNonFinite } from "../optim/mod.ts";
+import { AdamW, clipFactors, flagNonFinite } from "../optim.ts";
 import {
   checkOptions,
   type MicroStepOutputs,
@@ -48,8 +48,8 @@ const SCALARS = [
  *
  * @example
  * ```ts
- * import { openGpu, record } from "../gpu/mod.ts";
- * import { DinoModel, initialize } from "../model/mod.ts";
+ * import { openGpu, record } from "../gpu.ts";
+ * import { DinoModel, initialize } from "../model.ts";
  * import { Trainer } from "../train.ts";
  *
  * const gpu = await openGpu();
@@ -67,8 +67,8 @@ const SCALARS = [
  *
  * @example A batch in micro-batches
  * ```ts
- * import { openGpu, record } from "../gpu/mod.ts";
- * import { DinoModel, initialize } from "../model/mod.ts";
+ * import { openGpu, record } from "../gpu.ts";
+ * import { DinoModel, initialize } from "../model.ts";
  * import { Trainer } from "../train.ts";
  *
  * const gpu = await openGpu();

@@ -9,7 +9,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Picture } from "../../lib/data/image.ts";
 import { reduceTo } from "../../lib/data/resample.ts";
-import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { shown } from "../../lib/text.ts";
 import { Progress } from "../shared/progress.ts";

@@ -5,7 +5,7 @@
  */
 import { HatchlingError } from "../../lib/errors.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
-import { type Gpu, openGpu, type OpenGpuOptions } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu, type OpenGpuOptions } from "../../lib/gpu.ts";
 import { matmul } from "../../lib/ops/matmul.ts";
 import { print, say } from "../shared/terminal.ts";
 

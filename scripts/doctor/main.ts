@@ -8,7 +8,7 @@
  * @module
  */
 import { Command, Option } from "commander";
-import type { OpenGpuOptions } from "../../lib/gpu/mod.ts";
+import type { OpenGpuOptions } from "../../lib/gpu.ts";
 import { examineMachine } from "./machine.ts";
 import { examineRun } from "./run.ts";
 import { runCommand } from "../shared/terminal.ts";

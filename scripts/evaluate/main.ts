@@ -16,10 +16,10 @@ import { type Figure, figureTable, measureFeatures } from "../../lib/eval/evalua
 import { patchEncoder } from "../../lib/eval/patches.ts";
 import { encodeSides } from "../../lib/eval/sides.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
-import { openGpu } from "../../lib/gpu/mod.ts";
+import { openGpu } from "../../lib/gpu.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { readFile } from "../../lib/io/files.ts";
-import { Parameters } from "../../lib/model/mod.ts";
+import { Parameters } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { checkFeaturesPath, featuresOutputs, patchesPath, writeFeatures } from "./features_file.ts";

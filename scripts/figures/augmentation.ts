@@ -11,7 +11,7 @@ import {
 } from "../../lib/augmentation.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { packPictures, type Picture, withChannels } from "../../lib/data/image.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { scene } from "./scene.ts";
 import { GAP, LINE, Sheet } from "../../lib/draw/canvas.ts";
 

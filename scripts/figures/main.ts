@@ -11,7 +11,7 @@ import { Command } from "commander";
 import { fileURLToPath } from "node:url";
 import { openEmoji } from "../../lib/data/emoji.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
-import { openGpu } from "../../lib/gpu/mod.ts";
+import { openGpu } from "../../lib/gpu.ts";
 import { readFile } from "../../lib/io/files.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";
 import { augmentationSheets, smallPictures } from "./augmentation.ts";

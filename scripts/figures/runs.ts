@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { diagnose, parseMetrics } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
-import { openGpu } from "../../lib/gpu/mod.ts";
+import { openGpu } from "../../lib/gpu.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 import { say } from "../shared/terminal.ts";
 import { diagnosisSettingsOf } from "../../lib/from_config.ts";

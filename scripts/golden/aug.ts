@@ -6,7 +6,7 @@
 
 import { applyOps, type AugmentOp, cropBox } from "../../lib/augmentation.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu.ts";
 import { Rng } from "../../lib/rng.ts";
 
 /** One comparison of a golden case. */

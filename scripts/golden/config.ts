@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
-import type { DinoHeadConfig, ViTConfig } from "../../lib/model/mod.ts";
+import type { DinoHeadConfig, ViTConfig } from "../../lib/model.ts";
 
 type Json = Record<string, unknown>;
 

@@ -7,7 +7,7 @@
  * @module
  */
 import { knnClassify } from "../../lib/eval/knn.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import type { RawTensor } from "../../lib/io/safetensors.ts";
 import { type Case, given, givenFloats, givenLabels } from "./case.ts";
 import type { Check, Results } from "./compare.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu.ts";
 import { DinoLoss } from "../../lib/loss.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";

@@ -8,7 +8,7 @@
 import "../shared/adapter.ts";
 import { Command, Option } from "commander";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { shown } from "../../lib/text.ts";
 import { print, runCommand } from "../shared/terminal.ts";
 import { type ManifestCase, readCase, readManifest } from "./case.ts";

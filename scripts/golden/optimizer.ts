@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type Gpu, StepScalars } from "../../lib/gpu/mod.ts";
+import { type Gpu, StepScalars } from "../../lib/gpu.ts";
 import { emaUpdate } from "../../lib/ema.ts";
-import { Parameters } from "../../lib/model/mod.ts";
-import { AdamW, clipFactors, isDecayed } from "../../lib/optim/mod.ts";
+import { Parameters } from "../../lib/model.ts";
+import { AdamW, clipFactors, isDecayed } from "../../lib/optim.ts";
 import { type Case, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, record } from "../../lib/gpu/mod.ts";
+import { type Gpu, record } from "../../lib/gpu.ts";
 import { cosineValues, teacherTempValues } from "../../lib/optim/schedules.ts";
 import { LAST_LAYER, Trainer } from "../../lib/train.ts";
 import { type Case, givenFloats, group } from "./case.ts";

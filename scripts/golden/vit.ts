@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
-import { type BlockKeep, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu.ts";
+import { type BlockKeep, Parameters, VisionTransformer } from "../../lib/model.ts";
 import { type Case, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { vitConfig } from "./config.ts";

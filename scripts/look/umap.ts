@@ -6,7 +6,7 @@
 import { UMAP } from "umap-js";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { Rng } from "../../lib/rng.ts";
 
 /** Width that the start is scaled to, as umap-learn does. */

@@ -6,7 +6,7 @@
 import { Command } from "commander";
 import { parseOverrides } from "../../lib/config.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
-import { openGpu } from "../../lib/gpu/mod.ts";
+import { openGpu } from "../../lib/gpu.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 import { LIMITS, upTo } from "../shared/numbers.ts";

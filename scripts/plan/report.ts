@@ -5,7 +5,7 @@
  */
 import { clock } from "../../lib/words.ts";
 import type { Config } from "../../lib/config.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { memoryLimit } from "../../lib/plan/fit.ts";
 import { judging, type Remedy } from "../../lib/plan/remedies.ts";
 import type { PictureSizes, StepPlan } from "../../lib/plan/step.ts";

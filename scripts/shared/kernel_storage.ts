@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { TuneStorage } from "../../lib/gpu/mod.ts";
+import type { TuneStorage } from "../../lib/gpu.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { readFile } from "../../lib/io/files.ts";
 

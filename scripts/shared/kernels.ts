@@ -4,8 +4,8 @@
  * @module
  */
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
-import { type Contest, type Gpu, tune } from "../../lib/gpu/mod.ts";
-import { kernelContests } from "../../lib/ops/mod.ts";
+import { type Contest, type Gpu, tune } from "../../lib/gpu.ts";
+import { kernelContests } from "../../lib/ops.ts";
 import { kernelStorage } from "./kernel_storage.ts";
 import type { Progress } from "./progress.ts";
 

@@ -5,7 +5,7 @@
  */
 import { type Config, parseConfig, stringifyConfig } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import {
   type Choice,
   choosePreset,

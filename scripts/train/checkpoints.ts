@@ -14,7 +14,7 @@ import {
   saveCheckpoint,
 } from "../../lib/io/checkpoint.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
-import type { Parameters } from "../../lib/model/mod.ts";
+import type { Parameters } from "../../lib/model.ts";
 import type { Trainer } from "../../lib/train.ts";
 import type { KernelRecord } from "../shared/kernels.ts";
 import type { CodeVersion } from "./run_record.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { featureStd, rankMe } from "../../lib/eval/rank.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import type { StepOutputs, Trainer } from "../../lib/train.ts";
 
 /** Most rows of features that are looked at: with 64 their rank costs a few milliseconds at most. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { type Config, stringifyConfig } from "../../lib/config.ts";
 import { DeviceError } from "../../lib/errors.ts";
-import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { shown } from "../../lib/text.ts";
 import { Trainer } from "../../lib/train.ts";

@@ -5,8 +5,8 @@
  */
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
-import type { DinoModel } from "../../lib/model/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
+import type { DinoModel } from "../../lib/model.ts";
 import { firstNonFinite, type NonFinite } from "../../lib/non_finite.ts";
 import { shown } from "../../lib/text.ts";
 import type { StepOutputs, Trainer } from "../../lib/train.ts";

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
 import type { Dataset } from "../../lib/data/dataset.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import type { LeftOut } from "./pictures.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
 

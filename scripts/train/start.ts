@@ -4,7 +4,7 @@
  * @module
  */
 import { readWeights } from "../../lib/io/weights.ts";
-import { type DinoModel, initialize } from "../../lib/model/mod.ts";
+import { type DinoModel, initialize } from "../../lib/model.ts";
 import type { Trainer } from "../../lib/train.ts";
 import { shown } from "../../lib/text.ts";
 import { say } from "../shared/terminal.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, type Program, record } from "../../lib/gpu/mod.ts";
+import { type Gpu, type Program, record } from "../../lib/gpu.ts";
 import type {
   MicroStepOutputs,
   StepOutputs,

@@ -8,7 +8,7 @@ import {
 } from "../../lib/augmentation.ts";
 import { packView } from "../../lib/augmentation/parameters.ts";
 import { packPictures, type Picture, planesOf } from "../../lib/data/image.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { Rng } from "../../lib/rng.ts";
 import { gpuTest } from "../support/gpu.ts";
 

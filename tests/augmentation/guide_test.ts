@@ -10,7 +10,7 @@ import { VIEW_FLOATS } from "../../lib/augmentation/parameters.ts";
 import { parseConfig, parseOverrides } from "../../lib/config.ts";
 import { openEmoji } from "../../lib/data/emoji.ts";
 import type { Picture } from "../../lib/data/image.ts";
-import { record } from "../../lib/gpu/mod.ts";
+import { record } from "../../lib/gpu.ts";
 import { augmentationSheets, SHEETS, smallPictures } from "../../scripts/figures/augmentation.ts";
 import { boxesFigure } from "../../scripts/figures/boxes.ts";
 import { pictureOf, pngOf } from "../../lib/draw/canvas.ts";

@@ -1,7 +1,7 @@
 /** The multi-crop augmentation as training uses it. */
 import assert from "node:assert/strict";
 import { applyOps, type AugmentationInput, MultiCrop, sampleView } from "../../lib/augmentation.ts";
-import { type Gpu, record } from "../../lib/gpu/mod.ts";
+import { type Gpu, record } from "../../lib/gpu.ts";
 import { Rng } from "../../lib/rng.ts";
 import { gpuTest } from "../support/gpu.ts";
 

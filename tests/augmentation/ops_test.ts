@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { applyOps, type AugmentOp } from "../../lib/augmentation.ts";
 import { packView, VIEW_FLOATS } from "../../lib/augmentation/parameters.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { Rng } from "../../lib/rng.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { exact, type Levels } from "../support/exact.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
 import { toFloat32 } from "../../lib/io/safetensors.ts";
-import { initialize, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
+import { initialize, Parameters, VisionTransformer } from "../../lib/model.ts";
 import { attention } from "../../lib/ops/attention.ts";
 import { given, group, readCase, readManifest } from "../../scripts/golden/case.ts";
 import { vitConfig } from "../../scripts/golden/config.ts";

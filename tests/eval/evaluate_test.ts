@@ -9,9 +9,9 @@ import {
   vitEncoder,
 } from "../../lib/eval/encode.ts";
 import { evaluate, type EvaluateOptions, figureTable } from "../../lib/eval/evaluate.ts";
-import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
-import { initialize, Parameters, VisionTransformer } from "../../lib/model/mod.ts";
-import { rowSum } from "../../lib/ops/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu.ts";
+import { initialize, Parameters, VisionTransformer } from "../../lib/model.ts";
+import { rowSum } from "../../lib/ops.ts";
 import { paint } from "../data/support.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose } from "../support/numbers.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { l2Normalize } from "../../lib/eval/features.ts";
 import { prototypeUsage } from "../../lib/eval/prototypes.ts";
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import "../../mod.ts";
 import "../../lib/eval/linear_probe.ts";
 import "../../lib/eval/patches.ts";
-import { defineKernel, openGpu } from "../../lib/gpu/mod.ts";
+import { defineKernel, openGpu } from "../../lib/gpu.ts";
 import { definedKernels } from "../../lib/gpu/kernel.ts";
 import { interfaceOf } from "../../lib/gpu/wgsl.ts";
 import { gpuTest } from "../support/gpu.ts";

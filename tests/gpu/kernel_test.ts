@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { defineKernel, type Gpu, grid, openGpu, record, type Tensor } from "../../lib/gpu/mod.ts";
+import { defineKernel, type Gpu, grid, openGpu, record, type Tensor } from "../../lib/gpu.ts";
 import { matmul } from "../../lib/ops/matmul.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Gpu, record, type Tensor } from "../../lib/gpu/mod.ts";
+import { type Gpu, record, type Tensor } from "../../lib/gpu.ts";
 import { attention } from "../../lib/ops/attention.ts";
 import { layerNorm } from "../../lib/ops/layer_norm.ts";
 import { linear } from "../../lib/ops/linear.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StepScalars, tableOf } from "../../lib/gpu/mod.ts";
+import { StepScalars, tableOf } from "../../lib/gpu.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 gpuTest("StepScalars.write() sets scalars by name and leaves the others", async (gpu) => {

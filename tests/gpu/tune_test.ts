@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type Contest, type Gpu, openGpu, tune, type TuneStorage } from "../../lib/gpu/mod.ts";
+import { type Contest, type Gpu, openGpu, tune, type TuneStorage } from "../../lib/gpu.ts";
 import { fastest } from "../../lib/gpu/tune.ts";
-import { kernelContests, matmul } from "../../lib/ops/mod.ts";
+import { kernelContests, matmul } from "../../lib/ops.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 /** A storage in memory. */

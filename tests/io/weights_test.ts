@@ -8,7 +8,7 @@ import {
   serializeSafetensors,
 } from "../../lib/io/safetensors.ts";
 import { readWeights } from "../../lib/io/weights.ts";
-import { DinoModel } from "../../lib/model/mod.ts";
+import { DinoModel } from "../../lib/model.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const EXPECTED = [

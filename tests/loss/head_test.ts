@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Gpu, openGpu, record, type Tensor } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu, record, type Tensor } from "../../lib/gpu.ts";
 import { DinoLoss, type DinoLossSettings, type LastLayer } from "../../lib/loss.ts";
 import { defaultChunk } from "../../lib/loss/head.ts";
 import { assertGradient } from "../support/gradients.ts";

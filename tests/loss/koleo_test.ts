@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Gpu, record } from "../../lib/gpu/mod.ts";
+import { type Gpu, record } from "../../lib/gpu.ts";
 import { koleo, type KoleoOptions } from "../../lib/loss/koleo.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";

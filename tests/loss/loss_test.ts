@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { configDefaults, parseConfig } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { openGpu, StepScalars } from "../../lib/gpu/mod.ts";
+import { openGpu, StepScalars } from "../../lib/gpu.ts";
 import {
   DinoLoss,
   dinoLoss,

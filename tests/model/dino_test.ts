@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Gpu, sizeOf } from "../../lib/gpu/mod.ts";
+import { type Gpu, sizeOf } from "../../lib/gpu.ts";
 import {
   DinoHead,
   type DinoHeadConfig,
   DinoModel,
   initialize,
   Parameters,
-} from "../../lib/model/mod.ts";
+} from "../../lib/model.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { normals } from "../support/numbers.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
-import { initialize, Layout, Parameters, type ParameterSpec } from "../../lib/model/mod.ts";
+import { initialize, Layout, Parameters, type ParameterSpec } from "../../lib/model.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertPaddingZero, CHUNK, chunked, randomValues, SPECS } from "../support/parameters.ts";
 

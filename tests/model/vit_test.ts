@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Gpu, sizeOf, type Tensor } from "../../lib/gpu/mod.ts";
+import { type Gpu, sizeOf, type Tensor } from "../../lib/gpu.ts";
 import {
   initialize,
   Parameters,
@@ -9,7 +9,7 @@ import {
   VIT_PRESETS,
   type ViTConfig,
   type ViTForwardOptions,
-} from "../../lib/model/mod.ts";
+} from "../../lib/model.ts";
 import { canPack, spansOf } from "../../lib/model/spans.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";

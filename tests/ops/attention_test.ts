@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { attention, type AttentionVariant } from "../../lib/ops/attention.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { matmul, type MatmulVariant } from "../../lib/ops/matmul.ts";
 import { fits, splitsOf } from "../../lib/ops/matmul/variants.ts";
 import { erf } from "../support/erf.ts";

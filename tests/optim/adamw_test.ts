@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { AdamW, type AdamWOptions, clipFactors, isDecayed } from "../../lib/optim/mod.ts";
-import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
+import { AdamW, type AdamWOptions, clipFactors, isDecayed } from "../../lib/optim.ts";
+import type { Gpu, Tensor } from "../../lib/gpu.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose } from "../support/numbers.ts";
 import { assertPaddingZero, chunked, randomValues, SPECS } from "../support/parameters.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Gpu } from "../../lib/gpu/mod.ts";
-import { Parameters } from "../../lib/model/mod.ts";
-import { clipFactors, flagNonFinite } from "../../lib/optim/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
+import { Parameters } from "../../lib/model.ts";
+import { clipFactors, flagNonFinite } from "../../lib/optim.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 import { eachLanes } from "../support/ops.ts";

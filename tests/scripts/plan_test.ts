@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { configDefaults, givenValues, parseConfig, parseOverrides } from "../../lib/config.ts";
 import type { Config } from "../../lib/config.ts";
-import { record } from "../../lib/gpu/mod.ts";
+import { record } from "../../lib/gpu.ts";
 import { DryGpu } from "../../lib/gpu/dry.ts";
 import { Trainer } from "../../lib/train.ts";
 import tiny from "../../configs/tiny.yaml" with { type: "text" };

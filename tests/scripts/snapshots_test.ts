@@ -4,7 +4,7 @@ import { type Config, configDefaults, parseConfig } from "../../lib/config.ts";
 import { DamagedPictureError, type Dataset } from "../../lib/data/dataset.ts";
 import { pictureOf } from "../../lib/draw/canvas.ts";
 import { listSnapshots } from "../../lib/run/left.ts";
-import { initialize, Parameters } from "../../lib/model/mod.ts";
+import { initialize, Parameters } from "../../lib/model.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import { momentsOf, Snapshots } from "../../scripts/train/snapshots.ts";
 import type { Progress } from "../../scripts/shared/progress.ts";

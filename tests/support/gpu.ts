@@ -1,6 +1,6 @@
 /** Tests that need a GPU: one device per test file, live bytes back to 0 after each test. */
 import assert from "node:assert/strict";
-import { type Gpu, openGpu } from "../../lib/gpu/mod.ts";
+import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { lacks, testUnless } from "./permissions.ts";
 
 const adapter = await globalThis.navigator?.gpu?.requestAdapter({

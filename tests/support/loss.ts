@@ -1,5 +1,5 @@
 /** Cases of the DINO loss, on the GPU and in f64, with results of the same shape. */
-import type { Gpu } from "../../lib/gpu/mod.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import {
   DinoLoss,
   type DinoLossReference,

@@ -1,6 +1,6 @@
 /** Running ops in tests. */
 import assert from "node:assert/strict";
-import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu.ts";
 
 /**
  * Runs an op twice, asserts that both give the same bits, frees everything and returns the values.

@@ -1,7 +1,7 @@
 /** Small sets of parameters for tests of what walks whole arenas. */
 import assert from "node:assert/strict";
-import type { Gpu, Tensor } from "../../lib/gpu/mod.ts";
-import { Parameters, type ParameterSpec } from "../../lib/model/mod.ts";
+import type { Gpu, Tensor } from "../../lib/gpu.ts";
+import { Parameters, type ParameterSpec } from "../../lib/model.ts";
 import { normals } from "./numbers.ts";
 
 const init = { constant: 0 };

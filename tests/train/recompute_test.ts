@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Gpu, record } from "../../lib/gpu/mod.ts";
-import { DinoModel, initialize } from "../../lib/model/mod.ts";
+import { type Gpu, record } from "../../lib/gpu.ts";
+import { DinoModel, initialize } from "../../lib/model.ts";
 import { Trainer, type TrainerOptions } from "../../lib/train.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { normals } from "../support/numbers.ts";

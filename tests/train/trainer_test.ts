@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type Gpu, record } from "../../lib/gpu/mod.ts";
+import { type Gpu, record } from "../../lib/gpu.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../lib/io/checkpoint.ts";
-import { DinoModel, initialize } from "../../lib/model/mod.ts";
+import { DinoModel, initialize } from "../../lib/model.ts";
 import { LAST_LAYER, type StepValues, Trainer } from "../../lib/train.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Contest, Gpu } from "../../gpu/mod.ts";
+import type { Contest, Gpu } from "../../gpu.ts";
 import {
   fits,
   KERNELS,

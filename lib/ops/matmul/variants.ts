@@ -18,7 +18,7 @@ import {
   type KernelSource,
   type SharedCode,
   type Tensor,
-} from "../../gpu/mod.ts";
+} from "../../gpu.ts";
 import { GELU } from "../shared_code.ts";
 
 /**
