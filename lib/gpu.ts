@@ -20,10 +20,10 @@ export { type KernelCost, Program, record } from "./gpu/program.ts";
 export { type Scalar, StepScalars, tableOf } from "./gpu/scalars.ts";
 export { sizeOf, type Storage, Tensor, type TensorData, type TensorOwner } from "./gpu/tensor.ts";
 export {
-  type Contest,
-  tune,
-  type Tuned,
-  type TuneOptions,
-  type TuneStorage,
+  autotune,
+  type Tuning,
+  type TuningOptions,
+  type TuningStorage,
+  type TuningTask,
   type Work,
-} from "./gpu/tune.ts";
+} from "./gpu/autotune.ts";

@@ -9,7 +9,7 @@ export {
   type AttentionResult,
   type AttentionVariant,
 } from "./ops/attention.ts";
-export { kernelContests } from "./ops/contests.ts";
+export { tuningTasks } from "./ops/tuning_tasks.ts";
 export { gelu } from "./ops/gelu.ts";
 export { l2Normalize } from "./ops/l2_normalize.ts";
 export { layerNorm, type LayerNormResult } from "./ops/layer_norm.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { TuneStorage } from "../../lib/gpu.ts";
+import type { TuningStorage } from "../../lib/gpu.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { readFile } from "../../lib/io/files.ts";
 
@@ -26,7 +26,7 @@ function cacheFolder(): string | undefined {
 /** A storage in `folder`; undefined when nothing can be written there. */
 export async function kernelStorage(
   folder: string | undefined = cacheFolder(),
-): Promise<TuneStorage | undefined> {
+): Promise<TuningStorage | undefined> {
   if (!folder) return undefined;
   const path = (key: string) => join(folder, `kernels-${key}.json`);
   try {

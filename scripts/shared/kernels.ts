@@ -4,8 +4,8 @@
  * @module
  */
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
-import { type Contest, type Gpu, tune } from "../../lib/gpu.ts";
-import { kernelContests } from "../../lib/ops.ts";
+import { autotune, type Gpu, type TuningTask } from "../../lib/gpu.ts";
+import { tuningTasks } from "../../lib/ops.ts";
 import { kernelStorage } from "./kernel_storage.ts";
 import type { Progress } from "./progress.ts";
 
@@ -34,8 +34,8 @@ export async function chooseKernels(
   },
 ): Promise<KernelRecord> {
   const before = checkpoint?.state.extra?.kernels as KernelRecord | undefined;
-  const contests = kernelContests(gpu);
-  const { choices, faults } = await tune(gpu, contests, {
+  const tasks = tuningTasks(gpu);
+  const { choices, faults } = await autotune(gpu, tasks, {
     storage: measure && !before && !gpu.isSoftware ? await kernelStorage() : undefined,
     onProgress: (done, total) => progress.show(`choosing kernels: ${done} of ${total}`, !done),
   });
@@ -47,7 +47,7 @@ export async function chooseKernels(
     subgroups: gpu.subgroupSize,
     choices: Object.fromEntries(choices),
   };
-  if (before) keepChoices(record, before, contests, progress);
+  if (before) keepChoices(record, before, tasks, progress);
   gpu.choices = new Map(Object.entries(record.choices));
   return record;
 }
@@ -56,13 +56,13 @@ export async function chooseKernels(
 function keepChoices(
   record: KernelRecord,
   before: KernelRecord,
-  contests: readonly Contest[],
+  tasks: readonly TuningTask[],
   progress: Progress,
 ) {
   const changed = (["adapter", "deno", "subgroups"] as const)
     .filter((key) => record[key] !== before[key])
     .map((key) => `${key} ${before[key]} is now ${record[key]}`);
-  for (const { name, candidates } of contests) {
+  for (const { name, candidates } of tasks) {
     const chosen = before.choices?.[name];
     if (candidates.includes(chosen)) record.choices[name] = chosen;
     else changed.push(`${name} was made by ${chosen}, which is not there`);

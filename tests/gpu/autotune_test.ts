@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { type Contest, type Gpu, openGpu, tune, type TuneStorage } from "../../lib/gpu.ts";
-import { fastest } from "../../lib/gpu/tune.ts";
-import { kernelContests, matmul } from "../../lib/ops.ts";
+import { autotune, type Gpu, openGpu, type TuningStorage, type TuningTask } from "../../lib/gpu.ts";
+import { fastest } from "../../lib/gpu/autotune.ts";
+import { matmul, tuningTasks } from "../../lib/ops.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 /** A storage in memory. */
-function memory(): TuneStorage & { kept: Map<string, string> } {
+function memory(): TuningStorage & { kept: Map<string, string> } {
   const kept = new Map<string, string>();
   return {
     kept,
@@ -15,7 +15,7 @@ function memory(): TuneStorage & { kept: Map<string, string> } {
 }
 
 /** A product done once, done eight times over, done wrong, and not at all. */
-function contest(gpu: Gpu, candidates = ["slow", "fast", "wrong", "broken"]): Contest {
+function task(gpu: Gpu, candidates = ["slow", "fast", "wrong", "broken"]): TuningTask {
   return {
     name: "product",
     candidates,
@@ -40,9 +40,9 @@ function contest(gpu: Gpu, candidates = ["slow", "fast", "wrong", "broken"]): Co
   };
 }
 
-gpuTest("tune() takes one of those that compute the right thing", async (gpu) => {
+gpuTest("autotune() takes one of those that compute the right thing", async (gpu) => {
   const storage = memory();
-  const tuned = await tune(gpu, [contest(gpu)], { storage, software: true });
+  const tuned = await autotune(gpu, [task(gpu)], { storage, software: true });
   assert.match(tuned.choices.get("product")!, /^(slow|fast)$/);
   assert.equal(tuned.source, "measured");
   assert.match(tuned.faults.join("\n"), /product: wrong computes 512 where .* computes 256/);
@@ -63,11 +63,11 @@ Deno.test("fastest() takes the candidate with the least time, whatever the order
 });
 
 gpuTest(
-  "tune() asks its storage first, and measures again what that does not answer",
+  "autotune() asks its storage first, and measures again what that does not answer",
   async (gpu) => {
     const storage = memory();
-    const quick = contest(gpu, ["fast", "wrong"]); // one is right: nothing is timed
-    const run = () => tune(gpu, [quick], { storage, software: true });
+    const quick = task(gpu, ["fast", "wrong"]); // one is right: nothing is timed
+    const run = () => autotune(gpu, [quick], { storage, software: true });
     assert.equal((await run()).choices.get("product"), "fast");
     const [[key, kept]] = storage.kept;
     const stored = await run();
@@ -84,26 +84,26 @@ gpuTest(
       assert.match(faults.join("\n"), /kept for this adapter was damaged/);
       assert.equal(storage.kept.get(key), kept, "made again");
     }
-    await tune(gpu, [{ ...quick, code: "changed" }], { storage, software: true });
+    await autotune(gpu, [{ ...quick, code: "changed" }], { storage, software: true });
     assert.equal(storage.kept.size, 2, "other kernels are another question");
   },
 );
 
 gpuTest(
-  "tune() keeps to the fixed profile without a storage, and on software adapters",
+  "autotune() keeps to the fixed profile without a storage, and on software adapters",
   async (gpu) => {
-    const none = await tune(gpu, [contest(gpu)], { software: true });
+    const none = await autotune(gpu, [task(gpu)], { software: true });
     assert.deepEqual([none.source, none.choices.get("product")], ["fixed", "slow"]);
     if (!gpu.isSoftware) return;
     const storage = memory();
-    assert.equal((await tune(gpu, [contest(gpu)], { storage })).source, "fixed");
+    assert.equal((await autotune(gpu, [task(gpu)], { storage })).source, "fixed");
     assert.equal(storage.kept.size, 0);
   },
 );
 
-gpuTest("tune() falls back to the usual candidate when none is right", async (gpu) => {
+gpuTest("autotune() falls back to the usual candidate when none is right", async (gpu) => {
   const options = { storage: memory(), software: true };
-  const { choices, faults } = await tune(gpu, [contest(gpu, ["wrong", "broken"])], options);
+  const { choices, faults } = await autotune(gpu, [task(gpu, ["wrong", "broken"])], options);
   assert.equal(choices.get("product"), "slow");
   assert.equal(faults.length, 2);
   assert.equal(options.storage.kept.size, 0, "it will be tried again");
@@ -111,18 +111,18 @@ gpuTest("tune() falls back to the usual candidate when none is right", async (gp
 
 gpuTest("kernels are chosen on a portable device, and used", async () => {
   const gpu = await openGpu({ limits: "portable" });
-  const contests = kernelContests(gpu).filter(({ name }) =>
+  const tasks = tuningTasks(gpu).filter(({ name }) =>
     ["matmul NT small", "attention", "rows"].includes(name)
   );
-  assert.deepEqual(contests.map((c) => c.candidates), [
+  assert.deepEqual(tasks.map((c) => c.candidates), [
     ["plain", "staged"],
     ["plain", "staged"],
     ["1", "8", "64"],
   ]);
-  const { choices, faults } = await tune(gpu, contests, { storage: memory(), software: true });
+  const { choices, faults } = await autotune(gpu, tasks, { storage: memory(), software: true });
   assert.deepEqual(faults, []);
   gpu.choices = choices;
-  for (const { name, candidates } of contests) assert.ok(candidates.includes(choices.get(name)!));
+  for (const { name, candidates } of tasks) assert.ok(candidates.includes(choices.get(name)!));
   assert.equal(gpu.memory.liveBytes, 0);
   gpu.destroy();
 });

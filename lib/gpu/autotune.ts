@@ -19,7 +19,7 @@ import type { Tensor } from "./tensor.ts";
  * Where choices are kept between runs: a folder, a database of the browser. When it fails, choices are made anew
  * each time.
  */
-export interface TuneStorage {
+export interface TuningStorage {
   /** What was kept under a key. */
   get(key: string): Promise<string | undefined>;
   /** Keeps a value. */
@@ -27,7 +27,7 @@ export interface TuneStorage {
 }
 
 /** A kind of work with several ways to do it. */
-export interface Contest {
+export interface TuningTask {
   /** Its name, the key in {@linkcode Gpu.choices}. */
   readonly name: string;
   /** The ways that this adapter has. */
@@ -54,19 +54,19 @@ export interface Work {
   reference(): void;
 }
 
-/** How {@linkcode tune} works. */
-export interface TuneOptions {
+/** How {@linkcode autotune} works. */
+export interface TuningOptions {
   /** Where choices are kept; without one nothing is measured. */
-  storage?: TuneStorage;
+  storage?: TuningStorage;
   /** Measure on software adapters too. */
   software?: boolean;
-  /** Called before each contest. */
+  /** Called before each task. */
   onProgress?: (done: number, total: number) => void;
 }
 
-/** What {@linkcode tune} chose. */
-export interface Tuned {
-  /** A candidate for every contest, for {@linkcode Gpu.choices}. */
+/** What {@linkcode autotune} chose. */
+export interface Tuning {
+  /** A candidate for every task, for {@linkcode Gpu.choices}. */
   choices: Map<string, string>;
   /** Where they come from. */
   source: "fixed" | "stored" | "measured";
@@ -82,12 +82,12 @@ const LONG_ENOUGH = 60;
 const MOST_RUNS = 256, ROUNDS = 3;
 
 /**
- * Chooses a candidate for each contest.
+ * Chooses a candidate for each task.
  *
  * @example
  * ```ts
- * import { openGpu, tune } from "../gpu.ts";
- * import { kernelContests } from "../ops.ts";
+ * import { autotune, openGpu } from "../gpu.ts";
+ * import { tuningTasks } from "../ops.ts";
  *
  * const gpu = await openGpu();
  * const kept = new Map<string, string>(); // a browser would keep it in localStorage
@@ -95,38 +95,38 @@ const MOST_RUNS = 256, ROUNDS = 3;
  *   get: (key: string) => Promise.resolve(kept.get(key)),
  *   set: (key: string, value: string) => Promise.resolve(void kept.set(key, value)),
  * };
- * const { choices, source } = await tune(gpu, kernelContests(gpu), { storage });
+ * const { choices, source } = await autotune(gpu, tuningTasks(gpu), { storage });
  * gpu.choices = choices;
  * console.log(source, choices.get("matmul NT large"));
  * gpu.destroy();
  * ```
  */
-export async function tune(
+export async function autotune(
   gpu: Gpu,
-  contests: readonly Contest[],
-  { storage, software = false, onProgress }: TuneOptions = {},
-): Promise<Tuned> {
+  tasks: readonly TuningTask[],
+  { storage, software = false, onProgress }: TuningOptions = {},
+): Promise<Tuning> {
   const faults: string[] = [];
-  const usual = contests.map(({ name, usual }): [string, string] => [name, usual]);
+  const usual = tasks.map(({ name, usual }): [string, string] => [name, usual]);
   if (!storage || (gpu.isSoftware && !software)) {
     return { choices: new Map(usual), source: "fixed", faults };
   }
-  const key = await keyOf(gpu, contests);
+  const key = await keyOf(gpu, tasks);
   const kept = await storage.get(key).catch(() => undefined);
-  const stored = await parse(kept, contests);
+  const stored = await parse(kept, tasks);
   if (stored) return { choices: stored, source: "stored", faults };
   if (kept !== undefined) {
     faults.push("the choice kept for this adapter was damaged or of another version: made again");
   }
   const choices = new Map<string, string>();
   let decided = true;
-  for (const [i, contest] of contests.entries()) {
-    onProgress?.(i, contests.length);
-    const chosen = await decide(gpu, contest, faults);
+  for (const [i, task] of tasks.entries()) {
+    onProgress?.(i, tasks.length);
+    const chosen = await decide(gpu, task, faults);
     decided &&= chosen !== undefined;
-    choices.set(contest.name, chosen ?? contest.usual);
+    choices.set(task.name, chosen ?? task.usual);
   }
-  // A contest without a winner shall be held again.
+  // A task without a winner shall be tried again.
   if (decided) {
     await storage.set(key, await serialise(choices)).catch((error) => {
       faults.push(`the choice could not be kept: ${(error as Error).message}`);
@@ -136,14 +136,14 @@ export async function tune(
 }
 
 /** Adapter, runtime, what the device grants and the kernels' text, as one hash. */
-async function keyOf(gpu: Gpu, contests: readonly Contest[]): Promise<string> {
+async function keyOf(gpu: Gpu, tasks: readonly TuningTask[]): Promise<string> {
   const { vendor, architecture, device, description } = gpu.info;
   const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = gpu.limits;
   const text = JSON.stringify([
     [vendor, architecture, device, description],
     navigator.userAgent,
     [gpu.subgroupSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup],
-    contests.map(({ name, candidates, code }) => [name, candidates, code]),
+    tasks.map(({ name, candidates, code }) => [name, candidates, code]),
   ]);
   return (await sha256(text)).slice(0, 32);
 }
@@ -159,38 +159,36 @@ async function serialise(choices: ReadonlyMap<string, string>): Promise<string> 
   return JSON.stringify({ choices: plain, sha256: await sha256(JSON.stringify(plain)) });
 }
 
-/** What was stored, if it is as it was written and answers every contest. */
+/** What was stored, if it is as it was written and answers every task. */
 async function parse(
   text: string | undefined,
-  contests: readonly Contest[],
+  tasks: readonly TuningTask[],
 ): Promise<Map<string, string> | undefined> {
   try {
     const found = JSON.parse(text ?? "null");
     if (await sha256(JSON.stringify(found.choices)) !== found.sha256) return;
     const choices = new Map(Object.entries(found.choices as Record<string, string>));
-    const known = contests.every((c) => c.candidates.includes(choices.get(c.name)!));
-    return known && choices.size === contests.length ? choices : undefined;
+    const known = tasks.every((c) => c.candidates.includes(choices.get(c.name)!));
+    return known && choices.size === tasks.length ? choices : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** The fastest of the right candidates, if any is. */
-async function decide(gpu: Gpu, contest: Contest, faults: string[]): Promise<string | undefined> {
-  const work = gpu.detached(() => gpu.scope(() => contest.prepare()));
+async function decide(gpu: Gpu, task: TuningTask, faults: string[]): Promise<string | undefined> {
+  const work = gpu.detached(() => gpu.scope(() => task.prepare()));
   try {
     const expected = await tryRun(gpu, work, () => work.reference());
     if (typeof expected === "string") {
-      faults.push(`${contest.name}: the reference ${expected}`);
+      faults.push(`${task.name}: the reference ${expected}`);
       return undefined;
     }
     const right: string[] = [];
-    for (const candidate of contest.candidates) {
+    for (const candidate of task.candidates) {
       const found = await tryRun(gpu, work, () => work.run(candidate));
-      const fault = typeof found === "string"
-        ? found
-        : difference(found, expected, contest.tolerance);
-      if (fault) faults.push(`${contest.name}: ${candidate} ${fault}`);
+      const fault = typeof found === "string" ? found : difference(found, expected, task.tolerance);
+      if (fault) faults.push(`${task.name}: ${candidate} ${fault}`);
       else right.push(candidate);
     }
     if (right.length < 2) return right[0];

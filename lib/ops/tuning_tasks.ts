@@ -1,12 +1,12 @@
 /**
- * All contests between kernels.
+ * All kinds of work whose kernel is chosen by autotuning.
  *
  * @module
  */
 import attentionCode from "../../kernels/attention.wgsl" with { type: "text" };
 import subgroupCode from "../../kernels/attention_subgroup.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
-import type { Contest, Gpu } from "../gpu.ts";
+import type { Gpu, TuningTask } from "../gpu.ts";
 import {
   ATTENTION,
   attention,
@@ -14,20 +14,20 @@ import {
   attentionVariants,
   suitedAttention,
 } from "./attention.ts";
-import { matmulContests } from "./matmul/contests.ts";
+import { matmulTasks } from "./matmul/tuning_tasks.ts";
 import { rowSum } from "./reduce.ts";
 import { ROWS, usualLanes } from "./row_launch.ts";
 
 /**
- * What {@linkcode tune} needs to choose kernels on a GPU: matmul's by transposes and size, attention's, and the
+ * What {@linkcode autotune} needs to choose kernels on a GPU: matmul's by transposes and size, attention's, and the
  * lanes that share a row in row-wise kernels.
  */
-export function kernelContests(gpu: Gpu): Contest[] {
-  return [...matmulContests(gpu), attentionContest(gpu), rowContest(gpu)];
+export function tuningTasks(gpu: Gpu): TuningTask[] {
+  return [...matmulTasks(gpu), attentionTask(gpu), rowTask(gpu)];
 }
 
 /** Sums of rows as wide as a transformer's tokens, by one lane a row, some, or a whole workgroup. */
-function rowContest(gpu: Gpu): Contest {
+function rowTask(gpu: Gpu): TuningTask {
   const [rows, columns] = [8192, 256];
   return {
     name: ROWS,
@@ -54,7 +54,7 @@ function rowContest(gpu: Gpu): Contest {
 }
 
 /** Attention as a small vision transformer has it: three heads of 64, 64 sequences of 65 tokens. */
-function attentionContest(gpu: Gpu): Contest {
+function attentionTask(gpu: Gpu): TuningTask {
   const [batch, tokens, heads, headDim] = [64, 65, 3, 64];
   const dim = heads * headDim;
   return {

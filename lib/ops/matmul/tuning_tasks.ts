@@ -1,9 +1,9 @@
 /**
- * The contests of matmul's kernels: one for each pair of transposes and size.
+ * The tuning tasks of matmul: one for each pair of transposes and size.
  *
  * @module
  */
-import type { Contest, Gpu } from "../../gpu.ts";
+import type { Gpu, TuningTask } from "../../gpu.ts";
 import {
   fits,
   KERNELS,
@@ -24,16 +24,16 @@ const SHAPES: Record<"NN" | "NT" | "TN", readonly [number, number, number][]> = 
   TN: [[192, 1024, 192], [768, 2048, 384], [1536, 2048, 1024]],
 };
 
-/** What {@linkcode tune} needs to choose matmul's kernels on a GPU. */
-export function matmulContests(gpu: Gpu): Contest[] {
+/** What {@linkcode autotune} needs to choose matmul's kernels on a GPU. */
+export function matmulTasks(gpu: Gpu): TuningTask[] {
   return Object.entries(SHAPES).flatMap(([mode, shapes]) =>
     shapes.map(([m, k, n]) =>
-      contest(gpu, { m, k, n, transA: mode[0] === "T", transB: mode[1] === "T" })
+      task(gpu, { m, k, n, transA: mode[0] === "T", transB: mode[1] === "T" })
     )
   );
 }
 
-function contest(gpu: Gpu, product: Product): Contest {
+function task(gpu: Gpu, product: Product): TuningTask {
   const { m, k, n } = product;
   return {
     name: shapeClass(product),
