@@ -1,12 +1,18 @@
 /**
  * Sees to it that `navigator.gpu.requestAdapter()` finds something, also where no Vulkan is installed.
  *
+ * @example
+ * ```ts ignore
+ * import { ensureAdapter } from "@hatchling/hatchling/adapter";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ *
+ * await ensureAdapter(); // on Linux without a driver: fetches one for the CPU
+ * const gpu = await openGpu();
+ * ```
+ *
  * @module
  */
 
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { swiftShaderDir } from "./adapter/swiftshader.ts";
 import { HatchlingError } from "./errors.ts";
 import { shown } from "./text.ts";
 
@@ -71,10 +77,10 @@ export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise
   const noted = readNote(choice);
   if (noted) {
     // The library is closed with the module that opened it, so each one holds it open.
-    if (noted.folder) Deno.dlopen(join(noted.folder, "libvulkan.so.1"), {});
+    if (noted.folder) Deno.dlopen(`${noted.folder}/libvulkan.so.1`, {});
     return noted;
   }
-  if (Deno.build.os === "linux") prepareLinux();
+  if (Deno.build.os === "linux") await prepareLinux();
   let report = choice === "swiftshader" ? undefined : await probe("system");
   if (!report && choice !== "system") report = await useSwiftShader(choice, options.log);
   if (!report) throw new HatchlingError(`Expected a WebGPU adapter but found none. ${remedy()}`);
@@ -102,12 +108,14 @@ function readNote(choice: AdapterChoice): AdapterReport | undefined {
   }
 }
 
-function prepareLinux(): void {
+async function prepareLinux(): Promise<void> {
   // Without it wgpu also opens OpenGL drivers: 30 ms more, noise from Mesa, crashes when threads end,
   // and, without Vulkan, an adapter that OpenGL emulates. It can still be asked for by name.
   if (!Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
   // Mesa complains about an unset folder that it does not use here.
-  if (!Deno.env.get("XDG_RUNTIME_DIR")) Deno.env.set("XDG_RUNTIME_DIR", tmpdir());
+  if (Deno.env.get("XDG_RUNTIME_DIR")) return;
+  const { tmpdir } = await import("node:os");
+  Deno.env.set("XDG_RUNTIME_DIR", tmpdir());
 }
 
 /** Asks for an adapter in a thread of its own, so that a null is not remembered in this one. */
@@ -144,14 +152,15 @@ async function useSwiftShader(
       `Expected Linux on x86-64 for HATCHLING_ADAPTER=swiftshader but found ${os} on ${arch}. ${remedy()}`,
     );
   }
+  const { swiftShaderDir } = await import("./adapter/swiftshader.ts");
   const folder = await swiftShaderDir(() =>
     log("Getting SwiftShader, a Vulkan driver for CPUs, from npm (70 MB, once) …")
   );
   // Newer loaders read VK_DRIVER_FILES first. Ours is the only driver either way.
-  const manifest = join(folder, "vk_swiftshader_icd.json");
+  const manifest = `${folder}/vk_swiftshader_icd.json`;
   Deno.env.set("VK_ICD_FILENAMES", manifest);
   Deno.env.set("VK_DRIVER_FILES", manifest);
-  const loader = join(folder, "libvulkan.so.1");
+  const loader = `${folder}/libvulkan.so.1`;
   try {
     Deno.dlopen(loader, {}); // wgpu's own dlopen("libvulkan.so.1") now finds this one
   } catch (cause) {

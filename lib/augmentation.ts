@@ -39,6 +39,7 @@ export type {
 export type { OpsView } from "./augmentation/parameters.ts";
 export { applyOps } from "./augmentation/pipeline.ts";
 export { sampleView, type ViewAddress, type ViewParameters } from "./augmentation/sample.ts";
+export { Rng } from "./rng.ts";
 
 /** Which pictures the next step sees, as `MultiCrop.update` takes it. */
 export interface AugmentationBatch {

@@ -2,12 +2,18 @@
  * The DINO loss (Caron et al. 2021, arXiv:2104.14294, section 3.1): a student sees every crop, a teacher
  * the global ones, and cross-entropy makes them agree across views. `docs/guides/loss.md` explains it.
  *
+ * @example The loss and its gradient, of plain arrays
+ * ```ts
+ * import { dinoLoss } from "@hatchling/hatchling/loss";
+ *
+ * const student = new Float32Array(3 * 2 * 4); // logits of 3 views of 2 images, 4 outputs
+ * const teacher = new Float32Array(2 * 2 * 4); // of the 2 global ones
+ * const { loss, gradStudent } = await dinoLoss({ student, teacher, outDim: 4, nCrops: 3 });
+ * console.log(loss, gradStudent.length); // ln 4, 24
+ * ```
+ *
  * @module
  */
-export type { AugmentationConfig, LossConfig } from "./config/types.ts";
-export { HatchlingError } from "./errors.ts";
-export * from "./gpu.ts";
-export type { LastLayer } from "./model/head.ts";
 export { dinoLoss, type DinoLossArrays, type DinoLossInput } from "./loss/arrays.ts";
 export { koleo, type KoleoOptions, type KoleoResult } from "./loss/koleo.ts";
 export type {

@@ -1,9 +1,24 @@
 /**
- * Vision transformer, projection head and their parameters.
+ * Vision transformer and projection head. A model is a description without state; its weights are
+ * {@linkcode Parameters}, with the names of timm and facebookresearch/dino.
+ *
+ * @example Features of pictures
+ * ```ts
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { initialize, Parameters, VisionTransformer } from "@hatchling/hatchling/model";
+ *
+ * const gpu = await openGpu();
+ * const vit = new VisionTransformer({ imageSize: 32, patchSize: 8, dim: 64, depth: 2, heads: 2 });
+ * const params = new Parameters(gpu, vit.specs());
+ * params.load(initialize(vit.specs(), 0)); // or loadWeights("teacher.safetensors", params)
+ * const images = gpu.tensor(new Float32Array(4 * 3 * 32 * 32), [4, 3, 32, 32]);
+ * const { y } = gpu.scope(() => ({ y: vit.forward(gpu, params, [images]).y }));
+ * console.log(y.shape, (await y.read()).length); // [4, 64], 256
+ * gpu.destroy();
+ * ```
  *
  * @module
  */
-export { block, type BlockKeep, type BlockOptions, type BlockResult } from "./model/block.ts";
 export { DinoModel } from "./model/dino.ts";
 export {
   DinoHead,
@@ -12,15 +27,7 @@ export {
   type LastLayer,
 } from "./model/head.ts";
 export { initialize } from "./model/init.ts";
-export {
-  type Init,
-  Layout,
-  type Parameter,
-  Parameters,
-  type ParameterSpec,
-  type Slot,
-} from "./model/parameters.ts";
-export type { Span } from "./model/spans.ts";
+export { type Init, type Parameter, Parameters, type ParameterSpec } from "./model/parameters.ts";
 export {
   VisionTransformer,
   VIT_PRESETS,

@@ -1,145 +1,135 @@
 /**
- * A model from a run's folder, a checkpoint or a file of weights.
+ * A model with its weights, ready to encode pictures.
  *
  * @module
  */
-import { basename, dirname, join } from "node:path";
-import { type Config, type Override, parseConfig } from "./config.ts";
-import { HatchlingError } from "./errors.ts";
-import { isCheckpoint, readCheckpoint } from "./io/checkpoint.ts";
-import { readConfig } from "./io/config_file.ts";
-import { openSafetensors } from "./io/safetensors_reader.ts";
-import { type FoundWeights, weightsIn, weightsOf } from "./io/weights.ts";
-import { type DinoModel, initialize } from "./model.ts";
-import { shown } from "./text.ts";
-import { exists, firstSound, weightFiles } from "./open_model/weight_files.ts";
-import { modelOf } from "./from_config.ts";
-import { forOtherPictures } from "./from_config/evaluation.ts";
+import type { Config } from "./config.ts";
+import type { Dataset } from "./data/dataset.ts";
+import { type EncodedPictures, encodePictures, vitEncoder } from "./eval/encode.ts";
+import type { Gpu } from "./gpu.ts";
+import { type DinoModel, Parameters } from "./model.ts";
+import type { LoadedModel, OpenModelOptions } from "./open_model/load.ts";
 
-/** What is asked for. */
-export interface ModelRequest {
-  /** A run's folder, or a safetensors file. */
-  path: string;
-  /** Configuration to take instead of the one found. */
-  config?: string;
-  /** A checkpoint of the run: its path, or its name in the folder. */
-  checkpoint?: string;
-  /** Take the student, not the teacher. */
-  student?: boolean;
-  /** What the command line sets. */
-  overrides: readonly Override[];
-  /** Told what is passed over because it is damaged. */
-  onWarning?: (message: string) => void;
-}
+export type { LoadedModel, OpenModelOptions } from "./open_model/load.ts";
 
-/** A model with its weights. */
-export interface LoadedModel {
-  /** Its configuration, with the overrides of the command line. */
-  config: Config;
-  /** The model. */
-  model: DinoModel;
-  /** Its weights. */
-  weights: Map<string, Float32Array>;
-  /** Whether the head's are among them; else it has its initial ones. */
-  hasHead: boolean;
-  /** The loss's centre [K], of a checkpoint. */
-  center?: Float32Array;
-  /** Whose weights they are, for tables. */
-  name: string;
-  /** The file that they come from. */
-  file: string;
-  /** The run's folder, where one was named. */
-  folder?: string;
+/** How {@linkcode OpenedModel.encode} encodes. */
+export interface EncodeModelOptions {
+  /** Which pictures of the data set, by index; all by default. */
+  indices?: ArrayLike<number>;
+  /** Weights that lie on the GPU already; by default they are uploaded and freed again. */
+  params?: Parameters;
+  /** Pictures per forward pass; by default `evaluation.batch_size`. */
+  batchSize?: number;
+  /** Called with the number of pictures done. */
+  onProgress?: (done: number) => void;
 }
 
 /**
- * Loads a model. Of a run's folder: config.yaml and teacher.safetensors, else the teacher of best.safetensors or
- * of the newest checkpoint; those that are damaged are passed over, and said. Of a file: its weights with the
- * configuration that it holds, or that lies beside it.
+ * A model with its weights: what {@linkcode openModel} gives.
  *
- * @throws {HatchlingError} When there is no model, or weights and configuration do not fit.
+ * @category Model
  */
-export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
-  const { path, student, checkpoint } = request;
-  const folder = (await Deno.stat(path).catch(() => undefined))?.isDirectory ? path : undefined;
-  if (folder === undefined) {
-    if (checkpoint === undefined) return await loadFile(path, request);
-    throw new HatchlingError(
-      `Expected the folder of a run beside --checkpoint but found ${
-        shown(path)
-      }: name one of them alone`,
-    );
+export class OpenedModel implements LoadedModel {
+  /** Its configuration. */
+  readonly config: Config;
+  /** The model: `model.vit` is the backbone, `model.head` the DINO head. */
+  readonly model: DinoModel;
+  /** Its weights by name. */
+  readonly weights: Map<string, Float32Array>;
+  /** Whether the head's are among them; else it has its initial ones. */
+  readonly hasHead: boolean;
+  /** The loss's centre [K], of a checkpoint. */
+  readonly center?: Float32Array;
+  /** Whose weights they are, for tables. */
+  readonly name: string;
+  /** The file that they come from. */
+  readonly file: string;
+  /** The run's folder, where one was named. */
+  readonly folder?: string;
+
+  /** Takes what was loaded. */
+  constructor(loaded: LoadedModel) {
+    this.config = loaded.config;
+    this.model = loaded.model;
+    this.weights = loaded.weights;
+    this.hasHead = loaded.hasHead;
+    this.center = loaded.center;
+    this.name = loaded.name;
+    this.file = loaded.file;
+    this.folder = loaded.folder;
   }
-  if (checkpoint !== undefined) {
-    return await loadFile(await checkpointIn(folder, checkpoint), request, folder);
+
+  /** The weights on a GPU, backbone and head, without gradients. Free them with `destroy()`. */
+  params(gpu: Gpu): Parameters {
+    const params = new Parameters(gpu, this.model.specs());
+    params.load(this.weights);
+    return params;
   }
-  const files = await weightFiles(folder, student ? "student" : "teacher");
-  const { onWarning = () => {} } = request;
-  return await firstSound(files, (file) => loadFile(file, request, folder), onWarning);
+
+  /**
+   * Features of pictures: the class token of their central squares, at the size and with the normalisation that
+   * the model was trained with.
+   *
+   * @returns `whole`: rows [n, D] of length 1; `raw.whole`: as the model gave them; `indices`: whose rows these
+   * are, as damaged pictures are left out.
+   * @throws {HatchlingError} When no picture is sound, or features are not finite.
+   */
+  async encode(
+    gpu: Gpu,
+    dataset: Dataset,
+    options: EncodeModelOptions = {},
+  ): Promise<EncodedPictures> {
+    const { augmentation, evaluation, training } = this.config;
+    const indices = options.indices ?? Uint32Array.from({ length: dataset.length }, (_, i) => i);
+    const params = options.params ?? this.params(gpu);
+    try {
+      const encoder = vitEncoder(gpu, this.name, this.model.vit, params);
+      const [encoded] = await encodePictures(gpu, dataset, indices, [encoder], {
+        batchSize: options.batchSize ?? evaluation.batch_size,
+        seed: training.seed,
+        views: false,
+        mean: [...augmentation.normalize_mean],
+        std: [...augmentation.normalize_std],
+        onProgress: options.onProgress,
+      });
+      return encoded;
+    } finally {
+      if (!options.params) params.destroy();
+    }
+  }
 }
 
-/** A checkpoint by its path or by its name in the folder. */
-async function checkpointIn(folder: string, checkpoint: string): Promise<string> {
-  const inside = join(folder, checkpoint);
-  return !(await exists(checkpoint)) && await exists(inside) ? inside : checkpoint;
-}
-
-async function loadFile(
-  file: string,
-  request: ModelRequest,
-  folder?: string,
-): Promise<LoadedModel> {
-  const who = request.student ? "student" : "teacher";
-  using reader = await openSafetensors(file);
-  if (isCheckpoint(reader)) {
-    const state = await readCheckpoint(reader, [who]);
-    const config = await configOf(file, state.config, folder, request);
-    const model = modelOf(config);
-    const found = weightsOf(state, who, file, model.specs());
-    const name = `${who} at step ${state.step}`;
-    return { ...complete(config, model, found), center: state.center, name, file, folder };
-  }
-  if (request.student && folder === undefined && basename(file) !== "student.safetensors") {
-    throw new HatchlingError(
-      `Expected a checkpoint or a run's folder beside --student but found the weights ${
-        shown(file)
-      }: leave it out`,
-    );
-  }
-  const config = await configOf(file, undefined, folder, request);
-  const model = modelOf(config);
-  const found = await weightsIn(reader, model.specs());
-  const name = folder === undefined ? basename(file) : who;
-  return { ...complete(config, model, found), name, file, folder };
-}
-
-/** The head is not used: where a file has none, any will do. */
-function complete(config: Config, model: DinoModel, { weights, missing }: FoundWeights) {
-  const lacking = model.specs().filter(({ name }) => missing.includes(name));
-  const all = new Map([...initialize(lacking, 0), ...weights]);
-  return { config, model, weights: all, hasHead: !missing.length };
-}
-
-/** The configuration asked for, else that of a checkpoint, else the one beside the file. */
-async function configOf(
-  file: string,
-  ofCheckpoint: unknown,
-  folder: string | undefined,
-  { config, overrides }: ModelRequest,
-): Promise<Config> {
-  const parse = (text: string, from: string) =>
-    parseConfig(text, { file: from, overrides: forOtherPictures(overrides) });
-  const read = async (path: string) =>
-    (await readConfig(path, { overrides: forOtherPictures(overrides) })).config;
-  if (config !== undefined) return await read(config);
-  if (ofCheckpoint !== undefined) {
-    return parse(JSON.stringify(ofCheckpoint), `${file} (its configuration)`);
-  }
-  const beside = join(folder ?? dirname(file), "config.yaml");
-  if (await exists(beside)) return await read(beside);
-  throw new HatchlingError(
-    `Expected the configuration of the model in ${
-      shown(file)
-    } but found no config.yaml beside it: name one with --config`,
-  );
+/**
+ * Opens a model. Of a run's folder: `config.yaml` with `teacher.safetensors`, else the teacher of the best or of
+ * the newest checkpoint; files that are damaged are passed over, with a warning. Of a safetensors file: its
+ * weights with the configuration that it holds (a checkpoint), that lies beside it, or that is given.
+ *
+ * Needs the permission to read.
+ *
+ * @param path A run's folder, or a safetensors file.
+ * @throws {HatchlingError} When there is no model, or weights and configuration do not fit.
+ *
+ * @example
+ * ```ts ignore
+ * import { openDataset, openGpu, openModel, saveWeights } from "@hatchling/hatchling";
+ *
+ * const gpu = await openGpu();
+ * const opened = await openModel("runs/a");
+ * const dataset = await openDataset({ path: "photos" });
+ * const { whole, indices } = await opened.encode(gpu, dataset);
+ * console.log(whole.shape, dataset.id(indices[0]), whole.data.subarray(0, opened.config.model.dim));
+ *
+ * await saveWeights("copy.safetensors", opened.params(gpu));
+ * const copy = await openModel("copy.safetensors", { config: opened.config });
+ * ```
+ *
+ * @category Model
+ */
+export async function openModel(
+  path: string,
+  options: OpenModelOptions = {},
+): Promise<OpenedModel> {
+  const { loadModel } = await import("./open_model/load.ts"); // where there is no disk, this alone fails
+  const onWarning = (message: string) => console.warn(`warning: ${message}`);
+  return new OpenedModel(await loadModel({ onWarning, ...options, path }));
 }

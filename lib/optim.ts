@@ -1,8 +1,23 @@
 /**
- * AdamW, clipping and schedules.
+ * The optimiser: AdamW, clipping per parameter tensor, the teacher's moving average, schedules.
+ *
+ * @example Values of a schedule
+ * ```ts
+ * import { cosineSchedule, scaledLr } from "@hatchling/hatchling/optim";
+ *
+ * const lr = cosineSchedule({
+ *   base: scaledLr(5e-4, 64), // for 64 pictures a step; the base is for 256
+ *   final: 1e-6,
+ *   epochs: 100,
+ *   itersPerEpoch: 20,
+ *   warmupEpochs: 10,
+ * });
+ * console.log(lr(0), lr(200), lr(1999)); // 0, 0.000125, about 1e-6
+ * ```
  *
  * @module
  */
-export { AdamW, type AdamWOptions, type AdamWRates, isDecayed } from "./optim/adamw.ts";
-export { clipFactors, type ClipResult, flagNonFinite, type FlagOptions } from "./optim/clip.ts";
+export { emaUpdate } from "./ema.ts";
+export { AdamW, type AdamWOptions, type AdamWRates } from "./optim/adamw.ts";
+export { clipFactors, type ClipResult } from "./optim/clip.ts";
 export * from "./optim/schedules.ts";

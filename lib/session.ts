@@ -18,7 +18,7 @@ import { Parameters } from "./model.ts";
 import { shown } from "./text.ts";
 import { Rng } from "./rng.ts";
 import { opening, spreadIndices } from "./from_config/pictures.ts";
-import { type LoadedModel, loadModel, type ModelRequest } from "./open_model.ts";
+import { type LoadedModel, loadModel, type ModelRequest } from "./open_model/load.ts";
 import { type ProgressLine, SILENT } from "./progress.ts";
 import { datasetOptionsOf } from "./from_config.ts";
 
@@ -53,7 +53,7 @@ export class Session {
   static async load(request: ModelRequest, progress: ProgressLine = SILENT): Promise<Session> {
     const onWarning = (message: string) => progress.say(`warning: ${message}`);
     const loaded = await loadModel({ onWarning, ...request });
-    return new Session(loaded, request.overrides, progress);
+    return new Session(loaded, request.overrides ?? [], progress);
   }
 
   /** The GPU with the weights. */

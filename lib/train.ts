@@ -1,8 +1,55 @@
 /**
- * Training: one step of DINO, recorded once and replayed.
+ * Training: one step of DINO, recorded once and replayed, and what brings its pictures.
+ *
+ * {@linkcode Trainer} holds student, teacher, centre and optimiser; {@linkcode Feed} makes the views of each batch.
+ * `@hatchling/hatchling/from_config` makes the settings of both from a configuration.
+ *
+ * @example A loop of your own
+ * ```ts
+ * import { functionDataset, Loader } from "@hatchling/hatchling/data";
+ * import { openGpu, record } from "@hatchling/hatchling/gpu";
+ * import { DinoModel, initialize } from "@hatchling/hatchling/model";
+ * import { Feed, Trainer } from "@hatchling/hatchling/train";
+ *
+ * const gpu = await openGpu();
+ * const dataset = functionDataset({
+ *   name: "noise",
+ *   length: 8,
+ *   maxPixels: 256,
+ *   picture: (i) => {
+ *     const data = Uint8Array.from({ length: 768 }, (_, j) => (i + 1) * j * j);
+ *     return { width: 16, height: 16, channels: 3, data };
+ *   },
+ * });
+ * const loader = new Loader(dataset, { batchSize: 4, seed: 0 });
+ * const augmentation = { globalCropSize: 16, localCropSize: 8, numLocalViews: 2 };
+ * const feed = new Feed(gpu, { loader, dataset }, { augmentation, seed: 0 });
+ * const model = new DinoModel({ imageSize: 16, patchSize: 8, dim: 16, depth: 1, heads: 2 }, { outDim: 32 });
+ * const trainer = new Trainer(gpu, model, { loss: { nCrops: 4 }, clip: 3 });
+ * trainer.load(initialize(model.specs(), 0));
+ * const program = await record(gpu, () => trainer.step(feed.views()));
+ * const rates = { teacherTemp: 0.04, momentum: 0.99, lr: 1e-3, weightDecay: 0.04, freezeLastLayer: false };
+ * for (let step = 0; step < 2; step++) {
+ *   await feed.microBatch(step, 0);
+ *   trainer.set({ step, ...rates });
+ *   program.run();
+ *   console.log(step, (await program.outputs.metrics.read())[0]);
+ * }
+ * for (const part of [program, trainer, feed]) part.destroy();
+ * loader.close();
+ * gpu.destroy();
+ * ```
  *
  * @module
  */
+export { firstNonFinite, type NonFinite, type StepAddress, type StepInputs } from "./non_finite.ts";
+export {
+  type FedPicture,
+  Feed,
+  type FeedOptions,
+  type FeedSource,
+  type LoaderTimes,
+} from "./train/feed.ts";
 export type {
   MicroStepOutputs,
   StepOutputs,

@@ -1,19 +1,11 @@
 /**
  * Start reading here: Hatchling from a tensor to a training step, in the order in which it is built up.
  *
- * Everything below is imported from `mod.ts`, as your own scripts would.
+ * Everything below is imported from `mod.ts` and `lib/ops.ts`, as your own scripts would.
  */
 import assert from "node:assert/strict";
-import {
-  DinoLoss,
-  DinoModel,
-  initialize,
-  linear,
-  openGpu,
-  Parameters,
-  record,
-  Trainer,
-} from "../mod.ts";
+import { DinoLoss, DinoModel, initialize, openGpu, Parameters, record, Trainer } from "../mod.ts";
+import { linear } from "../lib/ops.ts";
 import { lacksAdapter } from "./support/gpu.ts";
 import { testUnless } from "./support/permissions.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { initialize } from "../../lib/model.ts";
-import { isDecayed } from "../../lib/optim.ts";
+import { isDecayed } from "../../lib/optim/adamw.ts";
 import type { Contender, Subject } from "../contender.ts";
 import {
   CROP_SCALE,

@@ -39,13 +39,19 @@ export class Gpu {
   readonly info: GPUAdapterInfo;
   /** Live-bytes counter of all tensors. */
   readonly memory: Memory = new Memory();
-  /** Compiled kernels. */
+  /**
+   * Compiled kernels.
+   * @internal
+   */
   readonly kernels: KernelCache;
   /** Lanes per row of row-wise kernels, a divisor of 64; undefined leaves the choice to the adapter. */
   lanes: number | undefined;
   /** Which of several kernels to take, by kind of work; what is not there follows the kind of adapter. */
   choices: ReadonlyMap<string, string> = new Map();
-  /** Set while a program is being recorded. */
+  /**
+   * Set while a program is being recorded.
+   * @internal
+   */
   recorder: Recorder | undefined;
   #eager: EagerQueue;
   readonly #staging: StagingRing;
@@ -122,7 +128,10 @@ export class Gpu {
     return new Tensor(this, shape, storage, 0);
   }
 
-  /** Zero-filled memory of at least `bytes`. */
+  /**
+   * Zero-filled memory of at least `bytes`.
+   * @internal
+   */
   allocate(bytes: number, label: string): Storage {
     this.check();
     const size = roundUp(Math.max(16, bytes), 16);
@@ -147,7 +156,10 @@ export class Gpu {
     return t;
   }
 
-  /** Frees a storage; not while recording, where a program still uses it. */
+  /**
+   * Frees a storage; not while recording, where a program still uses it.
+   * @internal
+   */
   free(storage: Storage): void {
     if (storage.destroyed) return;
     storage.destroyed = true;

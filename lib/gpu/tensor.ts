@@ -63,13 +63,19 @@ export function roundUp(value: number, multiple: number): number {
  * ```
  */
 export class Tensor {
-  /** The GPU that holds it. */
+  /**
+   * The GPU that holds it.
+   * @internal
+   */
   readonly gpu: TensorOwner;
   /** Dimensions, outermost first; `[]` is a scalar. */
   readonly shape: readonly number[];
   /** Number of elements. */
   readonly size: number;
-  /** The memory behind it. */
+  /**
+   * The memory behind it.
+   * @internal
+   */
   readonly storage: Storage;
   /** Bytes from the start of the storage. */
   readonly offset: number;

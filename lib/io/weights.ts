@@ -8,7 +8,7 @@ import { shown } from "../text.ts";
 import { type CheckpointState, isCheckpoint, readCheckpoint } from "./checkpoint_format.ts";
 import { toFloat32 } from "./dtype.ts";
 import { brief, type HeaderEntry } from "./safetensors_header.ts";
-import { openSafetensors, type SafetensorsReader } from "./safetensors_reader.ts";
+import { openSafetensors, readerOf, type SafetensorsReader } from "./safetensors_reader.ts";
 import { type ExpectedWeight, matchWeights } from "./weight_names.ts";
 
 export type { ExpectedWeight } from "./weight_names.ts";
@@ -28,7 +28,7 @@ export interface FoundWeights {
  * name are dropped; of a checkpoint of this project the teacher is taken, and every byte is checked. A file
  * without a head (names that start with `head.`) will do.
  *
- * @param path A safetensors file.
+ * @param source Path of a safetensors file, or its bytes.
  * @param expected What the model holds.
  * @throws {DamagedFileError} When the file is damaged or of another kind, or holds NaN or infinity.
  * @throws {HatchlingError} When it cannot be read or holds another network: a parameter of the backbone or a part
@@ -44,14 +44,17 @@ export interface FoundWeights {
  * ```
  */
 export async function readWeights(
-  path: string,
+  source: string | Uint8Array<ArrayBuffer>,
   expected: readonly ExpectedWeight[],
 ): Promise<FoundWeights> {
-  using reader = await openSafetensors(path);
+  using reader =
+    await (typeof source === "string"
+      ? openSafetensors(source)
+      : readerOf(source, "the bytes given"));
   if (!isCheckpoint(reader)) return await weightsIn(reader, expected);
   // What the header says costs nothing, so it comes first.
-  matchWeights(path, teacherOf(reader), expected);
-  return weightsOf(await readCheckpoint(reader, ["teacher"]), "teacher", path, expected);
+  matchWeights(reader.file, teacherOf(reader), expected);
+  return weightsOf(await readCheckpoint(reader, ["teacher"]), "teacher", reader.file, expected);
 }
 
 function teacherOf(reader: SafetensorsReader): HeaderEntry[] {

@@ -4,7 +4,8 @@
  * @module
  */
 import type { AugmentationConfig, LossConfig } from "../config/types.ts";
-import { type Gpu, gpuOf, Tensor } from "../gpu.ts";
+import { type Gpu, Tensor } from "../gpu.ts";
+import { gpuOf } from "../gpu/gpu.ts";
 import { defaultChunk, type HeadInput, headSource } from "./head.ts";
 import { finish, moveCenter } from "./kernels.ts";
 import { koleoOfViews, type KoleoResult } from "./koleo.ts";
@@ -38,7 +39,8 @@ import { emptySums, type LossMicroBatch, type LossSums } from "./sums.ts";
  *
  * @example
  * ```ts
- * import { DinoLoss, openGpu } from "../loss.ts";
+ * import { DinoLoss } from "../loss.ts";
+ * import { openGpu } from "../gpu.ts";
  *
  * const gpu = await openGpu();
  * const loss = new DinoLoss({ outDim: 3, nCrops: 2 });

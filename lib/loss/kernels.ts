@@ -10,15 +10,8 @@ import statsCode from "../../kernels/dino_stats.wgsl" with { type: "text" };
 import studentCode from "../../kernels/dino_student.wgsl" with { type: "text" };
 import rowsCode from "../../kernels/shared/dino_rows.wgsl" with { type: "text" };
 import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
-import {
-  defineKernel,
-  type Gpu,
-  grid,
-  type Scalar,
-  type SharedCode,
-  tableOf,
-  type Tensor,
-} from "../gpu.ts";
+import { defineKernel, type Gpu, grid, type Scalar, type SharedCode, type Tensor } from "../gpu.ts";
+import { tableOf } from "../gpu/scalars.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
 import { LANES, PUT } from "../ops/shared_code.ts";
 import type { Centering, TemperaturesAt } from "./options.ts";

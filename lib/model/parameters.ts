@@ -4,7 +4,8 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { type Gpu, sizeOf, type Storage, Tensor } from "../gpu.ts";
+import { type Gpu, sizeOf, Tensor } from "../gpu.ts";
+import type { Storage } from "../gpu/tensor.ts";
 import type { Weight } from "../ops/weight.ts";
 
 /** Elements to which every tensor of an arena is aligned: 256 bytes. */
@@ -117,7 +118,10 @@ export interface Parameter extends Weight {
  * ```
  */
 export class Parameters {
-  /** Where every tensor lies. */
+  /**
+   * Where every tensor lies.
+   * @internal
+   */
   readonly layout: Layout;
   /** The values, by chunk. */
   readonly data: readonly Tensor[];

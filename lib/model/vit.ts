@@ -53,7 +53,10 @@ export interface ViTForwardOptions {
   attentionOf?: "all" | "class";
   /** Is shown `tokens` and `block.<i>` of every crop size, by its index, and `features` when they are made. */
   watch?: (name: string, tensor: Tensor, size?: number) => void;
-  /** Drop path factors per block and crop size, [n] each: 0 or 1 / (1 − rate). */
+  /**
+   * Drop path factors per block and crop size, [n] each: 0 or 1 / (1 − rate).
+   * @internal
+   */
   keep?: BlockKeep[][];
   /** Draws drop path factors at the configured rate; for training. */
   dropPath?: DropPathSource;

@@ -7,7 +7,8 @@ import rowsCode from "../../kernels/rows.wgsl" with { type: "text" };
 import scaleCode from "../../kernels/scale_add.wgsl" with { type: "text" };
 import dropCode from "../../kernels/drop_path.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Scalar, tableOf, type Tensor } from "../gpu.ts";
+import { defineKernel, type Gpu, grid, type Scalar, type Tensor } from "../gpu.ts";
+import { tableOf } from "../gpu/scalars.ts";
 import { moveLaunch } from "./row_launch.ts";
 import { PUT } from "./shared_code.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Storage } from "../gpu.ts";
+import type { Storage } from "../gpu/tensor.ts";
 import type { NamedBytes, Temporary } from "./watched.ts";
 
 /**

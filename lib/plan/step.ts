@@ -5,7 +5,8 @@
  */
 import type { Config } from "../config.ts";
 import { planesOf } from "../data/image.ts";
-import { type Gpu, type Program, record, type Storage } from "../gpu.ts";
+import { type Gpu, type Program, record } from "../gpu.ts";
+import type { Storage } from "../gpu/tensor.ts";
 import { planMemory } from "../gpu/plan.ts";
 import type { DinoModel } from "../model.ts";
 import { Trainer } from "../train.ts";

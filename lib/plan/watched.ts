@@ -5,7 +5,8 @@
  */
 import { DryGpu } from "../gpu/dry.ts";
 import { checkDispatch, type DispatchOptions } from "../gpu/dispatch.ts";
-import type { KernelSource, Storage, Tensor } from "../gpu.ts";
+import type { KernelSource, Tensor } from "../gpu.ts";
+import type { Storage } from "../gpu/tensor.ts";
 import type { Lifetime } from "../gpu/plan.ts";
 import { HatchlingError } from "../errors.ts";
 

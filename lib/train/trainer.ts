@@ -11,7 +11,8 @@ import { packedSums } from "../loss/sums.ts";
 import { type DinoModel, Parameters } from "../model.ts";
 import { columnSum } from "../ops.ts";
 import { clearAtFirst } from "../optim/clear.ts";
-import { AdamW, clipFactors, flagNonFinite } from "../optim.ts";
+import { AdamW, clipFactors } from "../optim.ts";
+import { flagNonFinite } from "../optim/clip.ts";
 import {
   checkOptions,
   type MicroStepOutputs,

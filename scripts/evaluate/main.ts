@@ -23,7 +23,7 @@ import { Parameters } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { checkFeaturesPath, featuresOutputs, patchesPath, writeFeatures } from "./features_file.ts";
-import { type LoadedModel, loadModel, type ModelRequest } from "../../lib/open_model.ts";
+import { type LoadedModel, loadModel, type ModelRequest } from "../../lib/open_model/load.ts";
 import {
   evaluationOptionsOf,
   hasOtherPictures,
@@ -35,7 +35,8 @@ import { print, printJson, runCommand, say } from "../shared/terminal.ts";
 import { Progress } from "../shared/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
 
-interface Options extends Pick<ModelRequest, "config" | "checkpoint" | "student"> {
+interface Options extends Pick<ModelRequest, "checkpoint" | "student"> {
+  config?: string;
   features?: string;
   overwrite: boolean;
   patches?: boolean;

@@ -6,7 +6,8 @@
 import { type Gpu, StepScalars } from "../../lib/gpu.ts";
 import { emaUpdate } from "../../lib/ema.ts";
 import { Parameters } from "../../lib/model.ts";
-import { AdamW, clipFactors, isDecayed } from "../../lib/optim.ts";
+import { AdamW, clipFactors } from "../../lib/optim.ts";
+import { isDecayed } from "../../lib/optim/adamw.ts";
 import { type Case, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 

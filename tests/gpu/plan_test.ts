@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Lifetime, planMemory } from "../../lib/gpu.ts";
+import { type Lifetime, planMemory } from "../../lib/gpu/plan.ts";
 
 const lifetimes = fc.array(
   fc.record({ bytes: fc.integer({ min: 1, max: 64 }), a: fc.nat(30), b: fc.nat(30) })

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { StepScalars, tableOf } from "../../lib/gpu.ts";
+import { StepScalars } from "../../lib/gpu.ts";
+import { tableOf } from "../../lib/gpu/scalars.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 gpuTest("StepScalars.write() sets scalars by name and leaves the others", async (gpu) => {

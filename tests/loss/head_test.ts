@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Gpu, openGpu, record, type Tensor } from "../../lib/gpu.ts";
-import { DinoLoss, type DinoLossSettings, type LastLayer } from "../../lib/loss.ts";
+import { DinoLoss, type DinoLossSettings } from "../../lib/loss.ts";
+import type { LastLayer } from "../../lib/model.ts";
 import { defaultChunk } from "../../lib/loss/head.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
-import { initialize, Layout, Parameters, type ParameterSpec } from "../../lib/model.ts";
+import { initialize, Parameters, type ParameterSpec } from "../../lib/model.ts";
+import { Layout } from "../../lib/model/parameters.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertPaddingZero, CHUNK, chunked, randomValues, SPECS } from "../support/parameters.ts";
 

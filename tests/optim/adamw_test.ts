@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { AdamW, type AdamWOptions, clipFactors, isDecayed } from "../../lib/optim.ts";
+import { AdamW, type AdamWOptions, clipFactors } from "../../lib/optim.ts";
+import { isDecayed } from "../../lib/optim/adamw.ts";
 import type { Gpu, Tensor } from "../../lib/gpu.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose } from "../support/numbers.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Gpu } from "../../lib/gpu.ts";
 import { Parameters } from "../../lib/model.ts";
-import { clipFactors, flagNonFinite } from "../../lib/optim.ts";
+import { clipFactors } from "../../lib/optim.ts";
+import { flagNonFinite } from "../../lib/optim/clip.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 import { eachLanes } from "../support/ops.ts";

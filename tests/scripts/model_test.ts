@@ -4,7 +4,7 @@ import { parseConfig, stringifyConfig } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { checkpointName, saveCheckpoint } from "../../lib/io/checkpoint.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
-import { loadModel } from "../../lib/open_model.ts";
+import { loadModel } from "../../lib/open_model/load.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import { folderTest } from "../support/permissions.ts";
 
