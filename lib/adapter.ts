@@ -66,6 +66,8 @@ const NOTE = "HATCHLING_ADAPTER_NOTE";
  * const { description, isCpu } = await ensureAdapter();
  * console.log(description, isCpu ? "on a CPU" : "on a GPU");
  * ```
+ *
+ * @category GPU
  */
 export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise<AdapterReport> {
   const choice = options.adapter ?? Deno.env.get("HATCHLING_ADAPTER") ?? "auto";

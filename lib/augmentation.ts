@@ -83,6 +83,8 @@ interface Group {
  * const [globals, locals] = crops.forward(pixels, table); // [2, 3, 32, 32], [4, 3, 16, 16]
  * console.log(globals.shape, locals.shape, crops.describe({ seed: 0, epoch: 0, image: 7, ...size }));
  * ```
+ *
+ * @category Data
  */
 export class MultiCrop {
   /** The complete options. */

@@ -38,7 +38,11 @@ export type Verdict =
   | "learning rate too high"
   | "not finite";
 
-/** The state of a run in words. */
+/**
+ * The state of a run in words.
+ *
+ * @category Training
+ */
 export interface Diagnosis {
   /** The state. */
   verdict: Verdict;
@@ -92,6 +96,8 @@ const MOST_LINES = 200, NEWEST = 50;
  * console.log(verdict); // collapse to one peak
  * console.log(evidence.join("\n"), remedy);
  * ```
+ *
+ * @category Training
  */
 export function diagnose(
   lines: readonly MetricLine[],

@@ -15,6 +15,8 @@ const EMA = defineKernel("ema", code);
  *
  * @param momentum m; 1 − m follows it in the table.
  * @param flag The step's non-finite flag; none for eager use.
+ *
+ * @category Training
  */
 export function emaUpdate(
   gpu: Gpu,

@@ -15,7 +15,11 @@ import { cosineSchedule, scaledLr, teacherTempSchedule } from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
 import type { StepValues, TrainerOptions } from "./train.ts";
 
-/** The model of a configuration. */
+/**
+ * The model of a configuration.
+ *
+ * @category Training
+ */
 export function modelOf({ model, augmentation }: Config): DinoModel {
   return new DinoModel({
     imageSize: augmentation.global_crop_size,
@@ -38,7 +42,11 @@ export function modelOf({ model, augmentation }: Config): DinoModel {
   });
 }
 
-/** Options of the augmentation. */
+/**
+ * Options of the augmentation.
+ *
+ * @category Training
+ */
 export function augmentationOf({ augmentation: a, model }: Config): AugmentationOptions {
   return {
     nGlobalCrops: a.n_global_crops,
@@ -70,7 +78,11 @@ function viewOf(view: ViewConfig): ViewOptions {
   };
 }
 
-/** Options of the data set. No more workers than processors: they would only wait for one another. */
+/**
+ * Options of the data set. No more workers than processors: they would only wait for one another.
+ *
+ * @category Training
+ */
 export function datasetOptionsOf({ data, model, training }: Config): OpenOptions {
   return {
     dataset: data.dataset,
@@ -85,7 +97,11 @@ export function datasetOptionsOf({ data, model, training }: Config): OpenOptions
   };
 }
 
-/** Options of the training step. */
+/**
+ * Options of the training step.
+ *
+ * @category Training
+ */
 export function trainerOptionsOf(
   { augmentation, loss, optimizer, training }: Config,
 ): TrainerOptions {
@@ -99,7 +115,11 @@ export function trainerOptionsOf(
   };
 }
 
-/** The values of every step of a run, as a function of the step alone. */
+/**
+ * The values of every step of a run, as a function of the step alone.
+ *
+ * @category Training
+ */
 export function scheduleOf(
   { data, loss, optimizer, scheduler, training }: Config,
   stepsPerEpoch: number,
@@ -165,13 +185,21 @@ export function diagnosisSettingsOf(
   };
 }
 
-/** Options of the feed that makes a run's views. */
+/**
+ * Options of the feed that makes a run's views.
+ *
+ * @category Training
+ */
 export function feedOptionsOf(config: Config): FeedOptions {
   const { gradient_accumulation_steps: accumulationSteps, seed } = config.training;
   return { augmentation: augmentationOf(config), accumulationSteps, seed };
 }
 
-/** The batches of a data set. */
+/**
+ * The batches of a data set.
+ *
+ * @category Training
+ */
 export function loaderOf(dataset: Dataset, { data, training }: Config): Loader {
   return new Loader(dataset, {
     batchSize: data.batch_size,

@@ -64,6 +64,8 @@ export interface BatchOptions {
 /**
  * Strengths and probabilities of the augmentation. Defaults are those of DINO's `main_dino.py`
  * (Caron et al. 2021, "Emerging properties in self-supervised vision transformers").
+ *
+ * @category Data
  */
 export interface AugmentationOptions extends BatchOptions {
   /** Settings of every kind of view. */

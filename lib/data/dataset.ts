@@ -7,7 +7,11 @@
 import { HatchlingError } from "../errors.ts";
 import type { Picture } from "./image.ts";
 
-/** One kind of label of all pictures of a data set. */
+/**
+ * One kind of label of all pictures of a data set.
+ *
+ * @category Data
+ */
 export interface Labels {
   /** Class of every picture, an index into `names`: `[length]`. */
   values: Int32Array;
@@ -52,6 +56,8 @@ export type Progress = (done: number, total: number, doing: string) => void;
  * };
  * console.assert(greys.id(7) === "grey 7");
  * ```
+ *
+ * @category Data
  */
 export interface Dataset {
   /** Name for messages. */

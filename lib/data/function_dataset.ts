@@ -31,7 +31,11 @@ export interface InterleavedPicture {
   data: Uint8Array | Uint8ClampedArray;
 }
 
-/** Options of {@linkcode functionDataset}. */
+/**
+ * Options of {@linkcode functionDataset}.
+ *
+ * @category Data
+ */
 export interface FunctionDatasetOptions {
   /** Name for messages. */
   name: string;
@@ -88,6 +92,8 @@ export interface FunctionDatasetOptions {
  * const { data } = await bands.picture(7);
  * console.assert(data.length === 4 * 64 && data[0] === 7 && data[1] === 8);
  * ```
+ *
+ * @category Data
  */
 export function functionDataset(options: FunctionDatasetOptions): Dataset {
   const { name, length, channels = 3, maxPixels = 2 ** 18 } = options;

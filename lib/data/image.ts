@@ -6,7 +6,11 @@
 
 import { HatchlingError } from "../errors.ts";
 
-/** A decoded picture. */
+/**
+ * A decoded picture.
+ *
+ * @category Data
+ */
 export interface Picture {
   /** Columns. */
   width: number;

@@ -13,7 +13,11 @@ import { packPictures, type Picture, planesOf } from "./image.ts";
 /** Second part of the random address of an epoch's order, (seed, epoch, ORDER): crops have other ones. */
 const ORDER = 0x6f726472;
 
-/** One batch of whole pictures of different sizes. */
+/**
+ * One batch of whole pictures of different sizes.
+ *
+ * @category Data
+ */
 export interface Batch {
   /** Number of the batch, from 0: the training step, unless a step takes several. */
   step: number;
@@ -34,7 +38,11 @@ export interface Batch {
   buildTime: number;
 }
 
-/** Options of {@linkcode Loader}. */
+/**
+ * Options of {@linkcode Loader}.
+ *
+ * @category Data
+ */
 export interface LoaderOptions {
   /** Pictures per batch, at least 1. */
   batchSize: number;
@@ -71,6 +79,8 @@ export interface LoaderOptions {
  * loader.release(batch);
  * loader.close();
  * ```
+ *
+ * @category Data
  */
 export class Loader {
   /** Pictures per batch. */

@@ -28,7 +28,11 @@ export type DatasetKind =
   | "list"
   | "module";
 
-/** Options of {@linkcode openDataset}. */
+/**
+ * Options of {@linkcode openDataset}.
+ *
+ * @category Data
+ */
 export interface OpenOptions {
   /**
    * - `folder`: the pictures below the folder `path`, see {@linkcode openFolder};

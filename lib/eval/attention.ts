@@ -7,7 +7,11 @@ import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 import type { Parameters, VisionTransformer } from "../model.ts";
 
-/** What {@linkcode lookAt} finds in images of one size. */
+/**
+ * What {@linkcode lookAt} finds in images of one size.
+ *
+ * @category Evaluation
+ */
 export interface Looked {
   /** Patches down and across. */
   grid: [rows: number, columns: number];
@@ -45,6 +49,8 @@ export interface Looked {
  * for (const t of [images, params]) t.destroy();
  * gpu.destroy();
  * ```
+ *
+ * @category Evaluation
  */
 export async function lookAt(
   gpu: Gpu,
@@ -93,6 +99,8 @@ export async function lookAt(
  *
  * console.log(attentionMask([0.1, 0.5, 0.1, 0.3], 0.6)); // 0, 1, 0, 1: the 0.5 alone is less than 0.6
  * ```
+ *
+ * @category Evaluation
  */
 export function attentionMask(attention: ArrayLike<number>, mass: number): Uint8Array {
   if (!(mass > 0 && mass <= 1)) {

@@ -11,7 +11,11 @@ import type { Gpu, Tensor } from "../gpu.ts";
 import type { Parameters, VisionTransformer } from "../model.ts";
 import { type FeatureArray, l2Normalize } from "./features.ts";
 
-/** Turns images into features. */
+/**
+ * Turns images into features.
+ *
+ * @category Evaluation
+ */
 export interface Encoder {
   /** Shown in reports. */
   name: string;
@@ -23,7 +27,11 @@ export interface Encoder {
   encode(images: Tensor): Tensor;
 }
 
-/** The class token of a vision transformer after its final norm: the features that DINO evaluates. */
+/**
+ * The class token of a vision transformer after its final norm: the features that DINO evaluates.
+ *
+ * @category Evaluation
+ */
 export function vitEncoder(
   gpu: Gpu,
   name: string,
@@ -48,7 +56,11 @@ export function pixelEncoder(channels = 3): Encoder {
   };
 }
 
-/** Features of one encoder. */
+/**
+ * Features of one encoder.
+ *
+ * @category Evaluation
+ */
 export interface EncodedPictures {
   /** The pictures encoded, [n]: those asked for but for the ones that turned out to be damaged. */
   indices: number[];

@@ -51,7 +51,11 @@ export interface MeasureOptions {
   onMeasure?: (what: string) => void;
 }
 
-/** Options of {@linkcode evaluate}. */
+/**
+ * Options of {@linkcode evaluate}.
+ *
+ * @category Evaluation
+ */
 export interface EvaluateOptions extends SidesOptions, MeasureOptions {}
 
 /** Figures of one encoder, and the clusters that some of them are of. */
@@ -80,6 +84,8 @@ const HELD_OUT = 5;
  * are looked for among the second's. Damaged pictures are left out.
  *
  * @throws {HatchlingError} When no picture is sound, features are not finite or options out of range.
+ *
+ * @category Evaluation
  */
 export async function evaluate(
   gpu: Gpu,

@@ -14,7 +14,11 @@ export interface FeatureArray {
   shape: readonly number[];
 }
 
-/** Features [n, D], as an array or already on the GPU. */
+/**
+ * Features [n, D], as an array or already on the GPU.
+ *
+ * @category Evaluation
+ */
 export type Features = FeatureArray | Tensor;
 
 /** Smallest norm that {@linkcode l2Normalize} divides by, as in PyTorch. */

@@ -6,7 +6,11 @@
 
 import { shown } from "../text.ts";
 
-/** One figure of one encoder: a share in percent, or a number. */
+/**
+ * One figure of one encoder: a share in percent, or a number.
+ *
+ * @category Evaluation
+ */
 export interface Figure {
   /** The kind of label that it was measured by; "" where none was needed. */
   group: string;
@@ -20,7 +24,11 @@ export interface Figure {
   value?: number;
 }
 
-/** Figures as a table for a terminal: metrics down, encoders across, an empty line between groups. */
+/**
+ * Figures as a table for a terminal: metrics down, encoders across, an empty line between groups.
+ *
+ * @category Evaluation
+ */
 export function figureTable(all: readonly Figure[]): string {
   const figures = all.map((f) => ({ ...f, metric: shown(f.metric), encoder: shown(f.encoder) }));
   const encoders = [...new Set(figures.map((f) => f.encoder))];

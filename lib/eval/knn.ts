@@ -153,6 +153,8 @@ export interface KnnClassifyOptions extends KnnOptions, NearestOptions {
  * });
  * console.assert(top1 === 100);
  * ```
+ *
+ * @category Evaluation
  */
 export async function knnClassify(
   gpu: Gpu,

@@ -75,6 +75,8 @@ export interface LinearProbeResult extends ProbeResult {
  * console.assert(top1 === 100);
  * gpu.destroy();
  * ```
+ *
+ * @category Evaluation
  */
 export async function linearProbe(
   gpu: Gpu,

@@ -45,6 +45,8 @@ function piece(gpu: Gpu, features: Features, start: number, rows: number) {
  * @param gallery [n, D].
  * @param k 1 to n, or to n − 1 when indices are excluded.
  * @throws {HatchlingError} when shapes do not fit, k is out of range or features are not finite.
+ *
+ * @category Evaluation
  */
 export async function nearest(
   gpu: Gpu,

@@ -40,6 +40,8 @@ export interface PrincipalComponents {
  * console.log(explained[0].toFixed(3)); // all on one line: 1.000
  * console.log(project(features).map((x) => Math.round(100 * x))); // −224, 0, 224
  * ```
+ *
+ * @category Evaluation
  */
 export function pca(features: FeatureArray, k: number): PrincipalComponents {
   const { rows, dim } = checkRows(features, "features");

@@ -37,6 +37,8 @@ const EPS = 1e-7;
  * console.log(rankMe([1, 0, 0, 1, 0, 0], 2, 3).toFixed(3)); // both rows the same: 1.000
  * console.log(rankMe([1, 0, 0, 0, 1, 0], 2, 3).toFixed(3)); // at right angles: 2.000
  * ```
+ *
+ * @category Evaluation
  */
 export function rankMe(
   features: ArrayLike<number>,

@@ -5,7 +5,11 @@
  */
 import { HatchlingError } from "../errors.ts";
 
-/** The k nearest gallery rows of every query, nearest first; equal similarities by lower index. */
+/**
+ * The k nearest gallery rows of every query, nearest first; equal similarities by lower index.
+ *
+ * @category Evaluation
+ */
 export interface Neighbors {
   /** Number of queries, m. */
   rows: number;

@@ -31,7 +31,11 @@ export interface Recorder {
 /** STORAGE | COPY_SRC | COPY_DST, written out: importing this module must not need a GPU. */
 const USAGE = 0x80 | 0x04 | 0x08;
 
-/** An open GPU. Get one from {@linkcode openGpu}. */
+/**
+ * An open GPU. Get one from {@linkcode openGpu}.
+ *
+ * @category GPU
+ */
 export class Gpu {
   /** The WebGPU device. */
   readonly device: GPUDevice;

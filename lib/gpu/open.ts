@@ -6,7 +6,11 @@
 import { HatchlingError } from "../errors.ts";
 import { Gpu } from "./gpu.ts";
 
-/** How to open a GPU. */
+/**
+ * How to open a GPU.
+ *
+ * @category GPU
+ */
 export interface OpenGpuOptions {
   /**
    * `"adapter"` (default) asks for all that the adapter offers; `"portable"` forces WebGPU's default
@@ -43,6 +47,8 @@ const SUBGROUPS = "subgroups" as GPUFeatureName;
  * console.log(gpu.info.description, gpu.limits.maxStorageBufferBindingSize);
  * gpu.destroy();
  * ```
+ *
+ * @category GPU
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const adapter = options.adapter ??

@@ -25,7 +25,11 @@ export interface KernelCost {
 /** Kernels that a first run meets between two waits. */
 const NEW_KERNELS = 4;
 
-/** A recorded program; `outputs` is what the recorded function returned. */
+/**
+ * A recorded program; `outputs` is what the recorded function returned.
+ *
+ * @category GPU
+ */
 export class Program<T> {
   /** The tensors that the recorded function returned; they keep their values until the next run. */
   readonly outputs: T;
@@ -213,6 +217,8 @@ export class Program<T> {
  * ```
  *
  * @throws {HatchlingError} When a kernel does not compile, or a recording is already under way.
+ *
+ * @category GPU
  */
 export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
   if (gpu.recorder) throw new HatchlingError("Expected no other recording but one is under way");

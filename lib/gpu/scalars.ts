@@ -42,6 +42,8 @@ export function tableOf(...scalars: readonly Scalar[]): Tensor {
  * scalars.destroy();
  * gpu.destroy();
  * ```
+ *
+ * @category GPU
  */
 export class StepScalars<Name extends string> {
   /** The table. */

@@ -61,6 +61,8 @@ export function roundUp(value: number, multiple: number): number {
  * x.destroy();
  * gpu.destroy();
  * ```
+ *
+ * @category GPU
  */
 export class Tensor {
   /**

@@ -41,6 +41,8 @@ export interface SafetensorsFile {
  * const file = serializeSafetensors(new Map([["w", float32Tensor(new Float32Array(6), [2, 3])]]));
  * console.assert(parseSafetensors(file).tensors.get("w")!.shape.join() === "2,3");
  * ```
+ *
+ * @category Files
  */
 export function parseSafetensors(bytes: Uint8Array, file = "safetensors data"): SafetensorsFile {
   const fail = failer(file, bytes);
@@ -103,6 +105,8 @@ function byName(a: string, b: string): number {
  * const bytes = serializeSafetensors(new Map([["weight", weight]]), { step: "120" });
  * console.assert(parseSafetensors(bytes).tensors.get("weight")!.data[5] === 6);
  * ```
+ *
+ * @category Files
  */
 export function serializeSafetensors(
   tensors: ReadonlyMap<string, RawTensor>,

@@ -9,7 +9,11 @@ import type { DinoLossSettings } from "./options.ts";
 import { type DinoLossValues, lossValues } from "./result.ts";
 import { batchOf, checkFinite } from "./shapes.ts";
 
-/** What {@linkcode dinoLoss} takes. */
+/**
+ * What {@linkcode dinoLoss} takes.
+ *
+ * @category Loss
+ */
 export interface DinoLossInput extends DinoLossSettings {
   /** The student's logits [V·B, K], row-major: all B samples of view 0, then of view 1, …. */
   student: Float32Array;
@@ -21,7 +25,11 @@ export interface DinoLossInput extends DinoLossSettings {
   gpu?: Gpu;
 }
 
-/** What {@linkcode dinoLoss} resolves to. */
+/**
+ * What {@linkcode dinoLoss} resolves to.
+ *
+ * @category Loss
+ */
 export interface DinoLossArrays extends DinoLossValues {
   /** [V·B, K], the gradient of the loss with respect to the student's logits. */
   gradStudent: Float32Array;
@@ -47,6 +55,8 @@ export interface DinoLossArrays extends DinoLossValues {
  * });
  * console.log(loss, gradStudent.length, center); // ln 3, 6, zeros
  * ```
+ *
+ * @category Loss
  */
 export async function dinoLoss(
   { student, teacher, gpu: given, ...settings }: DinoLossInput,

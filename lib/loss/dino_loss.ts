@@ -49,6 +49,8 @@ import { emptySums, type LossMicroBatch, type LossSums } from "./sums.ts";
  * console.log(await loss.read(result)); // numbers; result.gradStudent stays on the GPU
  * gpu.destroy();
  * ```
+ *
+ * @category Loss
  */
 export class DinoLoss {
   /** The settings with defaults filled in. */

@@ -75,7 +75,11 @@ export interface DinoForwardOptions {
 /** The settings that may come with every step instead. */
 export type TemperatureKey = "studentTemp" | "teacherTemp";
 
-/** Settings of {@linkcode DinoLoss}, and what it runs on: its temperatures are its own, or those of every step. */
+/**
+ * Settings of {@linkcode DinoLoss}, and what it runs on: its temperatures are its own, or those of every step.
+ *
+ * @category Loss
+ */
 export type DinoLossOptions =
   & DinoLossContext
   & (

@@ -23,7 +23,11 @@ export interface DinoLossMetrics {
   center: Tensor;
 }
 
-/** What {@linkcode DinoLoss.forward} returns. */
+/**
+ * What {@linkcode DinoLoss.forward} returns.
+ *
+ * @category Loss
+ */
 export interface DinoLossResult extends DinoLossMetrics {
   /** [V·B, K], the gradient of the loss with respect to the student's logits. */
   gradStudent: Tensor;

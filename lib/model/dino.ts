@@ -8,7 +8,11 @@ import { DinoHead, type DinoHeadConfig, type LastLayer } from "./head.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { VisionTransformer, type ViTConfig, type ViTForwardOptions } from "./vit.ts";
 
-/** A vision transformer with a DINO head: a description without state. */
+/**
+ * A vision transformer with a DINO head: a description without state.
+ *
+ * @category Model
+ */
 export class DinoModel {
   /** The backbone. */
   readonly vit: VisionTransformer;

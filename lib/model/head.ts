@@ -11,7 +11,11 @@ import type { Weight } from "../ops/weight.ts";
 import { weightNormLinear } from "../ops/weight_norm.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 
-/** Shape of a head. */
+/**
+ * Shape of a head.
+ *
+ * @category Model
+ */
 export interface DinoHeadConfig {
   /** Width of the features. */
   inDim: number;

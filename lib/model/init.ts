@@ -17,6 +17,8 @@ import type { ParameterSpec } from "./parameters.ts";
  * const values = initialize([{ name: "w", shape: [2], init: { normal: 0.02 } }], 0);
  * console.assert(values.get("w")!.length === 2);
  * ```
+ *
+ * @category Model
  */
 export function initialize(
   specs: readonly ParameterSpec[],

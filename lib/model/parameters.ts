@@ -116,6 +116,8 @@ export interface Parameter extends Weight {
  * params.destroy();
  * gpu.destroy();
  * ```
+ *
+ * @category Model
  */
 export class Parameters {
   /**

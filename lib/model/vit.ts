@@ -33,7 +33,11 @@ interface Input {
   tokens: number;
 }
 
-/** Widths of the usual models (Touvron et al. 2021, arXiv:2012.12877, table 1). */
+/**
+ * Widths of the usual models (Touvron et al. 2021, arXiv:2012.12877, table 1).
+ *
+ * @category Model
+ */
 export const VIT_PRESETS: Readonly<
   Record<"vit_tiny" | "vit_small" | "vit_base", { dim: number; depth: number; heads: number }>
 > = {
@@ -97,6 +101,8 @@ export interface ViTResult {
  * for (const t of [y, images, params]) t.destroy();
  * gpu.destroy();
  * ```
+ *
+ * @category Model
  */
 export class VisionTransformer {
   /** The configuration with defaults filled in. */

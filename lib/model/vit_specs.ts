@@ -6,7 +6,11 @@
 import type { ParameterSpec } from "./parameters.ts";
 import type { PosInterp } from "../ops/pos_embed.ts";
 
-/** Shape of a vision transformer. */
+/**
+ * Shape of a vision transformer.
+ *
+ * @category Model
+ */
 export interface ViTConfig {
   /** Pixels per side of the images that `pos_embed` is stored for. */
   imageSize: number;

@@ -44,7 +44,11 @@ export interface FeedOptions {
   seed: number;
 }
 
-/** The pictures of the next micro-batch on the GPU, and the recordable making of their views. */
+/**
+ * The pictures of the next micro-batch on the GPU, and the recordable making of their views.
+ *
+ * @category Training
+ */
 export class Feed {
   /** Micro-batches of a step. */
   readonly accumulationSteps: number;

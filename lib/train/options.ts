@@ -9,7 +9,11 @@ import type { DinoLossMetrics, DinoLossSettings } from "../loss.ts";
 import { checkSettings } from "../loss/options.ts";
 import type { AdamWOptions, ClipResult } from "../optim.ts";
 
-/** What changes from step to step. */
+/**
+ * What changes from step to step.
+ *
+ * @category Training
+ */
 export interface StepValues {
   /** The step's number, from 0. */
   step: number;
@@ -25,7 +29,11 @@ export interface StepValues {
   freezeLastLayer: boolean;
 }
 
-/** Settings of a `Trainer`. */
+/**
+ * Settings of a `Trainer`.
+ *
+ * @category Training
+ */
 export interface TrainerOptions {
   /** The loss. K is the model's, and the teacher's temperature comes with every step. */
   loss: Omit<DinoLossSettings, "outDim" | "teacherTemp"> & { outDim?: never; teacherTemp?: never };
@@ -58,7 +66,11 @@ export interface UpdateOutputs extends Omit<DinoLossMetrics, "center"> {
   norms: ClipResult[];
 }
 
-/** What a step in one batch leaves to be read. */
+/**
+ * What a step in one batch leaves to be read.
+ *
+ * @category Training
+ */
 export interface StepOutputs extends UpdateOutputs, MicroStepOutputs {}
 
 /**

@@ -89,6 +89,8 @@ const SCALARS = [
  * for (const t of [microStep, update, crops, trainer]) t.destroy();
  * gpu.destroy();
  * ```
+ *
+ * @category Training
  */
 export class Trainer {
   /** The student. */
