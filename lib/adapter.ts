@@ -61,7 +61,7 @@ const NOTE = "HATCHLING_ADAPTER_NOTE";
  *
  * @example
  * ```ts ignore
- * import { ensureAdapter } from "./adapter.ts";
+ * import { ensureAdapter } from "@hatchling/hatchling/adapter";
  *
  * const { description, isCpu } = await ensureAdapter();
  * console.log(description, isCpu ? "on a CPU" : "on a GPU");

@@ -1,6 +1,16 @@
 /**
  * DINO's multi-crop augmentation on the GPU (Caron et al. 2021): random resized crop → flip → colour
  * jitter → grayscale → blur → solarize → normalise. The CPU only draws a few numbers per view.
+ * `docs/guides/augmentation.md` shows every step.
+ *
+ * @example What a view of a picture will be
+ * ```ts
+ * import { augmentationOptions, sampleView } from "@hatchling/hatchling/augmentation";
+ *
+ * const options = augmentationOptions({ globalCropSize: 32, localCropSize: 16, numLocalViews: 4 });
+ * const address = { seed: 0, epoch: 0, image: 7, view: 0, width: 40, height: 30 };
+ * console.log(sampleView(options, address).ops);
+ * ```
  *
  * @module
  */
@@ -70,8 +80,8 @@ interface Group {
  *
  * @example
  * ```ts
- * import { MultiCrop } from "./augmentation.ts";
- * import { openGpu } from "./gpu.ts";
+ * import { MultiCrop } from "@hatchling/hatchling/augmentation";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * const crops = new MultiCrop(gpu, { globalCropSize: 32, localCropSize: 16, numLocalViews: 4 }, 1);

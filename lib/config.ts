@@ -4,7 +4,7 @@
  *
  * @example
  * ```ts
- * import { parseConfig, parseOverrides } from "./config.ts";
+ * import { parseConfig, parseOverrides } from "@hatchling/hatchling/config";
  *
  * const { overrides } = parseOverrides(["--training.num_epochs", "20"]);
  * const config = parseConfig("data: {batch_size: 32}", { file: "my.yaml", overrides });

@@ -1,6 +1,14 @@
 /**
  * The state of a training run in words: what its curves show, and what to change first.
  *
+ * @example
+ * ```ts
+ * import { diagnose, parseMetrics } from "@hatchling/hatchling/diagnosis";
+ *
+ * const { lines } = parseMetrics('{"step":10,"loss":6.9}\n{"step":20,"loss":6.8}\n');
+ * console.log(diagnose(lines).verdict); // too early to tell
+ * ```
+ *
  * @module
  */
 import { numberOf, recentLines } from "./diagnosis/curves.ts";
@@ -84,7 +92,7 @@ const MOST_LINES = 200, NEWEST = 50;
  *
  * @example
  * ```ts
- * import { diagnose } from "./diagnosis.ts";
+ * import { diagnose } from "@hatchling/hatchling/diagnosis";
  *
  * const lines = Array.from({ length: 20 }, (_, i) => ({
  *   step: 10 * (i + 1),

@@ -10,7 +10,7 @@
  *
  * @example
  * ```ts
- * import { HatchlingError } from "./errors.ts";
+ * import { HatchlingError } from "@hatchling/hatchling";
  *
  * const error = new HatchlingError("Expected K ≥ 2 but found 1: raise model.projection_output_dim");
  * console.assert(error.name === "HatchlingError");

@@ -1,5 +1,17 @@
 /**
- * From a configuration to the settings of the modules that a run is made of.
+ * From a configuration to what a run is made of: model, data set, loader, augmentation, trainer, schedule. A script
+ * that uses it says every size once, in the configuration.
+ *
+ * @example
+ * ```ts
+ * import { parseConfig } from "@hatchling/hatchling/config";
+ * import { augmentationOf, modelOf, scheduleOf } from "@hatchling/hatchling/from_config";
+ *
+ * const config = parseConfig("data: {batch_size: 32}\naugmentation: {global_crop_size: 64, local_crop_size: 32}");
+ * const model = modelOf(config);
+ * const schedule = scheduleOf(config, 100); // 100 steps an epoch
+ * console.log(model.vit.config.imageSize, augmentationOf(config).globalCropSize, schedule(0).lr);
+ * ```
  *
  * @module
  */

@@ -67,9 +67,9 @@ type Part = { of: Subject; start: number; tensor: Tensor };
  *
  * @example
  * ```ts
- * import { openGpu } from "./gpu.ts";
- * import { DinoModel, initialize, Parameters } from "./model.ts";
- * import { firstNonFinite } from "./non_finite.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { DinoModel, initialize, Parameters } from "@hatchling/hatchling/model";
+ * import { firstNonFinite } from "@hatchling/hatchling/train";
  *
  * const gpu = await openGpu();
  * const model = new DinoModel({ imageSize: 8, patchSize: 4, dim: 8, depth: 1, heads: 2 }, { outDim: 16 });

@@ -1,5 +1,20 @@
 /**
- * Differentiable ops: each computes forward and returns a `backward` for its gradient rule.
+ * Differentiable ops: each computes forward and returns a `backward` for its gradient rule. There is no tape: what
+ * ran forward is run backward by hand, in the opposite order.
+ *
+ * @example A linear layer, forward and backward
+ * ```ts
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { linear } from "@hatchling/hatchling/ops";
+ *
+ * const gpu = await openGpu();
+ * const x = gpu.tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]);
+ * const w = { data: gpu.tensor(Float32Array.of(1, 0, -1), [1, 3]), grad: gpu.empty([1, 3]) };
+ * const { y, backward } = linear(gpu, x, w); // y = x Wᵀ, [2, 1]
+ * const dx = backward(gpu.tensor(Float32Array.of(1, 10), [2, 1]))!; // fills w.grad
+ * console.log(await y.read(), await dx.read(), await w.grad.read());
+ * gpu.destroy();
+ * ```
  *
  * @module
  */

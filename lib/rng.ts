@@ -63,7 +63,7 @@ const MAX_BLOCK = 0xfffffffe;
  *
  * @example
  * ```ts
- * import { Rng } from "./rng.ts";
+ * import { Rng } from "@hatchling/hatchling/augmentation";
  *
  * const [seed, epoch, image, view] = [42, 0, 17, 1];
  * const rng = new Rng(seed, epoch, image, view);

@@ -23,7 +23,7 @@
  * });
  * const loader = new Loader(dataset, { batchSize: 4, seed: 0 });
  * const augmentation = { globalCropSize: 16, localCropSize: 8, numLocalViews: 2 };
- * const feed = new Feed(gpu, { loader, dataset }, { augmentation, seed: 0 });
+ * const feed = new Feed(gpu, loader, { augmentation, seed: 0 });
  * const model = new DinoModel({ imageSize: 16, patchSize: 8, dim: 16, depth: 1, heads: 2 }, { outDim: 32 });
  * const trainer = new Trainer(gpu, model, { loss: { nCrops: 4 }, clip: 3 });
  * trainer.load(initialize(model.specs(), 0));
@@ -43,13 +43,7 @@
  * @module
  */
 export { firstNonFinite, type NonFinite, type StepAddress, type StepInputs } from "./non_finite.ts";
-export {
-  type FedPicture,
-  Feed,
-  type FeedOptions,
-  type FeedSource,
-  type LoaderTimes,
-} from "./train/feed.ts";
+export { Feed, type FeedOptions, type LoaderTimes } from "./train/feed.ts";
 export type {
   MicroStepOutputs,
   StepOutputs,

@@ -127,8 +127,8 @@ export function renderViews(
  *
  * @example
  * ```ts
- * import { applyOps } from "./pipeline.ts";
- * import { openGpu } from "../gpu.ts";
+ * import { applyOps } from "@hatchling/hatchling/augmentation";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * const pixels = gpu.tensor(new Uint32Array([0xff0000ff, 0xff00ff00]), [2]); // red, green

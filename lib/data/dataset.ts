@@ -44,7 +44,7 @@ export type Progress = (done: number, total: number, doing: string) => void;
  *
  * @example
  * ```ts
- * import type { Dataset } from "./dataset.ts";
+ * import type { Dataset } from "@hatchling/hatchling/data";
  *
  * const greys: Dataset = {
  *   name: "greys",

@@ -70,7 +70,7 @@ export interface FilesOptions {
  *
  * @example
  * ```ts ignore
- * import { openFiles } from "./file_dataset.ts";
+ * import { openFiles } from "@hatchling/hatchling/data";
  *
  * const pictures = await openFiles("two", [
  *   { id: "left", path: "scans/left.png" },

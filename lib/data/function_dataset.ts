@@ -75,7 +75,7 @@ export interface FunctionDatasetOptions {
  *
  * @example
  * ```ts
- * import { functionDataset } from "./function_dataset.ts";
+ * import { functionDataset } from "@hatchling/hatchling/data";
  *
  * // Two bands of 8 × 8 pixels, as a satellite might send them.
  * const bands = functionDataset({

@@ -63,7 +63,7 @@ export interface LoaderOptions {
  *
  * @example
  * ```ts
- * import { Loader } from "./loader.ts";
+ * import { Loader } from "@hatchling/hatchling/data";
  *
  * const data = new Uint8Array(256).fill(255);
  * const loader = new Loader({
@@ -206,6 +206,11 @@ export class Loader {
     this.#closed = true;
     this.#ahead.clear();
     this.#free.length = 0;
+  }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   async #build(step: number): Promise<Batch> {

@@ -39,7 +39,8 @@ export type DatasetModule = Dataset | ((options: ModuleOptions) => Dataset | Pro
  * @example
  * ```ts ignore
  * // stripes.ts
- * import { functionDataset, type ModuleOptions } from "https://…/mod.ts";
+ * import { functionDataset } from "@hatchling/hatchling";
+ * import type { ModuleOptions } from "@hatchling/hatchling/data";
  *
  * export default ({ channels }: ModuleOptions) =>
  *   functionDataset({ name: "stripes", length: 100, channels, maxPixels: 1024, picture: paint });

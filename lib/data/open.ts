@@ -121,7 +121,7 @@ const PUBLISHED_SPLIT: readonly DatasetKind[] = ["mnist", "cifar10", "cifar100"]
  *
  * @example
  * ```ts ignore
- * import { openDataset } from "./open.ts";
+ * import { openDataset } from "@hatchling/hatchling/data";
  *
  * const data = await openDataset({ path: "data/flowers", maxPixels: 65536, split: "train" });
  * console.log(`${data.length} pictures, ${data.skipped.length} files skipped`);

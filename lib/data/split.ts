@@ -41,7 +41,7 @@ export function splitOf(place: number, valFraction: number): "train" | "val" {
  *
  * @example
  * ```ts
- * import { splitDataset } from "./split.ts";
+ * import { splitDataset } from "@hatchling/hatchling/data";
  *
  * const greys = {
  *   name: "greys",

@@ -104,7 +104,7 @@ const LONGEST = 300;
  *
  * @example
  * ```ts
- * import { parseMetricLine } from "./lines.ts";
+ * import { parseMetricLine } from "@hatchling/hatchling/diagnosis";
  *
  * console.assert(parseMetricLine('{"step":10,"loss":6.9}')?.loss === 6.9);
  * console.assert(parseMetricLine('{"step":10,"loss":"6.9"}') === undefined);

@@ -35,7 +35,7 @@ const NEWEST = 4096, GROUP = 128;
  *
  * @example
  * ```ts
- * import { MetricsReader } from "./metrics.ts";
+ * import { MetricsReader } from "@hatchling/hatchling/diagnosis";
  *
  * const reader = new MetricsReader({ mostLines: 20_000 });
  * for (let step = 1; step <= 100_000; step++) reader.add(`{"step":${step},"loss":${step === 777 ? 9 : 1}}`);
@@ -152,7 +152,7 @@ function extremes(lines: readonly MetricLine[]): MetricLine[] {
  *
  * @example
  * ```ts
- * import { parseMetrics } from "./metrics.ts";
+ * import { parseMetrics } from "@hatchling/hatchling/diagnosis";
  *
  * const { lines, torn } = parseMetrics('{"step":10,"loss":6.9}\n{"step":20,"lo');
  * console.assert(lines.length === 1 && torn);

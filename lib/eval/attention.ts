@@ -35,9 +35,9 @@ export interface Looked {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { initialize, Parameters, VisionTransformer } from "../model.ts";
- * import { lookAt } from "./attention.ts";
+ * import { lookAt } from "@hatchling/hatchling/eval";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { initialize, Parameters, VisionTransformer } from "@hatchling/hatchling/model";
  *
  * const gpu = await openGpu();
  * const vit = new VisionTransformer({ imageSize: 32, patchSize: 8, dim: 24, depth: 2, heads: 3 });
@@ -95,7 +95,7 @@ export async function lookAt(
  *
  * @example
  * ```ts
- * import { attentionMask } from "./attention.ts";
+ * import { attentionMask } from "@hatchling/hatchling/eval";
  *
  * console.log(attentionMask([0.1, 0.5, 0.1, 0.3], 0.6)); // 0, 1, 0, 1: the 0.5 alone is less than 0.6
  * ```

@@ -38,8 +38,8 @@ export interface Clusters {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { kMeans } from "./clusters.ts";
+ * import { kMeans } from "@hatchling/hatchling/eval";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * const { labels } = await kMeans(gpu, { data: Float32Array.of(0, 0.1, 5, 5.1), shape: [4, 1] }, 2);
@@ -152,7 +152,7 @@ export interface Agreement {
  *
  * @example
  * ```ts
- * import { agreement } from "./clusters.ts";
+ * import { agreement } from "@hatchling/hatchling/eval";
  *
  * console.assert(agreement([0, 0, 1, 1], [7, 7, 3, 3]).ari === 1);
  * ```

@@ -141,12 +141,11 @@ export interface KnnClassifyOptions extends KnnOptions, NearestOptions {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { l2Normalize } from "./features.ts";
- * import { knnClassify } from "./knn.ts";
+ * import { knnClassify, normalizeFeatures } from "@hatchling/hatchling/eval";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
- * const features = { data: l2Normalize(new Float32Array([1, 0, 2, 1, 0, 1, 1, 3]), 2), shape: [4, 2] };
+ * const features = { data: normalizeFeatures(new Float32Array([1, 0, 2, 1, 0, 1, 1, 3]), 2), shape: [4, 2] };
  * const { top1 } = await knnClassify(gpu, features, [0, 0, 1, 1], features, [0, 0, 1, 1], {
  *   k: 1,
  *   leaveOneOut: true,

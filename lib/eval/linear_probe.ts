@@ -63,8 +63,8 @@ export interface LinearProbeResult extends ProbeResult {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { linearProbe } from "./linear_probe.ts";
+ * import { linearProbe } from "@hatchling/hatchling/eval";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * const rows = {

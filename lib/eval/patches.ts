@@ -25,9 +25,9 @@ const SIDE = 4;
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { initialize, Parameters, VisionTransformer } from "../model.ts";
- * import { patchEncoder } from "./patches.ts";
+ * import { patchEncoder } from "@hatchling/hatchling/eval";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { initialize, Parameters, VisionTransformer } from "@hatchling/hatchling/model";
  *
  * const gpu = await openGpu();
  * const vit = new VisionTransformer({ imageSize: 40, patchSize: 8, dim: 24, depth: 2, heads: 3 });

@@ -33,7 +33,7 @@ export interface PrincipalComponents {
  *
  * @example
  * ```ts
- * import { pca } from "./pca.ts";
+ * import { pca } from "@hatchling/hatchling/eval";
  *
  * const features = { data: Float32Array.of(0, 0, 1, 2, 2, 4), shape: [3, 2] as [number, number] };
  * const { explained, project } = pca(features, 1);

@@ -60,8 +60,8 @@ export interface PrototypeUsage {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { prototypeUsage } from "./prototypes.ts";
+ * import { prototypeUsage } from "@hatchling/hatchling/eval";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * const weightV = { data: gpu.tensor(Float32Array.of(1, 0, 0, 1, -1, 0), [3, 2]) }; // K 3, d 2

@@ -32,7 +32,7 @@ const EPS = 1e-7;
  *
  * @example
  * ```ts
- * import { rankMe } from "./rank.ts";
+ * import { rankMe } from "@hatchling/hatchling/eval";
  *
  * console.log(rankMe([1, 0, 0, 1, 0, 0], 2, 3).toFixed(3)); // both rows the same: 1.000
  * console.log(rankMe([1, 0, 0, 0, 1, 0], 2, 3).toFixed(3)); // at right angles: 2.000
@@ -88,7 +88,7 @@ export function rankMe(
  *
  * @example
  * ```ts
- * import { featureStd } from "./rank.ts";
+ * import { featureStd } from "@hatchling/hatchling/eval";
  *
  * console.log(featureStd([1, 2, 10, 20], 2, 2)); // one direction: 0
  * console.log(featureStd([3, 0, 0, 5, -1, 0, 0, -2], 4, 2)); // everywhere: 1

@@ -44,8 +44,8 @@ const PENALTIES = Array.from({ length: 21 }, (_, i) => 10 ** (i / 2 - 6));
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { ridgeProbe } from "./ridge.ts";
+ * import { ridgeProbe } from "@hatchling/hatchling/eval";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * const features = { data: Float32Array.of(0, 0.1, 0.2, 5, 5.1, 5.2), shape: [6, 1] };

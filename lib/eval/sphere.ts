@@ -24,7 +24,7 @@ const COLUMNS = 1024;
  *
  * @example
  * ```ts
- * import { alignment } from "./sphere.ts";
+ * import { alignment } from "@hatchling/hatchling/eval";
  *
  * const right = { data: Float32Array.of(1, 0), shape: [1, 2] };
  * console.assert(alignment(right, { data: Float32Array.of(0, 1), shape: [1, 2] }) === 2);
@@ -50,8 +50,8 @@ export function alignment(a: FeatureArray, b: FeatureArray): number {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { uniformity } from "./sphere.ts";
+ * import { uniformity } from "@hatchling/hatchling/eval";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * console.assert(await uniformity(gpu, { data: Float32Array.of(1, 0, 1, 0), shape: [2, 2] }) === 0);

@@ -86,8 +86,8 @@ const MOST_RUNS = 256, ROUNDS = 3;
  *
  * @example
  * ```ts
- * import { autotune, openGpu } from "../gpu.ts";
- * import { tuningTasks } from "../ops.ts";
+ * import { autotune, openGpu } from "@hatchling/hatchling/gpu";
+ * import { tuningTasks } from "@hatchling/hatchling/ops";
  *
  * const gpu = await openGpu();
  * const kept = new Map<string, string>(); // a browser would keep it in localStorage

@@ -47,7 +47,7 @@ export interface Pipeline {
  *
  * @example
  * ```ts
- * import { defineKernel } from "../gpu.ts";
+ * import { defineKernel } from "@hatchling/hatchling/gpu";
  *
  * const double = defineKernel("double", `
  *   struct Params { n: u32, factor: f32 }

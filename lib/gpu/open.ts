@@ -41,7 +41,7 @@ const SUBGROUPS = "subgroups" as GPUFeatureName;
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu({ limits: "portable" });
  * console.log(gpu.info.description, gpu.limits.maxStorageBufferBindingSize);

@@ -193,6 +193,11 @@ export class Program<T> {
     for (const storage of this.#owned) this.#gpu.free(storage);
     this.#params.destroy();
   }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 /**
@@ -203,8 +208,8 @@ export class Program<T> {
  *
  * @example
  * ```ts
- * import { openGpu, record } from "../gpu.ts";
- * import { matmul } from "../ops/matmul.ts";
+ * import { openGpu, record } from "@hatchling/hatchling/gpu";
+ * import { matmul } from "@hatchling/hatchling/ops";
  *
  * const gpu = await openGpu();
  * const a = gpu.tensor(new Float32Array([1, 2, 3, 4]), [2, 2]);

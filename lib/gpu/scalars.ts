@@ -32,7 +32,7 @@ export function tableOf(...scalars: readonly Scalar[]): Tensor {
  *
  * @example
  * ```ts
- * import { openGpu, StepScalars } from "../gpu.ts";
+ * import { openGpu, StepScalars } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * const scalars = new StepScalars(gpu, ["step", "momentum", "momentumRest"]);

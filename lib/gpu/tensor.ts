@@ -53,7 +53,7 @@ export function roundUp(value: number, multiple: number): number {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
  * const x = gpu.tensor(new Float32Array([1, 2, 3, 4]), [2, 2]);

@@ -107,7 +107,7 @@ export function halfToNumber(bits: number): number {
  *
  * @example
  * ```ts
- * import { toFloat32 } from "./safetensors.ts";
+ * import { toFloat32 } from "@hatchling/hatchling/io";
  *
  * const values = toFloat32({ dtype: "F16", shape: [2], data: Uint16Array.of(0x3c00, 0xc000) });
  * console.assert(values.join() === "1,-2");
@@ -131,7 +131,7 @@ export function toFloat32(tensor: RawTensor): Float32Array<ArrayBuffer> {
  *
  * @example
  * ```ts
- * import { float32Tensor } from "./safetensors.ts";
+ * import { float32Tensor } from "@hatchling/hatchling/io";
  *
  * console.assert(float32Tensor(new Float32Array(6), [2, 3]).dtype === "F32");
  * ```

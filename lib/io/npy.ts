@@ -14,7 +14,7 @@ import { HatchlingError } from "../errors.ts";
  *
  * @example
  * ```ts
- * import { encodeNpy } from "./npy.ts";
+ * import { encodeNpy } from "@hatchling/hatchling/io";
  *
  * const bytes = encodeNpy(Float32Array.of(1, 2), [1, 2]);
  * console.assert(new TextDecoder().decode(bytes.subarray(1, 6)) === "NUMPY");

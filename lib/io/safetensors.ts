@@ -36,7 +36,7 @@ export interface SafetensorsFile {
  *
  * @example
  * ```ts
- * import { float32Tensor, parseSafetensors, serializeSafetensors } from "./safetensors.ts";
+ * import { float32Tensor, parseSafetensors, serializeSafetensors } from "@hatchling/hatchling/io";
  *
  * const file = serializeSafetensors(new Map([["w", float32Tensor(new Float32Array(6), [2, 3])]]));
  * console.assert(parseSafetensors(file).tensors.get("w")!.shape.join() === "2,3");
@@ -99,7 +99,7 @@ function byName(a: string, b: string): number {
  *
  * @example
  * ```ts
- * import { float32Tensor, parseSafetensors, serializeSafetensors } from "./safetensors.ts";
+ * import { float32Tensor, parseSafetensors, serializeSafetensors } from "@hatchling/hatchling/io";
  *
  * const weight = float32Tensor(new Float32Array([1, 2, 3, 4, 5, 6]), [2, 3]);
  * const bytes = serializeSafetensors(new Map([["weight", weight]]), { step: "120" });

@@ -117,7 +117,7 @@ async function bytesOf(source: Source, begin: number, end: number) {
  *
  * @example
  * ```ts
- * import { float32Tensor, serializeSafetensors } from "./safetensors.ts";
+ * import { float32Tensor, serializeSafetensors } from "@hatchling/hatchling/io";
  * import { openSafetensors } from "./safetensors_reader.ts";
  *
  * const path = await Deno.makeTempFile();

@@ -44,7 +44,7 @@ export interface DinoLossArrays extends DinoLossValues {
  *
  * @example
  * ```ts
- * import { dinoLoss } from "../loss.ts";
+ * import { dinoLoss } from "@hatchling/hatchling/loss";
  *
  * const logits = new Float32Array(2 * 1 * 3); // two views of one image, three outputs, all equal
  * const { loss, gradStudent, center } = await dinoLoss({

@@ -39,8 +39,8 @@ import { emptySums, type LossMicroBatch, type LossSums } from "./sums.ts";
  *
  * @example
  * ```ts
- * import { DinoLoss } from "../loss.ts";
- * import { openGpu } from "../gpu.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { DinoLoss } from "@hatchling/hatchling/loss";
  *
  * const gpu = await openGpu();
  * const loss = new DinoLoss({ outDim: 3, nCrops: 2 });

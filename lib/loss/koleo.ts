@@ -60,8 +60,8 @@ export interface KoleoResult {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { koleo } from "./koleo.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { koleo } from "@hatchling/hatchling/loss";
  *
  * const gpu = await openGpu();
  * const features = gpu.tensor(new Float32Array([3, 0, 0, 5]), [2, 2]); // at right angles: √2 apart

@@ -59,7 +59,7 @@ function sinkhornKnopp(rows: Row[], temp: number): Row[] {
  *
  * @example
  * ```ts
- * import { dinoLossReference } from "./reference.ts";
+ * import { dinoLossReference } from "@hatchling/hatchling/loss";
  *
  * const logits = [1, 0, 0, 0, 1, 0]; // two views of one image, three outputs
  * const { loss } = dinoLossReference({ student: logits, teacher: logits, outDim: 3, nCrops: 2 });

@@ -12,7 +12,7 @@ import type { ParameterSpec } from "./parameters.ts";
  *
  * @example
  * ```ts
- * import { initialize } from "./init.ts";
+ * import { initialize } from "@hatchling/hatchling/model";
  *
  * const values = initialize([{ name: "w", shape: [2], init: { normal: 0.02 } }], 0);
  * console.assert(values.get("w")!.length === 2);

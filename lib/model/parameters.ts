@@ -107,8 +107,8 @@ export interface Parameter extends Weight {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { Parameters } from "./parameters.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { Parameters } from "@hatchling/hatchling/model";
  *
  * const gpu = await openGpu();
  * const params = new Parameters(gpu, [{ name: "w", shape: [2, 3], init: { constant: 1 } }], { grad: true });

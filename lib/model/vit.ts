@@ -86,10 +86,8 @@ export interface ViTResult {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { initialize } from "./init.ts";
- * import { Parameters } from "./parameters.ts";
- * import { VisionTransformer } from "./vit.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { initialize, Parameters, VisionTransformer } from "@hatchling/hatchling/model";
  *
  * const gpu = await openGpu();
  * const vit = new VisionTransformer({ imageSize: 32, patchSize: 8, dim: 24, depth: 2, heads: 3 });

@@ -49,8 +49,8 @@ export interface MatmulOptions {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { matmul } from "./matmul.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { matmul } from "@hatchling/hatchling/ops";
  *
  * const gpu = await openGpu();
  * const x = gpu.tensor(new Float32Array([1, 2, 3, 4, 5, 6]), [2, 3]);

@@ -29,7 +29,7 @@ function cubic(distance: number): number {
  *
  * @example
  * ```ts
- * import { resampleMatrix } from "./pos_embed.ts";
+ * import { resampleMatrix } from "@hatchling/hatchling/ops";
  *
  * const weights = resampleMatrix(4, 2, "size"); // two rows of four weights
  * console.assert(Math.abs(weights[0] + weights[1] + weights[2] + weights[3] - 1) < 1e-12);

@@ -42,9 +42,9 @@ export function isDecayed(name: string, shape: readonly number[]): boolean {
  *
  * @example
  * ```ts
- * import { openGpu } from "../gpu.ts";
- * import { Parameters } from "../model.ts";
- * import { AdamW, clipFactors } from "../optim.ts";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { Parameters } from "@hatchling/hatchling/model";
+ * import { AdamW, clipFactors } from "@hatchling/hatchling/optim";
  *
  * const gpu = await openGpu();
  * const params = new Parameters(gpu, [{ name: "w", shape: [2, 2], init: { constant: 0 } }], { grad: true });

@@ -59,7 +59,7 @@ function linear(start: number, end: number, i: number, n: number): number {
  *
  * @example
  * ```ts
- * import { cosineSchedule } from "./schedules.ts";
+ * import { cosineSchedule } from "@hatchling/hatchling/optim";
  *
  * const lr = cosineSchedule({
  *   base: 5e-4,

@@ -49,9 +49,9 @@ const SCALARS = [
  *
  * @example
  * ```ts
- * import { openGpu, record } from "../gpu.ts";
- * import { DinoModel, initialize } from "../model.ts";
- * import { Trainer } from "../train.ts";
+ * import { openGpu, record } from "@hatchling/hatchling/gpu";
+ * import { DinoModel, initialize } from "@hatchling/hatchling/model";
+ * import { Trainer } from "@hatchling/hatchling/train";
  *
  * const gpu = await openGpu();
  * const model = new DinoModel({ imageSize: 16, patchSize: 8, dim: 16, depth: 1, heads: 2 }, { outDim: 32 });
@@ -68,9 +68,9 @@ const SCALARS = [
  *
  * @example A batch in micro-batches
  * ```ts
- * import { openGpu, record } from "../gpu.ts";
- * import { DinoModel, initialize } from "../model.ts";
- * import { Trainer } from "../train.ts";
+ * import { openGpu, record } from "@hatchling/hatchling/gpu";
+ * import { DinoModel, initialize } from "@hatchling/hatchling/model";
+ * import { Trainer } from "@hatchling/hatchling/train";
  *
  * const gpu = await openGpu();
  * const model = new DinoModel({ imageSize: 16, patchSize: 8, dim: 16, depth: 1, heads: 2 }, { outDim: 32 });
