@@ -17,7 +17,7 @@ import { spriteSheets } from "../../lib/draw/sprites.ts";
 import { umapLayout } from "../../scripts/look/umap.ts";
 import { paint, rgbAt } from "../data/support.ts";
 import guide from "../../docs/guides/pictures.md" with { type: "text" };
-import source from "../../scripts/look.ts" with { type: "text" };
+import source from "../../scripts/look/main.ts" with { type: "text" };
 import { folderTest } from "../support/permissions.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
