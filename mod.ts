@@ -114,6 +114,7 @@ export {
 export { emaUpdate } from "./lib/optim.ts";
 export {
   Feed,
+  recordStep,
   type StepOutputs,
   type StepValues,
   Trainer,

@@ -7,9 +7,9 @@
  * @example A loop of your own
  * ```ts
  * import { functionDataset, Loader } from "@hatchling/hatchling/data";
- * import { openGpu, record } from "@hatchling/hatchling/gpu";
+ * import { openGpu } from "@hatchling/hatchling/gpu";
  * import { DinoModel, initialize } from "@hatchling/hatchling/model";
- * import { Feed, Trainer } from "@hatchling/hatchling/train";
+ * import { Feed, recordStep, Trainer } from "@hatchling/hatchling/train";
  *
  * const gpu = await openGpu();
  * const dataset = functionDataset({
@@ -27,15 +27,13 @@
  * const model = new DinoModel({ imageSize: 16, patchSize: 8, dim: 16, depth: 1, heads: 2 }, { outDim: 32 });
  * const trainer = new Trainer(gpu, model, { loss: { nCrops: 4 }, clip: 3 });
  * trainer.load(initialize(model.specs(), 0));
- * const program = await record(gpu, () => trainer.step(feed.views()));
+ * const recorded = await recordStep(gpu, trainer, feed);
  * const rates = { teacherTemp: 0.04, momentum: 0.99, lr: 1e-3, weightDecay: 0.04, freezeLastLayer: false };
  * for (let step = 0; step < 2; step++) {
- *   await feed.microBatch(step, 0);
- *   trainer.set({ step, ...rates });
- *   program.run();
- *   console.log(step, (await program.outputs.metrics.read())[0]);
+ *   const { metrics } = await recorded.run({ step, ...rates });
+ *   console.log(step, (await metrics.read())[0]);
  * }
- * for (const part of [program, trainer, feed]) part.destroy();
+ * for (const part of [recorded, trainer, feed]) part.destroy();
  * loader.close();
  * gpu.destroy();
  * ```
@@ -51,4 +49,5 @@ export type {
   TrainerOptions,
   UpdateOutputs,
 } from "./train/options.ts";
+export { RecordedStep, recordStep } from "./train/recorded_step.ts";
 export { LAST_LAYER, Trainer } from "./train/trainer.ts";

@@ -1,0 +1,99 @@
+/**
+ * A whole training step as one call: its batches brought, its program replayed.
+ *
+ * @module
+ */
+import { type Gpu, type Program, record } from "../gpu.ts";
+import type { Feed } from "./feed.ts";
+import type { MicroStepOutputs, StepOutputs, StepValues, UpdateOutputs } from "./options.ts";
+import type { Trainer } from "./trainer.ts";
+
+/**
+ * A training step that was recorded once: what {@linkcode recordStep} gives.
+ *
+ * @category Training
+ */
+export class RecordedStep {
+  /** What the last step leaves to be read; the same tensors after every step. */
+  readonly outputs: StepOutputs;
+  readonly #trainer: Trainer;
+  readonly #feed: Feed;
+  readonly #microStep: Program<MicroStepOutputs>;
+  readonly #update: Program<UpdateOutputs>;
+
+  /**
+   * Use {@linkcode recordStep} instead.
+   * @internal
+   */
+  constructor(
+    trainer: Trainer,
+    feed: Feed,
+    microStep: Program<MicroStepOutputs>,
+    update: Program<UpdateOutputs>,
+  ) {
+    this.#trainer = trainer;
+    this.#feed = feed;
+    this.#microStep = microStep;
+    this.#update = update;
+    this.outputs = { ...update.outputs, ...microStep.outputs };
+  }
+
+  /**
+   * Runs a step: for each of its micro-batches the pictures are loaded, augmented and run forward and backward, then
+   * centre, student and teacher are updated. It returns as soon as the GPU has its work; reading an output waits.
+   *
+   * @param values The step's number, which decides its pictures, and its rates: what `scheduleOf` gives for a step.
+   * @throws {HatchlingError} When a batch cannot be loaded.
+   */
+  async run(values: StepValues): Promise<StepOutputs> {
+    this.#trainer.set(values);
+    for (let m = 0; m < this.#trainer.accumulationSteps; m++) {
+      await this.#feed.microBatch(values.step, m);
+      this.#trainer.setMicroBatch(m);
+      this.#microStep.run();
+    }
+    this.#update.run();
+    return this.outputs;
+  }
+
+  /** Frees the programs; trainer and feed stay. */
+  destroy(): void {
+    this.#microStep.destroy();
+    this.#update.destroy();
+  }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+}
+
+/**
+ * Records a training step, in micro-batches where the trainer has several; nothing runs yet.
+ *
+ * @param trainer The state of the run.
+ * @param feed What brings its pictures, with as many micro-batches.
+ *
+ * @example
+ * ```ts ignore
+ * import { recordStep } from "@hatchling/hatchling/train";
+ *
+ * const recorded = await recordStep(gpu, trainer, feed);
+ * for (let step = 0; step < 100; step++) {
+ *   const { metrics } = await recorded.run(schedule(step));
+ *   console.log(step, (await metrics.read())[0]);
+ * }
+ * ```
+ *
+ * @category Training
+ */
+export async function recordStep(gpu: Gpu, trainer: Trainer, feed: Feed): Promise<RecordedStep> {
+  const microStep = await record(gpu, () => trainer.microStep(feed.views()));
+  try {
+    const update = await record(gpu, () => trainer.update());
+    return new RecordedStep(trainer, feed, microStep, update);
+  } catch (error) {
+    microStep.destroy();
+    throw error;
+  }
+}
