@@ -78,7 +78,7 @@ async function main(args: QualityArguments): Promise<void> {
   const baseline = await judge(pixels, "raw pixels");
 
   // The crops of a batch, recorded once; everybody's step.
-  const feed = new Feed(gpu, { loader, dataset }, feedOptionsOf(config));
+  const feed = new Feed(gpu, loader, feedOptionsOf(config));
   const cropping = await record(gpu, () => feed.views());
   const contestants: Contestant[] = [];
   const ours = (name: string, seed: number) =>

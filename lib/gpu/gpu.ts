@@ -315,6 +315,11 @@ export class Gpu {
     this.#staging.destroy();
     this.device.destroy();
   }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 /**

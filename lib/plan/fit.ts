@@ -8,7 +8,8 @@ import { leastBytes } from "../config/rules_size.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
 import { judging, remedies, type Remedy, withBatch } from "./remedies.ts";
-import { type PictureSizes, planStep, type StepPlan } from "./step.ts";
+import type { PictureSizes } from "./noise.ts";
+import { planStep, type StepPlan } from "./step.ts";
 import { bytesText, tensorText } from "./words.ts";
 
 /** The most bytes that a run may take on the GPU, and who says so. */

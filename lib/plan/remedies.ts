@@ -6,7 +6,8 @@
 import type { Config } from "../config.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
-import { type PictureSizes, planStep, type StepPlan } from "./step.ts";
+import type { PictureSizes } from "./noise.ts";
+import { planStep, type StepPlan } from "./step.ts";
 
 /** A change that makes a run smaller, and what it would then take. */
 export interface Remedy {

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { planesOf } from "../data/image.ts";
 import { type Gpu, type Program, record } from "../gpu.ts";
 import type { Storage } from "../gpu/tensor.ts";
 import { planMemory } from "../gpu/plan.ts";
@@ -14,13 +13,8 @@ import { Feed } from "../train/feed.ts";
 import { feedOptionsOf, modelOf, trainerOptionsOf } from "../from_config.ts";
 import { evaluationBytes } from "./evaluation.ts";
 import { kindsOfTemporaries } from "./kinds.ts";
+import { noise, type PictureSizes } from "./noise.ts";
 import { type NamedBytes, WatchedGpu } from "./watched.ts";
-
-/** What the pictures decide. */
-export interface PictureSizes {
-  /** Pixels of the largest one. */
-  largestPixels: number;
-}
 
 /** What a run needs. */
 export interface StepPlan {
@@ -68,16 +62,14 @@ const NAMED = 3;
 export async function planStep(
   gpu: Gpu,
   config: Config,
-  { largestPixels }: PictureSizes,
+  sizes: PictureSizes,
 ): Promise<StepPlan> {
   const dry = new WatchedGpu(gpu);
   const model = modelOf(config);
-  const { batch_size: batchSize } = config.data;
   const { gradient_accumulation_steps: micros } = config.training;
-  const capacityPixels = batchSize * largestPixels * planesOf(config.model.in_chans);
   const trainer = new Trainer(dry, model, trainerOptionsOf(config));
   const state = dry.memory.liveBytes;
-  const feed = new Feed(dry, { loader: { batchSize, capacityPixels } }, feedOptionsOf(config));
+  const feed = new Feed(dry, noise(config, sizes), feedOptionsOf(config));
 
   dry.begin();
   const views = new Set<Storage>();
@@ -99,7 +91,7 @@ export async function planStep(
   // At the end the program is freed, and an untrained model stands beside the teacher.
   const atEnd = state + 4 * (backbone + head);
   const evaluation = {
-    bytes: await evaluationBytes(gpu, config, largestPixels),
+    bytes: await evaluationBytes(gpu, config, sizes.largestPixels),
     beside: config.evaluation.every_n_epochs === null ? atEnd : Math.max(total, atEnd),
   };
   const largest = [...dry.tensors].map(([what, bytes]) => ({ what, bytes }))

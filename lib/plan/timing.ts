@@ -4,8 +4,6 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import type { Batch } from "../data/loader.ts";
-import { packPictures, planesOf } from "../data/image.ts";
 import { DryGpu } from "../gpu/dry.ts";
 import { type Gpu, type Program, record, sizeOf } from "../gpu.ts";
 import type { ParameterSpec } from "../model.ts";
@@ -13,7 +11,7 @@ import { Trainer } from "../train.ts";
 import { Feed } from "../train/feed.ts";
 import { feedOptionsOf, modelOf, scheduleOf, trainerOptionsOf } from "../from_config.ts";
 import { blockPass } from "./block.ts";
-import type { PictureSizes } from "./step.ts";
+import { noise, type PictureSizes } from "./noise.ts";
 
 /** Seconds that measuring may take, compiling apart; a single picture may take longer. */
 const PATIENCE = 6;
@@ -115,7 +113,7 @@ async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
   const one = shallow(config);
   const model = modelOf(one);
   const trainer = new Trainer(gpu, model, trainerOptionsOf(one));
-  const feed = new Feed(gpu, { loader: noise(config, sizes) }, feedOptionsOf(one));
+  const feed = new Feed(gpu, noise(config, sizes), feedOptionsOf(one));
   const views = await record(gpu, () => ({ views: feed.views() }));
   const micro = await record(gpu, () => trainer.microStep(feed.views()));
   const block = await blockPass(gpu, config, model, trainer);
@@ -178,27 +176,4 @@ function weightsOf(specs: readonly ParameterSpec[]): Map<string, Float32Array> {
     for (let i = 0; i < values.length; i++) values[i] = 0.04 * (i * 0.6180339887 % 1 - 0.5);
     return [name, values];
   }));
-}
-
-/** Batches of noise in pictures of the largest size. */
-function noise(config: Config, { largestPixels }: PictureSizes) {
-  const { batch_size: batchSize } = config.data;
-  const { in_chans: channels } = config.model;
-  const capacityPixels = batchSize * largestPixels * planesOf(channels);
-  let made: Batch | undefined;
-  const make = (): Batch => {
-    const side = Math.max(1, Math.floor(Math.sqrt(largestPixels)));
-    const data = new Uint8Array(4 * side * side * planesOf(channels));
-    for (let i = 0; i < data.length; i++) data[i] = Math.imul(i, 2654435761) >>> 24;
-    const picture = { width: side, height: side, channels, data };
-    const packed = packPictures(new Array(batchSize).fill(picture));
-    const indices = Uint32Array.from({ length: batchSize }, (_, i) => i);
-    return { step: 0, epoch: 0, indices, ...packed, buildTime: 0 };
-  };
-  return {
-    batchSize,
-    capacityPixels,
-    batch: () => Promise.resolve(made ??= make()),
-    release: () => {},
-  };
 }

@@ -111,6 +111,11 @@ export class SideFiles {
     for (const [name] of left) this.#forget(name);
   }
 
+  /** Support for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #run(work: () => Promise<void>): Promise<void> {
     return this.#queue = this.#queue.then(work).catch((error) =>
       this.#options.say(`warning: ${error.message}; training goes on`)

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { type AugmentationInput, type AugmentOp, MultiCrop } from "../augmentation.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { type AugmentationInput, MultiCrop } from "../augmentation.ts";
 import type { Loader } from "../data/loader.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 
@@ -16,23 +15,8 @@ export interface LoaderTimes {
   data_build_ms: number;
 }
 
-/** A picture of a step, and what is done to it. */
-export interface FedPicture {
-  /** Its index in the data set. */
-  image: number;
-  /** Its name. */
-  id: string;
-  /** The operations of every view, globals first. */
-  views: readonly AugmentOp[][];
-}
-
-/** Where pictures come from; the sizes of a batch will do where none is asked for. */
-export interface FeedSource {
-  /** Their batches. */
-  loader: Pick<Loader, "batchSize" | "capacityPixels"> & Partial<Pick<Loader, "batch" | "release">>;
-  /** Their names. */
-  dataset?: Pick<Dataset, "id">;
-}
+/** Where pictures come from. */
+export type BatchSource = Pick<Loader, "batchSize" | "capacityPixels" | "batch" | "release">;
 
 /** What is made of them. */
 export interface FeedOptions {
@@ -54,8 +38,7 @@ export class Feed {
   readonly accumulationSteps: number;
   /** Pictures of a micro-batch. */
   readonly batchSize: number;
-  readonly #loader: FeedSource["loader"];
-  readonly #dataset?: FeedSource["dataset"];
+  readonly #source: BatchSource;
   readonly #seed: number;
   readonly #pixels: Tensor;
   readonly #table: Tensor;
@@ -67,23 +50,23 @@ export class Feed {
   /** Allocates room for the largest batch. */
   constructor(
     gpu: Gpu,
-    { loader, dataset }: FeedSource,
+    source: BatchSource,
     { augmentation, accumulationSteps = 1, seed }: FeedOptions,
   ) {
-    this.batchSize = loader.batchSize;
+    const { batchSize, capacityPixels } = source;
+    this.batchSize = batchSize;
     this.accumulationSteps = accumulationSteps;
-    this.#loader = loader;
-    this.#dataset = dataset;
+    this.#source = source;
     this.#seed = seed;
-    this.#pixels = gpu.persistent([loader.capacityPixels], "pixels");
-    this.#table = gpu.persistent([loader.batchSize, 4], "table");
-    this.#crops = new MultiCrop(gpu, augmentation, loader.batchSize);
+    this.#pixels = gpu.persistent([capacityPixels], "pixels");
+    this.#table = gpu.persistent([batchSize, 4], "table");
+    this.#crops = new MultiCrop(gpu, augmentation, batchSize);
   }
 
   /** Uploads pictures and crop parameters of micro-batch m of a step, both from 0. */
   async microBatch(step: number, m: number): Promise<void> {
     const start = performance.now();
-    const batch = await this.#loader.batch!(step * this.accumulationSteps + m);
+    const batch = await this.#source.batch(step * this.accumulationSteps + m);
     this.#waited += performance.now() - start;
     this.#built += batch.buildTime;
     if (m === 0) this.#steps++;
@@ -91,28 +74,12 @@ export class Feed {
     this.#pixels.view([usedPixels]).write(pixels.subarray(0, usedPixels));
     this.#table.write(table);
     this.#crops.update({ seed: this.#seed, epoch, indices, table });
-    this.#loader.release!(batch);
+    this.#source.release(batch);
   }
 
   /** The views of the step that was fed last. Recordable. */
   views(): Tensor[] {
     return this.#crops.forward(this.#pixels, this.#table);
-  }
-
-  /** What a step is made of. */
-  async describe(step: number): Promise<FedPicture[]> {
-    const pictures: FedPicture[] = [];
-    for (let m = 0; m < this.accumulationSteps; m++) {
-      const { epoch, indices, table } = await this.#loader.batch!(
-        step * this.accumulationSteps + m,
-      );
-      indices.forEach((image, b) => {
-        const [width, height] = [table[4 * b + 1], table[4 * b + 2]];
-        const views = this.#crops.describe({ seed: this.#seed, epoch, image, width, height });
-        pictures.push({ image, id: this.#dataset!.id(image), views: views.map(({ ops }) => ops) });
-      });
-    }
-    return pictures;
   }
 
   /** Times per step since the last call. */
@@ -126,5 +93,10 @@ export class Feed {
   /** Frees its room on the GPU. */
   destroy(): void {
     for (const part of [this.#pixels, this.#table, this.#crops]) part.destroy();
+  }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 }

@@ -17,7 +17,7 @@ import { stepTime } from "../../lib/plan/timing.ts";
 import { print, runCommand, say } from "../shared/terminal.ts";
 import { Progress } from "../shared/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
-import { settle } from "../shared/resolve.ts";
+import { resolveConfig } from "../shared/resolve.ts";
 
 async function main(): Promise<void> {
   const { overrides, rest } = parseOverrides([...Deno.args]);
@@ -58,7 +58,7 @@ async function main(): Promise<void> {
   }
   const sizes = { largestPixels };
   const dataset = { length: pictures, largestPixels };
-  const config = await settle(read, { gpu, dataset, progress });
+  const config = await resolveConfig(read, { gpu, dataset, progress });
   const plan = await checkFits(gpu, config, sizes);
   const time = timed
     ? await stepTime(gpu, config, sizes, (what) => progress.show(what, true))

@@ -8,13 +8,14 @@ import type { Config } from "../../lib/config.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { memoryLimit } from "../../lib/plan/fit.ts";
 import { judging, type Remedy } from "../../lib/plan/remedies.ts";
-import type { PictureSizes, StepPlan } from "../../lib/plan/step.ts";
+import type { PictureSizes } from "../../lib/plan/noise.ts";
+import type { StepPlan } from "../../lib/plan/step.ts";
 import type { StepTime } from "../../lib/plan/timing.ts";
 import { bytesText, tensorText } from "../../lib/plan/words.ts";
 
 /** What is reported. */
 export interface Planned extends PictureSizes {
-  /** The configuration, its batch settled. */
+  /** The configuration, its batch resolved. */
   config: Config;
   /** Number of pictures. */
   pictures: number;

@@ -43,7 +43,7 @@ export interface Deciding {
 }
 
 /** The final configuration. */
-export async function settle(
+export async function resolveConfig(
   { config, given, budget }: Asked,
   { gpu, dataset, before, progress }: Deciding,
 ): Promise<Config> {
@@ -107,15 +107,15 @@ export async function settle(
   for (const key of auto ? PRESET_KEYS : ["training.num_epochs"]) {
     if (!free(key)) say(`${key} ${valueOf(config, key)}: kept, as it is set`);
   }
-  const settled = apply(choices);
-  const perStep = settled.data.batch_size * accumulationSteps;
+  const resolved = apply(choices);
+  const perStep = resolved.data.batch_size * accumulationSteps;
   const perEpoch = Math.floor(dataset.length / perStep);
-  const steps = Math.min(settled.training.num_epochs * perEpoch, training.max_steps ?? Infinity);
+  const steps = Math.min(resolved.training.num_epochs * perEpoch, training.max_steps ?? Infinity);
   const warning = shortRun(steps, step ? { steps: perEpoch, secondsPerStep: step } : undefined);
   if (warning) say(`warning: ${warning}`);
-  warn(settled, dataset.length);
+  warn(resolved, dataset.length);
   // What was chosen beside what was given still has to obey the rules.
-  return parseConfig(stringifyConfig(settled), { file: "the configuration that was chosen" });
+  return parseConfig(stringifyConfig(resolved), { file: "the configuration that was chosen" });
 }
 
 /** Says what is odd now that the steps of an epoch are known. */

@@ -8,7 +8,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { checkpointName, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { readFile } from "../../lib/io/files.ts";
-import type { RunExtra } from "./checkpoints.ts";
+import type { Prepared, RunExtra } from "./run.ts";
 
 /** Its name. */
 export const BEST = "best.safetensors";
@@ -30,6 +30,18 @@ export function scoreOf({ step, figures }: Evaluation): Score | undefined {
   const score = shares.find(({ metric }) => metric.includes("k-NN")) ??
     shares.find(({ metric }) => metric.startsWith("view retrieval"));
   return score && { ...score, step };
+}
+
+/**
+ * Makes sure of the best state of a run, where it keeps one.
+ *
+ * @param also A state that was evaluated, but not while the run trained.
+ */
+export async function keepBest(run: Prepared, also?: Score): Promise<void> {
+  const { config, extra, folder, progress, step } = run;
+  if (!config.checkpoint.save_best) return;
+  const say = (message: string) => progress.say(message);
+  extra.best = await mendBest(folder.path, extra.best, { upTo: step, also, say });
 }
 
 /**

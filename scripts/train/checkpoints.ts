@@ -4,7 +4,6 @@
  * @module
  */
 import { join } from "node:path";
-import type { Config } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import {
@@ -16,41 +15,10 @@ import {
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import type { Parameters } from "../../lib/model.ts";
 import type { Trainer } from "../../lib/train.ts";
-import type { KernelRecord } from "../shared/kernels.ts";
-import type { CodeVersion } from "./run_record.ts";
+import type { Prepared } from "./run.ts";
 
 /** A parameter of each group of the optimiser; its step count stands for the group's. */
 const COUNTED = ["cls_token", "head.last_layer.weight_v"];
-
-/** What a checkpoint holds beside the trainer's state. */
-export interface RunExtra {
-  /** The kernels in use. */
-  kernels: KernelRecord;
-  /** The code that ran. */
-  code: CodeVersion;
-  /** Fingerprint of the data set: file names and sizes. */
-  data?: string;
-  /** Steps, from 0, whose batches held numbers that were not finite: they were left out. */
-  skippedSteps: number[];
-  /** The best evaluation so far. */
-  best?: { metric: string; percent: number; step: number };
-}
-
-/** Where a run stands. */
-export interface RunState {
-  /** Steps done. */
-  step: number;
-  /** Epoch of the next step. */
-  epoch: number;
-  /** Steps of an epoch. */
-  stepsPerEpoch: number;
-  /** Its configuration. */
-  config: Config;
-  /** What else it must know to go on. */
-  extra: RunExtra;
-  /** File to write; by default the checkpoint of that step, and older ones are then deleted. */
-  path?: string;
-}
 
 /**
  * Optimiser steps of both groups after `step` steps: a step that was left out moved nothing, and a frozen last
@@ -66,18 +34,19 @@ export function stepCounts(
   return [done(0), done(frozenSteps)];
 }
 
-/** Writes the state after `step` steps; older checkpoints beyond the newest n are deleted. */
-export async function saveTrainer(
-  folder: string,
-  trainer: Trainer,
-  { step, epoch, stepsPerEpoch, config, extra, path }: RunState,
-): Promise<void> {
-  const frozenSteps = config.training.freeze_last_layer * stepsPerEpoch;
-  const counts = stepCounts(step, extra.skippedSteps, frozenSteps);
+/** Steps with a last layer that stands still. */
+export function frozenStepsOf({ config, stepsPerEpoch }: Prepared): number {
+  return config.training.freeze_last_layer * stepsPerEpoch;
+}
+
+/** Writes the state of a run to a file; by default to the checkpoint of its step, and deletes older ones then. */
+export async function saveTrainer(run: Prepared, path?: string): Promise<void> {
+  const { config, extra, folder, step, stepsPerEpoch, trainer } = run;
+  const counts = stepCounts(step, extra.skippedSteps, frozenStepsOf(run));
   const moments = await trainer.adamw.save();
-  await saveCheckpoint(path ?? join(folder, checkpointName(step)), {
+  await saveCheckpoint(path ?? join(folder.path, checkpointName(step)), {
     step,
-    epoch,
+    epoch: Math.floor(step / stepsPerEpoch),
     shapes: shapesOf(trainer.student),
     student: await trainer.student.save(),
     teacher: await trainer.teacher.save(),
@@ -91,7 +60,7 @@ export async function saveTrainer(
   if (path || !last) return;
   const keeps = (step: number) =>
     every !== null && step > 0 && step % (every * stepsPerEpoch) === 0;
-  await pruneCheckpoints(folder, last, keeps, step);
+  await pruneCheckpoints(folder.path, last, keeps, step);
 }
 
 /** Puts a checkpoint's state back. */

@@ -91,7 +91,7 @@ export class Guard {
   }
 
   /** Ends the watch. */
-  close(): void {
+  [Symbol.dispose](): void {
     this.#worker.terminate();
   }
 }

@@ -1,43 +1,19 @@
 /**
- * What a run does about numbers that are no longer finite.
+ * Why numbers of a step are no longer finite.
  *
  * @module
  */
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
-import type { Gpu } from "../../lib/gpu.ts";
-import type { DinoModel } from "../../lib/model.ts";
+import { feedOptionsOf } from "../../lib/from_config.ts";
 import { firstNonFinite, type NonFinite } from "../../lib/non_finite.ts";
 import { shown } from "../../lib/text.ts";
-import type { StepOutputs, Trainer } from "../../lib/train.ts";
-import type { Feed } from "../../lib/train/feed.ts";
-import type { Progress } from "../shared/progress.ts";
-import type { SideFiles } from "../../lib/run/side_files.ts";
-
-/** What is known of the run. */
-export interface Patient {
-  /** Files of the run. */
-  files: SideFiles;
-  /** Its model. */
-  model: DinoModel;
-  /** Its trainer, whose state is that from before the bad step. */
-  trainer: Trainer;
-  /** What the last step that ran tells. */
-  outputs: StepOutputs;
-  /** What brings its pictures. */
-  feed: Feed;
-  /** Seed of drop path. */
-  seed: number;
-  /** Where to say what is done. */
-  progress: Progress;
-}
+import { describeStep } from "../../lib/train/describe.ts";
+import type { NonFiniteStep } from "./observe.ts";
+import type { Run } from "./run.ts";
 
 /** A step whose numbers were not finite. */
-export interface BadStep {
-  /** Its number, from 0: as many sound ones were done. */
-  step: number;
-  /** What held the number when the step was checked, at its end. */
-  what: string;
+export interface BadStep extends NonFiniteStep {
   /** The first tensor of its forward pass that held one, in words, when there is one. */
   first?: string;
   /** Whether the weights themselves are to blame: then the update before has spoiled them. */
@@ -50,14 +26,12 @@ export interface BadStep {
  * The device has kept everything as it was before the bad step. Looks for the tensor that held the first such
  * number, and writes non-finite-<step>.json: pictures with their views, tensor, norms.
  */
-export async function examine(
-  gpu: Gpu,
-  step: number,
-  what: string,
-  patient: Patient,
+export async function diagnoseNonFinite(
+  run: Run,
+  { step, what }: NonFiniteStep,
 ): Promise<BadStep> {
-  const { files, model, outputs, feed } = patient;
-  const found = await firstOf(gpu, step, patient);
+  const { config, files, gpu, loader, model, pictures, stepper: { outputs } } = run;
+  const found = await firstOf(run, step);
   const names = new Set(model.specs().map(({ name }) => name));
   const weights = names.has(found?.name.replace(/^(student|teacher)\./, "") ?? "");
   const norms = await gpu.read(outputs.norms.map(({ norms }) => norms));
@@ -66,7 +40,7 @@ export async function examine(
     step,
     what,
     first: found ?? null,
-    pictures: await feed.describe(step),
+    pictures: await describeStep(loader, pictures.dataset, feedOptionsOf(config), step),
     // Of the last step that ran before the read-back, where it isn't the bad one itself. Null: not finite.
     gradient_norms: Object.fromEntries(
       outputs.norms.flatMap(({ names }, i) => names.map((name, j) => [name, norms[i][j]])),
@@ -78,12 +52,9 @@ export async function examine(
 }
 
 /** The first tensor of a step's forward pass with such a number, when there is one. */
-async function firstOf(
-  gpu: Gpu,
-  step: number,
-  { model, trainer, feed, seed, progress }: Patient,
-): Promise<NonFinite | undefined> {
-  const { student, teacher } = trainer;
+async function firstOf(run: Run, step: number): Promise<NonFinite | undefined> {
+  const { config, feed, gpu, model, progress, trainer: { student, teacher } } = run;
+  const { seed } = config.training;
   try {
     for (let m = 0; m < feed.accumulationSteps; m++) {
       await feed.microBatch(step, m);

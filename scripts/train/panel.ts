@@ -119,6 +119,12 @@ export class Panel {
     }
   }
 
+  /** Takes leave of the dashboard, which ends by itself. */
+  [Symbol.dispose](): void {
+    this.#writer?.close().catch(() => {}); // it is gone already
+    this.#writer = this.#child = this.#parts.progress.mirror = undefined;
+  }
+
   async #start(address: Address): Promise<void> {
     const { folder, progress } = this.#parts;
     const token = newToken(Deno.env.get("HATCHLING_DASHBOARD_TOKEN"));

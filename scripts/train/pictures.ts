@@ -8,9 +8,11 @@ import type { Dataset, SkippedFile } from "../../lib/data/dataset.ts";
 import { datasetFingerprint } from "../../lib/data/fingerprint.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { openDataset } from "../../lib/data/open.ts";
+import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
 import type { Progress } from "../shared/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
+import { openTest } from "../../lib/from_config/evaluation.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
 
 /** Skipped files that are named one by one; skipped.jsonl holds all. */
@@ -42,6 +44,7 @@ export class Pictures {
   readonly #progress: Progress;
   readonly #early: number;
   #files?: SideFiles;
+  #test?: Promise<Dataset | undefined>;
   #named = 0;
   #seen = 0;
   #listed = 0;
@@ -73,6 +76,24 @@ export class Pictures {
     const pictures = new Pictures(dataset, fingerprint, progress);
     pictures.#name();
     return pictures;
+  }
+
+  /** The pictures that an evaluation is about where they are others, opened once. A run isn't lost for them. */
+  testOf(config: Config): Promise<Dataset | undefined> {
+    return this.#test ??= openTest(config).catch((error) => {
+      if (!(error instanceof HatchlingError)) throw error;
+      this.#progress.say(
+        `warning: ${error.message}; every picture is judged by all others instead`,
+      );
+      return undefined;
+    });
+  }
+
+  /** Closes the data sets. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dataset.close?.();
+    const test = await this.#test?.catch(() => undefined);
+    test?.close?.();
   }
 
   /**

@@ -167,6 +167,11 @@ export class RunFolder {
     }
     if (!this.#begun) await leave(this.#lock, this.#made);
   }
+
+  /** Support for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave();
+  }
 }
 
 /** The newest sound checkpoint; undefined for a run that was stopped before its first. */

@@ -36,7 +36,7 @@ export interface RunLogOptions {
 }
 
 /** A figure of an evaluation: in percent where it is a share. */
-export interface JudgedFigure {
+export interface EvaluationFigure {
   /** What was measured. */
   metric: string;
   /** Whose features; the teacher's by default. */
@@ -100,6 +100,13 @@ export class RunLog {
     return log;
   }
 
+  /** Ends, and goes on after `step` steps: after trouble, others than were done. */
+  async reopen(step: number): Promise<RunLog> {
+    this.conclude();
+    const options = { tensorboard: !!this.#events, now: this.#now };
+    return await RunLog.open(this.#files, step, this.#settings, this.#progress, options);
+  }
+
   /** Milliseconds that the diagnoses took so far. */
   get time(): number {
     return this.#time;
@@ -119,13 +126,13 @@ export class RunLog {
   }
 
   /** Notes the figures of an evaluation while the run trains. */
-  async judgedMidway(step: number, figures: readonly JudgedFigure[]): Promise<void> {
+  async evaluatedMidway(step: number, figures: readonly EvaluationFigure[]): Promise<void> {
     await this.#files.add(EVALUATIONS, JSON.stringify({ step, figures }) + "\n");
-    await this.judged(step, figures);
+    await this.evaluated(step, figures);
   }
 
   /** Notes the figures of an evaluation for TensorBoard. */
-  async judged(step: number, figures: readonly JudgedFigure[]): Promise<void> {
+  async evaluated(step: number, figures: readonly EvaluationFigure[]): Promise<void> {
     const scalars = figures.map(({ metric, encoder = "teacher", percent, value }) =>
       [encoder === "teacher" ? metric : `${metric} (${encoder})`, percent ?? value] as const
     );

@@ -6,9 +6,8 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
-import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Gpu } from "../../lib/gpu.ts";
-import type { LeftOut } from "./pictures.ts";
+import type { LeftOut, Pictures } from "./pictures.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
 
 /** The code that runs. */
@@ -76,13 +75,11 @@ async function gitCommit(git: string): Promise<string | undefined> {
 /** Adds this start to run.json. */
 export async function recordPart(
   files: SideFiles,
-  { step, gpu, code, dataset, fingerprint, leftOut }: {
+  { step, gpu, code, pictures: { dataset, fingerprint, leftOut } }: {
     step: number;
     gpu: Gpu;
     code: CodeVersion;
-    dataset: Dataset;
-    fingerprint: string;
-    leftOut: LeftOut;
+    pictures: Pick<Pictures, "dataset" | "fingerprint" | "leftOut">;
   },
 ): Promise<void> {
   const { vendor, architecture, device, description } = gpu.info;

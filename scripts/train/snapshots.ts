@@ -4,14 +4,10 @@
  * @module
  */
 import { join } from "node:path";
-import type { Config } from "../../lib/config.ts";
-import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Picture } from "../../lib/data/image.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { DeviceError } from "../../lib/errors.ts";
 import { lookAt } from "../../lib/eval/attention.ts";
-import type { Gpu } from "../../lib/gpu.ts";
-import type { DinoModel, Parameters } from "../../lib/model.ts";
 import { soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
 import { pngOf } from "../../lib/draw/canvas.ts";
 import { drawn } from "../../lib/draw/attention.ts";
@@ -27,8 +23,7 @@ import {
 } from "../../lib/run/left.ts";
 import { snapshotRow } from "../../lib/run/png.ts";
 import { leaveAugmentation } from "../../lib/report/samples.ts";
-import type { Progress } from "../shared/progress.ts";
-import type { SideFiles } from "../../lib/run/side_files.ts";
+import type { Run } from "./run.ts";
 
 /** Pictures, and the side of each in a PNG. */
 const PICTURES = 6, SIDE = 96;
@@ -48,47 +43,46 @@ const MOMENTS = 8, MOST_MOMENTS = 24;
 /** How attention is drawn. */
 const LOOK = { map: "inferno", alpha: 0.85, smooth: true } as const;
 
-/** A run, as far as it matters here. */
-export interface Watched {
-  /** Files of the run. */
-  files: SideFiles;
-  config: Config;
-  dataset: Dataset;
-  model: DinoModel;
-  teacher: Parameters;
-  /** Steps that the run is to do, and those of an epoch. */
-  total: number;
-  stepsPerEpoch: number;
-  progress: Progress;
-  /** Whether the run is to stop: a snapshot is then given up. */
-  stopped: () => boolean;
-}
+/** What snapshots need of a run. */
+type Drawn = Pick<
+  Run,
+  | "gpu"
+  | "files"
+  | "config"
+  | "pictures"
+  | "model"
+  | "trainer"
+  | "step"
+  | "total"
+  | "stepsPerEpoch"
+  | "progress"
+  | "guard"
+>;
 
 /** Draws attention at some moments of a run. Whatever goes wrong is a warning, said once: the run goes on. */
 export class Snapshots {
-  readonly #gpu: Gpu;
-  readonly #watched: Watched;
+  readonly #run: Drawn;
   readonly #moments: ReadonlySet<number>;
   #pictures?: Framed[];
   #warned = false;
   /** A device that has failed here once may fail here again: nothing is drawn any more in this process. */
   static #off = false;
 
-  private constructor(gpu: Gpu, watched: Watched) {
-    this.#gpu = gpu;
-    this.#watched = watched;
-    this.#moments = momentsOf(watched);
+  private constructor(run: Drawn) {
+    this.#run = run;
+    this.#moments = momentsOf(run);
   }
 
   /**
-   * Goes on after `step` steps: later snapshots are deleted. A run that begins is drawn at once, and some of its
-   * augmented views are kept for the report.
+   * Goes on after the steps that are done: later snapshots are deleted. A run that begins is drawn at once, and some
+   * of its augmented views are kept for the report.
    */
-  static async open(gpu: Gpu, step: number, watched: Watched): Promise<Snapshots> {
-    const snapshots = new Snapshots(gpu, watched);
+  static async open(run: Drawn): Promise<Snapshots> {
+    const snapshots = new Snapshots(run), { gpu, guard, files, config, pictures, step } = run;
     await snapshots.#try(() => snapshots.#dropAfter(step));
-    if (!watched.stopped()) {
-      await snapshots.#try(() => leaveAugmentation(gpu, step === 0, watched));
+    if (!guard.stop) {
+      const { dataset } = pictures;
+      await snapshots.#try(() => leaveAugmentation(gpu, step === 0, { files, config, dataset }));
     }
     if (step === 0) await snapshots.take(0);
     else await snapshots.#try(() => snapshots.#rehearse());
@@ -115,18 +109,18 @@ export class Snapshots {
   async #rehearse(): Promise<void> {
     const pictures = this.#pictures ??= await this.#load();
     for (const picture of pictures) {
-      if (this.#watched.stopped()) return;
+      if (this.#run.guard.stop) return;
       await this.#look(picture);
     }
   }
 
   async #take(step: number): Promise<void> {
-    const { files, stopped, total } = this.#watched;
+    const { files, guard, total } = this.#run;
     const pictures = this.#pictures ??= await this.#load();
     if (!pictures.length) return;
     const seen: Picture[][] = []; // of each picture the mean, then every head
     for (const picture of pictures) {
-      if (stopped()) return;
+      if (guard.stop) return;
       seen.push(await this.#look(picture));
     }
     const write = (name: string, picture: Picture) =>
@@ -149,7 +143,7 @@ export class Snapshots {
   }
 
   async #look({ shown, input }: Framed): Promise<Picture[]> {
-    const gpu = this.#gpu, { model, teacher } = this.#watched;
+    const { gpu, model, trainer: { teacher } } = this.#run;
     const { vit } = model, { heads } = vit.config;
     const { width, height, channels = 3 } = shown;
     const images = gpu.tensor(input, [1, channels, height, width]);
@@ -170,7 +164,7 @@ export class Snapshots {
 
   /** The pictures: the same ones in every part of a run. */
   async #load(): Promise<Framed[]> {
-    const { config, dataset, model } = this.#watched;
+    const { config, model, pictures: { dataset } } = this.#run;
     const { imageSize, patchSize: patch } = model.vit.config;
     const size = Math.max(imageSize, FEWEST_PATCHES * patch);
     const found: Framed[] = [];
@@ -183,7 +177,7 @@ export class Snapshots {
 
   /** Deletes what a run that goes on after `step` steps will draw again. */
   async #dropAfter(step: number): Promise<void> {
-    const { files, total } = this.#watched;
+    const { files, total } = this.#run;
     const later = (await listSnapshots(files.folder)).filter((snapshot) => snapshot.step > step);
     const names = later.map(({ step }) => `${SNAPSHOT_FOLDER}/${snapshotName(step)}`);
     if (step < total) names.push(`${SNAPSHOT_FOLDER}/${SNAPSHOT_HEADS}`, SAMPLE_FILES.neighbors);
@@ -199,14 +193,14 @@ export class Snapshots {
       if (this.#warned) return;
       this.#warned = true;
       const { message } = error as Error;
-      this.#watched.progress.say(`warning: attention is not drawn: ${message}; training goes on`);
+      this.#run.progress.say(`warning: attention is not drawn: ${message}; training goes on`);
     }
   }
 }
 
 /** The steps after which attention is drawn: with each evaluation, else ever more seldom; at the end. */
 export function momentsOf(
-  { config, total, stepsPerEpoch }: Pick<Watched, "config" | "total" | "stepsPerEpoch">,
+  { config, total, stepsPerEpoch }: Pick<Run, "config" | "total" | "stepsPerEpoch">,
 ): Set<number> {
   const { every_n_epochs: every } = config.evaluation;
   if (every === null) {

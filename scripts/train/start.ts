@@ -1,49 +1,45 @@
 /**
- * Where a run begins: its last checkpoint, given weights, or random ones.
+ * How a run begins: with its last checkpoint, given weights, or random ones; and what it first writes.
  *
  * @module
  */
+import { join } from "node:path";
+import { stringifyConfig } from "../../lib/config.ts";
+import { diagnosisSettingsOf } from "../../lib/from_config.ts";
+import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { readWeights } from "../../lib/io/weights.ts";
 import { type DinoModel, initialize } from "../../lib/model.ts";
-import type { Trainer } from "../../lib/train.ts";
-import { shown } from "../../lib/text.ts";
-import { say } from "../shared/terminal.ts";
 import { firstSound, weightFiles } from "../../lib/open_model/weight_files.ts";
-import type { Arguments } from "./arguments.ts";
-import { restoreTrainer, type RunExtra } from "./checkpoints.ts";
-import type { RunFolder } from "./run_folder.ts";
-import type { CodeVersion } from "./run_record.ts";
-
-/** What decides it. */
-export interface Beginning {
-  /** The command line. */
-  args: Arguments;
-  /** The run's folder. */
-  folder: RunFolder;
-  /** What a run knows besides its weights; what the checkpoint knows of it is put in. */
-  extra: RunExtra;
-}
+import { shown } from "../../lib/text.ts";
+import type { Trainer } from "../../lib/train.ts";
+import type { KernelRecord } from "../shared/kernels.ts";
+import { say } from "../shared/terminal.ts";
+import { keepBest } from "./best.ts";
+import { restoreTrainer } from "./checkpoints.ts";
+import type { Launch, Prepared, Run, RunExtra } from "./run.ts";
+import { RunLog } from "./run_log.ts";
+import { type CodeVersion, codeVersion, recordPart } from "./run_record.ts";
 
 /**
  * Fills a trainer.
  *
- * @returns The steps that are done.
+ * @returns The steps that are done, and what the run knows besides its weights.
  * @throws {HatchlingError} When weights do not fit.
  */
 export async function startState(
-  trainer: Trainer,
-  model: DinoModel,
-  { folder, args, extra }: Beginning,
-): Promise<number> {
+  { args, folder, pictures }: Launch,
+  { model, trainer, kernels }: { model: DinoModel; trainer: Trainer; kernels: KernelRecord },
+): Promise<{ step: number; extra: RunExtra }> {
+  const code = await codeVersion();
+  const extra = { kernels, code, data: pictures.fingerprint, skippedSteps: [] };
   if (folder.checkpoint) {
     const { state, step, path } = folder.checkpoint;
     const before = state.extra as Partial<RunExtra> | undefined;
-    noteOtherCode(before?.code, extra.code);
+    noteOtherCode(before?.code, code);
     restoreTrainer(trainer, state);
-    extra.skippedSteps = [...before?.skippedSteps ?? []];
-    extra.best = before?.best;
+    const skippedSteps = [...before?.skippedSteps ?? []];
     say(`resuming after step ${step}, from ${shown(path)}`);
-    return step;
+    return { step, extra: { ...extra, skippedSteps, best: before?.best } };
   }
   const random = initialize(model.specs(), args.config.training.seed);
   if (!args.weights) trainer.load(random);
@@ -62,7 +58,22 @@ export async function startState(
           : ""),
     );
   }
-  return 0;
+  return { step: 0, extra };
+}
+
+/** Takes the folder for the run, which can no longer be refused: what says that it holds a run comes first. */
+export async function beginRun(prepared: Prepared): Promise<Run> {
+  const { config, earlier, extra, files, folder, pictures, progress, step, total } = prepared;
+  await folder.begin();
+  await recordPart(files, { ...prepared, code: extra.code });
+  const yaml = new TextEncoder().encode(stringifyConfig(config));
+  await writeFileAtomic(join(folder.path, "config.yaml"), yaml);
+  await files.put("kernels.json", JSON.stringify(extra.kernels, null, 2) + "\n");
+  await pictures.keep(files, earlier.rows);
+  await keepBest(prepared);
+  const settings = diagnosisSettingsOf(config, total);
+  const log = await RunLog.open(files, step, settings, progress, config.logging);
+  return { ...prepared, saved: folder.checkpoint ? step : -1, log };
 }
 
 /** Weights of a file; of a run's folder those of its teacher, as sound as they are to be had. */

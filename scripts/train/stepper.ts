@@ -110,4 +110,9 @@ export class Stepper {
     this.#microStep.destroy();
     this.#update.destroy();
   }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }

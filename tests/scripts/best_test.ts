@@ -32,7 +32,7 @@ const line = (step: number, percent: number) =>
   JSON.stringify({ step, figures: [{ metric: "alignment", value: 1 }, { metric: KNN, percent }] });
 
 /** A run evaluated at steps 10 to 50, the best at 20, whose checkpoints from 30 on are kept. */
-async function judgedRun(folder: string): Promise<void> {
+async function evaluatedRun(folder: string): Promise<void> {
   const lines = [line(10, 40), line(20, 90), line(30, 70), "{ torn", line(40, 80), line(50, 80)];
   await Deno.writeTextFile(`${folder}/evaluations.jsonl`, lines.join("\n") + "\n");
   for (const step of [30, 40, 50]) {
@@ -50,7 +50,7 @@ async function flip(path: string): Promise<void> {
 const best = { metric: KNN, percent: 90, step: 20 };
 
 folderTest("mendBest() leaves a sound best state as it is", async (folder) => {
-  await judgedRun(folder);
+  await evaluatedRun(folder);
   const say = (message: string) => assert.fail(message);
   assert.deepEqual(await mendBest(folder, best, { upTo: 50, say }), best);
   assert.equal(await mendBest(folder, undefined, { upTo: 50, say }), undefined);
@@ -60,7 +60,7 @@ folderTest("mendBest() leaves a sound best state as it is", async (folder) => {
 folderTest(
   "mendBest() puts the next best sound checkpoint in the place of a damaged one",
   async (folder) => {
-    await judgedRun(folder);
+    await evaluatedRun(folder);
     const said: string[] = [], say = (message: string) => void said.push(message);
     await flip(`${folder}/${BEST}`);
     const next = await mendBest(folder, best, { upTo: 50, say });
@@ -88,7 +88,7 @@ folderTest(
 );
 
 folderTest("mendBest() says where nothing is left to take its place", async (folder) => {
-  await judgedRun(folder);
+  await evaluatedRun(folder);
   for (const step of [30, 40, 50]) await flip(`${folder}/${checkpointName(step)}`);
   await flip(`${folder}/${BEST}`);
   const said: string[] = [], say = (message: string) => void said.push(message);

@@ -12,6 +12,7 @@ import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import { evaluationBytes } from "../../lib/plan/evaluation.ts";
 import { autoBatch, checkFits } from "../../lib/plan/fit.ts";
 import { kindsOfTemporaries } from "../../lib/plan/kinds.ts";
+import { noise } from "../../lib/plan/noise.ts";
 import { remedies, withBatch } from "../../lib/plan/remedies.ts";
 import { planStep } from "../../lib/plan/step.ts";
 import { stepTime } from "../../lib/plan/timing.ts";
@@ -50,12 +51,7 @@ for (const [name, text] of [["tiny", tiny], ["small", small]]) {
       const plan = await planStep(gpu, of, SIZES);
       const before = gpu.memory.liveBytes;
       const trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
-      const { batch_size: batchSize } = of.data;
-      const feed = new Feed(
-        gpu,
-        { loader: { batchSize, capacityPixels: batchSize * 1024 } },
-        feedOptionsOf(of),
-      );
+      const feed = new Feed(gpu, noise(of, SIZES), feedOptionsOf(of));
       const stepper = await Stepper.record(gpu, trainer, feed);
       assert.equal(plan.total, gpu.memory.liveBytes - before);
       assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);

@@ -8,10 +8,11 @@ import { Trainer } from "../../lib/train.ts";
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import { Feed } from "../../lib/train/feed.ts";
 import { checkFits } from "../../lib/plan/fit.ts";
+import { noise } from "../../lib/plan/noise.ts";
 import { planStep } from "../../lib/plan/step.ts";
 import { Progress } from "../../scripts/shared/progress.ts";
 import { feedOptionsOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
-import { settle } from "../../scripts/shared/resolve.ts";
+import { resolveConfig } from "../../scripts/shared/resolve.ts";
 import { Stepper } from "../../scripts/train/stepper.ts";
 import { gpuTest } from "../support/gpu.ts";
 
@@ -34,12 +35,7 @@ for (
       const plan = await planStep(gpu, of, SIZES);
       const before = gpu.memory.liveBytes;
       const trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
-      const planes = Math.ceil(of.model.in_chans / 3);
-      const loader = {
-        batchSize: of.data.batch_size,
-        capacityPixels: of.data.batch_size * 1024 * planes,
-      };
-      const feed = new Feed(gpu, { loader }, feedOptionsOf(of));
+      const feed = new Feed(gpu, noise(of, SIZES), feedOptionsOf(of));
       const stepper = await Stepper.record(gpu, trainer, feed);
       assert.equal(plan.total, gpu.memory.liveBytes - before);
       assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);
@@ -85,13 +81,13 @@ const dataset = {
 };
 
 gpuTest(
-  "settle() chooses what is free, keeps what is set, and what a checkpoint says",
+  "resolveConfig() chooses what is free, keeps what is set, and what a checkpoint says",
   async (gpu) => {
     const text =
       "preset: auto\ndata: {batch_size: auto}\naugmentation: {global_crop_size: 32, local_crop_size: 16}\n" +
       "loss: {teacher_temp: 0.05}\nmodel: {backbone: custom, dim: 32, depth: 1, heads: 2}";
     const args = { config: parseConfig(text), given: givenValues(text) };
-    const found = await settle(args, { gpu, dataset, progress: quiet });
+    const found = await resolveConfig(args, { gpu, dataset, progress: quiet });
     assert.deepEqual([found.data.batch_size, found.loss.teacher_temp], [64, 0.05]);
     assert.deepEqual([found.model.projection_output_dim, found.augmentation.hue], [1024, 0.05]);
     assert.deepEqual([found.augmentation.local.hue, found.augmentation.local.crop_scale_max], [
@@ -100,10 +96,15 @@ gpuTest(
     ]);
     assert.equal(found.augmentation.global_1.crop_scale_max, 1);
     const other = { ...dataset, length: 50_000 };
-    const resumed = await settle(args, { gpu, dataset: other, before: found, progress: quiet });
+    const resumed = await resolveConfig(args, {
+      gpu,
+      dataset: other,
+      before: found,
+      progress: quiet,
+    });
     assert.deepEqual(resumed, found);
     assert.deepEqual(
-      await settle({ config: configDefaults(), given: new Map() }, {
+      await resolveConfig({ config: configDefaults(), given: new Map() }, {
         gpu,
         dataset,
         progress: quiet,

@@ -8,6 +8,9 @@ import { initialize, Parameters } from "../../lib/model.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import { momentsOf, Snapshots } from "../../scripts/train/snapshots.ts";
 import type { Progress } from "../../scripts/shared/progress.ts";
+import type { Guard } from "../../scripts/train/guard.ts";
+import type { Pictures } from "../../scripts/train/pictures.ts";
+import type { Trainer } from "../../lib/train.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { withFolder } from "../support/permissions.ts";
@@ -63,10 +66,15 @@ gpuTest(
       };
       let stop = false;
       const progress = { say: (text: string) => void said.push(text) } as Progress;
-      const stopped = () => stop;
       const files = new SideFiles(folder, { say: (text) => void said.push(text) });
-      const run = { files, config, dataset, model, teacher, total: 8, stepsPerEpoch: 4 };
-      const snapshots = await Snapshots.open(gpu, 0, { ...run, progress, stopped });
+      const guard = {
+        get stop() {
+          return stop ? { why: "the test", code: 1 } : undefined;
+        },
+      } as Guard;
+      const of = { pictures: { dataset } as Pictures, trainer: { teacher } as Trainer, guard };
+      const run = { ...of, gpu, files, config, model, progress, total: 8, stepsPerEpoch: 4 };
+      const snapshots = await Snapshots.open({ ...run, step: 0 });
       assert.equal(gpu.memory.liveBytes, live, "views or attention leave memory behind");
       await snapshots.take(4);
       await snapshots.take(8);
@@ -79,7 +87,7 @@ gpuTest(
       await read("heads.png");
 
       // Goes on from step 5: what came later is gone at once; asked to stop, nothing is drawn.
-      const again = await Snapshots.open(gpu, 5, { ...run, progress, stopped });
+      const again = await Snapshots.open({ ...run, step: 5 });
       assert.deepEqual(await steps(), [0, 4]);
       await assert.rejects(read("heads.png"), Deno.errors.NotFound);
       stop = true;

@@ -134,8 +134,8 @@ folderTest(
     assert.deepEqual(files(folder), []);
     const log = await RunLog.open(sideFiles(folder), 10, {}, progress, { tensorboard: true });
     await log.write({ step: 20, loss: NaN, lr: 1e-3, non_finite: "the loss" });
-    await log.judgedMidway(20, [{ metric: "category k-NN (k 10)", percent: 50 }]);
-    await log.judged(30, [
+    await log.evaluatedMidway(20, [{ metric: "category k-NN (k 10)", percent: 50 }]);
+    await log.evaluated(30, [
       { encoder: "teacher", metric: "rank", value: 3 },
       { encoder: "raw pixels", metric: "rank", value: 2 },
     ]);

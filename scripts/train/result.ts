@@ -1,28 +1,43 @@
 /**
- * A report of a run, however it ends.
+ * The end of a run: what it says, and its report.
  *
  * @module
  */
 import { DeviceError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
 import { bytes } from "../../lib/words.ts";
-import type { Guard } from "./guard.ts";
-import type { Progress } from "../shared/progress.ts";
-import type { RunFolder } from "./run_folder.ts";
-import type { SideFiles } from "../../lib/run/side_files.ts";
+import type { StopRequest } from "./guard.ts";
+import type { Launch, Run } from "./run.ts";
+import { recordLeftOut } from "./run_record.ts";
+
+/**
+ * Says how many files were left out in all, and where the result is, or how to go on.
+ *
+ * @returns The exit status.
+ */
+export async function sayEnd(run: Run, stop: StopRequest | undefined): Promise<number> {
+  const { args, files, folder, pictures, progress, step } = run, path = shown(folder.path);
+  pictures.nameSkipped();
+  await recordLeftOut(files, pictures.leftOut);
+  if (pictures.leftOutText) progress.say(pictures.leftOutText);
+  if (!stop) {
+    progress.result(`\nrun folder: ${path}`);
+    return 0;
+  }
+  progress.say(
+    `stopped by ${stop.why} after step ${step}` +
+      (folder.isOurs ? `; go on with --resume${args.out ? ` --out ${path}` : ""}` : ""),
+  );
+  return stop.code;
+}
 
 /**
  * Waits for a run, then makes its report: also of one that was stopped, or ended with an error. Trouble with the
  * device is left out: the run goes on from it. A report that fails is a warning.
  */
 export async function withReport(
+  { folder, files, guard, progress }: Launch,
   run: Promise<number>,
-  { folder, files, guard, progress }: {
-    folder: Pick<RunFolder, "isOurs">;
-    files: SideFiles;
-    guard: Guard;
-    progress: Progress;
-  },
 ): Promise<number> {
   const report = async () => {
     guard.saved(); // all that counts is: a signal need not wait for the report

@@ -26,7 +26,7 @@ export interface Figures {
 
 /**
  * How far the state has spread. On the host this costs about 2 ms with features of 384 dimensions, 3 ms with
- * 768, and 0.05 ms for 16 rows of 16: {@linkcode Look.spreadTime} tells.
+ * 768, and 0.05 ms for 16 rows of 16: {@linkcode Observation.spreadTime} tells.
  */
 export interface Spread {
   /** L2 norm of the loss's centre. */
@@ -44,25 +44,33 @@ export interface Spread {
   koleo?: number;
 }
 
+/** A step whose numbers were not finite. */
+export interface NonFiniteStep {
+  /** The first one, from 0. */
+  step: number;
+  /** What held such a number. */
+  what: string;
+}
+
 /** What one look finds. */
-export interface Look {
+export interface Observation {
   /** The figures. */
   figures: Figures;
   /** The spread, when it was asked for. */
   spread?: Spread;
   /** Milliseconds that the host took to work out the spread, while the GPU had nothing to do. */
   spreadTime: number;
-  /** The first step, from 0, with a number that is not finite, and what held it. */
-  nonFinite?: { step: number; what: string };
+  /** Where numbers were not finite. */
+  nonFinite?: NonFiniteStep;
 }
 
-/** Looks at the last step, and at the flag that may be older; `spread` asks for more than figures. */
-export async function look(
+/** Reads the last step, and the flag that may be older; `spread` asks for more than figures. */
+export async function observe(
   gpu: Gpu,
   trainer: Trainer,
   outputs: StepOutputs,
   spread: boolean,
-): Promise<Look> {
+): Promise<Observation> {
   const { metrics, koleo, teacherFeatures, norms: chunks } = outputs;
   const [count, dim] = [Math.min(MOST_ROWS, teacherFeatures.shape[0]), teacherFeatures.shape[1]];
   const features = teacherFeatures.view([count, dim]);
@@ -71,7 +79,7 @@ export async function look(
     : [];
   const [values, flag, ...rest] = await gpu.read([metrics, trainer.flag, ...more]);
   const [loss, teacher_entropy, teacher_entropy_of_mean, kl_teacher_student] = values;
-  const found: Look = {
+  const found: Observation = {
     figures: {
       loss,
       loss_over_ln_k: loss / Math.log(trainer.loss.center.size),

@@ -1,0 +1,123 @@
+/**
+ * What a run has learned, beside the same model before training and the pixels themselves.
+ *
+ * @module
+ */
+import { DeviceError, HatchlingError } from "../../lib/errors.ts";
+import { pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
+import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
+import { encodeSides } from "../../lib/eval/sides.ts";
+import { evaluationOptionsOf } from "../../lib/from_config/evaluation.ts";
+import { initialize, Parameters } from "../../lib/model.ts";
+import { leaveNeighbors } from "../../lib/report/samples.ts";
+import { shown } from "../../lib/text.ts";
+import { type Score, scoreOf } from "./best.ts";
+import type { Run } from "./run.ts";
+import { saveBest } from "./save.ts";
+
+/**
+ * Evaluates the teacher, writes evaluation.json and prints the figures as a table. The run is saved by now: where that
+ * is not possible is a warning.
+ *
+ * @returns The figure by which states of the run are compared.
+ */
+export async function evaluateRun(run: Run): Promise<Score | undefined> {
+  try {
+    return await evaluateBesides(run);
+  } catch (error) {
+    run.progress.say(
+      `warning: not evaluated: ${messageOf(error)}; all is saved, and \`deno task evaluate ` +
+        `${shown(run.folder.path)}\` tries again`,
+    );
+  }
+}
+
+/** Evaluates the teacher beside the same model before training and the pixels. */
+async function evaluateBesides(run: Run): Promise<Score | undefined> {
+  const { config, files, gpu, model, pictures, progress, step, trainer } = run;
+  const initial = new Parameters(gpu, model.specs());
+  initial.load(initialize(model.specs(), config.training.seed));
+  const encoders = [
+    vitEncoder(gpu, "teacher", model.vit, trainer.teacher),
+    vitEncoder(gpu, "random init", model.vit, initial),
+    pixelEncoder(config.model.in_chans),
+  ];
+  const options = await optionsOf(run);
+  const sides = await encodeSides(gpu, pictures.dataset, encoders, options);
+  const figures: Figure[] = [];
+  for (const [e, both] of sides.entries()) {
+    const onNote = e ? () => {} : options.onNote; // the same for all encoders
+    const measured = await measureFeatures(gpu, both, encoders[e].name, { ...options, onNote });
+    figures.push(...measured.figures);
+  }
+  progress.end();
+  initial.destroy();
+  await files.put("evaluation.json", JSON.stringify(figures, null, 2) + "\n");
+  await run.log.evaluated(step, figures);
+  progress.result(figureTable(figures));
+  await leaveNeighbors(gpu, sides[0], files).catch((error) => {
+    progress.say(`warning: no neighbours in the report: ${error.message}`);
+  });
+  return scoreOf({ step, figures: figures.filter(({ encoder }) => encoder === "teacher") });
+}
+
+/** Asked to stop while it evaluates. */
+class Stopped extends Error {}
+
+/**
+ * Evaluates the teacher while it trains: a line of evaluations.jsonl, and best.safetensors when its k-NN, or
+ * without labels its view retrieval, is the best so far.
+ */
+export async function evaluateTeacher(run: Run): Promise<void> {
+  const { config, extra, gpu, guard, log, model, pictures, progress, step, trainer } = run;
+  const options = { ...await optionsOf(run), onNote: () => {} };
+  const teacher = vitEncoder(gpu, "teacher", model.vit, trainer.teacher);
+  let figures: Figure[];
+  try {
+    figures = await evaluate(gpu, pictures.dataset, [teacher], {
+      ...options,
+      onProgress: (done) => {
+        if (guard.stop) throw new Stopped();
+        options.onProgress(done);
+      },
+    });
+  } catch (error) {
+    if (error instanceof Stopped) return;
+    const message = messageOf(error);
+    progress.say(`warning: not evaluated after step ${step}: ${message}; training goes on`);
+    return;
+  }
+  const found = figures.map(({ metric, percent, value }) => ({ metric, percent, value }));
+  await log.evaluatedMidway(step, found);
+  progress.say(
+    `step ${step}: ${
+      figures.map(({ metric, percent, value }) =>
+        `${metric} ${percent === undefined ? value!.toFixed(3) : `${percent.toFixed(1)} %`}`
+      ).join(", ")
+    }`,
+  );
+  const score = scoreOf({ step, figures });
+  if (!score) return;
+  if (extra.best && extra.best.metric === score.metric && extra.best.percent >= score.percent) {
+    return;
+  }
+  extra.best = score;
+  if (config.checkpoint.save_best) await saveBest(run);
+}
+
+/** What is wrong with an evaluation. Trouble with the device is trouble for the run too, and thrown on. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof HatchlingError) || error instanceof DeviceError) throw error;
+  return error.message;
+}
+
+async function optionsOf({ config, pictures, progress }: Run) {
+  return {
+    ...evaluationOptionsOf(config),
+    test: await pictures.testOf(config),
+    probes: config.evaluation.probes,
+    onProgress: (done: number) => progress.show(`evaluating: ${done} pictures`),
+    onMeasure: (what: string) => progress.show(`evaluating: ${what}`),
+    onNote: (text: string) => progress.say(`note: ${text}`),
+  };
+}

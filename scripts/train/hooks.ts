@@ -1,0 +1,98 @@
+/**
+ * What a run does between its steps.
+ *
+ * @module
+ */
+import { clock } from "../../lib/words.ts";
+import { evaluateTeacher } from "./evaluate.ts";
+import type { Hook } from "./loop.ts";
+import type { Run } from "./run.ts";
+import { costText } from "./run_log.ts";
+import { isSaveDue, saveNow, saveOrWarn } from "./save.ts";
+import { Snapshots } from "./snapshots.ts";
+
+/** Shows how far the run is. */
+export function showing({ progress, stepsPerEpoch, total }: Run): Hook {
+  return {
+    run(step, { figures, imagesPerSecond, eta }) {
+      const { loss, loss_over_ln_k: share, teacher_entropy: entropy } = figures;
+      progress.show(
+        `step ${step}/${total} epoch ${(step / stepsPerEpoch).toFixed(2)}  ` +
+          `loss ${loss.toFixed(4)}  loss/ln K ${share.toFixed(3)}  ` +
+          `teacher entropy ${entropy.toFixed(3)}  ` +
+          `${imagesPerSecond.toFixed(0)} images/s  ETA ${clock(eta)}`,
+        step === total,
+      );
+    },
+  };
+}
+
+/** Writes a line of metrics.jsonl every few steps; at the end, says what the diagnostics have cost. */
+export function logging(run: Run): Hook {
+  const { config, feed, gpu, progress, stepsPerEpoch, total } = run;
+  let spreadTime = 0;
+  return {
+    due: (step) => step % config.logging.log_every_n_iters === 0 || step === total,
+    spread: true,
+    async run(step, { figures, spread, values, imagesPerSecond, ...took }) {
+      spreadTime += took.spreadTime;
+      await run.log.write({
+        step,
+        epoch: values.step / stepsPerEpoch,
+        ...figures,
+        lr: values.lr,
+        weight_decay: values.weightDecay,
+        teacher_momentum: values.momentum,
+        teacher_temp: values.teacherTemp,
+        images_per_second: imagesPerSecond,
+        ...feed.times(),
+        gpu_bytes: gpu.memory.liveBytes,
+        process_bytes: Deno.memoryUsage().rss,
+        ...spread,
+      });
+    },
+    finish(seconds) {
+      run.log.conclude();
+      progress.say(costText(spreadTime + run.log.time, seconds));
+    },
+  };
+}
+
+/** Evaluates the teacher every few epochs, but for the end: there the whole evaluation comes. */
+export function evaluating(run: Run): Hook {
+  const { every_n_epochs: every } = run.config.evaluation;
+  return {
+    due: (step) => every !== null && step % (every * run.stepsPerEpoch) === 0 && step < run.total,
+    async run() {
+      run.guard.rest();
+      await evaluateTeacher(run);
+    },
+  };
+}
+
+/** Draws what the teacher looks at, at some moments and before the first step. */
+export async function snapshotting(run: Run): Promise<Hook> {
+  const snapshots = await Snapshots.open(run);
+  return {
+    due: (step) => snapshots.due(step),
+    async run(step) {
+      run.guard.rest();
+      await snapshots.take(step);
+    },
+  };
+}
+
+/** Saves a checkpoint every few steps or epochs, and at the end. */
+export function saving(run: Run): Hook {
+  return {
+    due: (step) => isSaveDue(run, step),
+    run: () => saveOrWarn(run),
+    finish: () => saveNow(run),
+  };
+}
+
+/** Tells the dashboard how far the run is, and does what was asked there. */
+export function heeding(run: Run): Hook {
+  const { panel, total } = run;
+  return { run: (step, { eta }) => panel.heed({ step, total, eta }, () => saveOrWarn(run)) };
+}

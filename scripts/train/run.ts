@@ -1,0 +1,86 @@
+/**
+ * What a run consists of.
+ *
+ * @module
+ */
+import type { Config } from "../../lib/config.ts";
+import type { Loader } from "../../lib/data/loader.ts";
+import type { Gpu } from "../../lib/gpu.ts";
+import type { DinoModel } from "../../lib/model.ts";
+import type { SideFiles } from "../../lib/run/side_files.ts";
+import type { StepValues, Trainer } from "../../lib/train.ts";
+import type { Feed } from "../../lib/train/feed.ts";
+import type { KernelRecord } from "../shared/kernels.ts";
+import type { Progress } from "../shared/progress.ts";
+import type { Arguments } from "./arguments.ts";
+import type { Guard } from "./guard.ts";
+import type { Panel } from "./panel.ts";
+import type { Pictures } from "./pictures.ts";
+import type { RunFolder } from "./run_folder.ts";
+import type { RunLog } from "./run_log.ts";
+import type { CodeVersion } from "./run_record.ts";
+import type { Earlier } from "./same_run.ts";
+import type { Stepper } from "./stepper.ts";
+
+/** What a run has before it has a device, and keeps when it goes on with another one. */
+export interface Launch {
+  /** The command line. */
+  args: Arguments;
+  /** Where it writes. */
+  folder: RunFolder;
+  /** The files there that its result does not need. */
+  files: SideFiles;
+  /** Tells whether it should stop. */
+  guard: Guard;
+  /** Its dashboard. */
+  panel: Panel;
+  /** Where it says what it does. */
+  progress: Progress;
+  /** Its data set. */
+  pictures: Pictures;
+  /** What is known of the pictures of earlier starts. */
+  earlier: Earlier;
+}
+
+/** What a checkpoint holds beside the trainer's state. */
+export interface RunExtra {
+  /** The kernels in use. */
+  kernels: KernelRecord;
+  /** The code that ran. */
+  code: CodeVersion;
+  /** Fingerprint of the data set: file names and sizes. */
+  data?: string;
+  /** Steps, from 0, whose batches held numbers that were not finite: they were left out. */
+  skippedSteps: number[];
+  /** The best evaluation so far. */
+  best?: { metric: string; percent: number; step: number };
+}
+
+/** A run on a device, its weights in place; its folder is still as it was. */
+export interface Prepared extends Launch {
+  gpu: Gpu;
+  /** The final configuration. */
+  config: Config;
+  loader: Loader;
+  model: DinoModel;
+  trainer: Trainer;
+  /** Brings pictures to the trainer. */
+  feed: Feed;
+  /** The recorded step. */
+  stepper: Stepper;
+  /** Values of a step, from 0. */
+  valuesOf: (step: number) => StepValues;
+  /** Steps of an epoch, and of all. */
+  stepsPerEpoch: number;
+  total: number;
+  /** Steps that are done. */
+  step: number;
+  extra: RunExtra;
+}
+
+/** A run that trains. */
+export interface Run extends Prepared {
+  /** The step of the last checkpoint, −1 before the first. */
+  saved: number;
+  log: RunLog;
+}
