@@ -41,7 +41,7 @@
  * @module
  */
 export { firstNonFinite, type NonFinite, type StepAddress, type StepInputs } from "./non_finite.ts";
-export { Feed, type FeedOptions, type LoaderTimes } from "./train/feed.ts";
+export { type BatchSource, Feed, type FeedOptions, type LoaderTimes } from "./train/feed.ts";
 export type {
   MicroStepOutputs,
   StepOutputs,

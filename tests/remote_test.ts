@@ -1,13 +1,8 @@
 /** The public module as strangers use it: imported by URL, from a folder of their own, without permissions. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { ensureAdapter } from "../lib/adapter.ts";
 import { dinoLossReference } from "../lib/loss.ts";
-import { lacksAdapter } from "./support/gpu.ts";
 import { assertClose } from "./support/numbers.ts";
-import { lacks, testUnless, withFolder } from "./support/permissions.ts";
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+import { remoteTest } from "./support/remote.ts";
 
 /** Uses the model, the loss and its gradient, and prints what the test recomputes. */
 const SCRIPT = (base: string) => `
@@ -39,79 +34,19 @@ if (gpu.memory.liveBytes) throw new Error("leaked");
 gpu.destroy();
 `;
 
-/** Runs Deno; its errors show in the message of a test that fails. */
-async function deno(
-  args: string[],
-  cwd?: string,
-  env: Record<string, string> = {},
-): Promise<string> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args,
-    cwd,
-    env: { NO_COLOR: "1", ...env },
-    signal: AbortSignal.timeout(60_000),
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  assert.equal(code, 0, text(stderr));
-  return text(stdout);
-}
-
-/**
- * A process without permissions cannot load a driver for itself: where the system has none, it finds the
- * one that this process uses. (The variables that name its manifest are inherited.)
- */
-async function driver(): Promise<Record<string, string>> {
-  const { folder } = await ensureAdapter({ log: () => {} });
-  return folder ? { LD_LIBRARY_PATH: folder } : {};
-}
-
-/** Serves the repository's files on loopback, and notes which were asked for and not there. */
-function serve() {
-  const served: string[] = [], missing: string[] = [];
-  const answer = async (request: Request) => {
-    const path = decodeURIComponent(new URL(request.url).pathname).slice(1);
-    const body = path.includes("..") ? null : await Deno.readFile(ROOT + path).catch(() => null);
-    (body ? served : missing).push(path);
-    const type = path.endsWith(".ts") ? "application/typescript" : "text/plain";
-    return new Response(body, { status: body ? 200 : 404, headers: { "content-type": type } });
-  };
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, answer);
-  return { server, host: `127.0.0.1:${server.addr.port}`, served, missing };
-}
-
-/** Deno keeps what it imports: removes what came from that address. */
-async function forget(host: string): Promise<void> {
-  const { modulesCache, typescriptCache } = JSON.parse(await deno(["info", "--json"]));
-  for (const cache of [modulesCache, typescriptCache]) {
-    const folder = `${cache}/http/${host.replace(":", "_PORT")}`;
-    await Deno.remove(folder, { recursive: true }).catch(() => {}); // not every cache has it
-  }
-}
-
-/** A test of a script in a folder of its own, with no permission but to import from here. */
-function remoteTest(
+/** A script that has no permission but to import from here, and prints JSON. */
+function scriptTest(
   name: string,
   script: (base: string) => string,
   check: (printed: Record<string, number[]>, served: string[]) => void,
 ): void {
-  const needs = lacks("net", "run", "read", "write", "env", "sys", "ffi");
-  testUnless([lacksAdapter, needs], name, () =>
-    withFolder(async (folder) => {
-      const { server, host, served, missing } = serve();
-      try {
-        await Deno.writeTextFile(`${folder}/script.ts`, script(`http://${host}`));
-        const args = ["run", "--no-prompt", `--allow-import=${host}`, "script.ts"];
-        check(JSON.parse(await deno(args, folder, await driver())), served);
-        assert.deepEqual(missing, []);
-        for (const path of served) assert.match(path, /^(mod\.ts|lib\/.*\.ts|kernels\/.*\.wgsl)$/);
-      } finally {
-        await server.shutdown();
-        await forget(host);
-      }
-    }));
+  remoteTest(name, async (folder, base) => {
+    await Deno.writeTextFile(`${folder}/script.ts`, script(base));
+    return ["script.ts"];
+  }, (printed, served) => check(JSON.parse(printed), served));
 }
 
-remoteTest(
+scriptTest(
   "mod.ts works imported by URL without permissions",
   SCRIPT,
   ({ loss, grad, logits: student, cls }, served) => {
@@ -137,7 +72,7 @@ console.log(JSON.stringify({
 }));
 `;
 
-remoteTest(
+scriptTest(
   "lib/loss.ts alone works imported by URL without permissions",
   LOSS_SCRIPT,
   (found, served) => {
