@@ -5,15 +5,12 @@
  */
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import {
   checkpointName,
   type CheckpointState,
   pruneCheckpoints,
   saveCheckpoint,
 } from "../../lib/io/checkpoint.ts";
-import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
-import type { Parameters } from "../../lib/model.ts";
 import type { Trainer } from "../../lib/train.ts";
 import type { Prepared } from "./run.ts";
 
@@ -47,7 +44,7 @@ export async function saveTrainer(run: Prepared, path?: string): Promise<void> {
   await saveCheckpoint(path ?? join(folder.path, checkpointName(step)), {
     step,
     epoch: Math.floor(step / stepsPerEpoch),
-    shapes: shapesOf(trainer.student),
+    shapes: new Map(trainer.student.all.map(({ name, spec }) => [name, spec.shape])),
     student: await trainer.student.save(),
     teacher: await trainer.teacher.save(),
     ...moments,
@@ -76,18 +73,4 @@ export function restoreTrainer(trainer: Trainer, state: CheckpointState): void {
   trainer.loss.center.write(state.center);
   const [done, last] = COUNTED.map((name) => state.stepCounts[name]);
   trainer.setCounts({ done, frozen: done - last });
-}
-
-/** Writes weights under the names of timm and facebookresearch/dino. */
-export async function saveWeights(path: string, params: Parameters): Promise<void> {
-  const shapes = shapesOf(params);
-  const values = await params.save();
-  const tensors = new Map(
-    [...values].map(([name, data]) => [name, float32Tensor(data, shapes.get(name)!)]),
-  );
-  await writeFileAtomic(path, serializeSafetensors(tensors, { format: "pt" }));
-}
-
-function shapesOf(params: Parameters): Map<string, readonly number[]> {
-  return new Map(params.layout.slots.map(({ spec }) => [spec.name, spec.shape]));
 }

@@ -16,6 +16,7 @@ import {
   trainerOptionsOf,
 } from "../../lib/from_config.ts";
 import type { Gpu } from "../../lib/gpu.ts";
+import { saveWeights } from "../../lib/io.ts";
 import { checkFits } from "../../lib/plan/fit.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { Trainer } from "../../lib/train.ts";
@@ -25,7 +26,6 @@ import { Progress } from "../shared/progress.ts";
 import { runCommand } from "../shared/terminal.ts";
 import { readArguments } from "./arguments.ts";
 import { keepBest } from "./best.ts";
-import { saveWeights } from "./checkpoints.ts";
 import { evaluateRun } from "./evaluate.ts";
 import { Guard } from "./guard.ts";
 import { evaluating, heeding, logging, saving, showing, snapshotting } from "./hooks.ts";
