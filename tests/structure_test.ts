@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path/posix";
 import { fileURLToPath } from "node:url";
+import deno from "../deno.json" with { type: "json" };
 import { permissionTest } from "./support/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -200,6 +201,32 @@ sourceTest("Deno is used only where it may be", () => {
   }
   assert.ok(uses > 0, "no use was found at all");
 });
+
+/** What is imported statically from a file on, itself included, types aside. */
+function reached(file: string, seen: Set<string> = new Set()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { path, typeOnly, dynamic } of imports().get(file) ?? []) {
+    if (path?.endsWith(".ts") && !typeOnly && !dynamic) reached(path, seen);
+  }
+  return seen;
+}
+
+sourceTest(
+  "a browser can import every entry module: what needs a disk is imported when used",
+  () => {
+    for (const entry of Object.values(deno.exports).map((file) => file.slice(2))) {
+      const files = [...reached(entry)];
+      for (const file of files) {
+        const bad = imports().get(file)!.find(({ specifier, typeOnly, dynamic }) =>
+          specifier.startsWith("node:") && !typeOnly && !dynamic
+        );
+        assert.equal(bad, undefined, `${entry} reaches ${file}, which imports ${bad?.specifier}`);
+      }
+    }
+    assert.ok(reached("mod.ts").size > 80 && !reached("mod.ts").has("lib/data/open.ts"));
+  },
+);
 
 sourceTest("lib/ imports by relative path, node: or versioned npm: in its package files", () => {
   for (const [file, list] of imports()) {
