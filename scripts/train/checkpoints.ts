@@ -18,28 +18,18 @@ import type { Prepared } from "./run.ts";
 const COUNTED = ["cls_token", "head.last_layer.weight_v"];
 
 /**
- * Optimiser steps of both groups after `step` steps: a step that was left out moved nothing, and a frozen last
- * layer stands still.
+ * Optimiser steps of both groups: a step that was left out moved nothing, and a frozen last layer stands still.
  */
-export function stepCounts(
-  step: number,
-  skipped: readonly number[],
-  frozenSteps: number,
-): [number, number] {
+export function stepCounts({ config, extra, step, stepsPerEpoch }: Prepared): [number, number] {
   const done = (from: number) =>
-    Math.max(0, step - from) - skipped.filter((s) => s >= from && s < step).length;
-  return [done(0), done(frozenSteps)];
-}
-
-/** Steps with a last layer that stands still. */
-export function frozenStepsOf({ config, stepsPerEpoch }: Prepared): number {
-  return config.training.freeze_last_layer * stepsPerEpoch;
+    Math.max(0, step - from) - extra.skippedSteps.filter((s) => s >= from && s < step).length;
+  return [done(0), done(config.training.freeze_last_layer * stepsPerEpoch)];
 }
 
 /** Writes the state of a run to a file; by default to the checkpoint of its step, and deletes older ones then. */
 export async function saveTrainer(run: Prepared, path?: string): Promise<void> {
   const { config, extra, folder, step, stepsPerEpoch, trainer } = run;
-  const counts = stepCounts(step, extra.skippedSteps, frozenStepsOf(run));
+  const counts = stepCounts(run);
   const moments = await trainer.adamw.save();
   await saveCheckpoint(path ?? join(folder.path, checkpointName(step)), {
     step,

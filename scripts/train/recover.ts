@@ -8,7 +8,7 @@ import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { type CheckpointState, listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { resolveConfig } from "../shared/resolve.ts";
-import { frozenStepsOf, restoreTrainer, stepCounts } from "./checkpoints.ts";
+import { restoreTrainer, stepCounts } from "./checkpoints.ts";
 import { badStepText, diagnoseNonFinite } from "./non_finite.ts";
 import type { NonFiniteStep } from "./observe.ts";
 import type { Launch, Run } from "./run.ts";
@@ -98,7 +98,7 @@ export async function recoverStep(run: Run, found: NonFiniteStep): Promise<void>
       (bad.weights ? `; going back to step ${back?.state.step ?? 0}` : ""),
   );
   if (!bad.weights) {
-    const [done, last] = stepCounts(bad.step, skippedSteps, frozenStepsOf(run));
+    const [done, last] = stepCounts(run);
     trainer.setCounts({ done, frozen: done - last });
     run.step++;
   } else if (back) {
@@ -109,7 +109,8 @@ export async function recoverStep(run: Run, found: NonFiniteStep): Promise<void>
       `Expected a sound checkpoint to go back to but there is none: ${text}. Lower optimizer.lr and start anew`,
     );
   }
-  run.log = await log.reopen(run.step);
+  log.conclude();
+  await log.goOn(run.step);
 }
 
 /** The newest checkpoint up to a step that holds finite numbers only. */

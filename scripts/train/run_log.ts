@@ -53,58 +53,54 @@ export interface EvaluationFigure {
  */
 export class RunLog {
   readonly #files: SideFiles;
-  readonly #events?: EventFile;
-  readonly #lines: MetricLine[];
   readonly #settings: DiagnosisSettings;
   readonly #progress: Progress;
+  readonly #tensorboard: boolean;
   readonly #now: () => number;
   readonly #warned = new Set<Verdict>();
-  #diagnosed: { at: number; lines: number };
+  #events?: EventFile;
+  #lines: MetricLine[] = [];
+  #diagnosed = { at: -Infinity, lines: 0 };
   #time = 0;
   #mute = false;
 
   private constructor(
     files: SideFiles,
-    lines: MetricLine[],
     settings: DiagnosisSettings,
     progress: Progress,
-    now: () => number,
-    events?: EventFile,
+    { tensorboard = false, now = () => performance.now() }: RunLogOptions,
   ) {
     this.#files = files;
-    this.#events = events;
-    this.#lines = lines;
     this.#settings = settings;
     this.#progress = progress;
+    this.#tensorboard = tensorboard;
     this.#now = now;
-    this.#diagnosed = { at: -Infinity, lines: lines.length };
   }
 
-  /** Goes on after `step` steps: later lines of the files are dropped. */
+  /** Opens the log of a run that goes on after `step` steps. */
   static async open(
     files: SideFiles,
     step: number,
     settings: DiagnosisSettings,
     progress: Progress,
-    { tensorboard, now = () => performance.now() }: RunLogOptions = {},
+    options: RunLogOptions = {},
   ): Promise<RunLog> {
-    const lines = await keepLines(files, METRICS, step);
-    await keepLines(files, EVALUATIONS, step);
-    if (!tensorboard) return new RunLog(files, lines, settings, progress, now);
-    const isFirst = !await hasEventFile(files.folder);
-    const events = await EventFile.open(files, step);
-    const log = new RunLog(files, lines, settings, progress, now, events);
-    if (isFirst) { // what was logged before somebody asked for it
-      for (const line of lines) await log.#writeEvents(line);
-    }
+    const log = new RunLog(files, settings, progress, options);
+    await log.goOn(step);
     return log;
   }
 
-  /** Ends, and goes on after `step` steps: after trouble, others than were done. */
-  async reopen(step: number): Promise<RunLog> {
-    this.conclude();
-    const options = { tensorboard: !!this.#events, now: this.#now };
-    return await RunLog.open(this.#files, step, this.#settings, this.#progress, options);
+  /** Goes on after `step` steps, fewer than before where the run had trouble: later lines of the files are dropped. */
+  async goOn(step: number): Promise<void> {
+    this.#lines = await keepLines(this.#files, METRICS, step);
+    await keepLines(this.#files, EVALUATIONS, step);
+    this.#diagnosed = { at: -Infinity, lines: this.#lines.length };
+    this.#warned.clear();
+    if (!this.#tensorboard) return;
+    const isFirst = !await hasEventFile(this.#files.folder);
+    this.#events = await EventFile.open(this.#files, step);
+    if (!isFirst) return;
+    for (const line of this.#lines) await this.#writeEvents(line); // logged before somebody asked for it
   }
 
   /** Milliseconds that the diagnoses took so far. */

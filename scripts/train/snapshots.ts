@@ -23,7 +23,7 @@ import {
 } from "../../lib/run/left.ts";
 import { snapshotRow } from "../../lib/run/png.ts";
 import { leaveAugmentation } from "../../lib/report/samples.ts";
-import type { Run } from "./run.ts";
+import type { Prepared } from "./run.ts";
 
 /** Pictures, and the side of each in a PNG. */
 const PICTURES = 6, SIDE = 96;
@@ -43,32 +43,16 @@ const MOMENTS = 8, MOST_MOMENTS = 24;
 /** How attention is drawn. */
 const LOOK = { map: "inferno", alpha: 0.85, smooth: true } as const;
 
-/** What snapshots need of a run. */
-type Drawn = Pick<
-  Run,
-  | "gpu"
-  | "files"
-  | "config"
-  | "pictures"
-  | "model"
-  | "trainer"
-  | "step"
-  | "total"
-  | "stepsPerEpoch"
-  | "progress"
-  | "guard"
->;
-
 /** Draws attention at some moments of a run. Whatever goes wrong is a warning, said once: the run goes on. */
 export class Snapshots {
-  readonly #run: Drawn;
+  readonly #run: Prepared;
   readonly #moments: ReadonlySet<number>;
   #pictures?: Framed[];
   #warned = false;
   /** A device that has failed here once may fail here again: nothing is drawn any more in this process. */
   static #off = false;
 
-  private constructor(run: Drawn) {
+  private constructor(run: Prepared) {
     this.#run = run;
     this.#moments = momentsOf(run);
   }
@@ -77,7 +61,7 @@ export class Snapshots {
    * Goes on after the steps that are done: later snapshots are deleted. A run that begins is drawn at once, and some
    * of its augmented views are kept for the report.
    */
-  static async open(run: Drawn): Promise<Snapshots> {
+  static async open(run: Prepared): Promise<Snapshots> {
     const snapshots = new Snapshots(run), { gpu, guard, files, config, pictures, step } = run;
     await snapshots.#try(() => snapshots.#dropAfter(step));
     if (!guard.stop) {
@@ -200,7 +184,7 @@ export class Snapshots {
 
 /** The steps after which attention is drawn: with each evaluation, else ever more seldom; at the end. */
 export function momentsOf(
-  { config, total, stepsPerEpoch }: Pick<Run, "config" | "total" | "stepsPerEpoch">,
+  { config, total, stepsPerEpoch }: Pick<Prepared, "config" | "total" | "stepsPerEpoch">,
 ): Set<number> {
   const { every_n_epochs: every } = config.evaluation;
   if (every === null) {

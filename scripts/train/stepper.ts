@@ -17,57 +17,52 @@ import type { Progress } from "../shared/progress.ts";
 /** Seconds that the host may wait for the GPU before it listens again. */
 const PIECE = 1;
 
+/** What a step is made of. */
+interface Parts {
+  gpu: Gpu;
+  trainer: Trainer;
+  feed: Feed;
+  microStep: Program<MicroStepOutputs>;
+  update: Program<UpdateOutputs>;
+}
+
 /** Runs steps. Before its update a step changes nothing that counts: it can be left there. */
 export class Stepper {
   /** What the last step tells. */
   readonly outputs: StepOutputs;
-  readonly #gpu: Gpu;
-  readonly #trainer: Trainer;
-  readonly #feed: Feed;
-  readonly #microStep: Program<MicroStepOutputs>;
-  readonly #update: Program<UpdateOutputs>;
-  readonly #accumulationSteps: number;
+  readonly #parts: Parts;
   #pieces = 0; // 0: nothing ran yet
 
-  private constructor(
-    gpu: Gpu,
-    trainer: Trainer,
-    feed: Feed,
-    microStep: Program<MicroStepOutputs>,
-    update: Program<UpdateOutputs>,
-  ) {
-    this.#gpu = gpu;
-    this.#trainer = trainer;
-    this.#feed = feed;
-    this.#microStep = microStep;
-    this.#update = update;
-    this.#accumulationSteps = feed.accumulationSteps;
-    this.outputs = { ...update.outputs, ...microStep.outputs };
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.outputs = { ...parts.update.outputs, ...parts.microStep.outputs };
   }
 
   /** Records a step; nothing runs yet. */
   static async record(gpu: Gpu, trainer: Trainer, feed: Feed): Promise<Stepper> {
     const microStep = await record(gpu, () => trainer.microStep(feed.views()));
     const update = await record(gpu, () => trainer.update());
-    return new Stepper(gpu, trainer, feed, microStep, update);
+    return new Stepper({ gpu, trainer, feed, microStep, update });
   }
 
   /** Dispatches and floating-point operations of a step. */
   get cost(): { dispatches: number; flops: number } {
+    const { feed: { accumulationSteps }, microStep, update } = this.#parts;
     const [dispatches, flops] = (["length", "flops"] as const)
-      .map((key) => this.#accumulationSteps * this.#microStep[key] + this.#update[key]);
+      .map((key) => accumulationSteps * microStep[key] + update[key]);
     return { dispatches, flops };
   }
 
   /** Size of the model and cost of a step, in words. */
   describe(): string {
-    const parameters = this.#trainer.student.all.reduce((sum, p) => sum + p.data.size, 0);
+    const { gpu, trainer } = this.#parts;
+    const parameters = trainer.student.all.reduce((sum, p) => sum + p.data.size, 0);
     const { dispatches, flops } = this.cost;
     return `model: ${
       (parameters / 1e6).toFixed(2)
     } M parameters; a step: ${dispatches} dispatches, ` +
       `${(flops / 1e9).toFixed(1)} GFLOP, ` +
-      `${(this.#gpu.memory.liveBytes / 2 ** 20).toFixed(0)} MiB on the GPU`;
+      `${(gpu.memory.liveBytes / 2 ** 20).toFixed(0)} MiB on the GPU`;
   }
 
   /**
@@ -78,41 +73,42 @@ export class Stepper {
    * @returns Whether the step was done.
    */
   async run(values: StepValues, goOn: () => boolean, progress: Progress): Promise<boolean> {
-    this.#trainer.set(values);
-    for (let m = 0; m < this.#accumulationSteps; m++) {
-      await this.#feed.microBatch(values.step, m);
-      this.#trainer.setMicroBatch(m);
-      if (!this.#pieces) await this.#first(this.#microStep, progress);
-      else if (this.#pieces === 1) this.#microStep.run();
-      else if (!await this.#microStep.runPieces(this.#pieces, goOn)) return false;
+    const { trainer, feed, microStep, update } = this.#parts;
+    trainer.set(values);
+    for (let m = 0; m < feed.accumulationSteps; m++) {
+      await feed.microBatch(values.step, m);
+      trainer.setMicroBatch(m);
+      if (!this.#pieces) await runFirst(microStep, progress);
+      else if (this.#pieces === 1) microStep.run();
+      else if (!await microStep.runPieces(this.#pieces, goOn)) return false;
       if (!goOn()) return false;
     }
-    if (!this.#pieces) await this.#first(this.#update, progress);
-    else this.#update.run();
+    if (!this.#pieces) await runFirst(update, progress);
+    else update.run();
     this.#pieces ||= 1;
     return true;
   }
 
   /** Says how long a step takes, in seconds: slow ones run in pieces. */
   tookSeconds(seconds: number): void {
-    this.#pieces = Math.max(1, Math.ceil(seconds / this.#accumulationSteps / PIECE / 2));
-  }
-
-  async #first(program: Program<unknown>, progress: Progress): Promise<void> {
-    await program.runFirst((done, kernels) =>
-      progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
-    );
-    progress.end();
+    this.#pieces = Math.max(1, Math.ceil(seconds / this.#parts.feed.accumulationSteps / PIECE / 2));
   }
 
   /** Frees the programs. */
   destroy(): void {
-    this.#microStep.destroy();
-    this.#update.destroy();
+    this.#parts.microStep.destroy();
+    this.#parts.update.destroy();
   }
 
   /** Support for `using`. */
   [Symbol.dispose](): void {
     this.destroy();
   }
+}
+
+async function runFirst(program: Program<unknown>, progress: Progress): Promise<void> {
+  await program.runFirst((done, kernels) =>
+    progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
+  );
+  progress.end();
 }

@@ -8,9 +8,7 @@ import { initialize, Parameters } from "../../lib/model.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import { momentsOf, Snapshots } from "../../scripts/train/snapshots.ts";
 import type { Progress } from "../../scripts/shared/progress.ts";
-import type { Guard } from "../../scripts/train/guard.ts";
-import type { Pictures } from "../../scripts/train/pictures.ts";
-import type { Trainer } from "../../lib/train.ts";
+import type { Prepared } from "../../scripts/train/run.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { withFolder } from "../support/permissions.ts";
@@ -67,14 +65,16 @@ gpuTest(
       let stop = false;
       const progress = { say: (text: string) => void said.push(text) } as Progress;
       const files = new SideFiles(folder, { say: (text) => void said.push(text) });
-      const guard = {
-        get stop() {
-          return stop ? { why: "the test", code: 1 } : undefined;
+      const run = {
+        ...{ gpu, files, config, model, progress, step: 0, total: 8, stepsPerEpoch: 4 },
+        ...{ pictures: { dataset }, trainer: { teacher } },
+        guard: {
+          get stop() {
+            return stop ? { why: "the test", code: 1 } : undefined;
+          },
         },
-      } as Guard;
-      const of = { pictures: { dataset } as Pictures, trainer: { teacher } as Trainer, guard };
-      const run = { ...of, gpu, files, config, model, progress, total: 8, stepsPerEpoch: 4 };
-      const snapshots = await Snapshots.open({ ...run, step: 0 });
+      } as Prepared;
+      const snapshots = await Snapshots.open(run);
       assert.equal(gpu.memory.liveBytes, live, "views or attention leave memory behind");
       await snapshots.take(4);
       await snapshots.take(8);
