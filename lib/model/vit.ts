@@ -7,7 +7,7 @@ import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
-import { posEmbed, type PosInterp } from "../ops/pos_embed.ts";
+import { posEmbed } from "../ops/pos_embed.ts";
 import { dropPathFactors, type DropPathSource, gatherClass, scatterClass } from "../ops/rows.ts";
 import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
