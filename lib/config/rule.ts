@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ParsedConfig } from "./schema.ts";
+import type { ParsedConfig } from "./types.ts";
 
 /** One rule between keys. */
 export interface Rule {

@@ -6,7 +6,7 @@
  */
 
 import { atMost, type Rule } from "./rule.ts";
-import type { ParsedConfig } from "./schema.ts";
+import type { ParsedConfig } from "./types.ts";
 import { BACKBONES } from "./schema_model.ts";
 import { sizeRules } from "./rules_size.ts";
 import { VIEW_RULES } from "./rules_views.ts";

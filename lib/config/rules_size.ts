@@ -6,7 +6,7 @@
  */
 
 import type { Rule } from "./rule.ts";
-import type { ParsedConfig } from "./schema.ts";
+import type { ParsedConfig } from "./types.ts";
 
 /** Bytes that no GPU has: 1 TiB. */
 const MOST_BYTES = 2 ** 40;

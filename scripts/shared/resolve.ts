@@ -13,6 +13,7 @@ import {
   PRESET_KEYS,
   shortRun,
 } from "../../lib/preset.ts";
+import { allKeys } from "../../lib/config/describe.ts";
 import { runWarnings } from "../../lib/config/warnings.ts";
 import { autoBatch, checkFits } from "../../lib/plan/fit.ts";
 import { withBatch } from "../../lib/plan/remedies.ts";
@@ -146,14 +147,11 @@ function withValue(
   const [section, name] = key.split(".") as [keyof Config, string];
   const changed = { ...config[section], [name]: value } as Record<string, unknown>;
   const old = valueOf(config, key);
-  if (section === "augmentation") {
-    for (const table of ["global_1", "global_2", "local"]) {
-      const inner = name.replace(/^local_crop_scale/, "crop_scale");
-      if (inner !== name && table !== "local") continue;
-      if (given.has(`augmentation.${table}.${inner}`)) continue;
-      const view = changed[table] as Record<string, unknown>;
-      if (inner in view && view[inner] === old) changed[table] = { ...view, [inner]: value };
-    }
+  for (const { path, inherits } of allKeys()) {
+    if (inherits !== key || given.has(path)) continue;
+    const [, table, inner] = path.split(".");
+    const view = changed[table] as Record<string, unknown>;
+    if (view[inner] === old) changed[table] = { ...view, [inner]: value };
   }
   return { ...config, [section]: changed };
 }
