@@ -23,30 +23,7 @@ export {
   type ParseConfigOptions,
 } from "./config/parse.ts";
 export type { ValueOf, ValuesOf } from "./config/kinds.ts";
-export type {
-  AugmentationConfig,
-  CheckpointConfig,
-  Config,
-  DataConfig,
-  DeviceConfig,
-  EvaluationConfig,
-  LoggingConfig,
-  LossConfig,
-  ModelConfig,
-  OptimizerConfig,
-  SchedulerConfig,
-  SharedViewConfig,
-  TrainingConfig,
-  ViewConfig,
-} from "./config/types.ts";
 export { LOSS_KEYS, MODEL_KEYS } from "./config/schema_model.ts";
-export {
-  CHECKPOINT_KEYS,
-  DEVICE_KEYS,
-  EVALUATION_KEYS,
-  LOGGING_KEYS,
-  OPTIMIZER_KEYS,
-  SCHEDULER_KEYS,
-  TRAINING_KEYS,
-} from "./config/schema_run.ts";
+export * from "./config/schema_run.ts";
 export { AUGMENTATION_KEYS, DATA_KEYS, VIEW_KEYS, type ViewTable } from "./config/schema_views.ts";
+export type * from "./config/types.ts";

@@ -15,7 +15,7 @@ import { HatchlingError } from "./errors.ts";
 import { chooseEpochs } from "./preset/length.ts";
 
 export { durationText, parseDuration } from "./preset/duration.ts";
-export { FEWEST_STEPS, shortRun } from "./preset/length.ts";
+export { FEWEST_STEPS, shortRun, WARMUPS } from "./preset/length.ts";
 
 /** What the choice depends on. */
 export interface PresetInput {

@@ -34,6 +34,7 @@ const AREAS: readonly string[] = [
   "lib/preset",
   "lib/config",
   "lib/augmentation/options",
+  "lib/loss/defaults",
   "lib/model/defaults",
   "lib/optim/defaults",
   "lib/diagnosis",

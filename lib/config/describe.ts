@@ -7,11 +7,11 @@
 
 import { shown } from "../text.ts";
 import { z } from "./deps.ts";
-import { type Json, type KeyMeta, LARGEST, NULL } from "./kinds.ts";
+import { type Json, type Kind, LARGEST, NULL } from "./kinds.ts";
 import { type Described, SECTIONS } from "./schema.ts";
 
 /** One key of the configuration. */
-export interface Key extends KeyMeta {
+export interface Key extends Pick<Kind, "derived" | "inherits"> {
   /** Path of the section or table that it stands in. */
   section: string;
   name: string;
@@ -21,6 +21,8 @@ export interface Key extends KeyMeta {
   json: Json;
   default: unknown;
   description: string;
+  /** Other names by which people know it. */
+  aka: readonly string[];
   /** Checks one value. */
   schema: z.ZodType;
 }
@@ -59,20 +61,13 @@ function sectionOf(
     path,
     description,
     tables: Object.entries(tables).map(([inner, table]) => sectionOf(path, inner, table)),
-    keys: Object.entries(keys).map(([name, [kind, fallback, description, meta]]) => {
-      const { nullable, also, ...own } = kind;
+    keys: Object.entries(keys).map(([name, [kind, fallback, description, names]]) => {
+      const { nullable, also, derived, inherits, ...own } = kind;
       const others = [...nullable ? [NULL] : [], ...also ? [also] : []];
       const json = others.length ? { anyOf: [own, ...others] } : own;
-      return {
-        ...meta,
-        section: path,
-        name,
-        path: `${path}.${name}`,
-        json,
-        default: fallback,
-        description,
-        schema: validator(json),
-      };
+      const schema = validator(json), aka = names?.split(" ") ?? [];
+      const about = { default: fallback, description, aka, derived, inherits };
+      return { section: path, name, path: `${path}.${name}`, json, schema, ...about };
     }),
   };
 }

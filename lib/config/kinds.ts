@@ -26,21 +26,18 @@ export interface Kind extends Json {
   readonly nullable?: true;
   /** What may be written as well, and is worked out: a whole configuration never holds it. */
   readonly also?: Json;
-}
-
-/** What a key says about itself beyond its kind and default. */
-export interface KeyMeta {
-  /** Other names by which people know the key: an unknown key of that name is pointed here. */
-  readonly aka?: readonly string[];
   /** Says how a null is worked out. */
   readonly derived?: string;
   /** What a null stands for: the value of the key at this path, or this number. */
   readonly inherits?: string | number;
 }
 
-/** Keys by name: what each accepts, what stands for it when it is left out, and its documentation. */
+/**
+ * Keys by name: what each accepts, what stands for it when it is left out, its documentation, and other names by which
+ * people know it, with spaces between: an unknown key of that name is pointed here.
+ */
 export type Keys = Readonly<
-  Record<string, readonly [kind: Kind, fallback: unknown, description: string, meta?: KeyMeta]>
+  Record<string, readonly [kind: Kind, fallback: unknown, description: string, aka?: string]>
 >;
 
 /** The type of what a kind accepts, but for what is worked out. */

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { atMost, type Rule } from "./rule.ts";
-import type { ParsedConfig } from "./types.ts";
+import { atMost, type ParsedConfig, type Rule } from "./rule.ts";
 import { BACKBONES } from "./schema_model.ts";
 import { sizeRules } from "./rules_size.ts";
 import { VIEW_RULES } from "./rules_views.ts";

@@ -5,8 +5,7 @@
  */
 
 import { valueAt } from "./describe.ts";
-import { atMost, type Rule } from "./rule.ts";
-import type { ParsedConfig } from "./types.ts";
+import { atMost, type ParsedConfig, type Rule } from "./rule.ts";
 import { sharedKey, VIEW_TABLES } from "./schema_views.ts";
 
 /** The data set that `data.path` says by itself. */

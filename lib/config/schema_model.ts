@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LOSS_DEFAULTS } from "../loss/defaults.ts";
 import { HEAD_DEFAULTS, VIT_DEFAULTS } from "../model/defaults.ts";
 import {
   BELOW_ONE,
@@ -30,7 +31,6 @@ const NAMED: string = Object.entries(BACKBONES)
 
 /** Width of a layer: four times that of the widest transformer there is. */
 const WIDTH = { ...COUNT, maximum: 65536 } as const;
-const OWN_WIDTH = { ...WIDTH, also: NULL } as const;
 /** Prototypes: 64 times DINO's. */
 const PROTOTYPES = { ...COUNT, maximum: 4194304 } as const;
 
@@ -40,20 +40,26 @@ export const MODEL_KEYS = {
     { enum: ["vit_tiny", "vit_small", "vit_base", "custom"] },
     "vit_small",
     `Vision transformer: ${NAMED}, or custom, which needs \`dim\`, \`depth\` and \`heads\`.`,
-    { aka: ["arch"] },
+    "arch",
   ],
   patch_size: [SIDE, 16, "Side of a patch in pixels."],
-  dim: [OWN_WIDTH, null, "Width D of a token.", {
-    derived: "the width of `model.backbone`",
-    aka: ["embed_dim"],
-  }],
-  depth: [{ ...COUNT, maximum: 256, also: NULL }, null, "Number of transformer blocks.", {
-    derived: "the depth of `model.backbone`",
-  }],
-  heads: [OWN_WIDTH, null, "Attention heads per block.", {
-    derived: "the number of heads of `model.backbone`",
-    aka: ["num_heads"],
-  }],
+  dim: [
+    { ...WIDTH, also: NULL, derived: "the width of `model.backbone`" },
+    null,
+    "Width D of a token.",
+    "embed_dim",
+  ],
+  depth: [
+    { ...COUNT, maximum: 256, also: NULL, derived: "the depth of `model.backbone`" },
+    null,
+    "Number of transformer blocks.",
+  ],
+  heads: [
+    { ...WIDTH, also: NULL, derived: "the number of heads of `model.backbone`" },
+    null,
+    "Attention heads per block.",
+    "num_heads",
+  ],
   mlp_ratio: [
     { ...POSITIVE, maximum: 1024 },
     VIT_DEFAULTS.mlpRatio,
@@ -63,7 +69,7 @@ export const MODEL_KEYS = {
     { ...COUNT, maximum: MOST_CHANNELS },
     VIT_DEFAULTS.inChans,
     "Channels of a picture: 3 are red, green and blue, 1 is gray, 4 are red, green, blue and alpha; other numbers are for data sets of your own.",
-    { aka: ["channels", "in_channels"] },
+    "channels in_channels",
   ],
   drop_path_rate: [
     BELOW_ONE,
@@ -80,26 +86,29 @@ export const MODEL_KEYS = {
     VIT_DEFAULTS.posInterp,
     "How the position embedding is resampled for local views: `offset` steps by grid / (n + 0.1), as facebookresearch/dino does, `size` by grid / n.",
   ],
-  projection_hidden_dim: [WIDTH, HEAD_DEFAULTS.hiddenDim, "Hidden width of the DINO head.", {
-    aka: ["hidden_dim"],
-  }],
+  projection_hidden_dim: [
+    WIDTH,
+    HEAD_DEFAULTS.hiddenDim,
+    "Hidden width of the DINO head.",
+    "hidden_dim",
+  ],
   projection_bottleneck_dim: [
     WIDTH,
     HEAD_DEFAULTS.bottleneckDim,
     "Width of the head's L2-normalised bottleneck.",
-    { aka: ["bottleneck_dim"] },
+    "bottleneck_dim",
   ],
   projection_output_dim: [
     { ...PROTOTYPES, minimum: 2 },
     65536,
     "K: number of prototypes, the head's outputs.",
-    { aka: ["out_dim", "num_prototypes"] },
+    "out_dim num_prototypes",
   ],
   projection_layers: [
     { ...COUNT, maximum: 64 },
     HEAD_DEFAULTS.layers,
     "Linear layers of the head up to its bottleneck.",
-    { aka: ["nlayers"] },
+    "nlayers",
   ],
   norm_last_layer: [
     BOOLEAN,
@@ -110,23 +119,35 @@ export const MODEL_KEYS = {
 
 /** The keys of section `loss`. */
 export const LOSS_KEYS = {
-  student_temp: [POSITIVE, 0.1, "Temperature of the student's softmax."],
-  teacher_temp: [POSITIVE, 0.04, "Temperature of the teacher's softmax after its warm-up."],
-  warmup_teacher_temp: [POSITIVE, 0.04, "Temperature of the teacher's softmax in epoch 0."],
+  student_temp: [POSITIVE, LOSS_DEFAULTS.studentTemp, "Temperature of the student's softmax."],
+  teacher_temp: [
+    POSITIVE,
+    LOSS_DEFAULTS.teacherTemp,
+    "Temperature of the teacher's softmax after its warm-up.",
+  ],
+  warmup_teacher_temp: [
+    POSITIVE,
+    LOSS_DEFAULTS.teacherTemp,
+    "Temperature of the teacher's softmax in epoch 0.",
+  ],
   warmup_teacher_temp_epochs: [
     EPOCHS,
     0,
     "Epochs over which the teacher's temperature goes linearly to `loss.teacher_temp`.",
   ],
-  center_momentum: [BELOW_ONE, 0.9, "m of the centre: centre = m × centre + (1 − m) × mean."],
+  center_momentum: [
+    BELOW_ONE,
+    LOSS_DEFAULTS.centerMomentum,
+    "m of the centre: centre = m × centre + (1 − m) × mean.",
+  ],
   centering: [
     { enum: ["center", "sinkhorn_knopp", "none"] },
-    "center",
+    LOSS_DEFAULTS.centering,
     "What keeps one prototype from taking all: `center` subtracts the moving average of the teacher's logits, `sinkhorn_knopp` evens out each batch (SwAV, DINOv2), `none` does neither and collapses.",
   ],
   koleo_weight: [
     NON_NEGATIVE,
-    0,
+    LOSS_DEFAULTS.koleoWeight,
     "Weight of the KoLeo regulariser, which spreads the student's features of the global views; DINOv2 uses 0.1, 0 turns it off.",
   ],
   chunk_size: [

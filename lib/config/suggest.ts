@@ -42,7 +42,7 @@ export function nearest(name: string, among: readonly string[]): string | undefi
 }
 
 /** A key or a table, as far as suggestions go. */
-export type Named = Pick<Key, "name" | "path" | "section" | "aka">;
+export type Named = Pick<Key, "name" | "path" | "section"> & Partial<Pick<Key, "aka">>;
 
 /**
  * The existing keys and tables that an unknown `section.name` may mean, likeliest first: the name in
@@ -71,9 +71,7 @@ export function suggestKeys(section: string | undefined, name: string): Named[] 
 function nearestOf(word: string, among: readonly Named[], tables: readonly Section[]): Named[] {
   const own = closest(word, among.map((one) => [one.name, one]));
   const inTables = tables.flatMap(({ name, keys }) => {
-    const named = keys.flatMap((key) =>
-      [key.name, ...key.aka ?? []].map((one) => [one, key] as const)
-    );
+    const named = keys.flatMap((key) => [key.name, ...key.aka].map((one) => [one, key] as const));
     return [...new Set([name, name.replace(/_\d$/, "")])].flatMap((part) => [
       ...word.startsWith(`${part}_`) ? [closest(word.slice(part.length + 1), named)] : [],
       ...word.endsWith(`_${part}`) ? [closest(word.slice(0, -part.length - 1), named)] : [],

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ValuesOf, WrittenOf } from "./kinds.ts";
+import type { ValuesOf } from "./kinds.ts";
 import type { LOSS_KEYS, MODEL_KEYS } from "./schema_model.ts";
 import type {
   CHECKPOINT_KEYS,
@@ -74,16 +74,4 @@ export interface Config {
   readonly evaluation: EvaluationConfig;
   /** The GPU. */
   readonly device: DeviceConfig;
-}
-
-/** What a file says, with defaults: every key present, nulls and short forms not yet worked out. */
-export interface ParsedConfig
-  extends Omit<Config, "data" | "augmentation" | "model" | "evaluation"> {
-  readonly data: WrittenOf<typeof DATA_KEYS>;
-  readonly augmentation:
-    & WrittenOf<typeof AUGMENTATION_KEYS>
-    & SharedViewConfig
-    & Readonly<Record<ViewTable, { readonly [K in keyof ViewConfig]: number | null }>>;
-  readonly model: WrittenOf<typeof MODEL_KEYS>;
-  readonly evaluation: WrittenOf<typeof EVALUATION_KEYS>;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Of {@linkcode ViTConfig}. */
+/** Of `ViTConfig`. */
 export const VIT_DEFAULTS = {
   mlpRatio: 4,
   inChans: 3,
@@ -13,7 +13,7 @@ export const VIT_DEFAULTS = {
   initStd: 0.02,
 } as const;
 
-/** Of {@linkcode DinoHeadConfig}. */
+/** Of `DinoHeadConfig`. */
 export const HEAD_DEFAULTS = {
   hiddenDim: 2048,
   bottleneckDim: 256,

@@ -4,5 +4,5 @@
  * @module
  */
 
-/** Of {@linkcode AdamWOptions}. */
+/** Of `AdamWOptions`. */
 export const ADAMW_DEFAULTS = { betas: [0.9, 0.999], eps: 1e-8 } as const;

@@ -12,6 +12,7 @@ import {
   parseDuration,
   PRESET_KEYS,
   shortRun,
+  WARMUPS,
 } from "../../lib/preset.ts";
 import { allKeys } from "../../lib/config/describe.ts";
 import { runWarnings } from "../../lib/config/warnings.ts";
@@ -127,9 +128,6 @@ function warn(config: Config, pictures: number): void {
   );
   for (const line of runWarnings(config, perEpoch)) say(`warning: ${line}`);
 }
-
-/** Epochs that a run must at least have. */
-const WARMUPS = ["scheduler.warmup_epochs", "loss.warmup_teacher_temp_epochs"];
 
 function valueOf(config: unknown, key: string): unknown {
   const [section, name] = key.split(".");

@@ -5,6 +5,9 @@ import { allKeys, type Section, sections, valueAt } from "../../lib/config/descr
 import type { Json } from "../../lib/config/kinds.ts";
 import { augmentationOptions } from "../../lib/augmentation.ts";
 import { augmentationOf, datasetOptionsOf } from "../../lib/from_config.ts";
+import { checkSettings } from "../../lib/loss/options.ts";
+import { DinoHead, VisionTransformer } from "../../lib/model/mod.ts";
+import { ADAMW_DEFAULTS } from "../../lib/optim/defaults.ts";
 import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import vitSmall from "../../configs/vit-small.yaml" with { type: "text" };
@@ -216,6 +219,34 @@ Deno.test("the keys of a view that stand in the section mean what they meant bef
     global2: { ...every, gaussianBlurProb: 0.1, solarizationProb: 0.6 },
     local: { ...every, cropScale: [0.1, 0.2], gaussianBlurProb: 0.5, solarizationProb: 0 },
   });
+});
+
+Deno.test("networks, loss and AdamW have the configuration's defaults where nothing is said", () => {
+  const { loss, model, optimizer } = configDefaults();
+  assert.deepEqual(
+    checkSettings({ outDim: 4, nCrops: 10 }),
+    checkSettings({
+      outDim: 4,
+      nCrops: 10,
+      studentTemp: loss.student_temp,
+      teacherTemp: loss.teacher_temp,
+      centerMomentum: loss.center_momentum,
+      centering: loss.centering,
+      koleoWeight: loss.koleo_weight,
+    }),
+  );
+  const vit = new VisionTransformer({ imageSize: 32, patchSize: 16, dim: 8, depth: 1, heads: 1 });
+  assert.deepEqual(
+    [model.mlp_ratio, model.in_chans, model.pos_interp, model.init_std],
+    [vit.config.mlpRatio, vit.config.inChans, vit.config.posInterp, vit.config.initStd],
+  );
+  const head = new DinoHead({ inDim: 8, outDim: 4 }).config;
+  assert.deepEqual(
+    [model.projection_hidden_dim, model.projection_bottleneck_dim, model.projection_layers],
+    [head.hiddenDim, head.bottleneckDim, head.layers],
+  );
+  assert.deepEqual([model.norm_last_layer, model.init_std], [head.normLastLayer, head.initStd]);
+  assert.deepEqual({ betas: optimizer.betas, eps: optimizer.eps }, ADAMW_DEFAULTS);
 });
 
 Deno.test("a key has more than one value, but for those that wait for another", () => {
