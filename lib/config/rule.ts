@@ -4,6 +4,7 @@
  * @module
  */
 
+import { valueAt } from "./describe.ts";
 import type { WrittenOf } from "./kinds.ts";
 import type { MODEL_KEYS } from "./schema_model.ts";
 import type { EVALUATION_KEYS } from "./schema_run.ts";
@@ -40,3 +41,16 @@ export interface Rule {
 /** "expected at most …". */
 export const atMost = (other: string, limit: number, found: number): string =>
   `expected at most ${other} (${limit}) but found ${found}`;
+
+/** One key is at most another. `chosen` as in {@linkcode Rule}. */
+export function notAbove(key: string, limit: string, chosen?: readonly string[]): Rule {
+  return {
+    keys: [key, limit],
+    chosen,
+    text: `\`${key}\` is at most \`${limit}\`.`,
+    check(config) {
+      const [found, most] = [key, limit].map((path) => valueAt(config, path) as number);
+      return found <= most ? undefined : atMost(limit, most, found);
+    },
+  };
+}

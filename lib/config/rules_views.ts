@@ -5,7 +5,7 @@
  */
 
 import { valueAt } from "./describe.ts";
-import { atMost, type ParsedConfig, type Rule } from "./rule.ts";
+import { atMost, notAbove, type ParsedConfig, type Rule } from "./rule.ts";
 import { sharedKey, VIEW_TABLES } from "./schema_views.ts";
 
 /** The data set that `data.path` says by itself. */
@@ -29,18 +29,11 @@ const ends = (table: string, range: string) =>
 
 /** The section's own ranges: a table's are checked by {@linkcode orderedView}. */
 function orderedShared(): Rule[] {
-  const pairs = VIEW_TABLES.flatMap((table) =>
-    RANGES.map((range) => ends(table, range).map(({ shared }) => shared))
+  const limits = new Map(
+    RANGES.flatMap((range) => VIEW_TABLES.map((table) => ends(table, range)))
+      .map(([min, max]) => [min.shared, max.shared]),
   );
-  return [...new Map(pairs.map((keys) => [keys[0], keys])).values()].map((keys) => ({
-    keys,
-    chosen: keys[0].includes("local") ? keys : undefined,
-    text: `\`${keys[0]}\` is at most \`${keys[1]}\`.`,
-    check(config) {
-      const [least, most] = keys.map((key) => valueAt(config, key) as number);
-      return least <= most ? undefined : atMost(keys[1], most, least);
-    },
-  }));
+  return [...limits].map((keys) => notAbove(...keys, keys[0].includes("local") ? keys : undefined));
 }
 
 /** The same inside a table, of which either may be a shared key's. */
