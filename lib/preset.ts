@@ -8,11 +8,14 @@
  *
  * @module
  */
+import { AUGMENTATION_DEFAULTS } from "./augmentation/options.ts";
+import { LOSS_KEYS } from "./config/schema_model.ts";
+import { OPTIMIZER_KEYS } from "./config/schema_run.ts";
 import { HatchlingError } from "./errors.ts";
 import { chooseEpochs } from "./preset/length.ts";
 
 export { durationText, parseDuration } from "./preset/duration.ts";
-export { FEWEST_STEPS, shortRun } from "./preset/length.ts";
+export { FEWEST_STEPS, shortRun, WARMUPS } from "./preset/length.ts";
 
 /** What the choice depends on. */
 export interface PresetInput {
@@ -45,6 +48,18 @@ export interface Choice {
   /** Why, in words. */
   reason: string;
 }
+
+const { numLocalViews, views: { local } } = AUGMENTATION_DEFAULTS;
+const { brightness, contrast, saturation, hue } = local;
+/** The end of the scale: the defaults. */
+const DINO = {
+  localViews: numLocalViews,
+  cropScale: local.cropScale,
+  jitter: { brightness, contrast, saturation, hue },
+  temperature: LOSS_KEYS.teacher_temp[1],
+  center: LOSS_KEYS.center_momentum[1],
+  decay: OPTIMIZER_KEYS.weight_decay[1],
+};
 
 const clamp = (x: number, low: number, high: number) => Math.min(high, Math.max(low, x));
 const round = (x: number, digits = 2) => Number(x.toPrecision(digits));
@@ -126,14 +141,14 @@ export function choosePreset(input: PresetInput): Choice[] {
 
   const temperature = choose(
     "loss.teacher_temp",
-    round(mix(0.03, 0.04, many), 3),
-    many === 1 ? `DINO's, for ${few}` : `${few}: with few, 0.04 stays near uniform`,
+    round(mix(0.03, DINO.temperature, many), 3),
+    many === 1 ? `DINO's, for ${few}` : `${few}: with few, ${DINO.temperature} stays near uniform`,
   );
   choose("loss.warmup_teacher_temp", temperature, "as loss.teacher_temp: it is low already");
   choose(
     "loss.center_momentum",
-    round(Math.max(0.9, 0.9 ** (perStep / 64)), 4),
-    perStep < 64 ? `steps of ${perStep} pictures: as slow as 0.9 with 64` : "DINO's",
+    round(Math.max(DINO.center, DINO.center ** (perStep / 64)), 4),
+    perStep < 64 ? `steps of ${perStep} pictures: as slow as ${DINO.center} with 64` : "DINO's",
   );
 
   // A half-life of 2,200 pictures at N = 7,572 (0.98 at 64, 0.99 at 32), of 177,000 on ImageNet (0.996 at 1,024);
@@ -157,7 +172,7 @@ export function choosePreset(input: PresetInput): Choice[] {
   );
 
   chooseRate(choose, given, perStep, dim);
-  const decay = (given.get("optimizer.weight_decay") as number | undefined) ?? 0.04;
+  const decay = (given.get("optimizer.weight_decay") as number | undefined) ?? DINO.decay;
   choose(
     "optimizer.weight_decay_end",
     round(decay * 10 ** many),
@@ -175,21 +190,21 @@ export function choosePreset(input: PresetInput): Choice[] {
   const [min, max] = ["min", "max"].map((end) => `augmentation.local_crop_scale_${end}`);
   const least = choose(
     min,
-    Math.min(round(mix(0.2, 0.05, large)), (given.get(max) as number | undefined) ?? 1),
+    Math.min(
+      round(mix(0.2, DINO.cropScale[0], large)),
+      (given.get(max) as number | undefined) ?? 1,
+    ),
     views,
   );
-  choose(max, Math.max(round(mix(0.6, 0.4, large)), least), views);
-  choose("augmentation.num_local_views", Math.round(mix(4, 8, large)), views);
+  choose(max, Math.max(round(mix(0.6, DINO.cropScale[1], large)), least), views);
+  choose("augmentation.num_local_views", Math.round(mix(4, DINO.localViews, large)), views);
   const strength = mix(0.5, 1, large);
-  for (const [name, full] of Object.entries(JITTER)) {
+  for (const [name, full] of Object.entries(DINO.jitter)) {
     const reason = `${Math.round(100 * strength)} % of DINO's: ${views}`;
     choose(`augmentation.${name}`, round(full * strength), reason);
   }
   return choices;
 }
-
-/** DINO's colour jitter. */
-const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.2, hue: 0.1 };
 
 const floorPower = (x: number) => 2 ** Math.floor(Math.log2(Math.max(1, x)));
 

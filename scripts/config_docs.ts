@@ -1,10 +1,10 @@
 /**
- * `deno task docs:config`: writes docs/configuration.md and lib/config/types.ts from the schema.
+ * `deno task docs:config`: writes docs/configuration.md from the schema.
  *
  * @module
  */
 
-import { accepts, type Json, type Key, type Section, sections } from "../lib/config/describe.ts";
+import { accepts, type Key, type Section, sections } from "../lib/config/describe.ts";
 import { value } from "../lib/config/emit.ts";
 import { RULES } from "../lib/config/rules.ts";
 import { WARNINGS } from "../lib/config/warnings.ts";
@@ -39,134 +39,41 @@ function sectionGuide({ name, description, keys, tables }: Section): string {
   const parts = [
     `## ${name}`,
     description,
-    bullets(keys.map((key) => [key.path, key.json, fallback(key), key.description])),
+    keys.map((key) => bullet(key, fallback(key))).join("\n"),
   ];
-  for (const same of alike(tables)) {
+  if (tables.length) {
+    // What falls back on the key of the same name in every table is described there.
+    const isBase = (i: number) =>
+      tables.every(({ keys }) => keys[i].inherits === `${name}.${keys[i].name}`);
+    const [base, own] = [true, false].map((same) =>
+      tables[0].keys.flatMap((key, i) => isBase(i) === same ? [{ key, i }] : [])
+    );
     parts.push(
-      `### ${same.map((table) => table.path).join(", ")}`,
-      bullets(same.map((table) => [table.path, table.description])),
-      "What is left out, or null, is taken from a shared key of the section or is the number given here" +
-        (same.length > 1 ? `; where they differ, in the order of these tables.` : "."),
-      bullets(same[0].keys.map((key) => [
-        key.name,
-        key.json,
-        fallbacks(same, key.name),
-        key.description,
-      ])),
+      `### ${tables.map((table) => table.path).join(", ")}`,
+      tables.map((table) => `- **\`${table.path}\`**: ${table.description}`).join("\n"),
+      `The base keys ${
+        base.map(({ key }) => `\`${key.name}\``).join(", ")
+      } of \`${name}\` apply to ` +
+        "every view; a table may hold any of them, for its own views alone, and null there is the base key's " +
+        "value. These keys stand in a table only; their defaults are of the tables in that order, the name of a " +
+        "short form where there is one:",
+      own.map(({ key, i }) =>
+        bullet({ ...key, path: key.name }, tables.map(({ keys }) => fallback(keys[i])).join(" / "))
+      ).join("\n"),
     );
   }
   return parts.join("\n\n");
 }
 
-/** A list of names with their descriptions; of keys with what they accept and their default too. */
-function bullets(items: ([string, string] | [string, Json, string, string])[]): string {
-  return items.map((item) =>
-    item.length === 2
-      ? `- **\`${item[0]}\`**: ${item[1]}`
-      : `- **\`${item[0]}\`** (${accepts(item[1])}; default ${item[2]}): ${item[3]}`
-  ).join("\n");
-}
-
-/** Tables that share an interface, together. */
-const alike = (
-  tables: Section[],
-): Section[][] => [...Map.groupBy(tables, (table) => table.interface).values()];
-
-/** The defaults of one key in tables that are alike. */
-function fallbacks(tables: Section[], name: string): string {
-  const each = tables.map(({ keys }) => fallback(keys.find((key) => key.name === name)!));
-  return new Set(each).size === 1 ? each[0] : each.join(" / ");
-}
+/** A key with what it accepts, its default and its description. */
+const bullet = ({ path, json, description }: Key, standard: string) =>
+  `- **\`${path}\`** (${accepts(json)}; default ${standard}): ${description}`;
 
 const fallback = (key: Key) => key.derived ?? `\`${value(key.default)}\``;
 
-/** lib/config/types.ts. */
-export function configTypes(): string {
-  const parts = [
-    "// Written by `deno task docs:config` from schema*.ts: edit those.\n",
-    "/**\n * The configuration as plain objects. Names are those of the YAML file.\n *\n * @module\n */\n",
-    ...sections().flatMap((section) => [
-      ...alike(section.tables).map((same) =>
-        interfaceOf(
-          same[0].interface,
-          `Tables ${same.map((table) => `\`${table.path}\``).join(", ")}.`,
-          same[0].keys.map((key) => member(key, fallbacks(same, key.name))),
-        )
-      ),
-      interfaceOf(section.interface, `Section \`${section.name}\`: ${section.description}`, [
-        ...section.keys.map((key) => member(key, fallback(key))),
-        ...section.tables.map(memberOf),
-      ]),
-    ]),
-    interfaceOf(
-      "Config",
-      "A whole configuration, every key present.",
-      sections().map(memberOf),
-    ),
-  ];
-  return parts.join("\n");
-}
-
-interface Member {
-  name: string;
-  type: string;
-  doc: string;
-}
-
-const member = (key: Key, standard: string): Member => ({
-  name: key.name,
-  type: key.resolved ?? typeOf(key.json),
-  doc: `${key.description} Default: ${standard}.`,
-});
-
-const memberOf = (section: Section): Member => ({
-  name: section.name,
-  type: section.interface,
-  doc: section.description,
-});
-
-function interfaceOf(
-  name: string,
-  doc: string,
-  members: Member[],
-): string {
-  const lines = members.map((one) => comment(one.doc, "  ") + declaration(one));
-  return `${comment(doc, "")}export interface ${name} {\n${lines.join("")}}\n`;
-}
-
-/** A member as the formatter leaves it: a long union has a line for each of its types. */
-function declaration({ name, type }: Member): string {
-  const line = `  readonly ${name}: ${type};\n`;
-  if (line.length <= 101) return line;
-  return `  readonly ${name}:${type.split(" | ").map((one) => `\n    | ${one}`).join("")};\n`;
-}
-
-/** A JSDoc comment of at most 100 columns. */
-function comment(text: string, indent: string): string {
-  if (`${indent}/** ${text} */`.length <= 100) return `${indent}/** ${text} */\n`;
-  const lines = [`${indent} *`];
-  for (const word of text.split(" ")) {
-    const longer = `${lines[lines.length - 1]} ${word}`;
-    if (longer.length <= 100) lines[lines.length - 1] = longer;
-    else lines.push(`${indent} * ${word}`);
-  }
-  return `${indent}/**\n${lines.join("\n")}\n${indent} */\n`;
-}
-
-function typeOf(json: Json): string {
-  if (json.anyOf) return json.anyOf.map(typeOf).join(" | ");
-  if ("const" in json) return JSON.stringify(json.const);
-  if (json.enum) return json.enum.map((one) => JSON.stringify(one)).join(" | ");
-  if (json.prefixItems) return `readonly [${json.prefixItems.map(typeOf).join(", ")}]`;
-  if (json.type === "array") return `readonly ${typeOf(json.items as Json)}[]`;
-  return json.type === "integer" ? "number" : json.type!;
-}
-
 if (import.meta.main) {
-  const root = new URL("../", import.meta.url);
-  const guide = new URL("docs/configuration.md", root);
+  const guide = new URL("../docs/configuration.md", import.meta.url);
   await Deno.writeTextFile(guide, configurationGuide());
-  await Deno.writeTextFile(new URL("lib/config/types.ts", root), configTypes());
   // Prose is wrapped by the formatter, whose ways are its own.
   const fmt = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", guide.pathname] });
   const { code } = await fmt.spawn().status;

@@ -187,7 +187,7 @@ export function augmentationOptions(options: AugmentationInput = {}): Augmentati
 }
 
 /** Mean and standard deviation where none are given: ImageNet's, as far as they say anything. */
-function normalizationOf(channels: number): [number[], number[]] {
+export function normalizationOf(channels: number): [number[], number[]] {
   const { normalizeMean: mean, normalizeStd: std } = AUGMENTATION_DEFAULTS;
   if (channels === 3) return [mean, std];
   return channels === 1

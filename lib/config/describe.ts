@@ -1,33 +1,17 @@
 /**
- * Reads the schema: one flat list of keys, and in words what each accepts. Errors, documentation and
- * types all speak through this file, so that they cannot disagree.
+ * Reads the schema: one flat list of keys, and in words what each accepts. Errors and
+ * documentation speak through this file, so that they cannot disagree.
  *
  * @module
  */
 
 import { shown } from "../text.ts";
 import { z } from "./deps.ts";
-import { type KeyMeta, LARGEST } from "./kinds.ts";
-import { configSchema } from "./schema.ts";
-
-/** The part of JSON Schema that this schema's types use. */
-export interface Json {
-  type?: "string" | "integer" | "number" | "boolean" | "array" | "null";
-  const?: unknown;
-  enum?: readonly string[];
-  anyOf?: readonly Json[];
-  items?: Json | false;
-  prefixItems?: readonly Json[];
-  minItems?: number;
-  maxItems?: number;
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  exclusiveMaximum?: number;
-}
+import { type Json, type Kind, LARGEST, NULL } from "./kinds.ts";
+import { type Described, SECTIONS } from "./schema.ts";
 
 /** One key of the configuration. */
-export interface Key extends KeyMeta {
+export interface Key extends Pick<Kind, "derived" | "inherits"> {
   /** Path of the section or table that it stands in. */
   section: string;
   name: string;
@@ -37,7 +21,9 @@ export interface Key extends KeyMeta {
   json: Json;
   default: unknown;
   description: string;
-  /** Checks one value; `undefined` gives the default. */
+  /** Other names by which people know it. */
+  aka: readonly string[];
+  /** Checks one value. */
   schema: z.ZodType;
 }
 
@@ -49,45 +35,59 @@ export interface Section {
   /** `section.name`; the name alone at the top. */
   path: string;
   description: string;
-  /** Name of the TypeScript interface. Tables of one name have the same keys. */
-  interface: string;
   keys: Key[];
   /** The tables inside it. */
   tables: Section[];
 }
 
-let known: Section[] | undefined;
 let byPath: { keys: Map<string, Key>; sections: Map<string, Section> } | undefined;
 
+const known = Object.entries(SECTIONS).map(([name, described]) => sectionOf("", name, described));
+
 /** The sections at the top with their keys and tables, in the order of the schema. */
-export function sections(): Section[] {
-  return known ??= Object.entries(configSchema.shape).map(([name, schema]) =>
-    sectionOf("", name, schema)
-  );
+export function sections(): readonly Section[] {
+  return known;
 }
 
-function sectionOf(section: string, name: string, schema: z.ZodObject): Section {
+function sectionOf(
+  section: string,
+  name: string,
+  [description, keys, tables = {}]: Described,
+): Section {
   const path = section ? `${section}.${name}` : name;
-  const tree = z.toJSONSchema(schema, { io: "input" });
-  const keys: Key[] = [];
-  const tables: Section[] = [];
-  for (const [inner, value] of Object.entries(tree.properties!)) {
-    const type = schema.shape[inner];
-    if (type instanceof z.ZodObject) tables.push(sectionOf(path, inner, type));
-    else {
-      keys.push({
-        ...(value as Omit<Key, "json">),
-        section: path,
-        name: inner,
-        path: `${path}.${inner}`,
-        json: value as Json,
-        schema: type as z.ZodType,
-      });
-    }
+  return {
+    section,
+    name,
+    path,
+    description,
+    tables: Object.entries(tables).map(([inner, table]) => sectionOf(path, inner, table)),
+    keys: Object.entries(keys).map(([name, [kind, fallback, description, names]]) => {
+      const { nullable, also, derived, inherits, ...own } = kind;
+      const others = [...nullable ? [NULL] : [], ...also ? [also] : []];
+      const json = others.length ? { anyOf: [own, ...others] } : own;
+      const schema = validator(json), aka = names?.split(" ") ?? [];
+      const about = { default: fallback, description, aka, derived, inherits };
+      return { section: path, name, path: `${path}.${name}`, json, schema, ...about };
+    }),
+  };
+}
+
+/** What checks a value of a type. */
+function validator({ anyOf, ...json }: Json): z.ZodType {
+  if (anyOf) {
+    const types = anyOf.filter(({ type }) => type !== "null").map(validator);
+    const any = types.length > 1 ? z.union(types) : types[0];
+    return types.length < anyOf.length ? any.nullable() : any;
   }
-  const title = `${name[0].toUpperCase()}${name.slice(1)}Config`;
-  const own = (tree as { interface?: string }).interface ?? title;
-  return { section, name, path, description: tree.description!, interface: own, keys, tables };
+  if (json.const !== undefined) return z.literal(json.const);
+  if (json.enum) return z.enum(json.enum);
+  if (json.prefixItems) return z.tuple(json.prefixItems.map(validator) as [z.ZodType]);
+  if (json.items) return z.array(validator(json.items)).min(json.minItems!).max(json.maxItems!);
+  if (json.type === "boolean") return z.boolean();
+  if (json.type === "string") return z.string().min(1);
+  const number = json.type === "integer" ? z.int() : z.number();
+  return number.min(json.minimum ?? -Infinity).max(json.maximum ?? Infinity)
+    .gt(json.exclusiveMinimum ?? -Infinity).lt(json.exclusiveMaximum ?? Infinity);
 }
 
 /** Every section and table: each section before its tables. */
@@ -112,7 +112,7 @@ export function findSection(path: string): Section | undefined {
 
 function paths(): NonNullable<typeof byPath> {
   if (byPath) return byPath;
-  const all = sections().flatMap((section) => [section, ...section.tables]);
+  const all = known.flatMap((section) => [section, ...section.tables]);
   return byPath = {
     sections: new Map(all.map((section) => [section.path, section])),
     keys: new Map(all.flatMap(({ keys }) => keys.map((key) => [key.path, key]))),

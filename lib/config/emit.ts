@@ -18,7 +18,7 @@ import type { Config } from "./types.ts";
  *
  * @example
  * ```ts
- * import { configDefaults, parseConfig, stringifyConfig } from "../config.ts";
+ * import { configDefaults, parseConfig, stringifyConfig } from "@hatchling/hatchling/config";
  *
  * const text = stringifyConfig(configDefaults());
  * console.assert(parseConfig(text).optimizer.lr === 0.0005);

@@ -1,64 +1,104 @@
 /**
- * What the schema is made of: a key with its words, and the kinds of values.
+ * What the tables of keys are made of: JSON Schema with a few words of its own, and the types that follow from it.
  *
  * @module
  */
 
-import { z } from "./deps.ts";
+/** The part of JSON Schema that the keys use. */
+export interface Json {
+  readonly type?: "string" | "integer" | "number" | "boolean" | "array" | "null";
+  readonly const?: string;
+  readonly enum?: readonly string[];
+  readonly anyOf?: readonly Json[];
+  readonly items?: Json;
+  readonly prefixItems?: readonly Json[];
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+}
 
-/** What a key says about itself beyond its type and default. */
-export interface KeyMeta {
-  /** Other names by which people know the key: an unknown key of that name is pointed here. */
-  aka?: readonly string[];
-  /** Says how a null is worked out; the resolved configuration then never holds null. */
-  derived?: string;
-  /** TypeScript type of the resolved value where it isn't that of the input. */
-  resolved?: string;
+/** What a key accepts. */
+export interface Kind extends Json {
+  /** Null is a value too. */
+  readonly nullable?: true;
+  /** What may be written as well, and is worked out: a whole configuration never holds it. */
+  readonly also?: Json;
+  /** Says how a null is worked out. */
+  readonly derived?: string;
   /** What a null stands for: the value of the key at this path, or this number. */
-  inherits?: string | number;
+  readonly inherits?: string | number;
 }
 
-/** A key: what it accepts, what stands for it when it is left out, and its documentation. */
-export function key<T extends z.ZodType>(
-  schema: T,
-  fallback: z.output<T>,
-  description: string,
-  meta: KeyMeta = {},
-): z.ZodDefault<T> {
-  return schema.default(fallback as never).meta({ description, ...meta });
-}
+/**
+ * Keys by name: what each accepts, what stands for it when it is left out, its documentation, and other names by which
+ * people know it, with spaces between: an unknown key of that name is pointed here.
+ */
+export type Keys = Readonly<
+  Record<string, readonly [kind: Kind, fallback: unknown, description: string, aka?: string]>
+>;
+
+/** The type of what a kind accepts, but for what is worked out. */
+export type ValueOf<K> =
+  | (K extends { readonly nullable: true } ? null : never)
+  | (K extends { readonly enum: readonly (infer V)[] } ? V
+    : K extends { readonly const: infer V } ? V
+    : K extends { readonly type: "null" } ? null
+    : K extends { readonly type: "boolean" } ? boolean
+    : K extends { readonly type: "string" } ? string
+    : K extends { readonly prefixItems: readonly [unknown, unknown] } ? readonly [number, number]
+    : K extends { readonly type: "array" } ? readonly number[]
+    : number);
+
+/** The values of a table of keys. */
+export type ValuesOf<T> = {
+  readonly [K in keyof T]: T[K] extends readonly [infer A, ...unknown[]] ? ValueOf<A> : never;
+};
+
+/** The same as a file may write them, nothing worked out. */
+export type WrittenOf<T> = {
+  readonly [K in keyof T]:
+    | ValuesOf<T>[K]
+    | (T[K] extends readonly [{ readonly also: infer A }, ...unknown[]] ? ValueOf<A> : never);
+};
 
 /** The most that a number may be that has no other limit: a GPU's float32 holds hardly more. */
 export const LARGEST = 1e38;
 
-/** An integer ≥ 1: how often, after how many, of how many. */
-export const count = z.int().min(1);
-/** An integer ≥ 1, or null. */
-export const orNull = count.nullable();
 /** An integer ≥ 0. */
-export const zeroOrMore = z.int().min(0);
-/** An integer from 1 to `most`: a size for which something is allocated, or a loop that has to end. */
-export const countTo = (most: number): z.ZodInt => z.int().min(1).max(most);
-/** A number > 0. */
-export const positive = z.number().gt(0).max(LARGEST);
+export const ZERO_OR_MORE = { type: "integer", minimum: 0, maximum: 9007199254740991 } as const;
+/** An integer ≥ 1: how often, after how many, of how many. With a `maximum` it is a size, or a loop that has to end. */
+export const COUNT = { ...ZERO_OR_MORE, minimum: 1 } as const;
+/** An integer ≥ 1, or null. */
+export const COUNT_OR_NULL = { ...COUNT, nullable: true } as const;
 /** A number ≥ 0. */
-export const nonNegative = z.number().min(0).max(LARGEST);
+export const NON_NEGATIVE = { type: "number", minimum: 0, maximum: LARGEST } as const;
+/** A number > 0. */
+export const POSITIVE = {
+  type: "number",
+  exclusiveMinimum: 0,
+  maximum: LARGEST,
+} as const;
 /** A number from 0 to 1. */
-export const fraction = z.number().min(0).max(1);
-/** A number > 0 and ≤ 1. */
-export const area = z.number().gt(0).max(1);
+export const FRACTION = { type: "number", minimum: 0, maximum: 1 } as const;
 /** A number ≥ 0 and < 1. */
-export const belowOne = z.number().min(0).lt(1);
+export const BELOW_ONE = { type: "number", minimum: 0, exclusiveMaximum: 1 } as const;
 /** A text that is not empty. */
-export const text = z.string().min(1);
-/** A number from 0 to `most`. */
-export const upTo = (most: number): z.ZodNumber => z.number().min(0).max(most);
+export const TEXT = { type: "string" } as const;
+/** A text, or null. */
+export const TEXT_OR_NULL = { ...TEXT, nullable: true } as const;
+/** True or false. */
+export const BOOLEAN = { type: "boolean" } as const;
+/** No value. */
+export const NULL = { type: "null" } as const;
 
 /** Epochs: with any number of pictures, their steps are then counted exactly. */
-export const MOST_EPOCHS = 1e6;
-/** Channels of a picture. */
+export const EPOCHS = { ...ZERO_OR_MORE, maximum: 1e6 } as const;
+/** Channels of a picture, or numbers for each of them. */
 export const MOST_CHANNELS = 1024;
 /** Side of a view, and of a patch, in pixels. */
-export const MOST_SIDE = 4096;
+export const SIDE = { ...COUNT, maximum: 4096 } as const;
 /** Pictures that go through the network at once: as many workgroups as WebGPU starts along a dimension. */
-export const MOST_PICTURES = 65535;
+export const PICTURES = { ...COUNT, maximum: 65535 } as const;

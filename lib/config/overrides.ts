@@ -33,10 +33,11 @@ export interface ParsedOverrides {
  *
  * @param args Arguments as the shell split them.
  * @returns Overrides and what is left.
+ * @category Training
  *
  * @example
  * ```ts
- * import { parseOverrides } from "../config.ts";
+ * import { parseOverrides } from "@hatchling/hatchling/config";
  *
  * const { overrides, rest } = parseOverrides(["a.yaml", "--optimizer.lr", "1e-3", "--out", "runs/a"]);
  * console.assert(overrides[0].key === "optimizer.lr" && overrides[0].value === "1e-3");

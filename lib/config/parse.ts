@@ -4,15 +4,16 @@
  * @module
  */
 
+import { normalizationOf } from "../augmentation/options.ts";
 import { accepts, itemOf, type Key, type Section, sections, show, valueAt } from "./describe.ts";
 import { type Override, readOverrides } from "./overrides.ts";
 import { Problems } from "./problems.ts";
 import { backboneShape, RULES } from "./rules.ts";
-import { datasetOf, normalizationOf } from "./rules_views.ts";
-import { configSchema, type ParsedConfig } from "./schema.ts";
+import { datasetOf } from "./rules_views.ts";
+import type { ParsedConfig } from "./rule.ts";
+import type { AugmentationConfig, Config } from "./types.ts";
 import type { ViewTable } from "./schema_views.ts";
 import { type Entries, type Entry, readSource } from "./source.ts";
-import type { AugmentationConfig, Config } from "./types.ts";
 import { WARNINGS } from "./warnings.ts";
 
 /** What `data.batch_size: auto` stands for before it is known what fits: DINO's batch per GPU. */
@@ -39,10 +40,11 @@ export interface ParseConfigOptions {
  * @returns The configuration with every key present.
  * @throws {HatchlingError} Listing all that is wrong, a line each: `file:line:column: section.key:
  * expected … but found …`, for overrides `--section.key: …`.
+ * @category Training
  *
  * @example
  * ```ts
- * import { parseConfig } from "../config.ts";
+ * import { parseConfig } from "@hatchling/hatchling/config";
  *
  * const config = parseConfig("loss: {teacher_temp: 0.03}", { file: "a.yaml" });
  * console.assert(config.loss.teacher_temp === 0.03 && config.loss.student_temp === 0.1);
@@ -70,7 +72,7 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
   }
   const error = problems.error();
   if (error) throw error;
-  const resolved = resolve(configSchema.parse(parsed));
+  const resolved = resolve(config);
   if (options.onWarning) warn(resolved, options.onWarning);
   return resolved;
 
@@ -94,7 +96,7 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
 
   /** A key's value. The file's must be right even where the command line's takes its place. */
   function valueOf(key: Key): unknown {
-    let value: unknown = key.schema.parse(undefined);
+    let value: unknown = structuredClone(key.default);
     for (const entry of [file, line].flatMap((entries) => entries.get(key.path) ?? [])) {
       const result = key.schema.safeParse(entry.value);
       if (result.success) value = result.data;
@@ -134,7 +136,7 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
  *
  * @example
  * ```ts
- * import { givenValues } from "../config.ts";
+ * import { givenValues } from "@hatchling/hatchling/config";
  *
  * console.assert(givenValues("data: {batch_size: auto}").get("data.batch_size") === "auto");
  * ```
@@ -150,18 +152,23 @@ export function givenValues(text: string, options: ParseConfigOptions = {}): Map
 /** Works out what null stands for. */
 function resolve(parsed: ParsedConfig): Config {
   const { data, augmentation, model, evaluation } = parsed;
-  const config: Expected = {
+  const [mean, std] = normalizationOf(model.in_chans);
+  return {
     ...parsed,
     data: {
       ...data,
       dataset: data.dataset ?? datasetOf(data.path),
       batch_size: data.batch_size === "auto" ? MOST_PICTURES : data.batch_size,
     },
-    augmentation: { ...augmentation, ...normalizationOf(parsed), ...viewsOf(parsed) },
+    augmentation: {
+      ...augmentation,
+      normalize_mean: augmentation.normalize_mean ?? mean,
+      normalize_std: augmentation.normalize_std ?? std,
+      ...viewsOf(parsed),
+    },
     model: { ...model, ...backboneShape(model) },
-    evaluation: { ...evaluation, knn_k: [evaluation.knn_k].flat() as number[] },
+    evaluation: { ...evaluation, knn_k: [evaluation.knn_k].flat() },
   };
-  return config;
 }
 
 /** The tables of the views, with what they take from shared keys. */
@@ -176,24 +183,6 @@ function viewsOf(parsed: ParsedConfig): Pick<AugmentationConfig, ViewTable> {
     ])),
   ])) as unknown as Pick<AugmentationConfig, ViewTable>;
 }
-
-type Numbers<T> = { [K in keyof T]: Exclude<T[K], null> };
-interface Resolved {
-  data: { dataset: Exclude<ParsedConfig["data"]["dataset"], null>; batch_size: number };
-  augmentation:
-    & { [T in ViewTable]: Numbers<ParsedConfig["augmentation"][T]> }
-    & Record<"normalize_mean" | "normalize_std", readonly number[]>;
-  model: { dim: number; depth: number; heads: number };
-  evaluation: { knn_k: readonly number[] };
-}
-type Expected = {
-  [S in keyof ParsedConfig]: S extends keyof Resolved
-    ? Omit<ParsedConfig[S], keyof Resolved[S]> & Resolved[S]
-    : ParsedConfig[S];
-};
-// Fails to compile when the documented interfaces and the schema drift apart.
-type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false;
-const _interfacesMatchSchema: Same<Expected, Config> = true;
 
 /**
  * The configuration of an empty file: facebookresearch/dino's defaults, on the built-in emoji set.

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { atMost, type Rule } from "./rule.ts";
-import type { ParsedConfig } from "./schema.ts";
+import { notAbove, type ParsedConfig, type Rule } from "./rule.ts";
 import { BACKBONES } from "./schema_model.ts";
 import { sizeRules } from "./rules_size.ts";
 import { VIEW_RULES } from "./rules_views.ts";
 
 type Preset = keyof typeof BACKBONES;
+const EPOCHS = "training.num_epochs";
 const SHAPE = ["dim", "depth", "heads"] as const;
 
 /** dim, depth and heads after the backbone filled in what is null. */
@@ -39,19 +39,6 @@ function ofBackbone(name: typeof SHAPE[number]): Rule {
   };
 }
 
-function epochs(section: "scheduler" | "loss", name: string, chosen: readonly string[]): Rule {
-  return {
-    keys: [`${section}.${name}`, "training.num_epochs"],
-    chosen: ["training.num_epochs", ...chosen],
-    text: `\`${section}.${name}\` is at most \`training.num_epochs\`.`,
-    check(config) {
-      const found = (config[section] as unknown as Record<string, number>)[name];
-      const limit = config.training.num_epochs;
-      return found <= limit ? undefined : atMost("training.num_epochs", limit, found);
-    },
-  };
-}
-
 /** Every rule, in the order of the documentation. */
 export const RULES: readonly Rule[] = [
   ...VIEW_RULES,
@@ -74,7 +61,7 @@ export const RULES: readonly Rule[] = [
       return `expected an integer when multiplied by model.dim (${dim}) but found ${model.mlp_ratio}`;
     },
   },
-  epochs("loss", "warmup_teacher_temp_epochs", []),
+  notAbove("loss.warmup_teacher_temp_epochs", EPOCHS, [EPOCHS]),
   {
     keys: ["loss.chunk_size"],
     text: "`loss.chunk_size` is a multiple of 64.",
@@ -99,6 +86,6 @@ export const RULES: readonly Rule[] = [
       return "expected 1, as loss.centering is sinkhorn_knopp: it needs the logits of the whole batch at once";
     },
   },
-  epochs("scheduler", "warmup_epochs", ["scheduler.warmup_epochs"]),
+  notAbove("scheduler.warmup_epochs", EPOCHS, [EPOCHS, "scheduler.warmup_epochs"]),
   ...sizeRules(backboneShape),
 ];

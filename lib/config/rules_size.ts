@@ -5,8 +5,7 @@
  * @module
  */
 
-import type { Rule } from "./rule.ts";
-import type { ParsedConfig } from "./schema.ts";
+import type { ParsedConfig, Rule } from "./rule.ts";
 
 /** Bytes that no GPU has: 1 TiB. */
 const MOST_BYTES = 2 ** 40;

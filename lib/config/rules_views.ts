@@ -1,13 +1,12 @@
 /**
- * Rules of the pictures and their views, and what their nulls stand for.
+ * Rules of the pictures and their views, and the data set of a path.
  *
  * @module
  */
 
 import { valueAt } from "./describe.ts";
-import { atMost, type Rule } from "./rule.ts";
-import type { ParsedConfig } from "./schema.ts";
-import { VIEW_TABLES } from "./schema_views.ts";
+import { atMost, notAbove, type ParsedConfig, type Rule } from "./rule.ts";
+import { sharedKey, VIEW_TABLES } from "./schema_views.ts";
 
 /** The data set that `data.path` says by itself. */
 export function datasetOf(path: string | null): NonNullable<ParsedConfig["data"]["dataset"]> {
@@ -20,48 +19,37 @@ function isEmoji(kind: ParsedConfig["data"]["dataset"]): boolean {
   return kind === "emoji" || kind === "emoji_base";
 }
 
-/** Mean and standard deviation per channel. */
-export function normalizationOf(
-  { augmentation, model: { in_chans: n } }: ParsedConfig,
-): Record<"normalize_mean" | "normalize_std", readonly number[]> {
-  const [mean, std] = n === 3
-    ? [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
-    : [n === 1 ? [0.449] : Array(n).fill(0.5), n === 1 ? [0.226] : Array(n).fill(0.25)];
-  return {
-    normalize_mean: augmentation.normalize_mean ?? mean,
-    normalize_std: augmentation.normalize_std ?? std,
-  };
-}
+/** What has a least and a largest value. */
+const RANGES = ["crop_scale", "aspect_ratio", "gaussian_blur_sigma"];
+const ends = (table: string, range: string) =>
+  ["min", "max"].map((end) => ({
+    own: `augmentation.${table}.${range}_${end}`,
+    shared: `augmentation.${sharedKey(table, `${range}_${end}`)}`,
+  }));
 
-/** `low` of a section is at most its `high`. */
-function ordered(low: string, high: string): Rule {
-  const keys = [`augmentation.${low}`, `augmentation.${high}`];
-  return {
-    keys,
-    chosen: low === "local_crop_scale_min" ? keys : undefined,
-    text: `\`${keys[0]}\` is at most \`${keys[1]}\`.`,
-    check(config) {
-      const [least, most] = keys.map((key) => valueAt(config, key) as number);
-      return least <= most ? undefined : atMost(keys[1], most, least);
-    },
-  };
+/** The section's own ranges: a table's are checked by {@linkcode orderedView}. */
+function orderedShared(): Rule[] {
+  const limits = new Map(
+    RANGES.flatMap((range) => VIEW_TABLES.map((table) => ends(table, range)))
+      .map(([min, max]) => [min.shared, max.shared]),
+  );
+  return [...limits].map((keys) => notAbove(...keys, keys[0].includes("local") ? keys : undefined));
 }
 
 /** The same inside a table, of which either may be a shared key's. */
-function orderedView(table: string, name: string, shared: string): Rule {
-  const own = ["min", "max"].map((end) => `augmentation.${table}.${name}_${end}`);
-  const common = ["min", "max"].map((end) => `augmentation.${shared}_${end}`);
+function orderedView(table: string, range: string): Rule {
+  const both = ends(table, range);
   return {
-    keys: [...own, ...common],
+    keys: [...both.map(({ own }) => own), ...both.map(({ shared }) => shared)],
     text:
       `In ${
         VIEW_TABLES.map((one) => `\`augmentation.${one}\``).join(", ")
       }, each \`…_min\` is at ` +
       "most its `…_max`, whether given there or taken from a shared key.",
     check(config) {
-      const given = own.map((key) => valueAt(config, key) !== null);
+      const given = both.map(({ own }) => valueAt(config, own) !== null);
       if (!given.includes(true)) return; // the rule of the shared keys tells
-      const [low, high] = own.map((key, i) => given[i] ? key : common[i]);
+      const [low, high] = both.map(({ own, shared }, i) => given[i] ? own : shared);
       const [least, most] = [low, high].map((key) => valueAt(config, key) as number);
       if (least <= most) return;
       if (given[0]) return atMost(high, most, least);
@@ -143,15 +131,8 @@ export const VIEW_RULES: readonly Rule[] = [
       return "expected at least 2, as augmentation.num_local_views is 0: a view alone has none to predict";
     },
   },
-  ordered("global_crop_scale_min", "global_crop_scale_max"),
-  ordered("local_crop_scale_min", "local_crop_scale_max"),
-  ordered("aspect_ratio_min", "aspect_ratio_max"),
-  ordered("gaussian_blur_sigma_min", "gaussian_blur_sigma_max"),
-  ...VIEW_TABLES.flatMap((table) => [
-    orderedView(table, "crop_scale", table === "local" ? "local_crop_scale" : "global_crop_scale"),
-    orderedView(table, "aspect_ratio", "aspect_ratio"),
-    orderedView(table, "gaussian_blur_sigma", "gaussian_blur_sigma"),
-  ]),
+  ...orderedShared(),
+  ...VIEW_TABLES.flatMap((table) => RANGES.map((range) => orderedView(table, range))),
   wholePatches("global_crop_size"),
   wholePatches("local_crop_size"),
   {

@@ -1,19 +1,21 @@
 /**
- * Sections of the model and its loss.
+ * Keys of the model and its loss.
  *
  * @module
  */
 
-import { z } from "./deps.ts";
+import { LOSS_DEFAULTS } from "../loss/defaults.ts";
+import { HEAD_DEFAULTS, VIT_DEFAULTS } from "../model/defaults.ts";
 import {
-  belowOne,
-  countTo,
-  key,
+  BELOW_ONE,
+  BOOLEAN,
+  COUNT,
+  EPOCHS,
   MOST_CHANNELS,
-  MOST_EPOCHS,
-  MOST_SIDE,
-  nonNegative,
-  positive,
+  NON_NEGATIVE,
+  NULL,
+  POSITIVE,
+  SIDE,
 } from "./kinds.ts";
 
 /** Widths of the named backbones: dim, depth and heads as in timm. */
@@ -23,127 +25,134 @@ export const BACKBONES = {
   vit_base: { dim: 768, depth: 12, heads: 12 },
 } as const;
 
-const ofBackbone = (what: string) => ({
-  derived: `${what} of \`model.backbone\``,
-  resolved: "number",
-});
+const NAMED: string = Object.entries(BACKBONES)
+  .map(([name, { dim, depth, heads }]) => `${name} (dim ${dim}, depth ${depth}, heads ${heads})`)
+  .join(", ");
 
 /** Width of a layer: four times that of the widest transformer there is. */
-const MOST_WIDTH = 65536;
-/** Layers: what is recorded for each takes a moment. */
-const MOST_BLOCKS = 256, MOST_LAYERS = 64;
+const WIDTH = { ...COUNT, maximum: 65536 } as const;
 /** Prototypes: 64 times DINO's. */
-const MOST_PROTOTYPES = 2 ** 22;
+const PROTOTYPES = { ...COUNT, maximum: 4194304 } as const;
 
-/** Section `model`. */
-export const model = z.strictObject({
-  backbone: key(
-    z.enum(["vit_tiny", "vit_small", "vit_base", "custom"]),
+/** The keys of section `model`. */
+export const MODEL_KEYS = {
+  backbone: [
+    { enum: ["vit_tiny", "vit_small", "vit_base", "custom"] },
     "vit_small",
-    "Vision transformer: vit_tiny (dim 192, depth 12, heads 3), vit_small (384, 12, 6), vit_base " +
-      "(768, 12, 12), or custom, which needs `dim`, `depth` and `heads`.",
-    { aka: ["arch"] },
-  ),
-  patch_size: key(countTo(MOST_SIDE), 16, "Side of a patch in pixels."),
-  dim: key(countTo(MOST_WIDTH).nullable(), null, "Width D of a token.", {
-    ...ofBackbone("the width"),
-    aka: ["embed_dim"],
-  }),
-  depth: key(
-    countTo(MOST_BLOCKS).nullable(),
+    `Vision transformer: ${NAMED}, or custom, which needs \`dim\`, \`depth\` and \`heads\`.`,
+    "arch",
+  ],
+  patch_size: [SIDE, 16, "Side of a patch in pixels."],
+  dim: [
+    { ...WIDTH, also: NULL, derived: "the width of `model.backbone`" },
+    null,
+    "Width D of a token.",
+    "embed_dim",
+  ],
+  depth: [
+    { ...COUNT, maximum: 256, also: NULL, derived: "the depth of `model.backbone`" },
     null,
     "Number of transformer blocks.",
-    ofBackbone("the depth"),
-  ),
-  heads: key(countTo(MOST_WIDTH).nullable(), null, "Attention heads per block.", {
-    ...ofBackbone("the number of heads"),
-    aka: ["num_heads"],
-  }),
-  mlp_ratio: key(positive.max(1024), 4, "Hidden width of a block's MLP over `model.dim`."),
-  in_chans: key(
-    countTo(MOST_CHANNELS),
-    3,
-    "Channels of a picture: 3 are red, green and blue, 1 is gray, 4 are red, green, blue and alpha; other numbers " +
-      "are for data sets of your own.",
-    { aka: ["channels", "in_channels"] },
-  ),
-  drop_path_rate: key(
-    belowOne,
+  ],
+  heads: [
+    { ...WIDTH, also: NULL, derived: "the number of heads of `model.backbone`" },
+    null,
+    "Attention heads per block.",
+    "num_heads",
+  ],
+  mlp_ratio: [
+    { ...POSITIVE, maximum: 1024 },
+    VIT_DEFAULTS.mlpRatio,
+    "Hidden width of a block's MLP over `model.dim`.",
+  ],
+  in_chans: [
+    { ...COUNT, maximum: MOST_CHANNELS },
+    VIT_DEFAULTS.inChans,
+    "Channels of a picture: 3 are red, green and blue, 1 is gray, 4 are red, green, blue and alpha; other numbers are for data sets of your own.",
+    "channels in_channels",
+  ],
+  drop_path_rate: [
+    BELOW_ONE,
     0.1,
     "Stochastic depth of the student: rises linearly from 0 in the first block to this in the last.",
-  ),
-  init_std: key(
-    positive,
-    0.02,
+  ],
+  init_std: [
+    POSITIVE,
+    VIT_DEFAULTS.initStd,
     "Standard deviation of the initial weights of linear layers. DINO's is made for widths of 384 and more; narrow models pass little on at the start and learn sooner with more, such as 0.4 / √dim.",
-  ),
-  pos_interp: key(
-    z.enum(["offset", "size"]),
-    "offset",
-    "How the position embedding is resampled for local views: `offset` steps by grid / (n + 0.1), as " +
-      "facebookresearch/dino does, `size` by grid / n.",
-  ),
-  projection_hidden_dim: key(countTo(MOST_WIDTH), 2048, "Hidden width of the DINO head.", {
-    aka: ["hidden_dim"],
-  }),
-  projection_bottleneck_dim: key(
-    countTo(MOST_WIDTH),
-    256,
+  ],
+  pos_interp: [
+    { enum: ["offset", "size"] },
+    VIT_DEFAULTS.posInterp,
+    "How the position embedding is resampled for local views: `offset` steps by grid / (n + 0.1), as facebookresearch/dino does, `size` by grid / n.",
+  ],
+  projection_hidden_dim: [
+    WIDTH,
+    HEAD_DEFAULTS.hiddenDim,
+    "Hidden width of the DINO head.",
+    "hidden_dim",
+  ],
+  projection_bottleneck_dim: [
+    WIDTH,
+    HEAD_DEFAULTS.bottleneckDim,
     "Width of the head's L2-normalised bottleneck.",
-    {
-      aka: ["bottleneck_dim"],
-    },
-  ),
-  projection_output_dim: key(
-    z.int().min(2).max(MOST_PROTOTYPES),
+    "bottleneck_dim",
+  ],
+  projection_output_dim: [
+    { ...PROTOTYPES, minimum: 2 },
     65536,
     "K: number of prototypes, the head's outputs.",
-    {
-      aka: ["out_dim", "num_prototypes"],
-    },
-  ),
-  projection_layers: key(
-    countTo(MOST_LAYERS),
-    3,
+    "out_dim num_prototypes",
+  ],
+  projection_layers: [
+    { ...COUNT, maximum: 64 },
+    HEAD_DEFAULTS.layers,
     "Linear layers of the head up to its bottleneck.",
-    {
-      aka: ["nlayers"],
-    },
-  ),
-  norm_last_layer: key(
-    z.boolean(),
-    true,
+    "nlayers",
+  ],
+  norm_last_layer: [
+    BOOLEAN,
+    HEAD_DEFAULTS.normLastLayer,
     "Keep the gain of the weight-normalised last layer fixed at 1; false trains it.",
-  ),
-}).meta({ description: "The vision transformer and its DINO projection head." });
+  ],
+} as const;
 
-/** Section `loss`. */
-export const loss = z.strictObject({
-  student_temp: key(positive, 0.1, "Temperature of the student's softmax."),
-  teacher_temp: key(positive, 0.04, "Temperature of the teacher's softmax after its warm-up."),
-  warmup_teacher_temp: key(positive, 0.04, "Temperature of the teacher's softmax in epoch 0."),
-  warmup_teacher_temp_epochs: key(
-    z.int().min(0).max(MOST_EPOCHS),
+/** The keys of section `loss`. */
+export const LOSS_KEYS = {
+  student_temp: [POSITIVE, LOSS_DEFAULTS.studentTemp, "Temperature of the student's softmax."],
+  teacher_temp: [
+    POSITIVE,
+    LOSS_DEFAULTS.teacherTemp,
+    "Temperature of the teacher's softmax after its warm-up.",
+  ],
+  warmup_teacher_temp: [
+    POSITIVE,
+    LOSS_DEFAULTS.teacherTemp,
+    "Temperature of the teacher's softmax in epoch 0.",
+  ],
+  warmup_teacher_temp_epochs: [
+    EPOCHS,
     0,
     "Epochs over which the teacher's temperature goes linearly to `loss.teacher_temp`.",
-  ),
-  center_momentum: key(belowOne, 0.9, "m of the centre: centre = m × centre + (1 − m) × mean."),
-  centering: key(
-    z.enum(["center", "sinkhorn_knopp", "none"]),
-    "center",
-    "What keeps one prototype from taking all: `center` subtracts the moving average of the teacher's logits, " +
-      "`sinkhorn_knopp` evens out each batch (SwAV, DINOv2), `none` does neither and collapses.",
-  ),
-  koleo_weight: key(
-    nonNegative,
-    0,
-    "Weight of the KoLeo regulariser, which spreads the student's features of the global views; DINOv2 uses " +
-      "0.1, 0 turns it off.",
-  ),
-  chunk_size: key(
-    countTo(MOST_PROTOTYPES).nullable(),
+  ],
+  center_momentum: [
+    BELOW_ONE,
+    LOSS_DEFAULTS.centerMomentum,
+    "m of the centre: centre = m × centre + (1 − m) × mean.",
+  ],
+  centering: [
+    { enum: ["center", "sinkhorn_knopp", "none"] },
+    LOSS_DEFAULTS.centering,
+    "What keeps one prototype from taking all: `center` subtracts the moving average of the teacher's logits, `sinkhorn_knopp` evens out each batch (SwAV, DINOv2), `none` does neither and collapses.",
+  ],
+  koleo_weight: [
+    NON_NEGATIVE,
+    LOSS_DEFAULTS.koleoWeight,
+    "Weight of the KoLeo regulariser, which spreads the student's features of the global views; DINOv2 uses 0.1, 0 turns it off.",
+  ],
+  chunk_size: [
+    { ...PROTOTYPES, nullable: true },
     null,
-    "Output dimensions whose logits exist at once, a multiple of 64; null is all of them while that takes 64 MiB " +
-      "at most, else as many as fit 16 MiB.",
-  ),
-}).meta({ description: "The DINO loss: temperatures, and what keeps it from collapsing." });
+    "Output dimensions whose logits exist at once, a multiple of 64; null is all of them while that takes 64 MiB at most, else as many as fit 16 MiB.",
+  ],
+} as const;

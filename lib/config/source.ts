@@ -126,7 +126,7 @@ export function missing({ json }: Pick<Key, "json">): string {
 function readAsMeant(
   parent: { has(key: unknown): boolean },
   name: string,
-  among: Section[],
+  among: readonly Section[],
   value: unknown,
   reading: Reading,
 ): void {

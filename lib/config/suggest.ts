@@ -42,29 +42,55 @@ export function nearest(name: string, among: readonly string[]): string | undefi
 }
 
 /** A key or a table, as far as suggestions go. */
-export type Named = Pick<Key, "name" | "path" | "section" | "aka">;
+export type Named = Pick<Key, "name" | "path" | "section"> & Partial<Pick<Key, "aka">>;
 
 /**
  * The existing keys and tables that an unknown `section.name` may mean, likeliest first: the name in
- * another section, the key known elsewhere by that name, a near name in its section, a near name
- * anywhere. Of keys that share a name, those of tables stand back. `section` is undefined for a name
- * that stands outside of any section.
+ * another section, the key known elsewhere by that name, a near name in its section or, as in `local_hue`, with the
+ * name of one of its tables, a near name anywhere. Of keys that share a name, those of tables stand back. `section` is
+ * undefined for a name that stands outside of any section.
  */
 export function suggestKeys(section: string | undefined, name: string): Named[] {
   const home = section === undefined ? undefined : nearSection(section);
   const all: Named[] = [...allKeys(), ...allSections().filter((one) => one.section)];
+  const own = all.filter((one) => one.section === home?.path);
   const word = name.toLowerCase().replaceAll("-", "_");
   for (const same of [(one: Named) => one.name === word, (one: Named) => one.aka?.includes(word)]) {
     const found = all.filter((one) => same(one));
-    const inHome = found.filter((one) => one.section === home?.path);
+    const inHome = found.filter((one) => own.includes(one));
     if (inHome.length) return inHome;
     if (found.length) return outermost(found);
   }
-  const own = all.filter((one) => one.section === home?.path);
-  const near = nearest(name, own.map((one) => one.name));
-  if (near) return own.filter((one) => one.name === near);
-  const far = nearest(name, all.map((one) => one.name));
-  return outermost(all.filter((one) => one.name === far));
+  const near = nearestOf(word, own, home?.tables ?? []);
+  return near.length
+    ? near
+    : outermost(nearestOf(word, all, sections().flatMap(({ tables }) => tables)));
+}
+
+/** The nearest by name or, where that is nearer, by name beside that of a table: `local_hue`, `hue_local`. */
+function nearestOf(word: string, among: readonly Named[], tables: readonly Section[]): Named[] {
+  const own = closest(word, among.map((one) => [one.name, one]));
+  const inTables = tables.flatMap(({ name, keys }) => {
+    const named = keys.flatMap((key) => [key.name, ...key.aka].map((one) => [one, key] as const));
+    return [...new Set([name, name.replace(/_\d$/, "")])].flatMap((part) => [
+      ...word.startsWith(`${part}_`) ? [closest(word.slice(part.length + 1), named)] : [],
+      ...word.endsWith(`_${part}`) ? [closest(word.slice(0, -part.length - 1), named)] : [],
+    ]);
+  });
+  const least = Math.min(own.distance, ...inTables.map(({ distance }) => distance));
+  const best = own.distance === least ? [own] : inTables.filter((one) => one.distance === least);
+  return best.flatMap(({ found }) => found);
+}
+
+/** What bears the nearest name, if that is near enough. */
+function closest(
+  word: string,
+  named: readonly (readonly [string, Named])[],
+): { distance: number; found: Named[] } {
+  const name = nearest(word, named.map(([one]) => one));
+  if (name === undefined) return { distance: Infinity, found: [] };
+  const found = named.filter(([one]) => one === name).map(([, one]) => one);
+  return { distance: editDistance(word, name), found };
 }
 
 /** The section that a path names or, with letters wrong, means; as much of it as there is. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Config } from "./types.ts";
+import type { Config, ViewConfig } from "./types.ts";
 
 /** Something that is worth a second look. */
 export interface Warning {
@@ -12,9 +12,15 @@ export interface Warning {
   keys: readonly string[];
   /** For the documentation. */
   text: string;
-  /** What is odd and what to look at, or undefined. */
-  check(config: Config): string | undefined;
+  /** What is odd and what to look at, or false. */
+  check(config: Config): string | false;
 }
+
+const odd = (keys: readonly string[], text: string, check: Warning["check"]): Warning => ({
+  keys,
+  text,
+  check,
+});
 
 /** A rate above this has trained no transformer. */
 const FAST = 0.1;
@@ -36,63 +42,13 @@ const RATE_KEYS = [
   "optimizer.lr_scale_by_batch",
 ];
 
-function softTeacher(name: "teacher_temp" | "warmup_teacher_temp"): Warning {
-  return {
-    keys: [`loss.${name}`, "loss.student_temp"],
-    text: `\`loss.${name}\` above \`loss.student_temp\`: the teacher has to be the sharper one.`,
-    check({ loss }) {
-      if (loss[name] <= loss.student_temp) return;
-      return `${
-        loss[name]
-      } is above loss.student_temp (${loss.student_temp}): DINO's teacher has to be the ` +
-        "sharper one, usually 0.02 to 0.07";
-    },
-  };
-}
-
-function unscaled(name: "normalize_mean" | "normalize_std"): Warning {
-  return {
-    keys: [`augmentation.${name}`],
-    text: `\`augmentation.${name}\` beyond 1: channels are numbers from 0 to 1.`,
-    check({ augmentation }) {
-      const odd = augmentation[name].find((value) => Math.abs(value) > 1);
-      if (odd === undefined) return;
-      return `${odd} is beyond 1, but channels are numbers from 0 to 1: numbers made for 0 to 255 have to be ` +
-        "divided by 255";
-    },
-  };
-}
-
-function strongDecay(name: "weight_decay" | "weight_decay_end"): Warning {
-  return {
-    keys: [`optimizer.${name}`],
-    text: `\`optimizer.${name}\` above ${STRONG}.`,
-    check({ optimizer }) {
-      if (optimizer[name] <= STRONG) return;
-      return `${
-        optimizer[name]
-      } is above ${STRONG}, which shrinks the weights faster than they learn: DINO's is ` +
-        "0.04 to 0.4";
-    },
-  };
-}
-
-function slowerRate(name: "min_lr" | "warmup_start_lr"): Warning {
-  return {
-    keys: [`scheduler.${name}`, ...RATE_KEYS],
-    text: `\`scheduler.${name}\` above the peak of the learning rate.`,
-    check(config) {
-      const [found, peak] = [config.scheduler[name], peakRate(config)];
-      if (found <= peak) return;
-      return `${found} is above the peak of the learning rate (${peak}): the rate runs the wrong way`;
-    },
-  };
-}
+const mean = (view: ViewConfig) => (view.crop_scale_min + view.crop_scale_max) / 2;
+const percent = (share: number) => `${Math.round(100 * share)} %`;
 
 /** Every warning, in the order of the documentation. */
 export const WARNINGS: readonly Warning[] = [
-  {
-    keys: [
+  odd(
+    [
       "augmentation.local.crop_scale_max",
       "augmentation.local_crop_scale_max",
       "augmentation.local_crop_scale_min",
@@ -100,80 +56,106 @@ export const WARNINGS: readonly Warning[] = [
       "augmentation.global_crop_scale_min",
       "augmentation.global_crop_scale_max",
     ],
-    text: "Local crops that are on average larger, as shares of the picture, than global ones.",
-    check({ augmentation: { global_1, local, num_local_views } }) {
-      const mean = (view: typeof local) => (view.crop_scale_min + view.crop_scale_max) / 2;
-      const [small, large] = [local, global_1].map(mean);
-      if (num_local_views === 0 || small <= large) return;
-      const percent = (share: number) => `${Math.round(100 * share)} %`;
-      return `local crops hold ${percent(small)} of a picture on average and global ones ${
-        percent(large)
-      }: ` +
-        "they are meant to be the smaller ones";
-    },
-  },
-  unscaled("normalize_mean"),
-  unscaled("normalize_std"),
-  softTeacher("teacher_temp"),
-  softTeacher("warmup_teacher_temp"),
-  {
-    keys: RATE_KEYS,
-    text: `A learning rate above ${FAST} at its peak, scaling by the batch included.`,
-    check(config) {
+    "Local crops that are on average larger, as shares of the picture, than global ones.",
+    ({ augmentation: { global_1, local, num_local_views: n } }) =>
+      n > 0 && mean(local) > mean(global_1) &&
+      `local crops hold ${percent(mean(local))} of a picture on average and global ones ` +
+        `${percent(mean(global_1))}: they are meant to be the smaller ones`,
+  ),
+  ...(["normalize_mean", "normalize_std"] as const).map((name) =>
+    odd(
+      [`augmentation.${name}`],
+      `\`augmentation.${name}\` beyond 1: channels are numbers from 0 to 1.`,
+      ({ augmentation }) => {
+        const found = augmentation[name].find((value) => Math.abs(value) > 1);
+        return found !== undefined &&
+          `${found} is beyond 1, but channels are numbers from 0 to 1: numbers made for 0 to 255 have to be ` +
+            "divided by 255";
+      },
+    )
+  ),
+  ...(["teacher_temp", "warmup_teacher_temp"] as const).map((name) =>
+    odd(
+      [`loss.${name}`, "loss.student_temp"],
+      `\`loss.${name}\` above \`loss.student_temp\`: the teacher has to be the sharper one.`,
+      ({ loss }) =>
+        loss[name] > loss.student_temp &&
+        `${
+            loss[name]
+          } is above loss.student_temp (${loss.student_temp}): DINO's teacher has to be the sharper ` +
+          "one, usually 0.02 to 0.07",
+    )
+  ),
+  odd(
+    RATE_KEYS,
+    `A learning rate above ${FAST} at its peak, scaling by the batch included.`,
+    (config) => {
       const rate = peakRate(config);
-      if (rate <= FAST) return;
       const scaled = config.optimizer.lr_scale_by_batch ? " after scaling by the batch" : "";
-      return `a peak of ${
-        Number(rate.toPrecision(3))
-      }${scaled} is above ${FAST}: vision transformers learn ` +
-        "with 0.0001 to 0.01";
+      return rate > FAST &&
+        `a peak of ${
+            Number(rate.toPrecision(3))
+          }${scaled} is above ${FAST}: vision transformers learn with ` +
+          "0.0001 to 0.01";
     },
-  },
-  strongDecay("weight_decay"),
-  strongDecay("weight_decay_end"),
-  {
-    keys: ["optimizer.betas"],
-    text: "`optimizer.betas` with the first above the second.",
-    check({ optimizer: { betas } }) {
-      if (betas[0] <= betas[1]) return;
-      return `the first, ${betas[0]}, is above the second, ${betas[1]}: are they swapped?`;
-    },
-  },
-  slowerRate("min_lr"),
-  slowerRate("warmup_start_lr"),
-  {
-    keys: ["scheduler.warmup_epochs", "training.num_epochs"],
-    text: "A warm-up of the learning rate that takes all epochs.",
-    check({ scheduler, training }) {
-      if (scheduler.warmup_epochs < training.num_epochs) return;
-      return `the warm-up takes all ${training.num_epochs} epochs of the run: the rate never falls`;
-    },
-  },
-  {
-    keys: ["training.teacher_momentum"],
-    text: `\`training.teacher_momentum\` below ${HASTY}.`,
-    check({ training: { teacher_momentum: momentum } }) {
-      if (momentum >= HASTY) return;
-      return `${momentum} is below ${HASTY}: the teacher is hardly an average of its students, DINO's is 0.99 or more`;
-    },
-  },
-  {
-    keys: ["training.teacher_momentum_final", "training.teacher_momentum"],
-    text: "`training.teacher_momentum_final` below `training.teacher_momentum`.",
-    check({ training }) {
-      const { teacher_momentum: start, teacher_momentum_final: end } = training;
-      if (!training.teacher_momentum_schedule || end >= start) return;
-      return `${end} is below training.teacher_momentum (${start}): the teacher would follow ever faster`;
-    },
-  },
-  {
-    keys: ["training.freeze_last_layer", "training.num_epochs"],
-    text: "`training.freeze_last_layer` for all epochs.",
-    check({ training: { freeze_last_layer: frozen, num_epochs: epochs } }) {
-      if (frozen < epochs) return;
-      return `the head's last layer is not trained in any of the ${epochs} epochs`;
-    },
-  },
+  ),
+  ...(["weight_decay", "weight_decay_end"] as const).map((name) =>
+    odd(
+      [`optimizer.${name}`],
+      `\`optimizer.${name}\` above ${STRONG}.`,
+      ({ optimizer }) =>
+        optimizer[name] > STRONG &&
+        `${
+            optimizer[name]
+          } is above ${STRONG}, which shrinks the weights faster than they learn: DINO's is ` +
+          "0.04 to 0.4",
+    )
+  ),
+  odd(
+    ["optimizer.betas"],
+    "`optimizer.betas` with the first above the second.",
+    ({ optimizer: { betas: [first, second] } }) =>
+      first > second && `the first, ${first}, is above the second, ${second}: are they swapped?`,
+  ),
+  ...(["min_lr", "warmup_start_lr"] as const).map((name) =>
+    odd(
+      [`scheduler.${name}`, ...RATE_KEYS],
+      `\`scheduler.${name}\` above the peak of the learning rate.`,
+      (config) => {
+        const [found, peak] = [config.scheduler[name], peakRate(config)];
+        return found > peak &&
+          `${found} is above the peak of the learning rate (${peak}): the rate runs the wrong way`;
+      },
+    )
+  ),
+  odd(
+    ["scheduler.warmup_epochs", "training.num_epochs"],
+    "A warm-up of the learning rate that takes all epochs.",
+    ({ scheduler, training: { num_epochs: epochs } }) =>
+      scheduler.warmup_epochs >= epochs &&
+      `the warm-up takes all ${epochs} epochs of the run: the rate never falls`,
+  ),
+  odd(
+    ["training.teacher_momentum"],
+    `\`training.teacher_momentum\` below ${HASTY}.`,
+    ({ training: { teacher_momentum: m } }) =>
+      m < HASTY &&
+      `${m} is below ${HASTY}: the teacher is hardly an average of its students, DINO's is 0.99 or more`,
+  ),
+  odd(
+    ["training.teacher_momentum_final", "training.teacher_momentum"],
+    "`training.teacher_momentum_final` below `training.teacher_momentum`.",
+    ({ training: { teacher_momentum: start, teacher_momentum_final: end, ...training } }) =>
+      training.teacher_momentum_schedule && end < start &&
+      `${end} is below training.teacher_momentum (${start}): the teacher would follow ever faster`,
+  ),
+  odd(
+    ["training.freeze_last_layer", "training.num_epochs"],
+    "`training.freeze_last_layer` for all epochs.",
+    ({ training: { freeze_last_layer: frozen, num_epochs: epochs } }) =>
+      frozen >= epochs &&
+      `the head's last layer is not trained in any of the ${epochs} epochs`,
+  ),
 ];
 
 /**

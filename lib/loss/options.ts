@@ -6,6 +6,7 @@
 import type { AugmentationConfig, LossConfig } from "../config/types.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Scalar } from "../gpu.ts";
+import { LOSS_DEFAULTS } from "./defaults.ts";
 import { checkCenter } from "./shapes.ts";
 
 /** What keeps the teacher from giving everything to one prototype. */
@@ -39,16 +40,6 @@ export interface DinoLossSettings {
    */
   chunkSize?: number;
 }
-
-/** What the settings are where they are left out. */
-export const DEFAULTS = {
-  nGlobalCrops: 2,
-  studentTemp: 0.1,
-  teacherTemp: 0.04,
-  centerMomentum: 0.9,
-  centering: "center",
-  koleoWeight: 0,
-} as const satisfies Partial<DinoLossSettings>;
 
 /** Where recorded steps find both temperatures: step scalars of one table. */
 export interface TemperaturesAt {
@@ -113,7 +104,7 @@ export function settingsFromConfig(
 
 const KEYS: readonly string[] = [
   ...["outDim", "nCrops", "chunkSize", "gpu", "center", "temperaturesAt"],
-  ...Object.keys(DEFAULTS),
+  ...Object.keys(LOSS_DEFAULTS),
 ];
 const CENTERINGS: readonly Centering[] = ["center", "sinkhorn_knopp", "none"];
 
@@ -122,9 +113,10 @@ const REMEDIES: Readonly<Record<keyof FullSettings, string>> = {
   outDim: "give the number of outputs of the head, 65536 in the paper",
   nGlobalCrops: "give the number of views that the teacher sees, 2 in the paper",
   nCrops: "give global plus local views, 10 in the paper",
-  studentTemp: `logits are divided by it; ${DEFAULTS.studentTemp} is usual`,
-  teacherTemp: `logits are divided by it; ${DEFAULTS.teacherTemp} is usual`,
-  centerMomentum: `at 1 the centre would never move; ${DEFAULTS.centerMomentum} is usual, and ` +
+  studentTemp: `logits are divided by it; ${LOSS_DEFAULTS.studentTemp} is usual`,
+  teacherTemp: `logits are divided by it; ${LOSS_DEFAULTS.teacherTemp} is usual`,
+  centerMomentum:
+    `at 1 the centre would never move; ${LOSS_DEFAULTS.centerMomentum} is usual, and ` +
     "centering: none does without a centre",
   centering: "center is that of the paper",
   koleoWeight: "0 turns it off, DINOv2 uses 0.1",
@@ -157,12 +149,12 @@ export function checkSettings(given: DinoLossOptions): FullSettings {
   const o: FullSettings = {
     outDim: given.outDim,
     nCrops: given.nCrops,
-    nGlobalCrops: given.nGlobalCrops ?? DEFAULTS.nGlobalCrops,
-    studentTemp: temperaturesAt ? undefined : studentTemp ?? DEFAULTS.studentTemp,
-    teacherTemp: temperaturesAt ? undefined : teacherTemp ?? DEFAULTS.teacherTemp,
-    centerMomentum: given.centerMomentum ?? DEFAULTS.centerMomentum,
-    centering: given.centering ?? DEFAULTS.centering,
-    koleoWeight: given.koleoWeight ?? DEFAULTS.koleoWeight,
+    nGlobalCrops: given.nGlobalCrops ?? LOSS_DEFAULTS.nGlobalCrops,
+    studentTemp: temperaturesAt ? undefined : studentTemp ?? LOSS_DEFAULTS.studentTemp,
+    teacherTemp: temperaturesAt ? undefined : teacherTemp ?? LOSS_DEFAULTS.teacherTemp,
+    centerMomentum: given.centerMomentum ?? LOSS_DEFAULTS.centerMomentum,
+    centering: given.centering ?? LOSS_DEFAULTS.centering,
+    koleoWeight: given.koleoWeight ?? LOSS_DEFAULTS.koleoWeight,
     chunkSize: given.chunkSize,
   };
   const views = Math.max(2, o.nGlobalCrops), chunk = o.chunkSize ?? o.outDim;

@@ -4,7 +4,8 @@
  * @module
  */
 import type { DinoLossArrays } from "./arrays.ts";
-import { DEFAULTS, type DinoLossSettings } from "./options.ts";
+import { LOSS_DEFAULTS } from "./defaults.ts";
+import type { DinoLossSettings } from "./options.ts";
 
 /** What {@linkcode dinoLossReference} takes: logits [V·B, K] and [G·B, K], and the centre [K], zeros by default. */
 export interface DinoLossReferenceInput extends DinoLossSettings {
@@ -68,7 +69,7 @@ function sinkhornKnopp(rows: Row[], temp: number): Row[] {
  */
 export function dinoLossReference(input: DinoLossReferenceInput): DinoLossReference {
   const { outDim: K, nCrops: V, nGlobalCrops: G, studentTemp, teacherTemp, centering, ...rest } = {
-    ...DEFAULTS,
+    ...LOSS_DEFAULTS,
     ...input,
   };
   const rowsOf = (x: ArrayLike<number>) =>

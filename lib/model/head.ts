@@ -9,6 +9,7 @@ import { l2Normalize } from "../ops/l2_normalize.ts";
 import { linear, type LinearResult } from "../ops/linear.ts";
 import type { Weight } from "../ops/weight.ts";
 import { weightNormLinear } from "../ops/weight_norm.ts";
+import { HEAD_DEFAULTS } from "./defaults.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 
 /**
@@ -60,14 +61,7 @@ export class DinoHead {
    * @throws {HatchlingError} When a size is not a positive whole number or K < 2.
    */
   constructor(config: DinoHeadConfig) {
-    this.config = {
-      hiddenDim: 2048,
-      bottleneckDim: 256,
-      layers: 3,
-      normLastLayer: true,
-      initStd: 0.02,
-      ...config,
-    };
+    this.config = { ...HEAD_DEFAULTS, ...config };
     const { normLastLayer: _, initStd: __, ...sizes } = this.config;
     for (const [key, value] of Object.entries(sizes)) {
       if (!Number.isInteger(value) || value < (key === "outDim" ? 2 : 1)) {

@@ -10,6 +10,7 @@ import { patchEmbed } from "../ops/patch_embed.ts";
 import { posEmbed } from "../ops/pos_embed.ts";
 import { dropPathFactors, type DropPathSource, gatherClass, scatterClass } from "../ops/rows.ts";
 import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
+import { VIT_DEFAULTS } from "./defaults.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { type ViTConfig, vitSpecs } from "./vit_specs.ts";
 
@@ -113,11 +114,8 @@ export class VisionTransformer {
    */
   constructor(config: ViTConfig) {
     this.config = {
-      mlpRatio: 4,
-      inChans: 3,
-      posInterp: "offset",
+      ...VIT_DEFAULTS,
       dropPathRate: 0,
-      initStd: 0.02,
       ...config,
     };
     const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans } = this.config;

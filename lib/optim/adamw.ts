@@ -8,6 +8,7 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, sizeOf, type Tensor } from "../gpu.ts";
 import { downloadByName, GRANULE, type Parameters, uploadByName } from "../model/parameters.ts";
 import type { ClipResult } from "./clip.ts";
+import { ADAMW_DEFAULTS } from "./defaults.ts";
 
 const ADAMW = defineKernel("adamw", code);
 
@@ -80,8 +81,8 @@ export class AdamW {
   constructor(gpu: Gpu, params: Parameters, options: AdamWOptions = {}) {
     this.#gpu = gpu;
     this.#params = params;
-    this.betas = options.betas ?? [0.9, 0.999];
-    this.eps = options.eps ?? 1e-8;
+    this.betas = options.betas ?? ADAMW_DEFAULTS.betas;
+    this.eps = options.eps ?? ADAMW_DEFAULTS.eps;
     this.#group = options.group ?? (() => 0);
     if (this.betas.some((b) => !(b >= 0 && b < 1)) || !(this.eps > 0)) {
       throw new HatchlingError(

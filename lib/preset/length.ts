@@ -16,7 +16,7 @@ const ENOUGH_STEPS = 2360;
 const SPENT = 0.9;
 
 /** What a run must at least last for. */
-const WARMUPS = ["scheduler.warmup_epochs", "loss.warmup_teacher_temp_epochs"];
+export const WARMUPS = ["scheduler.warmup_epochs", "loss.warmup_teacher_temp_epochs"];
 
 const KEY = "training.num_epochs";
 const count = (n: number) => n.toLocaleString("en");

@@ -12,7 +12,9 @@ import {
   parseDuration,
   PRESET_KEYS,
   shortRun,
+  WARMUPS,
 } from "../../lib/preset.ts";
+import { allKeys } from "../../lib/config/describe.ts";
 import { runWarnings } from "../../lib/config/warnings.ts";
 import { autoBatch, checkFits } from "../../lib/plan/fit.ts";
 import { withBatch } from "../../lib/plan/remedies.ts";
@@ -127,9 +129,6 @@ function warn(config: Config, pictures: number): void {
   for (const line of runWarnings(config, perEpoch)) say(`warning: ${line}`);
 }
 
-/** Epochs that a run must at least have. */
-const WARMUPS = ["scheduler.warmup_epochs", "loss.warmup_teacher_temp_epochs"];
-
 function valueOf(config: unknown, key: string): unknown {
   const [section, name] = key.split(".");
   return (config as Record<string, Record<string, unknown>>)?.[section]?.[name];
@@ -146,14 +145,11 @@ function withValue(
   const [section, name] = key.split(".") as [keyof Config, string];
   const changed = { ...config[section], [name]: value } as Record<string, unknown>;
   const old = valueOf(config, key);
-  if (section === "augmentation") {
-    for (const table of ["global_1", "global_2", "local"]) {
-      const inner = name.replace(/^local_crop_scale/, "crop_scale");
-      if (inner !== name && table !== "local") continue;
-      if (given.has(`augmentation.${table}.${inner}`)) continue;
-      const view = changed[table] as Record<string, unknown>;
-      if (inner in view && view[inner] === old) changed[table] = { ...view, [inner]: value };
-    }
+  for (const { path, inherits } of allKeys()) {
+    if (inherits !== key || given.has(path)) continue;
+    const [, table, inner] = path.split(".");
+    const view = changed[table] as Record<string, unknown>;
+    if (view[inner] === old) changed[table] = { ...view, [inner]: value };
   }
   return { ...config, [section]: changed };
 }

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Config, configDefaults, parseConfig, stringifyConfig } from "../../lib/config.ts";
-import { allKeys, type Json, type Section, sections, valueAt } from "../../lib/config/describe.ts";
+import { allKeys, type Section, sections, valueAt } from "../../lib/config/describe.ts";
+import type { Json } from "../../lib/config/kinds.ts";
 import { augmentationOptions } from "../../lib/augmentation.ts";
 import { augmentationOf, datasetOptionsOf } from "../../lib/from_config.ts";
+import { checkSettings } from "../../lib/loss/options.ts";
+import { DinoHead, VisionTransformer } from "../../lib/model.ts";
+import { ADAMW_DEFAULTS } from "../../lib/optim/defaults.ts";
 import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import vitSmall from "../../configs/vit-small.yaml" with { type: "text" };
@@ -187,6 +191,67 @@ Deno.test("every key of a table that has a shared one takes its value", () => {
     "augmentation.local.gaussian_blur_prob",
     "augmentation.local.solarization_prob",
   ]);
+});
+
+Deno.test("the keys of a view that stand in the section mean what they meant before the tables", () => {
+  // Of the project that this one started from, with other numbers than the defaults.
+  const { views } = augmentationOf(parseConfig(
+    "augmentation: {global_crop_scale_min: 0.3, global_crop_scale_max: 0.9, local_crop_scale_min: 0.1, " +
+      "local_crop_scale_max: 0.2, color_jitter_prob: 0.7, brightness: 0.3, contrast: 0.2, saturation: 0.1, hue: 0.05, " +
+      "horizontal_flip_prob: 0.4, grayscale_prob: 0.1, gaussian_blur_sigma_min: 0.2, gaussian_blur_sigma_max: 1, " +
+      "solarization_prob: 0.6, solarization_threshold: 99}",
+  ));
+  const every = {
+    cropScale: [0.3, 0.9],
+    aspectRatio: [3 / 4, 4 / 3],
+    horizontalFlipProb: 0.4,
+    colorJitterProb: 0.7,
+    brightness: 0.3,
+    contrast: 0.2,
+    saturation: 0.1,
+    hue: 0.05,
+    grayscaleProb: 0.1,
+    gaussianBlurSigma: [0.2, 1],
+    solarizationThreshold: 99,
+  };
+  assert.deepEqual(views, {
+    global1: { ...every, gaussianBlurProb: 1, solarizationProb: 0 },
+    global2: { ...every, gaussianBlurProb: 0.1, solarizationProb: 0.6 },
+    local: { ...every, cropScale: [0.1, 0.2], gaussianBlurProb: 0.5, solarizationProb: 0 },
+  });
+});
+
+Deno.test("networks, loss and AdamW have the configuration's defaults where nothing is said", () => {
+  const { loss, model, optimizer } = configDefaults();
+  assert.deepEqual(
+    checkSettings({ outDim: 4, nCrops: 10 }),
+    checkSettings({
+      outDim: 4,
+      nCrops: 10,
+      studentTemp: loss.student_temp,
+      teacherTemp: loss.teacher_temp,
+      centerMomentum: loss.center_momentum,
+      centering: loss.centering,
+      koleoWeight: loss.koleo_weight,
+    }),
+  );
+  const vit = new VisionTransformer({ imageSize: 32, patchSize: 16, dim: 8, depth: 1, heads: 1 });
+  assert.deepEqual(
+    [model.mlp_ratio, model.in_chans, model.pos_interp, model.init_std],
+    [vit.config.mlpRatio, vit.config.inChans, vit.config.posInterp, vit.config.initStd],
+  );
+  const head = new DinoHead({ inDim: 8, outDim: 4 }).config;
+  assert.deepEqual(
+    [model.projection_hidden_dim, model.projection_bottleneck_dim, model.projection_layers],
+    [head.hiddenDim, head.bottleneckDim, head.layers],
+  );
+  assert.deepEqual([model.norm_last_layer, model.init_std], [head.normLastLayer, head.initStd]);
+  assert.deepEqual({ betas: optimizer.betas, eps: optimizer.eps }, ADAMW_DEFAULTS);
+});
+
+Deno.test("a key has more than one value, but for those that wait for another", () => {
+  const lonely = allKeys().filter(({ json }) => json.enum?.length === 1 || "const" in json);
+  assert.deepEqual(lonely.map(({ path }) => path), ["optimizer.optimizer", "scheduler.scheduler"]);
 });
 
 Deno.test("augmentationOf() gives DINO's own options for the defaults", () => {

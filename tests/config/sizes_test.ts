@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../lib/config.ts";
-import { allKeys, type Json } from "../../lib/config/describe.ts";
+import { allKeys } from "../../lib/config/describe.ts";
+import type { Json } from "../../lib/config/kinds.ts";
 import { leastBytes, modelSize } from "../../lib/config/rules_size.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import emoji from "../../configs/emoji.yaml" with { type: "text" };

@@ -62,3 +62,29 @@ Deno.test("other names of a key are no names of other keys", () => {
     for (const name of aka) assert(!keys.some((key) => key.name === name), `${path}: ${name}`);
   }
 });
+
+Deno.test("a name that says its view is pointed to the view's table, not to what changes all views", () => {
+  const hint = (name: string, section = "augmentation") =>
+    hintForKey(section, name).text.replace("unknown key - did you mean ", "");
+  for (
+    const [name, ...paths] of [
+      ["local_aspect_ratio_min", "local.aspect_ratio_min"],
+      ["local_hue", "local.hue"],
+      ["local-hue", "local.hue"],
+      ["hue_local", "local.hue"],
+      ["local_brightnes", "local.brightness"],
+      ["local_blur_sigma_max", "local.gaussian_blur_sigma_max"],
+      ["global_1_blur_prob", "global_1.gaussian_blur_prob"],
+      ["global_2_solarize_prob", "global_2.solarization_prob"],
+      ["global_hue", "global_1.hue", "global_2.hue"],
+      ["local_crops_scale", "local.crop_scale_max"],
+    ]
+  ) {
+    const wanted = paths.map((path) => `"augmentation.${path}"`).join(" or ");
+    assert.equal(hint(name), `${wanted}?`, name);
+  }
+  assert.equal(hint("local_crop_scale_mn"), '"local_crop_scale_min"?'); // a short form is as near
+  assert.equal(hint("solarize_prob", "augmentation.global_2"), '"solarization_prob"?');
+  assert.equal(hint("local_hue", "augmentation.global_1"), '"augmentation.local.hue"?');
+  assert.match(hint("global_scale"), /the keys of augmentation are /); // near to nothing
+});

@@ -1,0 +1,23 @@
+/**
+ * What a network has where nothing else is said: DINO's. By themselves, so that a configuration takes them from here
+ * without a GPU's code.
+ *
+ * @module
+ */
+
+/** Of `ViTConfig`. */
+export const VIT_DEFAULTS = {
+  mlpRatio: 4,
+  inChans: 3,
+  posInterp: "offset",
+  initStd: 0.02,
+} as const;
+
+/** Of `DinoHeadConfig`. */
+export const HEAD_DEFAULTS = {
+  hiddenDim: 2048,
+  bottleneckDim: 256,
+  layers: 3,
+  normLastLayer: true,
+  initStd: 0.02,
+} as const;
