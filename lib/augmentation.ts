@@ -202,4 +202,9 @@ export class MultiCrop {
     for (const { params } of this.#groups) params.destroy();
     this.#norm.destroy();
   }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }

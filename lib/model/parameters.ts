@@ -209,6 +209,11 @@ export class Parameters {
   destroy(): void {
     for (const chunk of [...this.data, ...this.grads]) chunk.destroy();
   }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }
 
 /** Uploads values by name into an arena of the parameters' layout. */

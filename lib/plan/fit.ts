@@ -7,7 +7,7 @@ import type { Config } from "../config.ts";
 import { leastBytes } from "../config/rules_size.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
-import { judging, remedies, type Remedy, withBatch } from "./remedies.ts";
+import { evaluationPeak, remedies, type Remedy, withBatch } from "./remedies.ts";
 import type { PictureSizes } from "./noise.ts";
 import { planStep, type StepPlan } from "./step.ts";
 import { bytesText, tensorText } from "./words.ts";
@@ -66,7 +66,7 @@ export async function checkFits(gpu: Gpu, config: Config, sizes: PictureSizes): 
     if (!(error instanceof HatchlingError)) throw error;
     trains = error.message;
   }
-  const judges = plan && judging(plan) > limit.bytes
+  const evaluates = plan && evaluationPeak(plan) > limit.bytes
     ? `Expected an evaluation of ${
       bytesText(limit.bytes)
     } on the GPU at most (${limit.why}) but this one ` +
@@ -86,7 +86,7 @@ export async function checkFits(gpu: Gpu, config: Config, sizes: PictureSizes): 
     return [`${what}. ${help}${lines.join("")}`];
   };
   throw new HatchlingError(
-    [...text(trains, "training"), ...text(judges, "evaluation")].join("\n"),
+    [...text(trains, "training"), ...text(evaluates, "evaluation")].join("\n"),
   );
 }
 

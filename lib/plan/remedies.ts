@@ -74,7 +74,8 @@ function* easier(config: Config, { largestPixels }: PictureSizes): Generator<[st
 }
 
 /** Bytes of the moment that evaluates. */
-export const judging = ({ evaluation }: StepPlan): number => evaluation.bytes + evaluation.beside;
+export const evaluationPeak = ({ evaluation }: StepPlan): number =>
+  evaluation.bytes + evaluation.beside;
 
 /**
  * What would make a run smaller, each change by itself, the one that saves most first; those that save nothing are
@@ -136,8 +137,8 @@ export async function remedies(
   const most = Math.min(config.evaluation.max_images ?? Infinity, config.evaluation.batch_size);
   for (let n = Math.floor(most / 2); plan && n >= 1; n = Math.floor(n / 2)) {
     const then = await planOf(changed(config, "evaluation", { batch_size: n }));
-    if (!then || (judging(then) > limit && n > 1)) continue;
-    const [bytes, saves] = [judging(then), judging(plan) - judging(then)];
+    if (!then || (evaluationPeak(then) > limit && n > 1)) continue;
+    const [bytes, saves] = [evaluationPeak(then), evaluationPeak(plan) - evaluationPeak(then)];
     const change = `evaluation.batch_size ${n}`;
     if (saves > 0) found.push({ change, helps: "evaluation", bytes, saves, fits: bytes <= limit });
     break;

@@ -288,4 +288,9 @@ export class Trainer {
     for (const part of [this.student, this.teacher, this.adamw, this.loss]) part.destroy();
     for (const t of [this.flag, this.#scalars, this.#sums.all, this.#microBatchFlag]) t.destroy();
   }
+
+  /** Support for `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
 }

@@ -7,7 +7,7 @@ import { clock } from "../../lib/words.ts";
 import type { Config } from "../../lib/config.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { memoryLimit } from "../../lib/plan/fit.ts";
-import { judging, type Remedy } from "../../lib/plan/remedies.ts";
+import { evaluationPeak, type Remedy } from "../../lib/plan/remedies.ts";
 import type { PictureSizes } from "../../lib/plan/noise.ts";
 import type { StepPlan } from "../../lib/plan/step.ts";
 import type { StepTime } from "../../lib/plan/timing.ts";
@@ -102,7 +102,7 @@ export function planLines(gpu: Gpu, planned: Planned): string[] {
   for (const { what, bytes } of plan.bytes) row(bytes, `  ${what}`);
   const when = config.evaluation.every_n_epochs === null ? "at the end" : "beside training";
   row(
-    judging(plan),
+    evaluationPeak(plan),
     `evaluating ${when}: ${bytesText(plan.evaluation.bytes)}, and what stays meanwhile`,
   );
   line(

@@ -38,7 +38,7 @@ import { sayEnd, withReport } from "./result.ts";
 import type { Launch } from "./run.ts";
 import { RunFolder } from "./run_folder.ts";
 import { earlierPictures } from "./same_run.ts";
-import { screenOf } from "./screen.ts";
+import { SCREEN } from "./screen.ts";
 import { beginRun, startState } from "./start.ts";
 import { Stepper } from "./stepper.ts";
 import { surviveStrays } from "./strays.ts";
@@ -53,7 +53,7 @@ async function main(progress: Progress): Promise<number> {
   using guard = await Guard.start(args.config.device.watchdog_seconds, folder.path);
   using panel = await Panel.open(args.dashboard, { folder: folder.path, guard, progress });
 
-  // Data.
+  // Data, which is opened once.
   await using pictures = await Pictures.open(args.config, progress);
   const before = folder.checkpoint?.state;
   const earlier = earlierPictures(pictures, { config: args.config, before, rows });
@@ -65,8 +65,11 @@ async function main(progress: Progress): Promise<number> {
   );
 }
 
+/** The run on one device; after trouble it goes on with another one. */
 async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> {
   const { folder: { checkpoint, path }, guard, pictures: { dataset }, progress } = launch;
+
+  // Data, in batches whose order the seed fixes.
   await checkFits(gpu, config, dataset);
   using loader = loaderOf(dataset, config);
   const { num_epochs: epochs, max_steps: most } = config.training;
@@ -75,7 +78,7 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   // Model and trainer, which is all that training changes.
   const kernels = await chooseKernels(gpu, { checkpoint, measure: config.device.tune, progress });
   const model = modelOf(config);
-  const trainer = new Trainer(gpu, model, trainerOptionsOf(config));
+  using trainer = new Trainer(gpu, model, trainerOptionsOf(config));
   const { step, extra } = await startState(launch, { model, trainer, kernels });
   const valuesOf = scheduleOf(config, stepsPerEpoch);
 
@@ -118,6 +121,6 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
 }
 
 await runCommand(() => {
-  const progress = new Progress(screenOf(Deno.stderr, 2));
+  const progress = new Progress(SCREEN);
   return surviveStrays(progress, () => main(progress));
 });

@@ -56,7 +56,7 @@ export async function putBack(folder: string): Promise<void> {
  *
  * @returns Which run the folder now holds, where there was a choice.
  */
-export async function recover(folder: string): Promise<"old" | "new" | undefined> {
+export async function recoverFolder(folder: string): Promise<"old" | "new" | undefined> {
   await removeGone(folder);
   if (await exists(join(folder, PART))) {
     await moveBack(folder);

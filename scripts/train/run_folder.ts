@@ -9,7 +9,7 @@ import { type LatestCheckpoint, latestCheckpoint } from "../../lib/io/checkpoint
 import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
 import { say } from "../shared/terminal.ts";
-import { asideOf, dropAside, putBack, recover, setAside } from "./replace.ts";
+import { asideOf, dropAside, putBack, recoverFolder, setAside } from "./replace.ts";
 import { checkPlaces, markOf, removeTorn, runFiles } from "../../lib/run/written.ts";
 import { type FolderLock, lockFolder } from "./run_lock.ts";
 
@@ -23,6 +23,15 @@ export interface FolderOptions {
   overwrite?: boolean;
 }
 
+/** A folder that was taken for a run. */
+interface Taken {
+  lock: FolderLock;
+  /** Folders that were made for it, the lowest first. */
+  made: readonly string[];
+  /** Whether it holds another run. */
+  replaces?: boolean;
+}
+
 /**
  * A run's folder, which belongs to this process. Nothing in it changes until the run begins: a run that is refused
  * before leaves nothing behind. A run that takes another one's place does so for good with its first checkpoint.
@@ -32,26 +41,14 @@ export class RunFolder {
   readonly path: string;
   /** The newest sound checkpoint, when the run goes on. */
   checkpoint?: LatestCheckpoint;
-  readonly #lock: FolderLock;
-  readonly #made: readonly string[];
-  readonly #replaces: boolean;
+  readonly #taken: Taken;
   #begun = false;
   #pending = false; // the run that is replaced can still come back
 
-  private constructor(
-    path: string,
-    { lock, made = [], replaces = false, checkpoint }: {
-      lock: FolderLock;
-      made?: readonly string[];
-      replaces?: boolean;
-      checkpoint?: LatestCheckpoint;
-    },
-  ) {
+  private constructor(path: string, taken: Taken, checkpoint?: LatestCheckpoint) {
     this.path = path;
     this.checkpoint = checkpoint;
-    this.#lock = lock;
-    this.#made = made;
-    this.#replaces = replaces;
+    this.#taken = taken;
   }
 
   /**
@@ -79,7 +76,7 @@ export class RunFolder {
           );
         }
         await checkPlaces(path);
-        return new RunFolder(path, { lock, checkpoint: await newestCheckpoint(path) });
+        return new RunFolder(path, { lock, made: [] }, await newestCheckpoint(path));
       });
     }
     const [path, made] = out === undefined ? await newFolder(name) : [out, await makeFolder(out)];
@@ -112,7 +109,7 @@ export class RunFolder {
   async begin(): Promise<void> {
     if (this.#begun) return;
     await removeTorn(this.path);
-    if (this.#replaces) {
+    if (this.#taken.replaces) {
       await setAside(this.path);
       this.#pending = true;
     }
@@ -165,7 +162,7 @@ export class RunFolder {
         );
       }
     }
-    if (!this.#begun) await leave(this.#lock, this.#made);
+    if (!this.#begun) await leave(this.#taken);
   }
 
   /** Support for `await using`. */
@@ -188,7 +185,7 @@ async function newestCheckpoint(path: string): Promise<LatestCheckpoint | undefi
 
 /** Ends what a start that was killed has left half done. */
 async function recovered(path: string): Promise<void> {
-  if (await recover(path) !== "old") return;
+  if (await recoverFolder(path) !== "old") return;
   say(
     `note: the run in ${
       shown(path)
@@ -206,13 +203,13 @@ async function orLeave<T>(
   try {
     return await work();
   } catch (error) {
-    if (lock) await leave(lock, made);
+    if (lock) await leave({ lock, made });
     throw error;
   }
 }
 
 /** Gives a folder back, and removes what was made of it, unless somebody has put something there. */
-async function leave(lock: FolderLock, made: readonly string[]): Promise<void> {
+async function leave({ lock, made }: Taken): Promise<void> {
   await lock.release();
   await removeEmpty(made);
 }

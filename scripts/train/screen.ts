@@ -3,15 +3,12 @@
  *
  * @module
  */
-import type { Screen } from "../shared/terminal.ts";
-import { takesNow } from "./libc.ts";
 import type { RunScreen } from "../shared/progress.ts";
+import { takesNow } from "./libc.ts";
 
-/** A standard stream, `file` its number, that can tell whether it would stop the thread. */
-export function screenOf(stream: Screen, file: 1 | 2): RunScreen {
-  return {
-    isTerminal: () => stream.isTerminal(),
-    writeSync: (bytes) => stream.writeSync(bytes),
-    takes: () => takesNow(file),
-  };
-}
+/** Standard error, which can tell whether it would stop the thread. */
+export const SCREEN: RunScreen = {
+  isTerminal: () => Deno.stderr.isTerminal(),
+  writeSync: (bytes) => Deno.stderr.writeSync(bytes),
+  takes: () => takesNow(2),
+};

@@ -34,13 +34,12 @@ for (
       const of = config(...args);
       const plan = await planStep(gpu, of, SIZES);
       const before = gpu.memory.liveBytes;
-      const trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
-      const feed = new Feed(gpu, noise(of, SIZES), feedOptionsOf(of));
-      const stepper = await Stepper.record(gpu, trainer, feed);
+      using trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
+      using feed = new Feed(gpu, noise(of, SIZES), feedOptionsOf(of));
+      using stepper = await Stepper.record(gpu, trainer, feed);
       assert.equal(plan.total, gpu.memory.liveBytes - before);
       assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);
       assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, stepper.cost);
-      for (const part of [stepper, feed, trainer]) part.destroy();
     },
   );
 }

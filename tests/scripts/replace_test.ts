@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { checkPlaces, markOf, runFiles } from "../../lib/run/written.ts";
-import { dropAside, putBack, recover, setAside } from "../../scripts/train/replace.ts";
+import { dropAside, putBack, recoverFolder, setAside } from "../../scripts/train/replace.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const OLD = [
@@ -103,12 +103,12 @@ folderTest(
         await dropAside(folder);
       });
       // The start after it may be killed as well.
-      for (let m = 1; !await killed(m, async () => void await recover(folder)); m += 7);
+      for (let m = 1; !await killed(m, async () => void await recoverFolder(folder)); m += 7);
       const found = await filesOf(folder);
       const isNew = found["run.json"].startsWith("new");
       seen[isNew ? "new" : "old"]++;
       assert.deepEqual(found, isNew ? after : before, `killed before change ${n}`);
-      assert.equal(await recover(folder), undefined);
+      assert.equal(await recoverFolder(folder), undefined);
     }
     assert.ok(seen.old > OLD.length && seen.new >= 3, JSON.stringify(seen));
   },
