@@ -21,15 +21,15 @@ export function indexTest(
   more: readonly Deno.PermissionName[] = [],
 ): void {
   folderTest(name, async (root) => {
-    const before = Deno.env.get("HATCHLING_CACHE");
     const folder = join(root, "pictures"), cache = join(root, "cache");
     await Deno.mkdir(folder);
-    Deno.env.set("HATCHLING_CACHE", cache);
+    // The environment belongs to the process, in which other test files may run at the same time.
+    const all = Deno.env.toObject;
+    Deno.env.toObject = () => ({ ...all.call(Deno.env), HATCHLING_CACHE: cache });
     try {
       await fn(await Deno.realPath(folder), cache);
     } finally {
-      if (before === undefined) Deno.env.delete("HATCHLING_CACHE");
-      else Deno.env.set("HATCHLING_CACHE", before);
+      Deno.env.toObject = all;
     }
   }, ["env", ...more]);
 }

@@ -75,9 +75,8 @@ export class Listener {
 
 /** Starts a run with a dashboard, and waits for that. */
 export async function startWatched(folder: string, args: string[], port: number = freePort()) {
-  Deno.env.set("HATCHLING_DASHBOARD_TOKEN", TOKEN);
-  const run = start(folder, [...args, "--dashboard", String(port)]);
-  Deno.env.delete("HATCHLING_DASHBOARD_TOKEN");
+  const env = { HATCHLING_DASHBOARD_TOKEN: TOKEN };
+  const run = start(folder, [...args, "--dashboard", String(port)], undefined, { env });
   const page = new Listener(port);
   let over = false;
   run.ended.then(() => over = true);

@@ -47,14 +47,18 @@ export function start(
   cwd: string,
   args: string[],
   config: string = path("configs/tiny.yaml"),
-  { fault, runner = [Deno.execPath()] }: { fault?: string; runner?: string[] } = {},
+  { fault, runner = [Deno.execPath()], env = {} }: {
+    fault?: string;
+    runner?: string[];
+    env?: Record<string, string>;
+  } = {},
 ) {
   const preload = fault ? [`--preload=${path("tests/support/faults.ts")}`] : [];
   const command = commandOf(args, config, preload);
   const child = new Deno.Command(runner[0], {
     args: [...runner.slice(1), ...command],
     cwd,
-    env: { NO_COLOR: "1", ...fault && { HATCHLING_TEST_FAULT: fault } },
+    env: { NO_COLOR: "1", ...env, ...fault && { HATCHLING_TEST_FAULT: fault } },
     stdout: "piped",
     stderr: "piped",
   }).spawn();
