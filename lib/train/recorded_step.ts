@@ -46,14 +46,38 @@ export class RecordedStep {
    * @throws {HatchlingError} When a batch cannot be loaded.
    */
   async run(values: StepValues): Promise<StepOutputs> {
+    await this.runParts(values, (program) => {
+      program.run();
+      return true;
+    });
+    return this.outputs;
+  }
+
+  /**
+   * As {@linkcode RecordedStep.run}, with a say in how the programs run: in pieces, or not to the end. Before its
+   * update a step changes nothing that counts: it can be left there.
+   *
+   * @param replay Runs a program, those of the micro-batches and then that of the update; false leaves the step.
+   * @returns Whether the step was done.
+   */
+  async runParts(
+    values: StepValues,
+    replay: (program: Program<unknown>, part: "microStep" | "update") => boolean | Promise<boolean>,
+  ): Promise<boolean> {
     this.#trainer.set(values);
     for (let m = 0; m < this.#trainer.accumulationSteps; m++) {
       await this.#feed.microBatch(values.step, m);
       this.#trainer.setMicroBatch(m);
-      this.#microStep.run();
+      if (!await replay(this.#microStep, "microStep")) return false;
     }
-    this.#update.run();
-    return this.outputs;
+    return await replay(this.#update, "update");
+  }
+
+  /** Dispatches and floating-point operations of a step. */
+  get cost(): { dispatches: number; flops: number } {
+    const [dispatches, flops] = (["length", "flops"] as const)
+      .map((key) => this.#trainer.accumulationSteps * this.#microStep[key] + this.#update[key]);
+    return { dispatches, flops };
   }
 
   /** Frees the programs; trainer and feed stay. */

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { type Gpu, type Program, record } from "../../lib/gpu.ts";
-import type {
-  MicroStepOutputs,
-  StepOutputs,
-  StepValues,
-  Trainer,
-  UpdateOutputs,
+import type { Gpu, Program } from "../../lib/gpu.ts";
+import {
+  type RecordedStep,
+  recordStep,
+  type StepOutputs,
+  type StepValues,
+  type Trainer,
 } from "../../lib/train.ts";
 import type { Feed } from "../../lib/train/feed.ts";
 import type { Progress } from "../shared/progress.ts";
@@ -17,52 +17,38 @@ import type { Progress } from "../shared/progress.ts";
 /** Seconds that the host may wait for the GPU before it listens again. */
 const PIECE = 1;
 
-/** What a step is made of. */
-interface Parts {
-  gpu: Gpu;
-  trainer: Trainer;
-  feed: Feed;
-  microStep: Program<MicroStepOutputs>;
-  update: Program<UpdateOutputs>;
-}
-
-/** Runs steps. Before its update a step changes nothing that counts: it can be left there. */
+/** Runs steps; between pieces of a slow one it asks whether to go on. */
 export class Stepper {
-  /** What the last step tells. */
-  readonly outputs: StepOutputs;
-  readonly #parts: Parts;
+  readonly #gpu: Gpu;
+  readonly #trainer: Trainer;
+  readonly #step: RecordedStep;
   #pieces = 0; // 0: nothing ran yet
 
-  private constructor(parts: Parts) {
-    this.#parts = parts;
-    this.outputs = { ...parts.update.outputs, ...parts.microStep.outputs };
+  private constructor(gpu: Gpu, trainer: Trainer, step: RecordedStep) {
+    this.#gpu = gpu;
+    this.#trainer = trainer;
+    this.#step = step;
   }
 
   /** Records a step; nothing runs yet. */
   static async record(gpu: Gpu, trainer: Trainer, feed: Feed): Promise<Stepper> {
-    const microStep = await record(gpu, () => trainer.microStep(feed.views()));
-    const update = await record(gpu, () => trainer.update());
-    return new Stepper({ gpu, trainer, feed, microStep, update });
+    return new Stepper(gpu, trainer, await recordStep(gpu, trainer, feed));
   }
 
-  /** Dispatches and floating-point operations of a step. */
-  get cost(): { dispatches: number; flops: number } {
-    const { feed: { accumulationSteps }, microStep, update } = this.#parts;
-    const [dispatches, flops] = (["length", "flops"] as const)
-      .map((key) => accumulationSteps * microStep[key] + update[key]);
-    return { dispatches, flops };
+  /** What the last step tells. */
+  get outputs(): StepOutputs {
+    return this.#step.outputs;
   }
 
   /** Size of the model and cost of a step, in words. */
   describe(): string {
-    const { gpu, trainer } = this.#parts;
-    const parameters = trainer.student.all.reduce((sum, p) => sum + p.data.size, 0);
-    const { dispatches, flops } = this.cost;
+    const parameters = this.#trainer.student.all.reduce((sum, p) => sum + p.data.size, 0);
+    const { dispatches, flops } = this.#step.cost;
     return `model: ${
       (parameters / 1e6).toFixed(2)
     } M parameters; a step: ${dispatches} dispatches, ` +
       `${(flops / 1e9).toFixed(1)} GFLOP, ` +
-      `${(gpu.memory.liveBytes / 2 ** 20).toFixed(0)} MiB on the GPU`;
+      `${(this.#gpu.memory.liveBytes / 2 ** 20).toFixed(0)} MiB on the GPU`;
   }
 
   /**
@@ -73,31 +59,24 @@ export class Stepper {
    * @returns Whether the step was done.
    */
   async run(values: StepValues, goOn: () => boolean, progress: Progress): Promise<boolean> {
-    const { trainer, feed, microStep, update } = this.#parts;
-    trainer.set(values);
-    for (let m = 0; m < feed.accumulationSteps; m++) {
-      await feed.microBatch(values.step, m);
-      trainer.setMicroBatch(m);
-      if (!this.#pieces) await runFirst(microStep, progress);
-      else if (this.#pieces === 1) microStep.run();
-      else if (!await microStep.runPieces(this.#pieces, goOn)) return false;
-      if (!goOn()) return false;
-    }
-    if (!this.#pieces) await runFirst(update, progress);
-    else update.run();
-    this.#pieces ||= 1;
-    return true;
+    const done = await this.#step.runParts(values, async (program, part) => {
+      if (!this.#pieces) await first(program, progress);
+      else if (this.#pieces === 1 || part === "update") program.run();
+      else if (!await program.runPieces(this.#pieces, goOn)) return false;
+      return part === "update" || goOn();
+    });
+    if (done) this.#pieces ||= 1;
+    return done;
   }
 
   /** Says how long a step takes, in seconds: slow ones run in pieces. */
   tookSeconds(seconds: number): void {
-    this.#pieces = Math.max(1, Math.ceil(seconds / this.#parts.feed.accumulationSteps / PIECE / 2));
+    this.#pieces = Math.max(1, Math.ceil(seconds / this.#trainer.accumulationSteps / PIECE / 2));
   }
 
   /** Frees the programs. */
   destroy(): void {
-    this.#parts.microStep.destroy();
-    this.#parts.update.destroy();
+    this.#step.destroy();
   }
 
   /** Support for `using`. */
@@ -106,7 +85,8 @@ export class Stepper {
   }
 }
 
-async function runFirst(program: Program<unknown>, progress: Progress): Promise<void> {
+/** A program's first run, in which its kernels are compiled. */
+async function first(program: Program<unknown>, progress: Progress): Promise<void> {
   await program.runFirst((done, kernels) =>
     progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
   );

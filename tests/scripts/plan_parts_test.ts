@@ -19,7 +19,7 @@ import { stepTime } from "../../lib/plan/timing.ts";
 import { bytesText, tensorText } from "../../lib/plan/words.ts";
 import { Feed } from "../../lib/train/feed.ts";
 import { feedOptionsOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
-import { Stepper } from "../../scripts/train/stepper.ts";
+import { recordStep } from "../../lib/train.ts";
 import { gpuTest, lacksAdapter } from "../support/gpu.ts";
 import { lacks, testUnless } from "../support/permissions.ts";
 
@@ -52,10 +52,10 @@ for (const [name, text] of [["tiny", tiny], ["small", small]]) {
       const before = gpu.memory.liveBytes;
       using trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
       using feed = new Feed(gpu, noise(of, SIZES), feedOptionsOf(of));
-      using stepper = await Stepper.record(gpu, trainer, feed);
+      using recorded = await recordStep(gpu, trainer, feed);
       assert.equal(plan.total, gpu.memory.liveBytes - before);
       assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);
-      assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, stepper.cost);
+      assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, recorded.cost);
 
       const bytes = new Map(plan.bytes.map(({ what, bytes }) => [what, bytes]));
       const { student, teacher } = {

@@ -13,7 +13,7 @@ import { planStep } from "../../lib/plan/step.ts";
 import { Progress } from "../../scripts/shared/progress.ts";
 import { feedOptionsOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
 import { resolveConfig } from "../../scripts/shared/resolve.ts";
-import { Stepper } from "../../scripts/train/stepper.ts";
+import { recordStep } from "../../lib/train.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 const SIZES = { largestPixels: 1024 };
@@ -36,10 +36,10 @@ for (
       const before = gpu.memory.liveBytes;
       using trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
       using feed = new Feed(gpu, noise(of, SIZES), feedOptionsOf(of));
-      using stepper = await Stepper.record(gpu, trainer, feed);
+      using recorded = await recordStep(gpu, trainer, feed);
       assert.equal(plan.total, gpu.memory.liveBytes - before);
       assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);
-      assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, stepper.cost);
+      assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, recorded.cost);
     },
   );
 }
