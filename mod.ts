@@ -24,8 +24,10 @@
  * import { openDataset, openGpu, openModel } from "@hatchling/hatchling";
  *
  * const gpu = await openGpu();
- * const { whole } = await (await openModel("runs/a")).encode(gpu, await openDataset({ path: "photos" }));
+ * const model = await openModel("runs/a"), photos = await openDataset({ path: "photos" });
+ * const { whole } = await model.encode(gpu, photos);
  * console.log(whole.shape); // [pictures, D]
+ * photos.close?.(); // its workers would keep the script alive
  * ```
  *
  * `docs/examples/own_loop.ts` trains on your own pictures in 25 lines.

@@ -8,8 +8,10 @@
  * import { openGpu } from "@hatchling/hatchling/gpu";
  *
  * const gpu = await openGpu();
- * const { whole, indices } = await (await openModel("runs/a")).encode(gpu, await openDataset({ path: "photos" }));
+ * const model = await openModel("runs/a"), photos = await openDataset({ path: "photos" });
+ * const { whole, indices } = await model.encode(gpu, photos);
  * console.log(whole.shape, indices.length);
+ * photos.close?.(); // its workers would keep the script alive
  * ```
  *
  * @module

@@ -118,6 +118,7 @@ export class OpenedModel implements LoadedModel {
  * const dataset = await openDataset({ path: "photos" });
  * const { whole, indices } = await opened.encode(gpu, dataset);
  * console.log(whole.shape, dataset.id(indices[0]), whole.data.subarray(0, opened.config.model.dim));
+ * dataset.close?.(); // its workers would keep the script alive
  *
  * await saveWeights("copy.safetensors", opened.params(gpu));
  * const copy = await openModel("copy.safetensors", { config: opened.config });

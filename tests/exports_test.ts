@@ -163,3 +163,17 @@ permissionTest(["read", "run"], "examples of the public API import as a user wou
   }
   assert.ok(found > 80, `only ${found} imports found`);
 });
+
+permissionTest(
+  ["read", "write", "run"],
+  "who imports a module needs none of this project's settings to check its types",
+  async () => {
+    const config = await Deno.makeTempFile({ suffix: ".json" });
+    try {
+      await Deno.writeTextFile(config, "{}");
+      await run("check", "--quiet", "--config", config, ...new Set(FILES));
+    } finally {
+      await Deno.remove(config);
+    }
+  },
+);

@@ -168,8 +168,15 @@ export function runWarnings(
   { scheduler, training }: Config,
   stepsPerEpoch: number,
 ): string[] {
-  const { max_steps: most } = training;
+  const { max_steps: most, num_epochs: epochs } = training;
   const warmup = scheduler.warmup_epochs * stepsPerEpoch;
+  const total = epochs * stepsPerEpoch;
+  if (most !== null && total < most) {
+    return [
+      `training.max_steps: the run ends after ${total} steps and not ${most}, as training.num_epochs is ${epochs} and an ` +
+      `epoch of these pictures has ${stepsPerEpoch}: raise training.num_epochs, or lower data.batch_size`,
+    ];
+  }
   if (most === null || warmup <= most) return [];
   return [
     `scheduler.warmup_epochs: the warm-up takes ${warmup} steps and training.max_steps ends the run after ${most}: ` +

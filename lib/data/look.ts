@@ -111,7 +111,7 @@ function open(): Worker | undefined {
 /** The worker's answer; undefined, after a turn of the event loop, when there will be none. */
 function ask(worker: Worker | undefined, chunk: Chunk): Promise<Found[] | undefined> {
   return new Promise((resolve) => {
-    if (!worker) return void setTimeout(resolve);
+    if (!worker) return void setTimeout(() => resolve(undefined));
     worker.onmessage = ({ data }: MessageEvent<Found[]>) => resolve(data);
     worker.onerror = (event) => {
       event.preventDefault(); // otherwise the error ends the whole program

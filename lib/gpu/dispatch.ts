@@ -144,7 +144,10 @@ export function checkDispatch(
     }
   }
   for (const n of workgroups) {
-    if (n !== undefined && (n < 1 || n > limits.maxComputeWorkgroupsPerDimension)) {
+    if (
+      n !== undefined &&
+      !(Number.isInteger(n) && n >= 1 && n <= limits.maxComputeWorkgroupsPerDimension)
+    ) {
       throw new HatchlingError(
         `Kernel ${source.name}: expected 1 to ${limits.maxComputeWorkgroupsPerDimension} workgroups per dimension but found [${workgroups}]`,
       );

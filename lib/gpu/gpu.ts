@@ -268,6 +268,7 @@ export class Gpu {
     let kept = new Set<Storage>();
     try {
       const out = fn();
+      checkSync("scope", out);
       kept = new Set(tensorsIn(out).map((t) => t.storage));
       return out;
     } finally {
@@ -330,6 +331,15 @@ export class Gpu {
 export function gpuOf({ gpu }: Tensor): Gpu {
   if (gpu instanceof Gpu) return gpu;
   throw new HatchlingError("Expected a tensor of a Gpu but something else holds it");
+}
+
+/** Refuses what an async function returns: all that follows its first await would be missed. */
+export function checkSync(who: string, value: unknown): void {
+  if (!(value instanceof Promise)) return;
+  value.catch(() => {});
+  throw new HatchlingError(
+    `${who}: expected a function that is not async but found a promise: await outside of it`,
+  );
 }
 
 /** All tensors in a value: itself, or inside arrays, maps and plain objects. */

@@ -6,7 +6,7 @@
 import { HatchlingError } from "../errors.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { encode, type Encoded, timestamps } from "./encode.ts";
-import { type Gpu, type Recorder, tensorsIn } from "./gpu.ts";
+import { checkSync, type Gpu, type Recorder, tensorsIn } from "./gpu.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
 import { roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
 
@@ -248,6 +248,7 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
     } finally {
       gpu.recorder = undefined;
     }
+    checkSync("record", outputs);
     await gpu.kernels.check();
     const program = new Program(gpu, outputs, dispatches, temporaries, owned);
     await gpu.idle();

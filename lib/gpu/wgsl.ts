@@ -44,7 +44,7 @@ const BINDING =
  * @throws {HatchlingError} When the text is laid out otherwise.
  */
 export function interfaceOf(name: string, text: string): KernelInterface {
-  const code = text.replace(/\/\/.*$/gm, "");
+  const code = text.replace(/\/\*[^]*?\*\//g, "").replace(/\/\/.*$/gm, "");
   const fail = (what: string): never => {
     throw new HatchlingError(`Kernel ${name}: expected ${what}`);
   };

@@ -20,7 +20,15 @@ const FONT = 11, ADVANCE = 5.9;
 /** What is not finite. */
 const RED = "#d1242f";
 
-const { document } = parseHTML("<html><body></body></html>");
+/** As much of a document as is used here: who imports this may not have the types of a browser. */
+interface Page {
+  createElementNS(
+    namespace: string,
+    name: string,
+  ): { setAttribute(key: string, value: string): void; textContent: string };
+}
+
+const { document } = parseHTML("<html><body></body></html>") as unknown as { document: Page };
 
 /** Inks of a file on light and dark pages. */
 const STYLE = `
@@ -38,7 +46,7 @@ export function svgOf(chart: Chart, marks: Marks): string {
   const [low, high] = domainOf([...values, ...near.map(({ value }) => value)], !!log);
   const step = (x: number) => x.toLocaleString("en");
   const figure = Plot.plot({
-    document: document as unknown as Document,
+    document: document as unknown as Plot.PlotOptions["document"],
     width: WIDTH,
     height: HEIGHT + LINE * rows.length,
     marginLeft: LEFT,
@@ -152,7 +160,7 @@ function element(name: string, attributes: Record<string, string>, content = "")
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.textContent = shown(content);
-  return made as unknown as Element;
+  return made as unknown as ReturnType<typeof Plot.plot>;
 }
 
 function text(x: number, y: number, content: string, attributes: Record<string, string> = {}) {

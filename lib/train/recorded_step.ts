@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HatchlingError } from "../errors.ts";
 import { type Gpu, type Program, record } from "../gpu.ts";
 import type { Feed } from "./feed.ts";
 import type { MicroStepOutputs, StepOutputs, StepValues, UpdateOutputs } from "./options.ts";
@@ -97,6 +98,7 @@ export class RecordedStep {
  *
  * @param trainer The state of the run.
  * @param feed What brings its pictures, with as many micro-batches.
+ * @throws {HatchlingError} When it has another number of them, or a kernel does not compile.
  *
  * @example
  * ```ts ignore
@@ -112,6 +114,12 @@ export class RecordedStep {
  * @category Training
  */
 export async function recordStep(gpu: Gpu, trainer: Trainer, feed: Feed): Promise<RecordedStep> {
+  if (feed.accumulationSteps !== trainer.accumulationSteps) {
+    throw new HatchlingError(
+      `recordStep: expected a feed with the trainer's ${trainer.accumulationSteps} accumulationSteps but found ` +
+        `${feed.accumulationSteps}: give both the same, or a step would take the pictures of another`,
+    );
+  }
   const microStep = await record(gpu, () => trainer.microStep(feed.views()));
   try {
     const update = await record(gpu, () => trainer.update());

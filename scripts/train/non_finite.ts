@@ -73,8 +73,10 @@ async function firstOf(run: Run, step: number): Promise<NonFinite | undefined> {
 }
 
 /** What happened, in words. */
-export function badStepText({ step, what, first, file }: BadStep): string {
+export function badStepText(
+  { step, what, first, file }: Omit<BadStep, "file" | "weights"> & { file?: string },
+): string {
   return `NaN or infinity in ${what} at step ${step}` +
     (first ? `; the first was in ${first}` : "") +
-    ` (pictures and figures: ${shown(file)})`;
+    (file === undefined ? "" : ` (pictures and figures: ${shown(file)})`);
 }

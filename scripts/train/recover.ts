@@ -79,6 +79,15 @@ export async function recoverStep(run: Run, found: NonFiniteStep): Promise<void>
     const why = policy === "skip"
       ? `${extra.skippedSteps.length} steps were left out already, of at most ${most}. `
       : "";
+    if (!folder.isOurs) { // the run that was to be replaced comes back, and what is known of this one goes
+      throw new HatchlingError(
+        `Expected finite numbers but found ${
+          badStepText({ ...bad, file: undefined })
+        }. Nothing of this run is kept, ` +
+          "as it came to no checkpoint: lower optimizer.lr or training.gradient_clip, lengthen " +
+          "scheduler.warmup_epochs and start anew",
+      );
+    }
     const saved = bad.weights
       ? `The last sound checkpoint is ${back?.path ?? "none"}`
       : `Weights, teacher and centre are those from before that step, saved in ${folder.path}`;

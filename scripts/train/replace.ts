@@ -74,9 +74,19 @@ export async function recoverFolder(folder: string): Promise<"old" | "new" | und
 async function moveBack(folder: string): Promise<void> {
   const part = join(folder, PART);
   await moveRun(part, folder);
+  // What else somebody has put there is theirs, and stays if its place is taken.
+  for (const name of await namesIn(part)) {
+    if (!await exists(join(folder, name))) await rename(join(part, name), join(folder, name));
+  }
+  if ((await namesIn(part)).length) return;
   await Deno.remove(part).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw fileError("delete", part, error);
   });
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  if (!await exists(folder)) return [];
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
 }
 
 async function removeGone(folder: string): Promise<void> {

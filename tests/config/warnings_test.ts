@@ -154,4 +154,9 @@ Deno.test("runWarnings() tells a run that ends within its warm-up", () => {
   ]);
   assert.deepEqual(runWarnings(config, 5), []);
   assert.deepEqual(runWarnings(parseConfig("{}"), 100), []);
+  const [short] = runWarnings(parseConfig("training: {num_epochs: 20, max_steps: 50}"), 1);
+  assert.match(
+    short,
+    /max_steps: the run ends after 20 steps and not 50, .*an epoch .* has 1: raise/,
+  );
 });

@@ -194,3 +194,10 @@ gpuTest(
     for (const t of [program, ...grads]) t.destroy();
   },
 );
+
+gpuTest("record() and Gpu.scope() refuse async functions", async (gpu) => {
+  const later = () => Promise.resolve(1);
+  await assert.rejects(record(gpu, later), /record: expected a function that is not async/);
+  assert.throws(() => gpu.scope(later), /scope: expected a function that is not async/);
+  assert.equal(gpu.recorder, undefined);
+});

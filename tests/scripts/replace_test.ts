@@ -137,3 +137,21 @@ folderTest(
     assert.deepEqual(await filesOf(folder), before);
   },
 );
+
+folderTest(
+  "what somebody put beside a run that was set aside neither blocks nor is lost",
+  async (folder) => {
+    await write(folder, OLD, "old");
+    await setAside(folder);
+    const [aside] = (await Array.fromAsync(Deno.readDir(folder))).filter(({ isDirectory }) =>
+      isDirectory
+    );
+    await write(join(folder, aside.name), ["mine.txt", "look/attention/sheet.png"], "mine");
+    await write(folder, ["run.json"], "new");
+    for (let start = 0; start < 2; start++) await recoverFolder(folder);
+    const found = await filesOf(folder);
+    for (const name of OLD) assert.equal(found[name], `old ${name}`);
+    assert.equal(found["mine.txt"], "mine mine.txt");
+    assert.equal(found["look/attention/sheet.png"], "mine look/attention/sheet.png");
+  },
+);

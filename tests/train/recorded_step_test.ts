@@ -76,3 +76,15 @@ for (const accumulationSteps of [1, 2]) {
     },
   );
 }
+
+gpuTest("recordStep() refuses a feed with another number of micro-batches", async (gpu) => {
+  const one = make(gpu, 1), two = make(gpu, 2);
+  await assert.rejects(
+    recordStep(gpu, two.trainer, one.feed),
+    /expected a feed with the trainer's 2 accumulationSteps but found 1/,
+  );
+  for (const { loader, feed, trainer } of [one, two]) {
+    loader.close();
+    for (const part of [feed, trainer]) part.destroy();
+  }
+});
