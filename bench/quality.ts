@@ -18,9 +18,9 @@ import { openGpu, record } from "../lib/gpu.ts";
 import { initialize } from "../lib/model.ts";
 import { evaluationOptionsOf, openTest } from "../lib/from_config/evaluation.ts";
 import { Feed } from "../lib/train/feed.ts";
-import { chooseKernels } from "../scripts/shared/kernels.ts";
+import { chooseKernels } from "../scripts/common/kernels.ts";
 import { openDataset } from "../lib/data/open.ts";
-import { Progress } from "../scripts/shared/progress.ts";
+import { Progress } from "../scripts/common/progress.ts";
 import { clock } from "../lib/words.ts";
 import {
   datasetOptionsOf,

@@ -171,7 +171,7 @@ sourceTest("no file imports itself by a detour, types included", () => {
   assert.equal(cycleIn(files), undefined);
 });
 
-sourceTest("a command imports from its own folder, scripts/shared and lib/", () => {
+sourceTest("a command imports from its own folder, scripts/common and lib/", () => {
   for (const [file, list] of imports("scripts")) {
     for (const { path } of list) {
       if (!path?.startsWith("scripts/")) {
@@ -179,17 +179,17 @@ sourceTest("a command imports from its own folder, scripts/shared and lib/", () 
         continue;
       }
       const from = commandOf(file), to = commandOf(path);
-      assert.ok(to === from || to === "shared", `${file} imports another command's ${path}`);
+      assert.ok(to === from || to === "common", `${file} imports another command's ${path}`);
     }
   }
 });
 
-sourceTest("bench/ imports from itself, scripts/shared and lib/", () => {
+sourceTest("bench/ imports from itself, scripts/common and lib/", () => {
   for (const [file, list] of imports("bench")) {
     for (const { path } of list) {
       assert.ok(
         !path ||
-          /^(bench|lib|scripts\/shared|tests\/support|configs)\/|^mod\.ts$|^deno\.json$/.test(path),
+          /^(bench|lib|scripts\/common|tests\/support|configs)\/|^mod\.ts$|^deno\.json$/.test(path),
         `${file} imports ${path}`,
       );
     }

@@ -13,7 +13,7 @@ import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Scalar, type SharedCode, type Tensor } from "../gpu.ts";
 import { tableOf } from "../gpu/scalars.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
-import { LANES, PUT } from "../ops/shared_code.ts";
+import { LANES, PUT } from "../ops/wgsl_parts.ts";
 import type { Centering, TemperaturesAt } from "./options.ts";
 import type { LossMicroBatch, LossSums, SumSizes } from "./sums.ts";
 

@@ -5,7 +5,7 @@
  */
 import code from "../../kernels/gelu.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
-import { GELU as GELU_CODE } from "./shared_code.ts";
+import { GELU as GELU_CODE } from "./wgsl_parts.ts";
 
 const GELU = defineKernel("gelu", code, { shared: [GELU_CODE] });
 

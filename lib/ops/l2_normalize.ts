@@ -6,7 +6,7 @@
 import code from "../../kernels/l2_normalize.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { rowLaunch } from "./row_launch.ts";
-import { LANES, PUT } from "./shared_code.ts";
+import { LANES, PUT } from "./wgsl_parts.ts";
 
 const L2_NORMALIZE = defineKernel("l2_normalize", code, { shared: [LANES, PUT] });
 

@@ -12,7 +12,7 @@ import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { columnLaunch, columnSum } from "./reduce.ts";
 import { HELD_ROWS, heldLaunch, rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
-import { LANE_SUM } from "./shared_code.ts";
+import { LANE_SUM } from "./wgsl_parts.ts";
 
 const LAYER_NORM = defineKernel("layer_norm", code);
 const LAYER_NORM_BACKWARD = defineKernel("layer_norm_backward", backwardCode);

@@ -11,7 +11,7 @@ import { linear } from "./linear.ts";
 import { columnSum } from "./reduce.ts";
 import { moveLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
-import { PUT } from "./shared_code.ts";
+import { PUT } from "./wgsl_parts.ts";
 
 const PATCHIFY = defineKernel("patchify", patchifyCode);
 const TOKENS = defineKernel("tokens", tokensCode, { shared: [PUT] });

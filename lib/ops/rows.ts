@@ -10,7 +10,7 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Scalar, type Tensor } from "../gpu.ts";
 import { tableOf } from "../gpu/scalars.ts";
 import { moveLaunch } from "./row_launch.ts";
-import { PUT } from "./shared_code.ts";
+import { PUT } from "./wgsl_parts.ts";
 
 const ROWS = defineKernel("rows", rowsCode, { shared: [PUT] });
 const SCALE_ADD = defineKernel("scale_add", scaleCode, { shared: [PUT] });

@@ -7,7 +7,7 @@ import code from "../../kernels/softmax.wgsl" with { type: "text" };
 import subgroupCode from "../../kernels/softmax_subgroup.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { heldLaunch, rowLaunch } from "./row_launch.ts";
-import { LANE_SUM, LANES } from "./shared_code.ts";
+import { LANE_SUM, LANES } from "./wgsl_parts.ts";
 
 const SOFTMAX = defineKernel("softmax", code, { shared: [LANES] });
 const SOFTMAX_SUBGROUP = defineKernel("softmax_subgroup", subgroupCode, {

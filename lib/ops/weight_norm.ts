@@ -9,7 +9,7 @@ import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { matmul } from "./matmul.ts";
 import { rowLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
-import { LANES, PUT, WEIGHT_V } from "./shared_code.ts";
+import { LANES, PUT, WEIGHT_V } from "./wgsl_parts.ts";
 
 const WEIGHT_NORM = defineKernel("weight_norm", code, { shared: [LANES, WEIGHT_V] });
 const WEIGHT_NORM_BACKWARD = defineKernel("weight_norm_backward", backwardCode, {

@@ -4,7 +4,7 @@
  * @module
  */
 import { isIP } from "node:net";
-import { isSame } from "../shared/dashboard/token.ts";
+import { isSame } from "../common/dashboard/token.ts";
 
 /** The header that a page sends its token in. Other sites cannot set one, unlike a cookie or a form. */
 export const TOKEN_HEADER = "x-hatchling-token";

@@ -4,11 +4,11 @@
  * @module
  */
 import { Command } from "commander";
-import { addressOf, isLoopback, LOOPBACK } from "../shared/dashboard/address.ts";
+import { addressOf, isLoopback, LOOPBACK } from "../common/dashboard/address.ts";
 import { Runs } from "./runs.ts";
 import { Dashboard } from "./server.ts";
-import { newToken } from "../shared/dashboard/token.ts";
-import { print, runCommand, say } from "../shared/terminal.ts";
+import { newToken } from "../common/dashboard/token.ts";
+import { print, runCommand, say } from "../common/terminal.ts";
 
 const command = new Command("dashboard")
   .description(

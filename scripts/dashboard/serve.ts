@@ -5,8 +5,8 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
-import { writeRaw } from "../shared/terminal.ts";
-import { messages, type News, type Reply, type Settings } from "../shared/dashboard/protocol.ts";
+import { writeRaw } from "../common/terminal.ts";
+import { messages, type News, type Reply, type Settings } from "../common/dashboard/protocol.ts";
 import { Runs } from "./runs.ts";
 import { Dashboard } from "./server.ts";
 import type { Live } from "./view.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Address, hostAndPort, LOOPBACK, portsOf } from "../shared/dashboard/address.ts";
+import { type Address, hostAndPort, LOOPBACK, portsOf } from "../common/dashboard/address.ts";
 import { Charts } from "./charts.ts";
 import { HEADERS, plain, refusal } from "./gate.ts";
 import { HttpServer, type Limits } from "./http.ts";
 import { page } from "./page.ts";
 import { readSnapshot } from "../../lib/run/png.ts";
-import { type Command, COMMANDS } from "../shared/dashboard/protocol.ts";
+import { type Command, COMMANDS } from "../common/dashboard/protocol.ts";
 import type { Runs } from "./runs.ts";
 import { type Live, viewOf } from "./view.ts";
 

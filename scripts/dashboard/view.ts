@@ -7,7 +7,7 @@ import { clock } from "../../lib/words.ts";
 import { diagnose, type Diagnosis } from "../../lib/diagnosis.ts";
 import type { RunData } from "../../lib/run/data.ts";
 import { diagnosisSettingsOf } from "../../lib/from_config.ts";
-import type { End, Status } from "../shared/dashboard/protocol.ts";
+import type { End, Status } from "../common/dashboard/protocol.ts";
 import type { Entry } from "./runs.ts";
 
 /** Milliseconds from 1970 beyond which there is no date. */

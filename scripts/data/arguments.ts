@@ -10,9 +10,9 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
-import { LIMITS, positive, upTo } from "../shared/numbers.ts";
-import { OUT } from "../shared/outputs.ts";
-import { print, say } from "../shared/terminal.ts";
+import { LIMITS, positive, upTo } from "../common/numbers.ts";
+import { OUT } from "../common/outputs.ts";
+import { print, say } from "../common/terminal.ts";
 
 /** `data check`. */
 export interface CheckArguments {

@@ -9,7 +9,7 @@ import { listPictures, type PictureFile } from "../../lib/data/files.ts";
 import { planesOf } from "../../lib/data/image.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { fitWithin } from "../../lib/data/resample.ts";
-import type { Progress } from "../shared/progress.ts";
+import type { Progress } from "../common/progress.ts";
 import { clock } from "../../lib/words.ts";
 import type { Examined } from "./examine.ts";
 import { isMisnamed } from "./facts.ts";

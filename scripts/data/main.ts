@@ -11,8 +11,8 @@ import { ArgumentError, type CheckArguments, readArguments } from "./arguments.t
 import { check } from "./check.ts";
 import { reportOf } from "./report.ts";
 import { stats } from "./stats.ts";
-import { print, printJson, runCommand } from "../shared/terminal.ts";
-import { Progress } from "../shared/progress.ts";
+import { print, printJson, runCommand } from "../common/terminal.ts";
+import { Progress } from "../common/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
 
 async function checkCommand({ folder, deep, json, config }: CheckArguments): Promise<number> {

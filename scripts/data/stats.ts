@@ -6,8 +6,8 @@
 import { HatchlingError } from "../../lib/errors.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { shown } from "../../lib/text.ts";
-import { print, printJson } from "../shared/terminal.ts";
-import { Progress } from "../shared/progress.ts";
+import { print, printJson } from "../common/terminal.ts";
+import { Progress } from "../common/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
 import type { StatsArguments } from "./arguments.ts";
 import { combine, type Moments, momentsOf } from "./moments.ts";

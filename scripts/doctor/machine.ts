@@ -7,7 +7,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { type Gpu, openGpu, type OpenGpuOptions } from "../../lib/gpu.ts";
 import { matmul } from "../../lib/ops/matmul.ts";
-import { print, say } from "../shared/terminal.ts";
+import { print, say } from "../common/terminal.ts";
 
 /** Odd sizes, so that every tile has an edge: [M, K] · [K, N]. */
 const M = 65, K = 127, N = 33;

@@ -11,7 +11,7 @@ import { Command, Option } from "commander";
 import type { OpenGpuOptions } from "../../lib/gpu.ts";
 import { examineMachine } from "./machine.ts";
 import { examineRun } from "./run.ts";
-import { runCommand } from "../shared/terminal.ts";
+import { runCommand } from "../common/terminal.ts";
 
 /** Exit status of a run in trouble. */
 const TROUBLE = 2;

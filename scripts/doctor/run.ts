@@ -11,7 +11,7 @@ import { Faults } from "../../lib/run/faults.ts";
 import { isMissing, READING_MS, RunFiles, within } from "../../lib/run/files.ts";
 import { suggestion } from "../../lib/run/find.ts";
 import { readMetrics, readSetup } from "../../lib/run/read.ts";
-import { print, say } from "../shared/terminal.ts";
+import { print, say } from "../common/terminal.ts";
 import { diagnosisSettingsOf } from "../../lib/from_config.ts";
 
 /**

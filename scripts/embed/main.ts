@@ -11,15 +11,15 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { openConfigured } from "../../lib/from_config/pictures.ts";
 import { count, many } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
-import { claimOutputs } from "../shared/outputs.ts";
-import { print, runCommand, say } from "../shared/terminal.ts";
+import { claimOutputs } from "../common/outputs.ts";
+import { print, runCommand, say } from "../common/terminal.ts";
 import { dimOf, encodeStream, type Kind, modelHash } from "../../lib/embed/encode.ts";
 import { outputsOf, reserve, sinkOf } from "./open_sink.ts";
 import { FEATURES_KEY } from "../../lib/embed/parquet.ts";
 import { requirePictures } from "../../lib/embed/pictures.ts";
 import { type Format, formatOf, FORMATS, type Sink } from "../../lib/embed/sink.ts";
 import { Session } from "../../lib/session.ts";
-import { Progress } from "../shared/progress.ts";
+import { Progress } from "../common/progress.ts";
 
 interface Options {
   weights: string;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { OutputFile } from "../shared/outputs.ts";
-import { isOwnCsv, isOwnJsonLines, isOwnPair, isOwnParquet } from "../shared/own_tables.ts";
+import type { OutputFile } from "../common/outputs.ts";
+import { isOwnCsv, isOwnJsonLines, isOwnPair, isOwnParquet } from "../common/own_tables.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { FEATURES_KEY, ParquetSink } from "../../lib/embed/parquet.ts";
 import { csvSink, FIRST_COLUMNS, type Format, jsonlSink, NpySink } from "../../lib/embed/sink.ts";

@@ -9,8 +9,8 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { encodeNpy } from "../../lib/io/npy.ts";
 import { shown } from "../../lib/text.ts";
-import type { OutputFile } from "../shared/outputs.ts";
-import { isOwnPair, npyRows } from "../shared/own_tables.ts";
+import type { OutputFile } from "../common/outputs.ts";
+import { isOwnPair, npyRows } from "../common/own_tables.ts";
 import { csvLine } from "../../lib/io/csv.ts";
 
 /** Refuses a name that companions cannot be derived from. */

@@ -30,9 +30,9 @@ import {
   hasTest,
   openTest,
 } from "../../lib/from_config/evaluation.ts";
-import { claimOutputs } from "../shared/outputs.ts";
-import { print, printJson, runCommand, say } from "../shared/terminal.ts";
-import { Progress } from "../shared/progress.ts";
+import { claimOutputs } from "../common/outputs.ts";
+import { print, printJson, runCommand, say } from "../common/terminal.ts";
+import { Progress } from "../common/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
 
 interface Options extends Pick<ModelRequest, "checkpoint" | "student"> {

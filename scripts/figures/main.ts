@@ -13,7 +13,7 @@ import { openEmoji } from "../../lib/data/emoji.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu.ts";
 import { readFile } from "../../lib/io/files.ts";
-import { print, runCommand, say } from "../shared/terminal.ts";
+import { print, runCommand, say } from "../common/terminal.ts";
 import { augmentationSheets, smallPictures } from "./augmentation.ts";
 import { boxesFigure } from "./boxes.ts";
 import { type CollapseData, collapseFigure, collapseRows } from "./collapse.ts";

@@ -10,7 +10,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
-import { say } from "../shared/terminal.ts";
+import { say } from "../common/terminal.ts";
 import { diagnosisSettingsOf } from "../../lib/from_config.ts";
 import type { CollapseData, RunCurves } from "./collapse.ts";
 

@@ -5,12 +5,12 @@
  *
  * @module
  */
-import "../shared/adapter.ts";
+import "../common/adapter.ts";
 import { Command, Option } from "commander";
 import { HatchlingError } from "../../lib/errors.ts";
 import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { shown } from "../../lib/text.ts";
-import { print, runCommand } from "../shared/terminal.ts";
+import { print, runCommand } from "../common/terminal.ts";
 import { type ManifestCase, readCase, readManifest } from "./case.ts";
 import { type Check, compare, passes } from "./compare.ts";
 import { RUNNERS } from "./runners.ts";

@@ -6,7 +6,7 @@
 import type { Picture } from "../../lib/data/image.ts";
 import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
 import { shown } from "../../lib/text.ts";
-import { print } from "../shared/terminal.ts";
+import { print } from "../common/terminal.ts";
 import { many } from "../../lib/words.ts";
 import { type ColorMap, fieldOf, spotlight } from "../../lib/draw/colors.ts";
 import { drawn } from "../../lib/draw/attention.ts";

@@ -14,10 +14,10 @@ import { lookPca } from "./pca.ts";
 import { lookPrototypes } from "./prototypes.ts";
 import { Session } from "../../lib/session.ts";
 import { Output } from "./output.ts";
-import { LIMITS, positive, share, upTo } from "../shared/numbers.ts";
-import { defaultFolder, OUT } from "../shared/outputs.ts";
-import { runCommand } from "../shared/terminal.ts";
-import { Progress } from "../shared/progress.ts";
+import { LIMITS, positive, share, upTo } from "../common/numbers.ts";
+import { defaultFolder, OUT } from "../common/outputs.ts";
+import { runCommand } from "../common/terminal.ts";
+import { Progress } from "../common/progress.ts";
 
 /** Does the work of a command with its options. */
 // deno-lint-ignore no-explicit-any

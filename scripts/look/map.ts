@@ -9,7 +9,7 @@ import { vitEncoder } from "../../lib/eval/encode.ts";
 import { pca } from "../../lib/eval/pca.ts";
 import { bytes, count, many, percent } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
-import { print } from "../shared/terminal.ts";
+import { print } from "../common/terminal.ts";
 import { squareOf } from "../../lib/draw/frame.ts";
 import script from "./map.js" with { type: "text" };
 import style from "./map.css" with { type: "text" };

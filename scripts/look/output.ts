@@ -8,7 +8,7 @@ import type { Picture } from "../../lib/data/image.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { pngOf } from "../../lib/draw/canvas.ts";
-import { type Claim, claimOutputs, isPage, probeFolder, refuseAmong } from "../shared/outputs.ts";
+import { type Claim, claimOutputs, isPage, probeFolder, refuseAmong } from "../common/outputs.ts";
 import { PAGE_MAKER } from "../../lib/draw/page.ts";
 import { isOwnPng, markedPng } from "./png_mark.ts";
 

@@ -8,7 +8,7 @@ import { lookAt } from "../../lib/eval/attention.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { pca } from "../../lib/eval/pca.ts";
 import { shown } from "../../lib/text.ts";
-import { print } from "../shared/terminal.ts";
+import { print } from "../common/terminal.ts";
 import { many, percent } from "../../lib/words.ts";
 import { colored, fieldOf } from "../../lib/draw/colors.ts";
 import { checkSize, type Framed, framed } from "../../lib/draw/frame.ts";

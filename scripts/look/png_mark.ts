@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import CRC32 from "crc-32";
 import { OWN_PNG } from "../../lib/data/formats/png.ts";
-import { headOf } from "../shared/outputs.ts";
+import { headOf } from "../common/outputs.ts";
 
 /** Signature and header chunk: what every PNG begins with. */
 const HEAD = 8 + 25;

@@ -9,15 +9,15 @@ import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
-import { LIMITS, upTo } from "../shared/numbers.ts";
+import { LIMITS, upTo } from "../common/numbers.ts";
 import { checkFits, memoryLimit } from "../../lib/plan/fit.ts";
 import { remedies } from "../../lib/plan/remedies.ts";
 import { planLines, planObject } from "./report.ts";
 import { stepTime } from "../../lib/plan/timing.ts";
-import { print, runCommand, say } from "../shared/terminal.ts";
-import { Progress } from "../shared/progress.ts";
+import { print, runCommand, say } from "../common/terminal.ts";
+import { Progress } from "../common/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
-import { resolveConfig } from "../shared/resolve.ts";
+import { resolveConfig } from "../common/resolve.ts";
 
 async function main(): Promise<void> {
   const { overrides, rest } = parseOverrides([...Deno.args]);

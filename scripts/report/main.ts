@@ -10,7 +10,7 @@ import { shown } from "../../lib/text.ts";
 import { bytes, many } from "../../lib/words.ts";
 import { makeReport } from "../../lib/report/make.ts";
 import { isRun, suggestion } from "../../lib/run/find.ts";
-import { print, runCommand, say } from "../shared/terminal.ts";
+import { print, runCommand, say } from "../common/terminal.ts";
 
 const [run] = new Command("report")
   .description(

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { PAGE_MAKER } from "../../lib/draw/page.ts";
-import { claimOutputs, defaultFolder, isPage, makeFolder } from "../shared/outputs.ts";
+import { claimOutputs, defaultFolder, isPage, makeFolder } from "../common/outputs.ts";
 import type { Arguments } from "./arguments.ts";
 
 const REMEDY = "choose another folder with --out";

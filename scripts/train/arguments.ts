@@ -8,8 +8,8 @@ import { type Config, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
-import { type Address, addressOf } from "../shared/dashboard/address.ts";
-import { print, say } from "../shared/terminal.ts";
+import { type Address, addressOf } from "../common/dashboard/address.ts";
+import { print, say } from "../common/terminal.ts";
 
 /** What was asked for. */
 export interface Arguments {

@@ -5,7 +5,7 @@
  * @module
  */
 import { shown } from "../../lib/text.ts";
-import { say as tell } from "../shared/terminal.ts";
+import { say as tell } from "../common/terminal.ts";
 import { CELL, DEBOUNCE, GONE, type GuardSettings, SIGNALS } from "./guard_shared.ts";
 import { launchers, lives } from "./launchers.ts";
 import { exitNow } from "./libc.ts";

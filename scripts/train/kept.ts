@@ -8,7 +8,7 @@ import { parseConfig } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { readFile } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
-import { say } from "../shared/terminal.ts";
+import { say } from "../common/terminal.ts";
 import type { SkippedRow } from "./pictures.ts";
 
 /** Larger ones are not what a run writes. */

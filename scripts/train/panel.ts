@@ -9,16 +9,16 @@
  */
 import { fileURLToPath } from "node:url";
 import type { Guard } from "./guard.ts";
-import type { Progress } from "../shared/progress.ts";
-import { type Address, hostAndPort, isLoopback, portsOf } from "../shared/dashboard/address.ts";
+import type { Progress } from "../common/progress.ts";
+import { type Address, hostAndPort, isLoopback, portsOf } from "../common/dashboard/address.ts";
 import {
   type Command,
   messages,
   type News,
   type Reply,
   type Settings,
-} from "../shared/dashboard/protocol.ts";
-import { newToken } from "../shared/dashboard/token.ts";
+} from "../common/dashboard/protocol.ts";
+import { newToken } from "../common/dashboard/token.ts";
 
 /** Longest time for the dashboard to say where it is, and to take a last message. */
 const START_MS = 30_000, LAST_MS = 1000;

@@ -10,7 +10,7 @@ import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
-import type { Progress } from "../shared/progress.ts";
+import type { Progress } from "../common/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
 import { openTest } from "../../lib/from_config/evaluation.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";

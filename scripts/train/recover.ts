@@ -7,7 +7,7 @@ import type { Config } from "../../lib/config.ts";
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { type CheckpointState, listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
-import { resolveConfig } from "../shared/resolve.ts";
+import { resolveConfig } from "../common/resolve.ts";
 import { restoreTrainer, stepCounts } from "./checkpoints.ts";
 import { badStepText, diagnoseNonFinite } from "./non_finite.ts";
 import type { NonFiniteStep } from "./observe.ts";

@@ -8,7 +8,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { type LatestCheckpoint, latestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
-import { say } from "../shared/terminal.ts";
+import { say } from "../common/terminal.ts";
 import { asideOf, dropAside, putBack, recoverFolder, setAside } from "./replace.ts";
 import { checkPlaces, markOf, removeTorn, runFiles } from "../../lib/run/written.ts";
 import { type FolderLock, lockFolder } from "./run_lock.ts";

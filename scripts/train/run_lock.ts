@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { fileError, readFile, statFile } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
-import { say } from "../shared/terminal.ts";
+import { say } from "../common/terminal.ts";
 
 /** Tries and milliseconds between them: who looks whether a run goes on has the lock for an instant. */
 const TRIES = 5, PAUSE = 20;

@@ -10,7 +10,7 @@ import {
   type Verdict,
 } from "../../lib/diagnosis.ts";
 import { shown } from "../../lib/text.ts";
-import type { Progress } from "../shared/progress.ts";
+import type { Progress } from "../common/progress.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
 import { EventFile, hasEventFile } from "./tensorboard.ts";
 

@@ -8,7 +8,7 @@ import { type Config, configDefaults } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { CheckpointState } from "../../lib/io/checkpoint.ts";
 import { shown } from "../../lib/text.ts";
-import { say } from "../shared/terminal.ts";
+import { say } from "../common/terminal.ts";
 import type { Pictures, SkippedRow } from "./pictures.ts";
 
 /** Keys that may differ when a run goes on: they change neither weights nor data. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RunScreen } from "../shared/progress.ts";
+import type { RunScreen } from "../common/progress.ts";
 import { takesNow } from "./libc.ts";
 
 /** Standard error, which can tell whether it would stop the thread. */

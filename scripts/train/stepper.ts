@@ -12,7 +12,7 @@ import {
   type Trainer,
 } from "../../lib/train.ts";
 import type { Feed } from "../../lib/train/feed.ts";
-import type { Progress } from "../shared/progress.ts";
+import type { Progress } from "../common/progress.ts";
 
 /** Seconds that the host may wait for the GPU before it listens again. */
 const PIECE = 1;

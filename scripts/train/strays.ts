@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Progress } from "../shared/progress.ts";
+import type { Progress } from "../common/progress.ts";
 
 /**
  * Does some work; meanwhile a rejection that nobody handles, or an error in a callback, is a warning. What the work

@@ -5,7 +5,7 @@ import { folderTest, permissionTest } from "../support/permissions.ts";
 
 /** Doubles 0 … 15 on whatever adapter the bootstrap gives. */
 const PROGRAM = `
-  await import(${JSON.stringify(new URL("../../scripts/shared/adapter.ts", import.meta.url).href)});
+  await import(${JSON.stringify(new URL("../../scripts/common/adapter.ts", import.meta.url).href)});
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   const device = await adapter.requestDevice();
   const code = "@group(0) @binding(0) var<storage, read_write> x: array<f32>;" +

@@ -1,6 +1,6 @@
 /** The dashboard in a real browser: what people see and press. Needs Chromium. */
 import assert from "node:assert/strict";
-import type { Command } from "../../scripts/shared/dashboard/protocol.ts";
+import type { Command } from "../../scripts/common/dashboard/protocol.ts";
 import { Runs } from "../../scripts/dashboard/runs.ts";
 import { Dashboard } from "../../scripts/dashboard/server.ts";
 import type { Live } from "../../scripts/dashboard/view.ts";

@@ -5,13 +5,13 @@ import {
   hostAndPort,
   isLoopback,
   portsOf,
-} from "../../scripts/shared/dashboard/address.ts";
+} from "../../scripts/common/dashboard/address.ts";
 import { refusal, TOKEN_HEADER } from "../../scripts/dashboard/gate.ts";
 import { permissionsOf } from "../../scripts/train/panel.ts";
-import { messages } from "../../scripts/shared/dashboard/protocol.ts";
+import { messages } from "../../scripts/common/dashboard/protocol.ts";
 import { Runs } from "../../scripts/dashboard/runs.ts";
 import { Dashboard, type Served } from "../../scripts/dashboard/server.ts";
-import { isSame, newToken } from "../../scripts/shared/dashboard/token.ts";
+import { isSame, newToken } from "../../scripts/common/dashboard/token.ts";
 import type { RunView } from "../../scripts/dashboard/view.ts";
 import { png } from "../data/support.ts";
 import { folderTest, permissionTest, withFolder } from "../support/permissions.ts";

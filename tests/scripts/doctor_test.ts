@@ -1,7 +1,7 @@
 /** `deno task doctor` as users start it: on the machine, and on the folders of runs. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { Progress } from "../../scripts/shared/progress.ts";
+import { Progress } from "../../scripts/common/progress.ts";
 import { png, put } from "../data/support.ts";
 import healthy from "../diagnosis/healthy.json" with { type: "json" };
 import onePeak from "../diagnosis/one_peak.json" with { type: "json" };

@@ -1,6 +1,6 @@
 /** The kept choice of kernels, whatever lies in its place. */
 import assert from "node:assert/strict";
-import { kernelStorage } from "../../scripts/shared/kernel_storage.ts";
+import { kernelStorage } from "../../scripts/common/kernel_storage.ts";
 import { folderTest } from "../support/permissions.ts";
 
 folderTest("kernelStorage() reads nothing but a file", async (folder) => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
-import { kernelStorage } from "../../scripts/shared/kernel_storage.ts";
-import { chooseKernels, type KernelRecord } from "../../scripts/shared/kernels.ts";
-import { Progress } from "../../scripts/shared/progress.ts";
+import { kernelStorage } from "../../scripts/common/kernel_storage.ts";
+import { chooseKernels, type KernelRecord } from "../../scripts/common/kernels.ts";
+import { Progress } from "../../scripts/common/progress.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { folderTest } from "../support/permissions.ts";
 

@@ -6,7 +6,7 @@ import { l2Normalize } from "../../lib/eval/features.ts";
 import { pca } from "../../lib/eval/pca.ts";
 import { pictureOf, pngOf } from "../../lib/draw/canvas.ts";
 import { checkFits } from "../../scripts/look/neighbors.ts";
-import { LIMITS, upTo } from "../../scripts/shared/numbers.ts";
+import { LIMITS, upTo } from "../../scripts/common/numbers.ts";
 import { COLOR_MAPS, colorOf, fieldOf, overlay, spotlight } from "../../lib/draw/colors.ts";
 import { checkSize, framed, squareOf } from "../../lib/draw/frame.ts";
 import { GLYPHS } from "../../lib/draw/glyphs.ts";

@@ -1,6 +1,6 @@
 /** Numbers of a command line. */
 import assert from "node:assert/strict";
-import { positive, share } from "../../scripts/shared/numbers.ts";
+import { positive, share } from "../../scripts/common/numbers.ts";
 
 Deno.test("positive() and share() take numbers of their range, and nothing else", () => {
   assert.deepEqual(["1", "8", "1e3"].map(positive), [1, 8, 1000]);

@@ -1,4 +1,4 @@
-/** scripts/shared/outputs.ts: what a command may write. */
+/** scripts/common/outputs.ts: what a command may write. */
 import assert from "node:assert/strict";
 import { pageMark } from "../../lib/draw/html.ts";
 import ignored from "../../.gitignore" with { type: "text" };
@@ -13,7 +13,7 @@ import {
   probeFolder,
   refuseAmong,
   tailOf,
-} from "../../scripts/shared/outputs.ts";
+} from "../../scripts/common/outputs.ts";
 import { plain, put } from "../data/support.ts";
 import { folderTest } from "../support/permissions.ts";
 

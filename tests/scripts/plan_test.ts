@@ -10,9 +10,9 @@ import { Feed } from "../../lib/train/feed.ts";
 import { checkFits } from "../../lib/plan/fit.ts";
 import { noise } from "../../lib/plan/noise.ts";
 import { planStep } from "../../lib/plan/step.ts";
-import { Progress } from "../../scripts/shared/progress.ts";
+import { Progress } from "../../scripts/common/progress.ts";
 import { feedOptionsOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
-import { resolveConfig } from "../../scripts/shared/resolve.ts";
+import { resolveConfig } from "../../scripts/common/resolve.ts";
 import { recordStep } from "../../lib/train.ts";
 import { gpuTest } from "../support/gpu.ts";
 

@@ -1,4 +1,4 @@
-/** printJson() of scripts/shared/terminal.ts, in a process of its own. */
+/** printJson() of scripts/common/terminal.ts, in a process of its own. */
 import assert from "node:assert/strict";
 import { permissionTest } from "../support/permissions.ts";
 import { path } from "../support/runs.ts";
@@ -8,7 +8,7 @@ permissionTest(["run", "read"], "printJson() gives JSON that no terminal obeys",
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       "eval",
-      `import { printJson } from ${JSON.stringify(`file://${path("scripts/shared/terminal.ts")}`)};
+      `import { printJson } from ${JSON.stringify(`file://${path("scripts/common/terminal.ts")}`)};
       printJson(JSON.parse(Deno.args[0]));`,
       "--",
       JSON.stringify(value),

@@ -1,6 +1,6 @@
 /** scripts/train/progress.ts: what a run says, whatever becomes of those who listen. */
 import assert from "node:assert/strict";
-import { Progress, type RunScreen } from "../../scripts/shared/progress.ts";
+import { Progress, type RunScreen } from "../../scripts/common/progress.ts";
 import { surviveStrays } from "../../scripts/train/strays.ts";
 
 /** A screen that keeps what it is told. */

@@ -1,4 +1,4 @@
-/** scripts/train/replace.ts and scripts/shared/run/written.ts: a run in the place of another one. */
+/** scripts/train/replace.ts and lib/run/written.ts: a run in the place of another one. */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { checkPlaces, markOf, runFiles } from "../../lib/run/written.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { givenValues, parseConfig } from "../../lib/config.ts";
-import { Progress } from "../../scripts/shared/progress.ts";
-import { resolveConfig } from "../../scripts/shared/resolve.ts";
+import { Progress } from "../../scripts/common/progress.ts";
+import { resolveConfig } from "../../scripts/common/resolve.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 const quiet = new Progress({ isTerminal: () => false, writeSync: (bytes) => bytes.length });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { Pictures } from "../../scripts/train/pictures.ts";
-import { Progress } from "../../scripts/shared/progress.ts";
+import { Progress } from "../../scripts/common/progress.ts";
 import { earlierPictures } from "../../scripts/train/same_run.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { configDefaults } from "../../lib/config.ts";

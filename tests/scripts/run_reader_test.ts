@@ -1,4 +1,4 @@
-/** scripts/shared/run/: what is read of a run whatever lies in its folder, and what report, dashboard, doctor do then. */
+/** lib/run/: what is read of a run whatever lies in its folder, and what report, dashboard, doctor do then. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseMetrics } from "../../lib/diagnosis.ts";

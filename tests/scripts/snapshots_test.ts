@@ -7,7 +7,7 @@ import { listSnapshots } from "../../lib/run/left.ts";
 import { initialize, Parameters } from "../../lib/model.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import { momentsOf, Snapshots } from "../../scripts/train/snapshots.ts";
-import type { Progress } from "../../scripts/shared/progress.ts";
+import type { Progress } from "../../scripts/common/progress.ts";
 import type { Prepared } from "../../scripts/train/run.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { gpuTest } from "../support/gpu.ts";

@@ -4,7 +4,7 @@ import { outputsOf, reserve, sinkOf } from "../../scripts/embed/open_sink.ts";
 import type { Format, Row } from "../../lib/embed/sink.ts";
 import { featuresOutputs } from "../../scripts/evaluate/features_file.ts";
 import { csvLine } from "../../lib/io/csv.ts";
-import { claimOutputs } from "../../scripts/shared/outputs.ts";
+import { claimOutputs } from "../../scripts/common/outputs.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const NAMES = { parquet: "f.parquet", npy: "f.npy", csv: "f.csv", jsonl: "f.jsonl" };

@@ -7,7 +7,7 @@ import {
   startRecord,
   versionRecord,
 } from "../../scripts/train/tfevents.ts";
-import { Progress } from "../../scripts/shared/progress.ts";
+import { Progress } from "../../scripts/common/progress.ts";
 import { RunLog } from "../../scripts/train/run_log.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { folderTest } from "../support/permissions.ts";

@@ -1,7 +1,7 @@
 /** What tests of the dashboard share: a page without a browser, and runs with one. */
 import assert from "node:assert/strict";
 import { TOKEN_HEADER } from "../../scripts/dashboard/gate.ts";
-import type { Command } from "../../scripts/shared/dashboard/protocol.ts";
+import type { Command } from "../../scripts/common/dashboard/protocol.ts";
 import type { RunView } from "../../scripts/dashboard/view.ts";
 import { start } from "./runs.ts";
 

@@ -19,7 +19,7 @@ import {
   type SharedCode,
   type Tensor,
 } from "../../gpu.ts";
-import { GELU } from "../shared_code.ts";
+import { GELU } from "../wgsl_parts.ts";
 
 /**
  * How a product is made: `plain` in registers, any shape on any adapter; `staged` through workgroup memory,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeRaw } from "../../scripts/shared/terminal.ts";
+import { writeRaw } from "../../scripts/common/terminal.ts";
 
 /** A screen that takes a few bytes at a time and fails as it is told. */
 function screen(faults: (Error | undefined)[]) {
