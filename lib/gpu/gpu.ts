@@ -16,6 +16,7 @@ import { EagerQueue } from "./eager.ts";
 import { KernelCache, type KernelSource } from "./kernel.ts";
 import { Memory } from "./memory.ts";
 import { StagingRing } from "./staging.ts";
+import { checkSync, tensorsIn } from "./outputs.ts";
 import { roundUp, sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";
 
 /** Receives allocations and dispatches while a program is being recorded. */
@@ -331,26 +332,6 @@ export class Gpu {
 export function gpuOf({ gpu }: Tensor): Gpu {
   if (gpu instanceof Gpu) return gpu;
   throw new HatchlingError("Expected a tensor of a Gpu but something else holds it");
-}
-
-/** Refuses what an async function returns: all that follows its first await would be missed. */
-export function checkSync(who: string, value: unknown): void {
-  if (!(value instanceof Promise)) return;
-  value.catch(() => {});
-  throw new HatchlingError(
-    `${who}: expected a function that is not async but found a promise: await outside of it`,
-  );
-}
-
-/** All tensors in a value: itself, or inside arrays, maps and plain objects. */
-export function tensorsIn(value: unknown): Tensor[] {
-  if (value instanceof Tensor) return [value];
-  if (Array.isArray(value)) return value.flatMap(tensorsIn);
-  if (value instanceof Map) return [...value.values()].flatMap(tensorsIn);
-  if (value && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
-    return Object.values(value).flatMap(tensorsIn);
-  }
-  return [];
 }
 
 function reported({ constructor: { name }, message }: GPUError): DeviceError {

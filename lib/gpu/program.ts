@@ -6,7 +6,8 @@
 import { HatchlingError } from "../errors.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { encode, type Encoded, timestamps } from "./encode.ts";
-import { checkSync, type Gpu, type Recorder, tensorsIn } from "./gpu.ts";
+import type { Gpu, Recorder } from "./gpu.ts";
+import { checkSync, tensorsIn } from "./outputs.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
 import { roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
 

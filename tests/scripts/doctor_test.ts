@@ -1,6 +1,5 @@
 /** `deno task doctor` as users start it: on the machine, and on the folders of runs. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { Progress } from "../../scripts/common/progress.ts";
 import { png, put } from "../data/support.ts";
 import healthy from "../diagnosis/healthy.json" with { type: "json" };
@@ -13,22 +12,10 @@ import {
   testUnless,
   withFolder,
 } from "../support/permissions.ts";
+import { path } from "../support/runs.ts";
+import { script } from "../support/scripts.ts";
 
-const path = (relative: string) => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
-
-/** Runs a script of scripts/ in a folder, with a limit. */
-async function script(name: string, args: string[], cwd?: string) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", path(`scripts/${name}.ts`), ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(120_000),
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-const doctor = (...args: string[]) => script("doctor", args);
+const doctor = (...args: string[]) => script("doctor", ".", args);
 
 for (const limits of ["adapter", "portable"]) {
   const name = `doctor names the device and finds the product right with --limits ${limits}`;
@@ -120,7 +107,7 @@ folderTest("doctor says what is wrong with a folder or a file", async (folder) =
     ["runs", 1, /^$/, /^error: Expected the folder of a run .* name a run, for instance runs.torn/],
   ];
   await Promise.all(cases.map(async ([run, status, out, error]) => {
-    const { code, stdout, stderr } = await script("doctor", [run], folder);
+    const { code, stdout, stderr } = await script("doctor", folder, [run]);
     assert.equal(code, status, `${run}: ${stderr}`);
     assert.match(stdout, out);
     assert.match(stderr, error);
@@ -172,7 +159,7 @@ function toyTest(
         const all = { "data.path": "pictures", ...TOY, ...settings };
         const flags = Object.entries(all).flatMap(([key, value]) => [`--${key}`, String(value)]);
         const config = path("configs/tiny.yaml");
-        return script("train", [config, "--out", out, ...flags, ...args], folder);
+        return script("train", folder, [config, "--out", out, ...flags, ...args]);
       });
     }));
 }
@@ -205,7 +192,7 @@ toyTest("train warns once of a collapse, and doctor finds it again", async (fold
     assert.match(warnings[0], remedy);
     assert.ok(warnings[0].endsWith(`More: deno task doctor ${out}`), warnings[0]);
     assert.doesNotMatch(await Deno.readTextFile(`${folder}/${out}/metrics.jsonl`), /collapse/);
-    const { code, stdout, stderr } = await script("doctor", [out], folder);
+    const { code, stdout, stderr } = await script("doctor", folder, [out]);
     assert.equal(code, 2, stderr);
     assert.match(stdout, new RegExp(`^verdict +${verdict}$`, "m"));
     assert.match(stdout, evidence);
@@ -237,7 +224,7 @@ toyTest("a run that ended at NaN says so, and goes on from before", async (folde
   assert.equal(none.length, 0);
   const { step, non_finite, first_non_finite } = JSON.parse(line);
   assert.equal(step, 1);
-  const { code, stdout } = await script("doctor", ["run"], folder);
+  const { code, stdout } = await script("doctor", folder, ["run"]);
   assert.equal(code, 2);
   assert.match(stdout, /^verdict +not finite$/m);
   assert.ok(stdout.includes(`NaN or infinity in ${non_finite} at step 1\n`), stdout);

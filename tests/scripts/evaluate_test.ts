@@ -5,19 +5,9 @@ import { forOtherPictures } from "../../lib/from_config/evaluation.ts";
 import type { Figure } from "../../lib/eval/evaluate.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { checkpoint, errorOf, flags, path, runTest, train } from "../support/runs.ts";
+import { script } from "../support/scripts.ts";
 
-async function evaluate(cwd: string, ...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", path("scripts/evaluate.ts"), ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-    stdout: "piped",
-    stderr: "piped",
-    signal: AbortSignal.timeout(120_000),
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
+const evaluate = (cwd: string, ...args: string[]) => script("evaluate", cwd, args);
 
 runTest(
   "evaluate measures a run, its checkpoint, and other pictures; features can be taken out",

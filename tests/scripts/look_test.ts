@@ -2,20 +2,10 @@
 import assert from "node:assert/strict";
 import { pictureOf } from "../../lib/draw/canvas.ts";
 import { png } from "../data/support.ts";
-import { assertSameFile, errorOf, flags, path, runTest, train } from "../support/runs.ts";
+import { assertSameFile, errorOf, flags, runTest, train } from "../support/runs.ts";
+import { script } from "../support/scripts.ts";
 
-async function look(cwd: string, ...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", path("scripts/look.ts"), ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-    stdout: "piped",
-    stderr: "piped",
-    signal: AbortSignal.timeout(120_000),
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
+const look = (cwd: string, ...args: string[]) => script("look", cwd, args);
 
 async function filesBelow(folder: string, below = ""): Promise<string[]> {
   const names: string[] = [];
