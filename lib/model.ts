@@ -20,6 +20,7 @@
  * @module
  */
 export { DinoModel } from "./model/dino.ts";
+export { type Feature, featureDim, FEATURES } from "./model/feature.ts";
 export {
   DinoHead,
   type DinoHeadConfig,

@@ -36,6 +36,7 @@ export {
 } from "./ops/linear.ts";
 export { matmul, type MatmulOptions, type MatmulVariant } from "./ops/matmul.ts";
 export { patchEmbed, type PatchEmbedWeights, patchify } from "./ops/patch_embed.ts";
+export { type PatchGrid, poolTokens, poolTokensBackward } from "./ops/pool_tokens.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./ops/pos_embed.ts";
 export { columnSum, type ColumnSumOptions, rowSum, type RowSumOptions } from "./ops/reduce.ts";
 export {

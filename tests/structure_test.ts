@@ -37,6 +37,7 @@ const AREAS: readonly string[] = [
   "lib/augmentation/options",
   "lib/loss/defaults",
   "lib/model/defaults",
+  "lib/model/feature",
   "lib/optim/defaults",
   "lib/diagnosis",
   "lib/gpu",

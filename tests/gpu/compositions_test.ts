@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import "../../mod.ts";
 import "../../lib/eval/linear_probe.ts";
-import "../../lib/eval/patches.ts";
+import "../../lib/ops.ts";
 import { defineKernel, openGpu } from "../../lib/gpu.ts";
 import { definedKernels } from "../../lib/gpu/kernel.ts";
 import { interfaceOf } from "../../lib/gpu/wgsl.ts";
