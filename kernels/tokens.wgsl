@@ -2,6 +2,8 @@
 //
 // patches [B · P, D], cls [D], pos [1 + P, D] → tokens.
 // BACK true: src = gradient of tokens; dst = gradient of patches (the class rows are left out).
+// MASK 1: a patch with mask [B · P] other than 0 is the mask token [D] instead, and has no gradient.
+// MASK 2, with BACK: those patches alone have theirs, which is the mask token's; all others get 0.
 // VEC: D is a multiple of 4, and an element below is a vec4; `width` is a row in elements.
 // Launch: grid(rows of dst · ceil(width / 4), 64). An invocation takes every ceil(width / 4)-th element of a row.
 
@@ -10,14 +12,28 @@ struct Params { rows: u32, patches: u32, width: u32 }
 @group(0) @binding(1) var<storage, read> src: array<vec4f>;
 @group(0) @binding(2) var<storage, read> cls: array<vec4f>;
 @group(0) @binding(3) var<storage, read> pos: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read> mask: array<u32>;
+@group(0) @binding(5) var<storage, read> mask_token: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
 override VEC: bool = false;
 override BACK: bool = false;
+override MASK: u32 = 0u;
 
 fn source(at: u32) -> vec4f {
   if (VEC) { return src[at]; }
   return vec4f(src[at / 4u][at % 4u]);
+}
+
+// Element c of patch `at`, or of what stands for it.
+fn patch_or_mask(at: u32, c: u32) -> vec4f {
+  if (MASK != 0u) {
+    if (mask[at] != 0u) {
+      if (VEC) { return mask_token[c]; }
+      return vec4f(mask_token[c / 4u][c % 4u]);
+    }
+  }
+  return source(at * params.width + c);
 }
 
 @compute @workgroup_size(64)
@@ -31,11 +47,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let per = select(tokens, params.patches, BACK);
   let b = row / per;
   let t = row % per;
+  var none = false;
+  if (BACK && MASK != 0u) { none = (mask[row] != 0u) == (MASK == 1u); }
   for (var k = 0u; k < 4u; k++) {
     let c = i % step + k * step;
     if (c < width) {
       if (BACK) {
-        put(row * width + c, source((b * tokens + 1u + t) * width + c));
+        if (none) { put(row * width + c, vec4f()); } else { put(row * width + c, source((b * tokens + 1u + t) * width + c)); }
       } else {
         let at = t * width + c;
         var v = vec4f();
@@ -43,7 +61,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
         if (t == 0u) {
           if (VEC) { v += cls[c]; } else { v += cls[c / 4u][c % 4u]; }
         } else {
-          v += source((b * params.patches + t - 1u) * width + c);
+          v += patch_or_mask(b * params.patches + t - 1u, c);
         }
         put(row * width + c, v);
       }

@@ -25,6 +25,7 @@ export {
   type AttentionVariant,
 } from "./ops/attention.ts";
 export { tuningTasks } from "./ops/tuning_tasks.ts";
+export { gatherRows, NO_ROW, scatterRows } from "./ops/gather_rows.ts";
 export { gelu } from "./ops/gelu.ts";
 export { l2Normalize } from "./ops/l2_normalize.ts";
 export { layerNorm, type LayerNormResult } from "./ops/layer_norm.ts";
@@ -35,7 +36,12 @@ export {
   type LinearResult,
 } from "./ops/linear.ts";
 export { matmul, type MatmulOptions, type MatmulVariant } from "./ops/matmul.ts";
-export { patchEmbed, type PatchEmbedWeights, patchify } from "./ops/patch_embed.ts";
+export {
+  type MaskedPatches,
+  patchEmbed,
+  type PatchEmbedWeights,
+  patchify,
+} from "./ops/patch_embed.ts";
 export { type PatchGrid, poolTokens, poolTokensBackward } from "./ops/pool_tokens.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./ops/pos_embed.ts";
 export { columnSum, type ColumnSumOptions, rowSum, type RowSumOptions } from "./ops/reduce.ts";

@@ -57,11 +57,20 @@ export interface PatchEmbedWeights {
   cls: Weight;
 }
 
+/** Patches that a learned token stands for, as in BEiT (Bao et al. 2022, arXiv:2106.08254) and iBOT (arXiv:2111.07832). */
+export interface MaskedPatches {
+  /** [B, rows·cols], u32: other than 0 where the token stands for the patch. */
+  mask: Tensor;
+  /** The mask token [1, D]. */
+  token: Weight;
+}
+
 /**
  * Tokens [B, 1 + rows·cols, D] = [class token | projected patches] + position embedding.
  *
  * @param pos [1, 1 + rows·cols, D], already resampled to this image size.
  * @param out Where to write the tokens; a new tensor by default.
+ * @param masked Patches that the mask token stands for; they keep their position, and get no gradient.
  * @returns `backward(dy, inputGrad)` fills the gradients of the weights and returns that of `pos`, and of
  * the images when asked for.
  */
@@ -71,6 +80,7 @@ export function patchEmbed(
   { weight, bias, cls }: PatchEmbedWeights,
   pos: Tensor,
   out?: Tensor,
+  masked?: MaskedPatches,
 ): { y: Tensor; backward(dy: Tensor, inputGrad?: boolean): { pos: Tensor; images?: Tensor } } {
   const [dim, , , patch] = weight.data.shape;
   const batch = images.shape[0];
@@ -81,13 +91,22 @@ export function patchEmbed(
       `patchEmbed: expected ${1 + count} positions of ${dim} dimensions but found ${pos}`,
     );
   }
+  if (masked && (masked.mask.size !== batch * count || masked.token.data.size !== dim)) {
+    throw new HatchlingError(
+      `patchEmbed: expected a mask [${batch}, ${count}] and a mask token of ${dim} dimensions but found ` +
+        `${masked.mask} and ${masked.token.data}`,
+    );
+  }
   const projected = linear(gpu, patches.y, weight, bias);
-  const assemble = (src: Tensor, dst: Tensor, back: boolean): Tensor => {
+  const assemble = (src: Tensor, dst: Tensor, back: boolean, mask = masked ? 1 : 0): Tensor => {
     const rows = dst.size / dim;
     const { constants, width, workgroups } = moveLaunch(rows, dim);
     gpu.dispatch(TOKENS, {
-      constants: { ...constants, BACK: back },
-      bindings: { src, cls: cls.data, pos, out: dst },
+      constants: { ...constants, BACK: back, MASK: mask },
+      bindings: {
+        ...{ src, cls: cls.data, pos, out: dst },
+        ...{ mask: masked?.mask, mask_token: masked?.token.data },
+      },
       params: { rows, patches: count, width },
       workgroups,
     });
@@ -99,6 +118,10 @@ export function patchEmbed(
       const dPatches = assemble(dy, gpu.empty([batch * count, dim], "patches.grad"), true);
       const dx = projected.backward(dPatches, { input: inputGrad });
       const dPos = columnSum(gpu, dy.view([batch, (1 + count) * dim]));
+      const dMask = masked && claim(masked.token);
+      if (dMask) {
+        columnSum(gpu, assemble(dy, gpu.empty(dPatches.shape, "masked.grad"), true, 2), dMask);
+      }
       const dCls = claim(cls);
       if (dCls) columnSum(gpu, dPos.view([1, dPos.size]), { ...dCls, cols: dim });
       return { pos: dPos, images: dx && patches.back(dx) };

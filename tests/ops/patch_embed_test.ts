@@ -52,50 +52,89 @@ for (const { shape, patch, dim } of CASES) {
     assert.deepEqual(back, expected);
   });
 
-  gpuTest(`patchEmbed() equals f64, forward and backward, for [${shape}]`, async (gpu) => {
-    const tokens = 1 + count;
-    const reference = (...[images, w, b, cls, pos]: Float64Array[]) => {
-      const out = new Float64Array(batch * tokens * dim);
-      for (let i = 0; i < out.length; i++) {
-        const [d, t, n] = [i % dim, Math.floor(i / dim) % tokens, Math.floor(i / (tokens * dim))];
-        let sum = t === 0 ? cls[d] : b[d];
-        for (let e = 0; t > 0 && e < size; e++) {
-          sum += w[d * size + e] * images[indices[(n * count + t - 1) * size + e]];
-        }
-        out[i] = sum + pos[t * dim + d];
+  const tokens = 1 + count;
+  /** Tokens of images, weight, bias, class token, positions and mask token. */
+  const embed = (mask: ArrayLike<number>) => (...inputs: Float64Array[]) => {
+    const [images, w, b, cls, pos, maskToken] = inputs;
+    const out = new Float64Array(batch * tokens * dim);
+    for (let i = 0; i < out.length; i++) {
+      const [d, t, n] = [i % dim, Math.floor(i / dim) % tokens, Math.floor(i / (tokens * dim))];
+      const at = n * count + t - 1;
+      const masked = t > 0 && mask[at] !== 0;
+      let sum = t === 0 ? cls[d] : masked ? maskToken[d] : b[d];
+      for (let e = 0; t > 0 && !masked && e < size; e++) {
+        sum += w[d * size + e] * images[indices[at * size + e]];
       }
-      return out;
-    };
-    const sizes = [batch * channels * height * width, dim * size, dim, dim, tokens * dim];
-    const inputs = sizes.map((n, i) => normals(n, i + 1));
-    const dy = normals(batch * tokens * dim, 9);
-    const [images, w, b, cls, pos] = inputs;
-    const [y, dPos, dImages, dw, db, dCls] = await values(gpu, () => {
-      const weight = {
-        data: gpu.tensor(w, [dim, channels, patch, patch]),
-        grad: gpu.empty([dim, channels, patch, patch]),
-      };
-      const bias = { data: gpu.tensor(b), grad: gpu.empty([dim]) };
-      const token = { data: gpu.tensor(cls, [1, 1, dim]), grad: gpu.empty([1, 1, dim]) };
-      const { y, backward } = patchEmbed(
-        gpu,
-        gpu.tensor(images, shape),
-        { weight, bias, cls: token },
-        gpu.tensor(pos, [1, tokens, dim]),
-      );
-      const gradient = gpu.tensor(dy, y.shape);
-      assert.equal(backward(gradient).images, undefined);
-      const grads = backward(gradient, true);
-      return [y, grads.pos, grads.images!, weight.grad, bias.grad, token.grad];
+      out[i] = sum + pos[t * dim + d];
+    }
+    return out;
+  };
+  const sizes = [batch * channels * height * width, dim * size, dim, dim, tokens * dim, dim];
+  const inputs = sizes.map((n, i) => normals(n, i + 1));
+  const dy = normals(batch * tokens * dim, 9);
+  const masks: [string, number[] | undefined][] = [
+    ["", undefined],
+    [", some masked", Array.from({ length: batch * count }, (_, i) => i % 3 === 1 ? i : 0)],
+    [", all masked", Array<number>(batch * count).fill(1)],
+    [", none masked", Array<number>(batch * count).fill(0)],
+  ];
+  for (const [which, mask] of masks) {
+    gpuTest(`patchEmbed() equals f64 both ways, for [${shape}]${which}`, async (gpu) => {
+      const [images, w, b, cls, pos, maskToken] = inputs;
+      const [y, dPos, dImages, dw, db, dCls, dMask] = await values(gpu, () => {
+        const weight = {
+          data: gpu.tensor(w, [dim, channels, patch, patch]),
+          grad: gpu.empty([dim, channels, patch, patch]),
+        };
+        const bias = { data: gpu.tensor(b), grad: gpu.empty([dim]) };
+        const cls1 = { data: gpu.tensor(cls, [1, 1, dim]), grad: gpu.empty([1, 1, dim]) };
+        const zeros = new Float32Array(dim);
+        const token = { data: gpu.tensor(maskToken, [1, dim]), grad: gpu.tensor(zeros, [1, dim]) };
+        const { y, backward } = patchEmbed(
+          gpu,
+          gpu.tensor(images, shape),
+          { weight, bias, cls: cls1 },
+          gpu.tensor(pos, [1, tokens, dim]),
+          undefined,
+          mask && { mask: gpu.tensor(Uint32Array.from(mask), [batch, count]), token },
+        );
+        const gradient = gpu.tensor(dy, y.shape);
+        assert.equal(backward(gradient).images, undefined);
+        const grads = backward(gradient, true);
+        return [y, grads.pos, grads.images!, weight.grad, bias.grad, cls1.grad, token.grad];
+      });
+      const reference = embed(mask ?? new Uint8Array(batch * count));
+      assertClose(y, reference(...inputs.map((t) => Float64Array.from(t))), 2e-6, "y");
+      assertGradient(dImages, reference, inputs, 0, dy, 2e-6, "images");
+      assertGradient(dw, reference, inputs, 1, doubled(dy), 2e-6, "weight, added up");
+      assertGradient(db, reference, inputs, 2, doubled(dy), 2e-6, "bias, added up");
+      assertGradient(dCls, reference, inputs, 3, doubled(dy), 2e-6, "cls, added up");
+      assertGradient(dPos, reference, inputs, 4, dy, 2e-6, "pos");
+      assertGradient(dMask, reference, inputs, 5, doubled(dy), 2e-6, "mask token, added up");
     });
-    assertClose(y, reference(...inputs.map((t) => Float64Array.from(t))), 2e-6, "y");
-    assertGradient(dImages, reference, inputs, 0, dy, 2e-6, "images");
-    assertGradient(dw, reference, inputs, 1, doubled(dy), 2e-6, "weight, added up");
-    assertGradient(db, reference, inputs, 2, doubled(dy), 2e-6, "bias, added up");
-    assertGradient(dCls, reference, inputs, 3, doubled(dy), 2e-6, "cls, added up");
-    assertGradient(dPos, reference, inputs, 4, dy, 2e-6, "pos");
-  });
+  }
 }
+
+gpuTest("patchEmbed() lets no number of a masked patch through, however odd", async (gpu) => {
+  const [, dw] = await values(gpu, () => {
+    const weight = {
+      data: gpu.tensor(Float32Array.of(1, 2), [2, 1, 1, 1]),
+      grad: gpu.empty([2, 1, 1, 1]),
+    };
+    const zeros = () => ({ data: gpu.tensor(new Float32Array(2)) });
+    const { y, backward } = patchEmbed(
+      gpu,
+      gpu.tensor(Float32Array.of(3e38, 1), [1, 1, 1, 2]),
+      { weight, bias: zeros(), cls: zeros() },
+      gpu.tensor(new Float32Array(6), [1, 3, 2]),
+      undefined,
+      { mask: gpu.tensor(Uint32Array.of(1, 0), [1, 2]), token: zeros() },
+    );
+    backward(gpu.tensor(Float32Array.of(0, 0, 5, 6, 7, 8), [1, 3, 2]));
+    return [y, weight.grad];
+  });
+  assert.deepEqual([...dw], [7, 8]);
+});
 
 gpuTest("patchEmbed() refuses images below a patch and a wrong number of positions", (gpu) => {
   gpu.scope(() => {
@@ -109,6 +148,11 @@ gpuTest("patchEmbed() refuses images below a patch and a wrong number of positio
     assert.throws(
       () => patchEmbed(gpu, gpu.empty([1, 1, 4, 8]), weights, pos),
       /expected 3 positions of 3 dimensions but found pos\[1, 2, 3\]/,
+    );
+    const masked = { mask: gpu.empty([1, 2], "mask"), token: { data: gpu.empty([1, 3], "token") } };
+    assert.throws(
+      () => patchEmbed(gpu, gpu.empty([1, 1, 4, 4]), weights, pos, undefined, masked),
+      /expected a mask \[1, 1\] and a mask token of 3 dimensions but found mask\[1, 2\] and token\[1, 3\]/,
     );
   });
 });
