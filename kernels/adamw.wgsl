@@ -1,7 +1,7 @@
 // AdamW over a whole arena (Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2), with clipping.
 //
-// segment [elements / 64] of (tensor, decay: 0 or 1, group, 0), for each granule of 64 elements.
-// Group g has four scalars from scalars[groups + 4 · g]: learning rate,
+// segment [elements / 64] of (tensor, decay: 0 or 1, group, bits of an f32: the factor of the learning rate), for each
+// granule of 64 elements. Group g has four scalars from scalars[groups + 4 · g]: learning rate,
 // weight decay, 1 − β1^t, sqrt(1 − β2^t).
 // rest1 = 1 − β1 and rest2 = 1 − β2 come from the host: in f32, 1 − 0.999 is off by 5e-5 of itself.
 //   p ← p (1 − lr · wd · decay);  m ← β1 m + (1 − β1) g;  v ← β2 v + (1 − β2) g²
@@ -26,10 +26,10 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let t = (wg.y * num.x + wg.x) * 64u + local;
   if (16u * t >= params.n || flag[0] != 0u) { return; }
   let granule = t / 4u;
-  // (tensor, decay, group, 0)
+  // (tensor, decay, group, bits of the rate's factor)
   let info = segment[granule];
   let at = params.groups + 4u * info.z;
-  let lr = scalars[at];
+  let lr = scalars[at] * bitcast<f32>(info.w);
   let correction1 = scalars[at + 2u];
   if (correction1 == 0.0) { return; }
   let correction2 = scalars[at + 3u];

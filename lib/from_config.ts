@@ -23,7 +23,7 @@ import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { DinoModel } from "./model.ts";
-import { cosineSchedule, scaledLr, teacherTempSchedule } from "./optim.ts";
+import { cosineSchedule, layerDecay, scaledLr, teacherTempSchedule } from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
 import type { StepValues, TrainerOptions } from "./train.ts";
 
@@ -115,11 +115,15 @@ export function datasetOptionsOf({ data, model, training }: Config): OpenOptions
  * @category Training
  */
 export function trainerOptionsOf(
-  { augmentation, loss, optimizer, training }: Config,
+  { augmentation, loss, model, optimizer, training }: Config,
 ): TrainerOptions {
   return {
     loss: settingsFromConfig(loss, augmentation),
-    adamw: { betas: optimizer.betas, eps: optimizer.eps },
+    adamw: {
+      betas: optimizer.betas,
+      eps: optimizer.eps,
+      rateScale: layerDecay(optimizer.layer_decay, model.depth),
+    },
     clip: training.gradient_clip,
     accumulationSteps: training.gradient_accumulation_steps,
     recompute: training.recompute,

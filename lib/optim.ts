@@ -20,4 +20,5 @@
 export { emaUpdate } from "./ema.ts";
 export { AdamW, type AdamWOptions, type AdamWRates } from "./optim/adamw.ts";
 export { clipFactors, type ClipResult } from "./optim/clip.ts";
+export { layerDecay } from "./optim/layer_decay.ts";
 export * from "./optim/schedules.ts";

@@ -45,6 +45,12 @@ export const OPTIMIZER_KEYS = {
     "Decay of AdamW's first and second moment.",
   ],
   eps: [POSITIVE, ADAMW_DEFAULTS.eps, "Added to the root of AdamW's second moment."],
+  layer_decay: [
+    { type: "number", minimum: 0.1, maximum: 1 },
+    1,
+    "d: block i of n learns at d^(n + 1 − i) times the rate, the embedding at d^(n + 1), final norm and head at all of it; 1 is off. DINOv2 has 0.9, DINO none.",
+    "layerwise_decay layer_wise_decay",
+  ],
 } as const;
 
 /** The keys of section `scheduler`. */

@@ -20,6 +20,8 @@ export interface AdamWOptions {
   eps?: number;
   /** Group of a parameter: groups are frozen and counted separately; all 0 by default. */
   group?: (name: string) => number;
+  /** Factor of a parameter's learning rate, above 0; all 1 by default. */
+  rateScale?: (name: string) => number;
 }
 
 /** What changes from step to step. */
@@ -72,11 +74,12 @@ export class AdamW {
   /** (learning rate, weight decay, 1 − β1ᵗ, √(1 − β2ᵗ)) of every group, and zeros for what is never trained. */
   readonly #rates: Tensor;
   readonly #group: (name: string) => number;
+  readonly #rateScale: (name: string) => number;
 
   /**
    * Moments start at zero.
    *
-   * @throws {HatchlingError} When a beta is not in [0, 1) or eps not above 0.
+   * @throws {HatchlingError} When a beta is not in [0, 1), or eps or a factor of the rate not above 0.
    */
   constructor(gpu: Gpu, params: Parameters, options: AdamWOptions = {}) {
     this.#gpu = gpu;
@@ -84,9 +87,17 @@ export class AdamW {
     this.betas = options.betas ?? ADAMW_DEFAULTS.betas;
     this.eps = options.eps ?? ADAMW_DEFAULTS.eps;
     this.#group = options.group ?? (() => 0);
+    this.#rateScale = options.rateScale ?? (() => 1);
     if (this.betas.some((b) => !(b >= 0 && b < 1)) || !(this.eps > 0)) {
       throw new HatchlingError(
         `AdamW: expected betas in [0, 1) and eps above 0 but found [${this.betas}] and ${this.eps}`,
+      );
+    }
+    for (const { name } of params.all) {
+      const scale = this.#rateScale(name);
+      if (scale > 0 && scale < Infinity) continue;
+      throw new HatchlingError(
+        `AdamW: expected rateScale to give a factor above 0 but found ${scale} for ${name}`,
       );
     }
     const groups = params.all.filter((p) => p.grad).map((p) => this.#group(p.name));
@@ -169,13 +180,15 @@ export class AdamW {
     for (const t of [this.#rates, ...this.expAvg, ...this.expAvgSq]) t.destroy();
   }
 
-  /** (tensor, decayed, group, 0) of each granule of a chunk; untrained ones in the last group. */
+  /** (tensor, decayed, group, bits of the rate's factor) of each granule of a chunk; untrained ones in the last group. */
   #segments(chunk: number): Uint32Array {
     const { layout } = this.#params;
     const table = new Uint32Array(4 * this.#params.data[chunk].size / GRANULE);
     layout.slots.filter((slot) => slot.chunk === chunk).forEach(({ spec, start }, tensor) => {
       const group = this.#params.get(spec.name).grad ? this.#group(spec.name) : this.counts.length;
-      const row = [tensor, +isDecayed(spec.name, spec.shape), group, 0];
+      const scale = Float32Array.of(this.#rateScale(spec.name));
+      const [bits] = new Uint32Array(scale.buffer);
+      const row = [tensor, +isDecayed(spec.name, spec.shape), group, bits];
       const end = (start + sizeOf(spec.shape)) / GRANULE;
       for (let i = start / GRANULE; i < end; i++) table.set(row, 4 * i);
     });

@@ -77,6 +77,7 @@ Deno.test("configDefaults() are main_dino.py's for a ViT", () => {
     weight_decay_end: 0.4,
     betas: [0.9, 0.999],
     eps: 1e-8,
+    layer_decay: 1,
   });
   assert.deepEqual([scheduler.warmup_epochs, scheduler.min_lr, scheduler.warmup_start_lr], [
     10,

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { AdamW, type AdamWOptions, clipFactors } from "../../lib/optim.ts";
+import { parseConfig } from "../../lib/config.ts";
+import { trainerOptionsOf } from "../../lib/from_config.ts";
+import { AdamW, type AdamWOptions, clipFactors, layerDecay } from "../../lib/optim.ts";
 import { isDecayed } from "../../lib/optim/adamw.ts";
 import type { Gpu, Tensor } from "../../lib/gpu.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -10,12 +12,15 @@ const LAST = 1;
 const groupOf = (name: string) => name.startsWith("head.last_layer.") ? LAST : 0;
 const trained = SPECS.filter(({ trainable }) => trainable !== false);
 
+type Settings = Required<Omit<AdamWOptions, "group">>;
+const flat = () => 1;
+
 /** AdamW in f64, parameter by parameter, as Loshchilov and Hutter write it, after clipping by norm. */
 class Reference {
   readonly state;
   constructor(
     values: Map<string, Float32Array>,
-    readonly options: Required<Omit<AdamWOptions, "group">>,
+    readonly options: Settings,
   ) {
     this.state = new Map([...values].map(([name, v]) => [name, {
       p: Float64Array.from(v),
@@ -29,21 +34,22 @@ class Reference {
     grads: Map<string, Float32Array>,
     r: { lr: number; weightDecay: number; frozen: number[]; clip: number },
   ) {
-    const { betas: [b1, b2], eps } = this.options;
+    const { betas: [b1, b2], eps, rateScale } = this.options;
     for (const { name, shape } of trained) {
       if (r.frozen.includes(groupOf(name))) continue;
       const s = this.state.get(name)!;
       s.t++;
       const norm = Math.hypot(...grads.get(name)!);
       const factor = r.clip ? Math.min(1, r.clip / (norm + 1e-6)) : 1;
+      const lr = r.lr * rateScale(name);
       const decay = shape.length > 1 && !name.endsWith(".bias") ? r.weightDecay : 0;
       grads.get(name)!.forEach((raw, i) => {
         const g = raw * factor;
-        s.p[i] *= 1 - r.lr * decay;
+        s.p[i] *= 1 - lr * decay;
         s.m[i] = b1 * s.m[i] + (1 - b1) * g;
         s.v[i] = b2 * s.v[i] + (1 - b2) * g * g;
         const [m, v] = [s.m[i] / (1 - b1 ** s.t), s.v[i] / (1 - b2 ** s.t)];
-        s.p[i] -= r.lr * m / (Math.sqrt(v) + eps);
+        s.p[i] -= lr * m / (Math.sqrt(v) + eps);
       });
     }
   }
@@ -76,10 +82,12 @@ function setUp(gpu: Gpu, options: AdamWOptions = {}) {
 
 for (
   const [what, options] of [
-    ["its defaults", { betas: [0.9, 0.999], eps: 1e-8 }],
-    ["other rates", { betas: [0.5, 0.9], eps: 1e-2 }],
-    ["no memory", { betas: [0, 0], eps: 1e-8 }],
-  ] as [string, Required<Omit<AdamWOptions, "group">>][]
+    ["its defaults", { betas: [0.9, 0.999], eps: 1e-8, rateScale: flat }],
+    ["other rates", { betas: [0.5, 0.9], eps: 1e-2, rateScale: flat }],
+    ["no memory", { betas: [0, 0], eps: 1e-8, rateScale: flat }],
+    ["layer-wise rates", { betas: [0.9, 0.999], eps: 1e-8, rateScale: layerDecay(0.6, 2) }],
+    ["a rate for each name", { betas: [0.9, 0.999], eps: 1e-8, rateScale: (name) => name.length }],
+  ] as [string, Settings][]
 ) {
   gpuTest(`AdamW equals f64 over six steps with ${what}`, async (gpu) => {
     const run = setUp(gpu, options);
@@ -172,7 +180,42 @@ gpuTest("AdamW refuses betas and eps out of range", (gpu) => {
       /expected betas in \[0, 1\)/,
     );
   }
+  for (const scale of [0, -1, NaN, Infinity]) {
+    assert.throws(
+      () => new AdamW(gpu, params, { rateScale: (name) => name === "cls_token" ? scale : 1 }),
+      /AdamW: expected rateScale to give a factor above 0 but found .* for cls_token$/,
+    );
+  }
   params.destroy();
+});
+
+Deno.test("layerDecay() falls from heads to embedding, as BEiT's", () => {
+  const factor = layerDecay(0.5, 3);
+  const layers: Record<string, number> = {
+    cls_token: 4,
+    mask_token: 4,
+    pos_embed: 4,
+    "patch_embed.proj.weight": 4,
+    "patch_embed.proj.bias": 4,
+    "blocks.0.attn.qkv.weight": 3,
+    "blocks.1.norm1.bias": 2,
+    "blocks.2.mlp.fc2.weight": 1,
+    "norm.weight": 0,
+    "head.mlp.0.weight": 0,
+    "head.last_layer.weight_v": 0,
+    "ibot_head.mlp.0.weight": 0,
+    "contrastive_head.mlp.0.bias": 0,
+  };
+  for (const [name, n] of Object.entries(layers)) assert.equal(factor(name), 0.5 ** n, name);
+  assert.equal(layerDecay(0.5, 12)("blocks.10.mlp.fc1.bias"), 0.25);
+  for (const name in layers) assert.equal(layerDecay(1, 3)(name), 1);
+});
+
+Deno.test("optimizer.layer_decay reaches the trainer, block by block", () => {
+  const config = parseConfig("model: {backbone: vit_tiny}\noptimizer: {layer_decay: 0.5}");
+  const scale = trainerOptionsOf(config).adamw!.rateScale!;
+  assert.equal(scale("blocks.11.norm1.bias"), 0.5);
+  assert.equal(scale("patch_embed.proj.weight"), 0.5 ** 13);
 });
 
 Deno.test("isDecayed() decays all but biases and one-dimensional tensors", () => {
