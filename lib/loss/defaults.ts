@@ -13,3 +13,9 @@ export const LOSS_DEFAULTS = {
   centering: "center",
   koleoWeight: 0,
 } as const;
+
+/** Of `infoNce`. */
+export const INFONCE_DEFAULTS = {
+  globals: 2,
+  temperature: 0.1,
+} as const;

@@ -13,13 +13,15 @@ import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Scalar, type SharedCode, type Tensor } from "../gpu.ts";
 import { tableOf } from "../gpu/scalars.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
-import { LANES, PUT } from "../ops/wgsl_parts.ts";
+import { FOURS, LANES, PUT } from "../ops/wgsl_parts.ts";
 import type { Centering, TemperaturesAt } from "./options.ts";
 import type { LossMicroBatch, LossSums, SumSizes } from "./sums.ts";
 
 const ROWS: SharedCode = { name: "dino_rows", code: rowsCode };
-const DINO_STATS = defineKernel("dino_stats", statsCode, { shared: [LANES, ROWS] });
-const DINO_STUDENT = defineKernel("dino_student", studentCode, { shared: [LANES, ROWS, PUT] });
+const DINO_STATS = defineKernel("dino_stats", statsCode, { shared: [LANES, FOURS, ROWS] });
+const DINO_STUDENT = defineKernel("dino_student", studentCode, {
+  shared: [LANES, FOURS, ROWS, PUT],
+});
 const DINO_MEAN_TEACHER = defineKernel("dino_mean_teacher", meanCode);
 const DINO_FINISH = defineKernel("dino_finish", finishCode);
 const DINO_CENTER = defineKernel("dino_center", centerCode);

@@ -99,6 +99,7 @@ export function checkLayers(outDim: number, ...layers: readonly LastLayer[]): nu
  * Refuses numbers that are not finite.
  *
  * @param batch B, where rows are view-major.
+ * @param loss Whose numbers they are.
  * @throws {HatchlingError} Naming the first one.
  */
 export function checkFinite(
@@ -106,13 +107,14 @@ export function checkFinite(
   values: Float32Array,
   columns: number,
   batch?: number,
+  loss = "DinoLoss",
 ): void {
   const at = values.findIndex((x) => !Number.isFinite(x));
   if (at < 0) return;
   const row = Math.floor(at / columns);
   const which = batch ? ` (view ${Math.floor(row / batch)}, sample ${row % batch})` : "";
   throw new HatchlingError(
-    `DinoLoss: expected finite numbers in ${name} but found ${
+    `${loss}: expected finite numbers in ${name} but found ${
       values[at]
     } in row ${row}${which}, column ` +
       `${at % columns}: look where it comes from; too high a learning rate is the usual cause`,

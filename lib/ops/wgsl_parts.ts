@@ -3,12 +3,16 @@
  *
  * @module
  */
+import foursCode from "../../kernels/shared/fours.wgsl" with { type: "text" };
 import geluCode from "../../kernels/shared/gelu.wgsl" with { type: "text" };
 import laneSumCode from "../../kernels/shared/lane_sum.wgsl" with { type: "text" };
 import lanesCode from "../../kernels/shared/lanes.wgsl" with { type: "text" };
 import putCode from "../../kernels/shared/put.wgsl" with { type: "text" };
 import weightVCode from "../../kernels/shared/weight_v.wgsl" with { type: "text" };
 import type { SharedCode } from "../gpu.ts";
+
+/** Rows in vec4s or single elements: `VEC`, and sums of what they leave. */
+export const FOURS: SharedCode = { name: "fours", code: foursCode };
 
 /** erf, GELU and its derivative, of the kernel's `Real`. */
 export const GELU: SharedCode = { name: "gelu", code: geluCode };
