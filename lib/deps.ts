@@ -5,5 +5,4 @@
  * @module
  */
 
-export { EigenvalueDecomposition, Matrix } from "npm:ml-matrix@6.15.1";
 export { mat3, vec2 } from "npm:wgpu-matrix@3.4.2";

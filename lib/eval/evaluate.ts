@@ -42,7 +42,7 @@ export interface MeasureOptions {
   linearEpochs?: number;
   /**
    * Leave out what takes more eigenvalues, as their time grows with the third power: effective rank and the linear
-   * probe by ridge regression. Default 2048, a minute each.
+   * probe by ridge regression. Default 2048, half a minute each.
    */
   maxEigenvalues?: number;
   /** Gets what is left out or measured otherwise, and why. */

@@ -15,7 +15,7 @@ const TINY = 1e-30;
  *
  * @param x n · D values, row-major, finite.
  * @param unit Divides every value first, so that squares neither overflow nor vanish; what is then below 1e-30
- * counts as 0: products of such values are subnormal, where ml-matrix's eigenvalues become NaN.
+ * counts as 0: products of such values are subnormal, which is slow and says nothing.
  */
 export function gramOf(
   x: ArrayLike<number>,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { EigenvalueDecomposition, Matrix } from "../deps.ts";
 import { HatchlingError } from "../errors.ts";
+import { symmetricEigen } from "./eigen.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
 import { gramOf } from "./gram.ts";
 
@@ -53,22 +53,15 @@ export function pca(features: FeatureArray, k: number): PrincipalComponents {
   for (let i = 0; i < data.length; i++) mean[i % dim] += data[i] / rows;
   const centered = Float64Array.from(data, (value, i) => value - mean[i % dim]);
   const unit = centered.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-  const gram = gramOf(centered, rows, dim, unit);
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(
-    Matrix.from1DArray(dim, dim, gram),
-    { assumeSymmetric: true },
-  );
-  const order = realEigenvalues.map((_, i) => i).sort((a, b) =>
-    realEigenvalues[b] - realEigenvalues[a]
-  );
-  const total = realEigenvalues.reduce((sum, value) => sum + Math.max(0, value), 0);
+  const { values, vectors } = symmetricEigen(gramOf(centered, rows, dim, unit), dim);
+  const total = values.reduce((sum, value) => sum + Math.max(0, value), 0);
   const components = new Float64Array(k * dim);
   const variance = new Float64Array(k), explained = new Float64Array(k);
   for (let c = 0; c < k; c++) {
-    const value = Math.max(0, realEigenvalues[order[c]]);
+    const value = Math.max(0, values[c]);
     variance[c] = value / rows * unit * unit;
     explained[c] = total > 0 ? value / total : 0;
-    const vector = eigenvectorMatrix.getColumn(order[c]);
+    const vector = vectors.subarray(c * dim, (c + 1) * dim);
     const most = vector.reduce((best, x, d) => Math.abs(x) > Math.abs(vector[best]) ? d : best, 0);
     const sign = vector[most] < 0 ? -1 : 1;
     vector.forEach((x, d) => components[c * dim + d] = sign * x);

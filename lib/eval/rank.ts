@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { EigenvalueDecomposition, Matrix } from "../deps.ts";
 import { HatchlingError } from "../errors.ts";
+import { symmetricEigenvalues } from "./eigen.ts";
 import { gramOf } from "./gram.ts";
 
 /** Which rows are looked at. */
@@ -60,13 +60,11 @@ export function rankMe(
     });
   }
   const gram = flip ? gramOf(x, dim, count, unit) : gramOf(x, count, dim, unit);
-  const { realEigenvalues } = new EigenvalueDecomposition(Matrix.from1DArray(size, size, gram), {
-    assumeSymmetric: true,
-  });
-  const most = Math.max(...realEigenvalues);
+  const values = symmetricEigenvalues(gram, size);
+  const [most] = values;
   // What an eigenvalue of 0 comes out as.
   const noise = 2 * size * Number.EPSILON * most;
-  const sigma = realEigenvalues.map((value) => value > noise ? Math.sqrt(value) : 0);
+  const sigma = values.map((value) => value > noise ? Math.sqrt(value) : 0);
   const total = sigma.reduce((a, b) => a + b);
   const entropy = sigma.reduce((sum, s) => {
     const p = s / total + EPS;

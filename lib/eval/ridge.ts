@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { EigenvalueDecomposition, Matrix } from "../deps.ts";
 import type { Gpu } from "../gpu.ts";
+import { symmetricEigen } from "./eigen.ts";
 import type { FeatureArray } from "./features.ts";
 import { gramOf } from "./gram.ts";
 import { GpuRows } from "./rows.ts";
@@ -69,22 +69,20 @@ export async function ridgeProbe(
   // Of every class its weights over the dimensions; without a test set, also what gives the leverages.
   const factor = values.map((value) => 1 / (value + lambda));
   const right = new Float32Array((test ? classes : classes + dim) * dim);
-  const bias = new Float64Array(classes);
+  const bias = new Float64Array(classes), weights = new Float64Array(dim);
   for (let c = 0; c < classes; c++) {
-    bias[c] = shares[c];
-    for (let d = 0; d < dim; d++) {
-      let sum = 0;
-      for (let k = 0; k < dim; k++) {
-        sum += vectors[d * dim + k] * factor[k] * targets[c * dim + k];
-      }
-      right[c * dim + d] = sum;
-      bias[c] -= mean[d] * sum;
+    weights.fill(0);
+    for (let k = 0; k < dim; k++) {
+      const share = factor[k] * targets[c * dim + k];
+      for (let d = 0; d < dim; d++) weights[d] += vectors[k * dim + d] * share;
     }
+    right.set(weights, c * dim);
+    bias[c] = weights.reduce((sum, weight, d) => sum - mean[d] * weight, shares[c]);
   }
   if (!test) {
     for (let k = 0; k < dim; k++) {
       const root = Math.sqrt(factor[k]);
-      for (let d = 0; d < dim; d++) right[(classes + k) * dim + d] = vectors[d * dim + k] * root;
+      for (let d = 0; d < dim; d++) right[(classes + k) * dim + d] = vectors[k * dim + d] * root;
     }
   }
   const judged = test
@@ -124,11 +122,7 @@ export async function ridgeProbe(
 /** Eigenvalues and vectors of XᵀX, and Xᵀ(Y − mean of Y) in their basis, [C, D]. */
 function decompose(x: FeatureArray, labels: ArrayLike<number>, classes: number) {
   const { data, shape: [rows, dim] } = x;
-  const gram = Matrix.from1DArray(dim, dim, gramOf(data, rows, dim));
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, {
-    assumeSymmetric: true,
-  });
-  const vectors = Float64Array.from(eigenvectorMatrix.to1DArray());
+  const { values, vectors } = symmetricEigen(gramOf(data, rows, dim), dim);
   const shares = new Float64Array(classes), mean = new Float64Array(dim);
   const sums = new Float64Array(classes * dim);
   for (let r = 0; r < rows; r++) {
@@ -141,13 +135,12 @@ function decompose(x: FeatureArray, labels: ArrayLike<number>, classes: number) 
   }
   const targets = new Float64Array(classes * dim);
   for (let c = 0; c < classes; c++) {
-    for (let d = 0; d < dim; d++) {
-      const value = sums[c * dim + d] - rows * shares[c] * mean[d];
-      for (let k = 0; k < dim; k++) targets[c * dim + k] += value * vectors[d * dim + k];
+    const own = mean.map((m, d) => sums[c * dim + d] - rows * shares[c] * m);
+    for (let k = 0; k < dim; k++) {
+      for (let d = 0; d < dim; d++) targets[c * dim + k] += own[d] * vectors[k * dim + d];
     }
   }
-  const values = Float64Array.from(realEigenvalues, (value) => Math.max(0, value));
-  return { values, vectors, targets, mean, shares };
+  return { values: values.map((value) => Math.max(0, value)), vectors, targets, mean, shares };
 }
 
 function choosePenalty(
