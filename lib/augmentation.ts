@@ -46,7 +46,9 @@ export type {
   ResizedCropOp,
   SolarizeOp,
 } from "./augmentation/ops.ts";
+export { blockMask, type MaskOptions } from "./augmentation/mask.ts";
 export type { OpsView } from "./augmentation/parameters.ts";
+export { type PatchMaskOptions, PatchMasks } from "./augmentation/patch_masks.ts";
 export { applyOps } from "./augmentation/pipeline.ts";
 export { sampleView, type ViewAddress, type ViewParameters } from "./augmentation/sample.ts";
 export { Rng } from "./rng.ts";

@@ -19,3 +19,10 @@ export const INFONCE_DEFAULTS = {
   globals: 2,
   temperature: 0.1,
 } as const;
+
+/** Of `MaskOptions`: DINOv2's (Oquab et al. 2023, arXiv:2304.07193, table 16 and its code). */
+export const MASK_DEFAULTS = {
+  maskProb: 0.5,
+  maskRatioMin: 0.1,
+  maskRatioMax: 0.5,
+} as const;
