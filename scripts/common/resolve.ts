@@ -38,8 +38,11 @@ export interface Deciding {
   gpu: Gpu;
   /** The pictures. */
   dataset: Pick<Dataset, "length" | "largestPixels">;
-  /** Configuration of the checkpoint that the run goes on from: what was decided then stays. */
-  before?: unknown;
+  /**
+   * Configuration of the checkpoint that the run goes on from, and whether a budget had moved its end: what was
+   * decided then stays.
+   */
+  before?: { config: unknown; paced: boolean };
   /** Where to say what is chosen. */
   progress: Progress;
 }
@@ -53,11 +56,13 @@ export async function resolveConfig(
   const free = (key: string) => !given.has(key) || (key === "data.batch_size" && automatic);
   const auto = config.training.preset === "auto";
   if (before) {
+    if (budget) say("note: --budget changes nothing: a run that goes on ends where it was to end");
     // A budget may have chosen the epochs, and goes on without being named again.
     const keys = new Set([...auto ? PRESET_KEYS : [], "training.num_epochs"].filter(free));
     if (automatic) keys.add("data.batch_size");
+    if (before.paced && free("training.max_steps")) keys.add("training.max_steps");
     return [...keys].reduce(
-      (kept, key) => withValue(kept, key, valueOf(before, key), given),
+      (kept, key) => withValue(kept, key, valueOf(before.config, key), given),
       config,
     );
   }

@@ -12,9 +12,11 @@ import { isSaveDue, saveNow, saveOrWarn } from "./save.ts";
 import { Snapshots } from "./snapshots.ts";
 
 /** Shows how far the run is. */
-export function showing({ progress, stepsPerEpoch, total }: Run): Hook {
+export function showing(run: Run): Hook {
+  const { progress, stepsPerEpoch } = run;
   return {
     run(step, { figures, imagesPerSecond, eta }) {
+      const { total } = run; // a budget may move it
       const { loss, loss_over_ln_k: share, teacher_entropy: entropy } = figures;
       progress.show(
         `step ${step}/${total} epoch ${(step / stepsPerEpoch).toFixed(2)}  ` +
@@ -29,10 +31,10 @@ export function showing({ progress, stepsPerEpoch, total }: Run): Hook {
 
 /** Writes a line of metrics.jsonl every few steps; at the end, says what the diagnostics have cost. */
 export function logging(run: Run): Hook {
-  const { config, feed, gpu, progress, stepsPerEpoch, total } = run;
+  const { config, feed, gpu, progress, stepsPerEpoch } = run;
   let spreadTime = 0;
   return {
-    due: (step) => step % config.logging.log_every_n_iters === 0 || step === total,
+    due: (step) => step % config.logging.log_every_n_iters === 0 || step === run.total,
     spread: true,
     async run(step, { figures, spread, values, imagesPerSecond, ...took }) {
       spreadTime += took.spreadTime;
@@ -93,6 +95,7 @@ export function saving(run: Run): Hook {
 
 /** Tells the dashboard how far the run is, and does what was asked there. */
 export function heeding(run: Run): Hook {
-  const { panel, total } = run;
-  return { run: (step, { eta }) => panel.heed({ step, total, eta }, () => saveOrWarn(run)) };
+  return {
+    run: (step, { eta }) => run.panel.heed({ step, total: run.total, eta }, () => saveOrWarn(run)),
+  };
 }

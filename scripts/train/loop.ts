@@ -16,6 +16,8 @@ export interface Seen extends Observation {
   values: StepValues;
   /** Speed since the start. */
   imagesPerSecond: number;
+  /** Seconds since the first step began, without those that somebody paused it. */
+  seconds: number;
   /** Seconds to the end at that speed. */
   eta: number;
 }
@@ -43,14 +45,14 @@ export async function trainSteps(
   hooks: readonly Hook[],
   recover: (found: NonFiniteStep) => Promise<void>,
 ): Promise<void> {
-  const { extra, feed, gpu, guard, loader, pictures, progress, stepper, total, trainer } = run;
+  const { extra, feed, gpu, guard, loader, pictures, progress, stepper, trainer } = run;
   const goOn = () => {
     guard.beat();
     return !guard.stop;
   };
   const started = { step: run.step, time: performance.now() };
   let synced = { ...started };
-  while (run.step < total && !guard.stop) {
+  while (run.step < run.total && !guard.stop) {
     if (extra.skippedSteps.includes(run.step)) {
       run.step++;
       continue;
@@ -79,10 +81,10 @@ export async function trainSteps(
     if (!whole) continue;
     const seconds = (now - started.time) / 1000, done = step - started.step;
     const imagesPerSecond = done * loader.batchSize * feed.accumulationSteps / seconds;
-    const eta = (total - step) * seconds / done;
+    const eta = (run.total - step) * seconds / done;
     for (const hook of hooks) {
       if (hook.due && !due.includes(hook)) continue;
-      const waited = await hook.run(step, { ...seen, values, imagesPerSecond, eta }) ?? 0;
+      const waited = await hook.run(step, { ...seen, values, imagesPerSecond, seconds, eta }) ?? 0;
       started.time += waited;
       synced.time += waited;
     }

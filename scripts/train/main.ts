@@ -8,13 +8,7 @@
 import { join } from "node:path";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import type { Config } from "../../lib/config.ts";
-import {
-  feedOptionsOf,
-  loaderOf,
-  modelOf,
-  scheduleOf,
-  trainerOptionsOf,
-} from "../../lib/from_config.ts";
+import { feedOptionsOf, loaderOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { saveWeights } from "../../lib/io.ts";
 import { checkFits } from "../../lib/plan/fit.ts";
@@ -30,6 +24,7 @@ import { evaluateRun } from "./evaluate.ts";
 import { Guard } from "./guard.ts";
 import { evaluating, heeding, logging, saving, showing, snapshotting } from "./hooks.ts";
 import { readKept } from "./kept.ts";
+import { budgeting, lengthOf } from "./length.ts";
 import { trainSteps } from "./loop.ts";
 import { Panel } from "./panel.ts";
 import { Pictures } from "./pictures.ts";
@@ -72,15 +67,14 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   // Data, in batches whose order the seed fixes.
   await checkFits(gpu, config, dataset);
   using loader = loaderOf(dataset, config);
-  const { num_epochs: epochs, max_steps: most } = config.training;
-  const { stepsPerEpoch } = loader, total = Math.min(epochs * stepsPerEpoch, most ?? Infinity);
+  const { stepsPerEpoch } = loader;
 
   // Model and trainer, which is all that training changes.
   const kernels = await chooseKernels(gpu, { checkpoint, measure: config.device.tune, progress });
   const model = modelOf(config);
   using trainer = new Trainer(gpu, model, trainerOptionsOf(config));
   const { step, extra } = await startState(launch, { model, trainer, kernels });
-  const valuesOf = scheduleOf(config, stepsPerEpoch);
+  const length = lengthOf(config, stepsPerEpoch, extra.pace);
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
   using feed = new Feed(gpu, loader, feedOptionsOf(config));
@@ -95,13 +89,14 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
 
   // The loop. All that can be checked is checked: from here on the folder changes.
   const parts = { gpu, config, loader, model, trainer, feed, stepper };
-  const run = await beginRun({ ...launch, ...parts, valuesOf, stepsPerEpoch, total, step, extra });
+  const run = await beginRun({ ...launch, ...parts, ...length, stepsPerEpoch, step, extra });
   const hooks = [
     showing(run),
     logging(run),
     evaluating(run),
     await snapshotting(run),
     saving(run),
+    ...budgeting(run),
     heeding(run),
   ];
   await trainSteps(run, hooks, (found) => recoverStep(run, found));

@@ -11,7 +11,7 @@ import { resolveConfig } from "../common/resolve.ts";
 import { restoreTrainer, stepCounts } from "./checkpoints.ts";
 import { badStepText, diagnoseNonFinite } from "./non_finite.ts";
 import type { NonFiniteStep } from "./observe.ts";
-import type { Launch, Run } from "./run.ts";
+import type { Launch, Run, RunExtra } from "./run.ts";
 import { checkSameConfig, checkSamePictures } from "./same_run.ts";
 import { saveNow } from "./save.ts";
 
@@ -38,6 +38,7 @@ export async function recoverDevice(
       progress.end();
       await folder.refresh();
       const step = folder.checkpoint?.step ?? 0;
+      if (folder.checkpoint) config = undefined; // a budget may have moved its end since
       if (step <= trouble) throw error;
       trouble = step;
       progress.say(`error: ${error.message}\nGoing on after step ${step} with a new device.`);
@@ -49,7 +50,10 @@ export async function recoverDevice(
 async function configOf(gpu: Gpu, launch: Launch): Promise<Config> {
   const { args, earlier, folder, pictures, progress } = launch;
   const { dataset } = pictures, before = folder.checkpoint?.state;
-  const config = await resolveConfig(args, { gpu, dataset, before: before?.config, progress });
+  const paced = !args.extend &&
+    (before?.extra as Partial<RunExtra> | undefined)?.pace !== undefined;
+  const known = before && { config: before.config, paced };
+  const config = await resolveConfig(args, { gpu, dataset, before: known, progress });
   if (!before) return config;
   checkSameConfig(config, before.config, { extend: args.extend, moved: earlier.moved });
   checkSamePictures(before, pictures);

@@ -14,6 +14,7 @@ import type { KernelRecord } from "../common/kernels.ts";
 import type { Progress } from "../common/progress.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Guard } from "./guard.ts";
+import type { Paced } from "./length.ts";
 import type { Panel } from "./panel.ts";
 import type { Pictures } from "./pictures.ts";
 import type { RunFolder } from "./run_folder.ts";
@@ -54,12 +55,14 @@ export interface RunExtra {
   skippedSteps: number[];
   /** The best evaluation so far. */
   best?: { metric: string; percent: number; step: number };
+  /** Where its budget has moved its end. */
+  pace?: Paced;
 }
 
 /** A run on a device, its weights in place; its folder is still as it was. */
 export interface Prepared extends Launch {
   gpu: Gpu;
-  /** The final configuration. */
+  /** The final configuration; the end that it tells may move. */
   config: Config;
   loader: Loader;
   model: DinoModel;

@@ -75,7 +75,7 @@ export class Snapshots {
 
   /** Whether attention is drawn after so many steps. */
   due(step: number): boolean {
-    return this.#moments.has(step);
+    return this.#moments.has(step) || step === this.#run.total; // which a budget may move
   }
 
   /** Draws attention after so many steps. Frees what it allocates. */

@@ -39,7 +39,8 @@ export async function startState(
     restoreTrainer(trainer, state);
     const skippedSteps = [...before?.skippedSteps ?? []];
     say(`resuming after step ${step}, from ${shown(path)}`);
-    return { step, extra: { ...extra, skippedSteps, best: before?.best } };
+    const pace = args.extend ? undefined : before?.pace; // more epochs have an end of their own
+    return { step, extra: { ...extra, skippedSteps, best: before?.best, pace } };
   }
   const random = initialize(model.specs(), args.config.training.seed);
   if (!args.weights) trainer.load(random);

@@ -98,7 +98,7 @@ gpuTest(
     const resumed = await resolveConfig(args, {
       gpu,
       dataset: other,
-      before: found,
+      before: { config: found, paced: false },
       progress: quiet,
     });
     assert.deepEqual(resumed, found);

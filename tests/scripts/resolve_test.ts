@@ -48,10 +48,20 @@ gpuTest(
   async (gpu) => {
     const args = argumentsOf(TINY);
     const before = parseConfig(TINY + "training: {num_epochs: 17}");
-    const kept = await resolveConfig(args, { gpu, dataset, before, progress: quiet });
+    const kept = await resolveConfig(args, {
+      gpu,
+      dataset,
+      before: { config: before, paced: false },
+      progress: quiet,
+    });
     assert.equal(kept.training.num_epochs, 17);
     const named = argumentsOf(TINY + "training: {num_epochs: 19}");
-    const found = await resolveConfig(named, { gpu, dataset, before, progress: quiet });
+    const found = await resolveConfig(named, {
+      gpu,
+      dataset,
+      before: { config: before, paced: false },
+      progress: quiet,
+    });
     assert.equal(found.training.num_epochs, 19);
   },
 );

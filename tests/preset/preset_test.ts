@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { configDefaults, givenValues, parseConfig } from "../lib/config.ts";
-import emoji from "../configs/emoji.yaml" with { type: "text" };
-import small from "../configs/small.yaml" with { type: "text" };
+import { configDefaults, givenValues, parseConfig } from "../../lib/config.ts";
+import emoji from "../../configs/emoji.yaml" with { type: "text" };
+import small from "../../configs/small.yaml" with { type: "text" };
 import {
   choosePreset,
   durationText,
@@ -10,7 +10,7 @@ import {
   PRESET_KEYS,
   type PresetInput,
   shortRun,
-} from "../lib/preset.ts";
+} from "../../lib/preset.ts";
 
 const SIZES = [100, 1000, 7572, 60_000, 1_281_167];
 
