@@ -1,17 +1,12 @@
 /**
- * How long a run is, and how its budget moves the end.
+ * How long a run is, and how its end is moved.
  *
  * @module
  */
-import { type Config, stringifyConfig } from "../../lib/config.ts";
+import type { Config } from "../../lib/config.ts";
 import { scheduleOf } from "../../lib/from_config.ts";
-import { parseDuration } from "../../lib/preset.ts";
-import { BudgetWatch, type Move, Pace } from "../../lib/preset/pace.ts";
-import { evaluationShare } from "../../lib/preset/cost.ts";
+import { type Move, Pace } from "../../lib/preset/pace.ts";
 import type { StepValues } from "../../lib/train.ts";
-import type { Hook } from "./loop.ts";
-import type { Launch, Run } from "./run.ts";
-import { saveOrWarn } from "./save.ts";
 
 /** What a checkpoint holds of an end that was moved. */
 export interface Paced {
@@ -19,6 +14,14 @@ export interface Paced {
   epochs: number;
   /** Where the end was moved to, and when. */
   moves: Move[];
+}
+
+/** Steps of a run, and the values of each. */
+export interface Length {
+  /** Steps in all. */
+  total: number;
+  /** Values of a step, from 0. */
+  valuesOf: (step: number) => StepValues;
 }
 
 /**
@@ -29,7 +32,7 @@ export function lengthOf(
   config: Config,
   stepsPerEpoch: number,
   paced?: Paced,
-): { total: number; valuesOf: (step: number) => StepValues } {
+): Length {
   const { num_epochs, max_steps, freeze_last_layer } = config.training;
   const epochs = paced?.epochs ?? num_epochs;
   const pace = new Pace(epochs * stepsPerEpoch, paced?.moves);
@@ -47,42 +50,15 @@ export function lengthOf(
   };
 }
 
-/** Whether a budget decides when a run ends: neither epochs nor steps are set, and it has just begun. */
-export function followsBudget({ args, folder }: Pick<Launch, "args" | "folder">): boolean {
-  const ends = ["training.num_epochs", "training.max_steps"];
-  return args.budget !== undefined && !folder.checkpoint &&
-    !ends.some((key) => args.given.has(key));
-}
-
-/** Moves the end of a run so that it keeps its budget, with a word; a run that goes on later keeps the end. */
-export function budgeting(run: Run): Hook[] {
-  if (!followsBudget(run)) return [];
-  const budget = run.args.budget!, { config, pictures: { dataset }, stepsPerEpoch } = run;
-  const watch = new BudgetWatch({
-    seconds: parseDuration(budget),
-    spent: performance.now() / 1000,
-    after: stepsPerEpoch * evaluationShare(config, dataset.length),
-  });
-  const hook: Hook = {
-    async run(step, { seconds }) {
-      const found = watch.look(step, seconds, run.total);
-      if (!found) return;
-      const before = run.total;
-      moveEnd(run, { step, end: found.end });
-      const each = `${Number(found.secondsPerStep.toPrecision(3))} s`;
-      run.progress.say(
-        `budget: a step takes ${each} now: the run ends after ${run.total} steps and not ${before}, ` +
-          `to take ${budget}`,
-      );
-      await run.files.put("config.yaml", stringifyConfig(run.config));
-      await saveOrWarn(run);
-    },
-  };
-  return [hook];
+/** What of a run its length decides. */
+interface HasLength extends Length {
+  config: Config;
+  extra: { pace?: Paced };
+  stepsPerEpoch: number;
 }
 
 /** Moves the end: what is trained from here on, and what the run's folder says of it. */
-export function moveEnd(run: Run, move: Move): void {
+export function moveEnd(run: HasLength, move: Move): void {
   const { config, extra, stepsPerEpoch } = run;
   extra.pace = {
     epochs: extra.pace?.epochs ?? config.training.num_epochs,

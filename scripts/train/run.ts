@@ -8,13 +8,13 @@ import type { Loader } from "../../lib/data/loader.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import type { DinoModel } from "../../lib/model.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
-import type { StepValues, Trainer } from "../../lib/train.ts";
+import type { Trainer } from "../../lib/train.ts";
 import type { Feed } from "../../lib/train/feed.ts";
 import type { KernelRecord } from "../common/kernels.ts";
 import type { Progress } from "../common/progress.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Guard } from "./guard.ts";
-import type { Paced } from "./length.ts";
+import type { Length, Paced } from "./length.ts";
 import type { Panel } from "./panel.ts";
 import type { Pictures } from "./pictures.ts";
 import type { RunFolder } from "./run_folder.ts";
@@ -60,7 +60,7 @@ export interface RunExtra {
 }
 
 /** A run on a device, its weights in place; its folder is still as it was. */
-export interface Prepared extends Launch {
+export interface Prepared extends Launch, Length {
   gpu: Gpu;
   /** The final configuration; the end that it tells may move. */
   config: Config;
@@ -71,11 +71,8 @@ export interface Prepared extends Launch {
   feed: Feed;
   /** The recorded step. */
   stepper: Stepper;
-  /** Values of a step, from 0. */
-  valuesOf: (step: number) => StepValues;
-  /** Steps of an epoch, and of all. */
+  /** Steps of an epoch. */
   stepsPerEpoch: number;
-  total: number;
   /** Steps that are done. */
   step: number;
   extra: RunExtra;

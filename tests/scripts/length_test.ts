@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { parseConfig, stringifyConfig } from "../../lib/config.ts";
 import { scheduleOf } from "../../lib/from_config.ts";
 import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
-import { followsBudget, lengthOf, moveEnd } from "../../scripts/train/length.ts";
+import { followsBudget } from "../../scripts/train/budget.ts";
+import { lengthOf, moveEnd } from "../../scripts/train/length.ts";
 import type { Run } from "../../scripts/train/run.ts";
 import { assertSameFile, checkpoint, flags, path, runTest, SMALL, train } from "../support/runs.ts";
 
@@ -75,7 +76,7 @@ runTest("train ends when its budget does, and keeps that end", async (folder, sm
   const args = [...pictures, ...flags(toy), ...flags({ "evaluation.view_retrieval": "false" })];
   const run = await train(
     folder,
-    [...args, "--budget", "6s", "--out", "run"],
+    [...args, "--budget", "4s", "--out", "run"],
     `${folder}/free.yaml`,
   );
   assert.equal(run.code, 0, run.stderr);
