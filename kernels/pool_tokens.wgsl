@@ -5,12 +5,13 @@
 // floor(i · m / n) to ceil((i + 1) · m / n), as adaptive_avg_pool2d of PyTorch: neighbours share a patch where n does
 // not divide m, and patches repeat where there are fewer.
 //
-// BACKWARD false: out [S, F], rows first … first + B − 1, = features of src, the tokens.
-// BACKWARD true: out, the gradient of the tokens, = the adjoint of that of src [S, F], rows first … first + B − 1;
-// with ACCUMULATE added to what `out` holds.
+// Image i has row first + i · stride of the features [S, F].
+// BACKWARD false: out, those rows of it, = scale · features of src, the tokens.
+// BACKWARD true: out, the gradient of the tokens, = scale · the adjoint applied to those rows of src.
+// ACCUMULATE: added to what `out` holds.
 // Launch: grid(n, 64), n elements of the B features, or with BACKWARD of the tokens.
 
-struct Params { n: u32, dim: u32, rows: u32, cols: u32, cls: u32, cells: u32, first: u32 }
+struct Params { n: u32, dim: u32, rows: u32, cols: u32, cls: u32, cells: u32, first: u32, stride: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
@@ -45,7 +46,7 @@ fn pooled(image: u32, part: u32, d: u32) -> f32 {
 
 // Element d of the gradient of an image's token.
 fn spread(image: u32, token: u32, d: u32) -> f32 {
-  let first = (params.first + image) * (params.cls + params.cells * params.cells);
+  let first = (params.first + image * params.stride) * (params.cls + params.cells * params.cells);
   if (token == 0u) {
     if (params.cls == 0u) { return 0.0; }
     return src[first * params.dim + d];
@@ -70,12 +71,15 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   if (i >= params.n) { return; }
   let d = i % params.dim;
   let at = i / params.dim;
+  var to = i;
+  var v: f32;
   if (BACKWARD) {
     let tokens = 1u + params.rows * params.cols;
-    let v = spread(at / tokens, at % tokens, d);
-    if (ACCUMULATE) { out[i] += v; } else { out[i] = v; }
+    v = params.scale * spread(at / tokens, at % tokens, d);
   } else {
     let parts = params.cls + params.cells * params.cells;
-    out[params.first * parts * params.dim + i] = pooled(at / parts, at % parts, d);
+    v = params.scale * pooled(at / parts, at % parts, d);
+    to = ((params.first + at / parts * params.stride) * parts + at % parts) * params.dim + d;
   }
+  if (ACCUMULATE) { out[to] += v; } else { out[to] = v; }
 }

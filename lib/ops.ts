@@ -42,7 +42,12 @@ export {
   type PatchEmbedWeights,
   patchify,
 } from "./ops/patch_embed.ts";
-export { type PatchGrid, poolTokens, poolTokensBackward } from "./ops/pool_tokens.ts";
+export {
+  type PatchGrid,
+  type PoolOptions,
+  poolTokens,
+  poolTokensBackward,
+} from "./ops/pool_tokens.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./ops/pos_embed.ts";
 export { columnSum, type ColumnSumOptions, rowSum, type RowSumOptions } from "./ops/reduce.ts";
 export {

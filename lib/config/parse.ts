@@ -167,7 +167,11 @@ function resolve(parsed: ParsedConfig): Config {
       ...viewsOf(parsed),
     },
     model: { ...model, ...backboneShape(model) },
-    evaluation: { ...evaluation, knn_k: [evaluation.knn_k].flat() },
+    evaluation: {
+      ...evaluation,
+      feature: evaluation.feature ?? model.feature,
+      knn_k: [evaluation.knn_k].flat(),
+    },
   };
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { notAbove, type ParsedConfig, type Rule } from "./rule.ts";
+import { atMost, notAbove, type ParsedConfig, type Rule } from "./rule.ts";
 import { BACKBONES } from "./schema_model.ts";
 import { sizeRules } from "./rules_size.ts";
 import { VIEW_RULES } from "./rules_views.ts";
@@ -84,6 +84,15 @@ export const RULES: readonly Rule[] = [
     check({ training, loss }) {
       if (training.gradient_accumulation_steps === 1 || loss.centering !== "sinkhorn_knopp") return;
       return "expected 1, as loss.centering is sinkhorn_knopp: it needs the logits of the whole batch at once";
+    },
+  },
+  {
+    keys: ["evaluation.last_blocks", "model.depth", "model.backbone"],
+    text: "`evaluation.last_blocks` is at most `model.depth`.",
+    check({ evaluation, model }) {
+      const { depth } = backboneShape(model);
+      if (evaluation.last_blocks <= depth) return;
+      return atMost("model.depth", depth, evaluation.last_blocks);
     },
   },
   notAbove("scheduler.warmup_epochs", EPOCHS, [EPOCHS, "scheduler.warmup_epochs"]),

@@ -6,6 +6,7 @@
 
 import { LOSS_DEFAULTS } from "../loss/defaults.ts";
 import { HEAD_DEFAULTS, VIT_DEFAULTS } from "../model/defaults.ts";
+import { FEATURES } from "../model/feature.ts";
 import {
   BELOW_ONE,
   BOOLEAN,
@@ -70,6 +71,12 @@ export const MODEL_KEYS = {
     VIT_DEFAULTS.inChans,
     "Channels of a picture: 3 are red, green and blue, 1 is gray, 4 are red, green, blue and alpha; other numbers are for data sets of your own.",
     "channels in_channels",
+  ],
+  feature: [
+    { enum: FEATURES },
+    "class",
+    "What a feature is, of the tokens after the final norm: `class` is the class token; `mean` the mean of the patch tokens; `quad` patch tokens averaged over 2 × 2 cells, side by side (4 D); `grid` over 4 × 4 cells (16 D); `class+mean` the class token and the mean (2 D). DINO's head reads it, and it is read out where `evaluation.feature` says nothing else.",
+    "pooling global_pool",
   ],
   drop_path_rate: [
     BELOW_ONE,

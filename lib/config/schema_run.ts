@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FEATURES } from "../model/feature.ts";
 import { ADAMW_DEFAULTS } from "../optim/defaults.ts";
 import {
   BELOW_ONE,
@@ -13,6 +14,7 @@ import {
   EPOCHS,
   FRACTION,
   NON_NEGATIVE,
+  NULL,
   PICTURES,
   POSITIVE,
   TEXT_OR_NULL,
@@ -176,6 +178,22 @@ export const LOGGING_KEYS = {
 
 /** The keys of section `evaluation`. */
 export const EVALUATION_KEYS = {
+  feature: [
+    { enum: FEATURES, also: NULL, inherits: "model.feature" },
+    null,
+    "What is read out to judge, embed and search pictures, in the words of `model.feature`; null is that one.",
+  ],
+  last_blocks: [
+    { ...COUNT, maximum: 256 },
+    1,
+    "Blocks, from the last one back, whose tokens are read out, each after the final norm. DINO's linear evaluation takes 4 of ViT-S.",
+    "n_last_blocks",
+  ],
+  combine_blocks: [
+    { enum: ["concat", "mean"] },
+    "concat",
+    "What becomes of the features of several blocks: `concat` lays them side by side, `mean` averages them.",
+  ],
   knn_k: [
     { type: "array", items: COUNT, minItems: 1, maxItems: 64, also: COUNT },
     [10, 20, 100, 200],

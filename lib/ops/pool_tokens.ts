@@ -13,14 +13,26 @@ const POOL_TOKENS = defineKernel("pool_tokens", poolCode);
 /** Patches of an image. */
 export type PatchGrid = readonly [rows: number, cols: number];
 
+/** Where features lie among the rows [S, F], and what becomes of them. */
+export interface PoolOptions {
+  /** Row of the first image; 0 by default. */
+  first?: number;
+  /** Rows from one image to the next; 1 by default. With 2, features of two kinds lie side by side. */
+  stride?: number;
+  /** Factor; 1 by default. */
+  scale?: number;
+  /** Add to what is there; false by default. */
+  accumulate?: boolean;
+}
+
 /**
- * Features of n images into rows `first` … `first + n − 1` of `out` [S, F]; other rows stay. F is `featureDim(feature,
+ * Features of n images into n rows of `out` [S, F], from `first` on; other rows stay. F is `featureDim(feature,
  * D)`. Cells are those of adaptive_avg_pool2d of PyTorch: of c cells along m patches, cell i covers ⌊i · m / c⌋ to
  * ⌈(i + 1) · m / c⌉; always exactly c, which repeat patches where there are fewer.
  *
  * @param tokens [n, 1 + rows · cols, D], the class token first, then the patches row by row.
  * @param patches Patches down and across: rows and cols.
- * @param options `out` is a new tensor [n, F] by default, `first` 0.
+ * @param options `out` is a new tensor [n, F] by default.
  * @returns `out`.
  * @throws {HatchlingError} When the tokens are no such grid, the word is unknown, or rows do not lie within `out`.
  *
@@ -42,26 +54,27 @@ export function poolTokens(
   tokens: Tensor,
   patches: PatchGrid,
   feature: Feature,
-  options: { out?: Tensor; first?: number } = {},
+  options: PoolOptions & { out?: Tensor } = {},
 ): Tensor {
   const [n, , dim] = tokens.shape;
-  const { first = 0 } = options;
   checkTokens(tokens, patches);
   const width = featureDim(feature, dim);
+  checkRows(options.out?.shape ?? [n, width], width, n, options);
+  if (options.accumulate && !options.out) {
+    throw new HatchlingError("poolTokens: expected `out` beside `accumulate` but found none");
+  }
   const out = options.out ?? gpu.empty([n, width], "features");
-  checkRows(out, width, first, n);
-  dispatch(gpu, tokens, out, n * width, { patches, feature, dim, first });
+  dispatch(gpu, tokens, out, { n, dim, patches, feature, options, backward: false });
   return out;
 }
 
 /**
  * The adjoint of {@linkcode poolTokens}: the gradient of tokens from that of their features. Class tokens of a feature
- * that has none get 0, or with `accumulate` what they have.
+ * that has none get 0, or with `accumulate` keep what they have.
  *
- * @param dy [S, F], of which rows `first` … `first + n − 1` are used.
+ * @param dy [S, F], of which n rows are used, from `first` on.
  * @param dTokens Receives [n, 1 + rows · cols, D], all of it.
  * @param patches Patches down and across: rows and cols.
- * @param options `first` is 0 by default; `accumulate` adds to what `dTokens` holds.
  * @throws {HatchlingError} As {@linkcode poolTokens} does.
  */
 export function poolTokensBackward(
@@ -70,36 +83,35 @@ export function poolTokensBackward(
   dTokens: Tensor,
   patches: PatchGrid,
   feature: Feature,
-  { first = 0, accumulate = false }: { first?: number; accumulate?: boolean } = {},
+  options: PoolOptions = {},
 ): void {
   const [n, , dim] = dTokens.shape;
   checkTokens(dTokens, patches);
-  checkRows(dy, featureDim(feature, dim), first, n);
-  const settings = { patches, feature, dim, first };
-  dispatch(gpu, dy, dTokens, dTokens.size, settings, { BACKWARD: true, ACCUMULATE: accumulate });
+  checkRows(dy.shape, featureDim(feature, dim), n, options);
+  dispatch(gpu, dy, dTokens, { n, dim, patches, feature, options, backward: true });
 }
 
-function dispatch(
-  gpu: Gpu,
-  src: Tensor,
-  out: Tensor,
-  n: number,
-  { patches: [rows, cols], feature, dim, first }: {
-    patches: PatchGrid;
-    feature: Feature;
-    dim: number;
-    first: number;
-  },
-  constants: Record<string, boolean> = {},
-): void {
+interface Launch {
+  /** Images. */
+  n: number;
+  dim: number;
+  patches: PatchGrid;
+  feature: Feature;
+  options: PoolOptions;
+  backward: boolean;
+}
+
+function dispatch(gpu: Gpu, src: Tensor, out: Tensor, launch: Launch): void {
+  const { n: images, dim, patches: [rows, cols], feature, options, backward } = launch;
+  const { first = 0, stride = 1, scale = 1, accumulate = false } = options;
   const { classTokens: cls, cells } = featureParts(feature);
-  const images = n / dim / (constants.BACKWARD ? 1 + rows * cols : cls + cells * cells);
-  // Patches that all cells cover, those that several share as often.
+  const n = images * (backward ? 1 + rows * cols : cls + cells * cells) * dim;
+  // Patches that all cells cover: those that several share count as often.
   const along = (patches: number) => Math.max(patches, cells);
   gpu.dispatch(POOL_TOKENS, {
-    constants,
+    constants: { BACKWARD: backward, ACCUMULATE: accumulate },
     bindings: { src, out },
-    params: { n, dim, rows, cols, cls, cells, first },
+    params: { n, dim, rows, cols, cls, cells, first, stride, scale },
     workgroups: grid(n, 64),
     flops: cells ? images * along(rows) * along(cols) * dim : 0,
   });
@@ -114,16 +126,25 @@ function checkTokens(tokens: Tensor, [rows, cols]: PatchGrid): void {
   }
 }
 
-function checkRows(features: Tensor, width: number, first: number, n: number): void {
-  const [rows, columns] = features.shape;
-  if (features.shape.length !== 2 || columns !== width) {
-    throw new HatchlingError(`poolTokens: expected features [S, ${width}] but found ${features}`);
+function checkRows(
+  shape: readonly number[],
+  width: number,
+  n: number,
+  { first = 0, stride = 1, scale = 1 }: PoolOptions,
+): void {
+  const [rows, columns] = shape;
+  const found = `[${shape.join(", ")}]`;
+  if (shape.length !== 2 || columns !== width) {
+    throw new HatchlingError(`poolTokens: expected features [S, ${width}] but found ${found}`);
   }
-  if (!(Number.isInteger(first) && first >= 0 && first + n <= rows)) {
+  const whole = Number.isInteger(first) && first >= 0 && Number.isInteger(stride) && stride >= 1;
+  if (!whole || first + (n - 1) * stride >= rows) {
     throw new HatchlingError(
-      `poolTokens: expected ${n} rows from ${first} on within ${features}: pass a whole \`first\` of at most ${
-        rows - n
-      }`,
+      `poolTokens: expected ${n} rows within features ${found} but found them from ${first} on, each ${stride} ` +
+        "after the one before: pass whole `first` and `stride` that fit",
     );
+  }
+  if (!Number.isFinite(scale)) {
+    throw new HatchlingError(`poolTokens: expected a finite scale but found ${scale}`);
   }
 }

@@ -14,7 +14,7 @@ import {
   shortRun,
   WARMUPS,
 } from "../../lib/preset.ts";
-import { allKeys } from "../../lib/config/describe.ts";
+import { allKeys, valueAt } from "../../lib/config/describe.ts";
 import { runWarnings } from "../../lib/config/warnings.ts";
 import { autoBatch, checkFits } from "../../lib/plan/fit.ts";
 import { withBatch } from "../../lib/plan/remedies.ts";
@@ -139,7 +139,7 @@ function valueOf(config: unknown, key: string): unknown {
   return (config as Record<string, Record<string, unknown>>)?.[section]?.[name];
 }
 
-/** A configuration with another value; what the tables of views take from a shared key follows it. */
+/** A configuration with another value; keys that take theirs from it, as the tables of views do, follow it. */
 function withValue(
   config: Config,
   key: string,
@@ -147,14 +147,17 @@ function withValue(
   given: ReadonlyMap<string, unknown>,
 ): Config {
   if (value === undefined) return config;
-  const [section, name] = key.split(".") as [keyof Config, string];
-  const changed = { ...config[section], [name]: value } as Record<string, unknown>;
   const old = valueOf(config, key);
+  let changed = withAt(config, key.split("."), value);
   for (const { path, inherits } of allKeys()) {
-    if (inherits !== key || given.has(path)) continue;
-    const [, table, inner] = path.split(".");
-    const view = changed[table] as Record<string, unknown>;
-    if (view[inner] === old) changed[table] = { ...view, [inner]: value };
+    if (inherits !== key || given.has(path) || valueAt(config, path) !== old) continue;
+    changed = withAt(changed, path.split("."), value);
   }
-  return { ...config, [section]: changed };
+  return changed;
+}
+
+/** The same object but for one value. */
+function withAt<T extends object>(of: T, [name, ...inner]: string[], value: unknown): T {
+  const below = (of as Record<string, object>)[name];
+  return { ...of, [name]: inner.length ? withAt(below, inner, value) : value };
 }

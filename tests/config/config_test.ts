@@ -166,10 +166,24 @@ Deno.test("parseConfig() gives each table of views the shared keys that it leave
   assert.deepEqual(views.map((view) => view.gaussian_blur_prob), [1, 0.1, 0.5]);
 });
 
+Deno.test("what is read out is what is trained on, where nothing else is said", () => {
+  const of = (text: string) => parseConfig(text).evaluation.feature;
+  assert.equal(of("{}"), "class");
+  assert.equal(of("model: {feature: quad}"), "quad");
+  assert.equal(of("{model: {feature: quad}, evaluation: {feature: grid}}"), "grid");
+  assert.equal(of("{model: {feature: quad}, evaluation: {feature: null}}"), "quad");
+  // Written again, a null is left out, so that a change of the one still reaches the other.
+  const [same, other] = ["null", "mean"].map((word) =>
+    stringifyConfig(parseConfig(`{model: {feature: quad}, evaluation: {feature: ${word}}}`))
+  );
+  assert.equal(of(same.replace("feature: quad", "feature: grid")), "grid");
+  assert.match(other, /evaluation:\n {2}feature: mean\n/);
+});
+
 Deno.test("every key of a table that has a shared one takes its value", () => {
   const kept: string[] = [];
   for (const key of allKeys()) {
-    if (key.inherits === undefined) continue;
+    if (key.inherits === undefined || key.path === "evaluation.feature") continue;
     if (typeof key.inherits === "number") {
       kept.push(key.path);
       assert.equal(valueAt(configDefaults(), key.path), key.inherits);
@@ -402,11 +416,9 @@ function anyConfig(): fc.Arbitrary<Config> {
       .forEach((name) => order(augmentation, name));
     // A whole configuration holds no null: shared numbers are in place of it.
     for (const { path, section, name, inherits } of allKeys()) {
-      const table = section.split(".")[1];
       if (inherits === undefined || valueAt(any as object, path) !== null) continue;
-      augmentation[table][name] = typeof inherits === "string"
-        ? valueAt(any as object, inherits)
-        : inherits;
+      const table = valueAt(any as object, section) as Record<string, unknown>;
+      table[name] = typeof inherits === "string" ? valueAt(any as object, inherits) : inherits;
     }
     for (const table of ["global_1", "global_2", "local"]) {
       ["crop_scale", "aspect_ratio", "gaussian_blur_sigma"]
@@ -434,6 +446,7 @@ function anyConfig(): fc.Arbitrary<Config> {
     model.heads = 1 + (model.heads ?? 0) % 16;
     model.dim = model.heads * (1 + (model.dim ?? 0) % 64);
     model.depth ??= 1;
+    evaluation.last_blocks = 1 + evaluation.last_blocks % model.depth;
     model.mlp_ratio = 1 + Math.floor(model.mlp_ratio % 8);
     loss.warmup_teacher_temp_epochs %= training.num_epochs + 1;
     scheduler.warmup_epochs %= training.num_epochs + 1;

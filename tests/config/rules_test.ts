@@ -160,6 +160,20 @@ const CASES: [text: string, error: string][] = [
     "needs the logits of the whole batch at once",
   ],
   [
+    "{model: {backbone: custom, dim: 8, depth: 3, heads: 2}, evaluation: {last_blocks: 4}}",
+    "a.yaml:1:83: evaluation.last_blocks: expected at most model.depth (3) but found 4",
+  ],
+  ["evaluation: {last_blocks: 12}", ""],
+  [
+    "model: {feature: cls}",
+    'a.yaml:1:18: model.feature: expected "class", "mean", "quad", "grid" or "class+mean" but found "cls"',
+  ],
+  [
+    "evaluation: {feature: patches}",
+    'a.yaml:1:23: evaluation.feature: expected "class", "mean", "quad", "grid", "class+mean" or null but ' +
+    'found "patches"',
+  ],
+  [
     "augmentation: {global_crop_size: 32, local_crop_size: 48}",
     "a.yaml:1:55: augmentation.local_crop_size: expected at most augmentation.global_crop_size (32) but found " +
     "48 - local views are the small ones",

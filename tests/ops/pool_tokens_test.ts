@@ -86,6 +86,40 @@ gpuTest("poolTokens() fills its rows of spans of several sizes, and no others", 
   }
 });
 
+gpuTest("poolTokens() lays kinds of features side by side, scaled, and adds them", async (gpu) => {
+  const n = 3, dim = 5, patches = [3, 2] as const, shape = [n, 7, dim];
+  const tokens = [1, 2].map((seed) => normals(n * 7 * dim, seed));
+  for (const feature of FEATURES) {
+    const width = featureDim(feature, dim);
+    const expected = tokens.map((x) => pooledF64(x, dim, patches, feature));
+    const [beside, sum, first, second] = await values(gpu, () => {
+      const both = tokens.map((x) => gpu.tensor(x, shape));
+      const beside = gpu.empty([2 * n, width]), sum = gpu.empty([n, width]);
+      both.forEach((x, i) => {
+        poolTokens(gpu, x, patches, feature, { out: beside, first: i, stride: 2 });
+        poolTokens(gpu, x, patches, feature, { out: sum, scale: 0.5, accumulate: i > 0 });
+      });
+      const back = both.map((x, first) => {
+        const dTokens = gpu.empty(x.shape);
+        const options = { first, stride: 2, scale: -3 };
+        poolTokensBackward(gpu, beside, dTokens, patches, feature, options);
+        return dTokens;
+      });
+      return [beside, sum, ...back];
+    });
+    const row = (x: ArrayLike<number>, i: number) =>
+      Array.from(x).slice(i * width, (i + 1) * width);
+    const rows = Array.from({ length: 2 * n }, (_, r) => row(expected[r % 2], r >> 1));
+    assertClose(beside, rows.flat(), 3e-7, feature);
+    assertClose(sum, expected[0].map((v, i) => (v + expected[1][i]) / 2), 3e-7, feature);
+    [first, second].forEach((gradient, i) => {
+      const scaled = (x: Float64Array) => pooledF64(x, dim, patches, feature).map((v) => -3 * v);
+      const dy = Array.from({ length: n }, (_, image) => row(beside, 2 * image + i)).flat();
+      assertGradient(gradient, scaled, [tokens[i]], 0, dy, 1e-6, feature);
+    });
+  }
+});
+
 gpuTest("poolTokens() keeps the digits of 40,000 patches, and extreme values", async (gpu) => {
   const many = normals(1 + 200 * 200, 8).map((v) => 1000 + v);
   const wild = Float32Array.of(7, 3e38, -3e38, 1e-38, -1e38); // a class token and 2 × 2 patches
@@ -124,12 +158,26 @@ gpuTest("poolTokens() refuses what does not fit", (gpu) => {
   for (const first of [2, -1, 0.5, NaN]) {
     assert.throws(
       () => poolTokens(gpu, tokens, [2, 3], "quad", { out, first }),
-      /expected 2 rows from .* within .*3, 12.* at most 1/,
+      /expected 2 rows within .*3, 12\] but found them from/,
     );
     assert.throws(
       () => poolTokensBackward(gpu, out, tokens, [2, 3], "quad", { first }),
       /expected 2 rows/,
     );
   }
+  for (const stride of [3, 0, 1.5]) {
+    assert.throws(
+      () => poolTokens(gpu, tokens, [2, 3], "quad", { out, stride }),
+      /each [0135.]+ after the one before/,
+    );
+  }
+  assert.throws(
+    () => poolTokens(gpu, tokens, [2, 3], "mean", { scale: NaN }),
+    /expected a finite scale but found NaN/,
+  );
+  assert.throws(
+    () => poolTokens(gpu, tokens, [2, 3], "mean", { accumulate: true }),
+    /expected `out` beside `accumulate`/,
+  );
   for (const t of [tokens, out]) t.destroy();
 });
