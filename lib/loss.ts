@@ -15,12 +15,7 @@
  * @module
  */
 export { dinoLoss, type DinoLossArrays, type DinoLossInput } from "./loss/arrays.ts";
-export {
-  infoNce,
-  type InfoNceMetrics,
-  type InfoNceOptions,
-  type InfoNceResult,
-} from "./loss/infonce.ts";
+export { infoNce, type InfoNceResult } from "./loss/infonce.ts";
 export { type InfoNceInput, infoNceLoss, type InfoNceValues } from "./loss/infonce/arrays.ts";
 export { clampLogScale, type Temperature } from "./loss/infonce/kernels.ts";
 export {
@@ -28,6 +23,7 @@ export {
   infoNceReference,
   type InfoNceReferenceInput,
 } from "./loss/infonce/reference.ts";
+export type { InfoNceMetrics, InfoNceOptions } from "./loss/infonce/options.ts";
 export { koleo, type KoleoOptions, type KoleoResult } from "./loss/koleo.ts";
 export type {
   Centering,

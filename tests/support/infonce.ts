@@ -52,7 +52,7 @@ export function infoNceCase(
 export async function runInfoNce(
   gpu: Gpu,
   c: InfoNceCase,
-  options: Pick<InfoNceOptions, "weight" | "chunkRows" | "accumulationSteps"> = {},
+  options: Partial<Pick<InfoNceOptions, "weight" | "chunkRows">> = {},
 ): Promise<InfoNceReport> {
   const { dim, views, globals, temperature: t } = c;
   const found = await values(gpu, () => {

@@ -64,11 +64,13 @@ export function infoNceReference(input: InfoNceReferenceInput): InfoNceReference
           return dot * scale;
         });
         const top = Math.max(...s);
-        const sum = s.reduce((all, x) => all + Math.exp(x - top), 0);
-        pairLoss[i * V + j] += (top - s[b] + Math.log(sum)) / B;
+        const e = s.map((x) => Math.exp(x - top));
+        const rest = e.reduce((all, x, c) => c === b ? all : all + x, 0), sum = rest + e[b];
+        // Of the others where the positive is the nearest, so that nothing cancels.
+        pairLoss[i * V + j] += (s[b] === top ? Math.log1p(rest) : top - s[b] + Math.log(sum)) / B;
         hits += +(s.indexOf(top) === b);
         s.forEach((x, c) => {
-          const share = (Math.exp(x - top) / sum - +(c === b)) / terms;
+          const share = (c === b ? -rest : e[c]) / sum / terms;
           slope += share * x;
           for (let d = 0; d < D; d++) {
             gradQueries[q * D + d] += share * scale * keys[(i * B + c) * D + d];
