@@ -33,26 +33,6 @@ fn load_student(i: u32) -> vec4f {
   return vec4f(student[i / 4u][i % 4u]);
 }
 
-fn load_teacher(i: u32) -> vec4f {
-  if (VEC) { return teacher[i]; }
-  return vec4f(teacher[i / 4u][i % 4u]);
-}
-
-fn load_grad(i: u32) -> vec4f {
-  if (VEC) { return vec4f(out[4u * i], out[4u * i + 1u], out[4u * i + 2u], out[4u * i + 3u]); }
-  return vec4f(out[i]);
-}
-
-// exp(z − max) of a teacher's row with that state, from its first element.
-fn target_weight(start: u32, k: u32, temp: f32, top: f32) -> vec4f {
-  return exp((load_teacher(start + k) - load_center(k)) / temp - top);
-}
-
-// One chunk's part of a pair; log Σ exp(s − max) comes in once.
-fn add_pair(at: u32, cross: f32, lse: f32) {
-  pair[at] = cross + select(pair[at], lse, params.first != 0u);
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;

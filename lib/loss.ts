@@ -24,6 +24,22 @@ export {
   type InfoNceReferenceInput,
 } from "./loss/infonce/reference.ts";
 export type { InfoNceMetrics, InfoNceOptions } from "./loss/infonce/options.ts";
+export { IbotLoss } from "./loss/ibot.ts";
+export { ibotLoss, type IbotLossArrays, type IbotLossInput } from "./loss/ibot/arrays.ts";
+export type { FullIbotSettings, IbotLossOptions, IbotLossSettings } from "./loss/ibot/options.ts";
+export {
+  type IbotLossReference,
+  ibotLossReference,
+  type IbotLossReferenceInput,
+} from "./loss/ibot/reference.ts";
+export type {
+  IbotHeadLossResult,
+  IbotLossMetrics,
+  IbotLossResult,
+  IbotLossValues,
+  IbotMicroBatch,
+  IbotSums,
+} from "./loss/ibot/sums.ts";
 export { koleo, type KoleoOptions, type KoleoResult } from "./loss/koleo.ts";
 export type {
   Centering,

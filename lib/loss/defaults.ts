@@ -20,6 +20,15 @@ export const INFONCE_DEFAULTS = {
   temperature: 0.1,
 } as const;
 
+/** Of `IbotLossSettings`. */
+export const IBOT_DEFAULTS = {
+  studentTemp: 0.1,
+  teacherTemp: 0.04,
+  centerMomentum: 0.9,
+  centering: "center",
+  weight: 1,
+} as const;
+
 /** Of `MaskOptions`: DINOv2's (Oquab et al. 2023, arXiv:2304.07193, table 16 and its code). */
 export const MASK_DEFAULTS = {
   maskProb: 0.5,

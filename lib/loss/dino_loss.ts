@@ -145,7 +145,7 @@ export class DinoLoss {
   forwardMicroBatch(student: HeadInput, teacher: HeadInput, microBatch: LossMicroBatch): Tensor {
     const { outDim, nCrops, nGlobalCrops, chunkSize } = this.options;
     const [x, teacherX] = [student.bottleneck, teacher.bottleneck];
-    const columns = checkLayers(outDim, student.lastLayer, teacher.lastLayer);
+    const columns = checkLayers("DinoLoss", outDim, student.lastLayer, teacher.lastLayer);
     const batch = batchOf(Tensor, this.options, columns, x, teacherX);
     const size = chunkSize ?? defaultChunk(outDim, (nCrops + nGlobalCrops) * batch, columns);
     const gpu = gpuOf(x);
@@ -187,7 +187,7 @@ export class DinoLoss {
     const { centering, centerMomentum } = this.options;
     if (centering !== "center") return;
     const { metrics, batchMean } = result;
-    moveCenter(gpuOf(this.center), this.center, batchMean, centerMomentum, metrics, flag);
+    moveCenter(gpuOf(this.center), this.center, batchMean, centerMomentum, metrics, { flag });
   }
 
   /**

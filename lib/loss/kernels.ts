@@ -9,6 +9,7 @@ import meanCode from "../../kernels/dino_mean_teacher.wgsl" with { type: "text" 
 import statsCode from "../../kernels/dino_stats.wgsl" with { type: "text" };
 import studentCode from "../../kernels/dino_student.wgsl" with { type: "text" };
 import rowsCode from "../../kernels/shared/dino_rows.wgsl" with { type: "text" };
+import targetsCode from "../../kernels/shared/dino_targets.wgsl" with { type: "text" };
 import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Scalar, type SharedCode, type Tensor } from "../gpu.ts";
 import { tableOf } from "../gpu/scalars.ts";
@@ -18,10 +19,15 @@ import type { Centering, TemperaturesAt } from "./options.ts";
 import type { LossMicroBatch, LossSums, SumSizes } from "./sums.ts";
 
 const ROWS: SharedCode = { name: "dino_rows", code: rowsCode };
+
+/** What a kernel needs whose rows of logits meet the teacher's. */
+export const STUDENT_PARTS: readonly SharedCode[] = [
+  ...[LANES, FOURS, ROWS, PUT],
+  { name: "dino_targets", code: targetsCode },
+];
+
 const DINO_STATS = defineKernel("dino_stats", statsCode, { shared: [LANES, FOURS, ROWS] });
-const DINO_STUDENT = defineKernel("dino_student", studentCode, {
-  shared: [LANES, FOURS, ROWS, PUT],
-});
+const DINO_STUDENT = defineKernel("dino_student", studentCode, { shared: STUDENT_PARTS });
 const DINO_MEAN_TEACHER = defineKernel("dino_mean_teacher", meanCode);
 const DINO_FINISH = defineKernel("dino_finish", finishCode);
 const DINO_CENTER = defineKernel("dino_center", centerCode);
@@ -123,16 +129,20 @@ export function meanTeacher(
   });
 }
 
-/** One Sinkhorn–Knopp half-iteration: the centre [C] that gives every prototype the same weight. */
+/**
+ * One Sinkhorn–Knopp half-iteration: the centre [C] that gives every prototype the same weight, of the rows whose
+ * `weights` are not 0, where there are some.
+ */
 export function sinkhornCenter(
   gpu: Gpu,
-  { temperaturesAt: { teacher: temp } }: PassOptions,
-  tensors: Record<"teacher" | "center" | "state", Tensor>,
+  temp: Scalar,
+  tensors: Record<"teacher" | "center" | "state", Tensor> & { weights?: Tensor },
   first: boolean,
 ): void {
   const [rows, dim] = tensors.teacher.shape;
   gpu.dispatch(SINKHORN, {
-    bindings: { ...tensors, scalars: temp.table },
+    constants: { WEIGHTED: !!tensors.weights },
+    bindings: { weights: undefined, ...tensors, scalars: temp.table },
     params: { rows, dim, temp_index: temp.index, first: +first },
     workgroups: grid(dim, 64),
     flops: 7 * tensors.teacher.size,
@@ -153,16 +163,20 @@ export function finish(gpu: Gpu, { pairLoss, entropy, meanTeacher }: LossSums): 
   return metrics;
 }
 
-/** center ← m · center + (1 − m) · mean, unless the flag is set or the loss is not finite. */
+/**
+ * center ← m · center + (1 − m) · mean, unless the flag is set or the loss is not finite; with `counted`, nor where
+ * the fifth of the metrics, how many rows the mean is of, is 0.
+ */
 export function moveCenter(
   gpu: Gpu,
   center: Tensor,
   mean: Tensor,
   momentum: number,
   metrics: Tensor,
-  flag?: Tensor,
+  { flag, counted = false }: { flag?: Tensor; counted?: boolean } = {},
 ): void {
   gpu.dispatch(DINO_CENTER, {
+    constants: { COUNTED: counted },
     bindings: { mean, metrics, flag, center },
     params: { dim: center.size, momentum, rest: 1 - momentum },
     workgroups: grid(center.size, 64),

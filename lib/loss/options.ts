@@ -130,19 +130,20 @@ const isWithin = (x: number, least: number, end: number) =>
 /**
  * Fills defaults in.
  *
+ * @param loss Whose settings they are, for messages.
  * @throws {HatchlingError} Naming the first setting that is out of range, its value and what to do.
  */
-export function checkSettings(given: DinoLossOptions): FullSettings {
+export function checkSettings(given: DinoLossOptions, loss = "DinoLoss"): FullSettings {
   const unknown = Object.keys(given ?? {}).find((key) => !KEYS.includes(key));
   if (unknown || !given) {
     throw new HatchlingError(
-      `DinoLoss: expected settings among ${KEYS.join(", ")} but found ${unknown ?? given}`,
+      `${loss}: expected settings among ${KEYS.join(", ")} but found ${unknown ?? given}`,
     );
   }
   const { temperaturesAt, studentTemp, teacherTemp } = given;
   if (temperaturesAt && (studentTemp ?? teacherTemp) !== undefined) {
     throw new HatchlingError(
-      "DinoLoss: expected no temperatures beside temperaturesAt but found studentTemp " +
+      `${loss}: expected no temperatures beside temperaturesAt but found studentTemp ` +
         `${studentTemp} and teacherTemp ${teacherTemp}: write them to those step scalars`,
     );
   }
@@ -183,9 +184,9 @@ export function checkSettings(given: DinoLossOptions): FullSettings {
   for (const [key, ok, what] of rules) {
     if (ok) continue;
     throw new HatchlingError(
-      `DinoLoss: expected ${key} ${what} but found ${o[key]}: ${REMEDIES[key]}`,
+      `${loss}: expected ${key} ${what} but found ${o[key]}: ${REMEDIES[key]}`,
     );
   }
-  checkCenter(given.center, o);
+  checkCenter(given.center, o, loss);
   return Object.freeze(o);
 }

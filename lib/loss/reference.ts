@@ -30,22 +30,27 @@ export interface DinoLossReference
   center: number[];
 }
 
-type Row = number[];
+/** Numbers of a row. */
+export type Row = number[];
 
-const sum = (row: Row) => row.reduce((a, b) => a + b, 0);
-const scaled = (row: Row, by: number) => row.map((x) => x * by);
+/** Sum of a row. */
+export const sum = (row: Row) => row.reduce((a, b) => a + b, 0);
+/** A row times a number. */
+export const scaled = (row: Row, by: number) => row.map((x) => x * by);
 /** Sum of each column. */
-const columnSums = (rows: Row[]) => rows[0].map((_, k) => sum(rows.map((row) => row[k])));
-const entropy = (p: Row) => -sum(p.map((x) => x > 0 ? x * Math.log(x) : 0));
+export const columnSums = (rows: Row[]) => rows[0].map((_, k) => sum(rows.map((row) => row[k])));
+/** In nats. */
+export const entropy = (p: Row) => -sum(p.map((x) => x > 0 ? x * Math.log(x) : 0));
 
-function logSoftmax(row: Row): Row {
+/** Logarithms of softmax. */
+export function logSoftmax(row: Row): Row {
   const top = Math.max(...row);
   const logSum = top + Math.log(sum(row.map((x) => Math.exp(x - top))));
   return row.map((x) => x - logSum);
 }
 
 /** Distributions that use all prototypes alike: prototypes, then samples, each to equal sums, three times. */
-function sinkhornKnopp(rows: Row[], temp: number): Row[] {
+export function sinkhornKnopp(rows: Row[], temp: number): Row[] {
   const top = Math.max(...rows.flat());
   let q = rows.map((row) => row.map((x) => Math.exp((x - top) / temp)));
   for (let i = 0; i < 3; i++) {

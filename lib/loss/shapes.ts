@@ -8,7 +8,7 @@ import { Tensor } from "../gpu.ts";
 import type { LastLayer } from "../model/head.ts";
 
 /** What something is, for messages. */
-function describe(x: unknown): string {
+export function describe(x: unknown): string {
   if (x instanceof Tensor || typeof x !== "object" || x === null) return `${x}`;
   const name = x.constructor?.name ?? "an object";
   return "length" in x ? `${name} of ${x.length}` : name;
@@ -33,7 +33,7 @@ export function batchOf(
   });
   const batch = size / columns / nCrops;
   if (Number.isInteger(batch) && batch > 0 && teacherSize === nGlobalCrops * batch * columns) {
-    checkOneGpu(student, teacher);
+    checkOneGpu("DinoLoss", student, teacher);
     return batch;
   }
   throw new HatchlingError(
@@ -45,11 +45,16 @@ export function batchOf(
   );
 }
 
-function checkOneGpu(...values: unknown[]): void {
+/**
+ * Refuses tensors of several GPUs.
+ *
+ * @throws {HatchlingError} Where there are.
+ */
+export function checkOneGpu(loss: string, ...values: unknown[]): void {
   const gpus = new Set(values.flatMap((x) => x instanceof Tensor ? [x.gpu] : []));
   if (gpus.size <= 1) return;
   throw new HatchlingError(
-    "DinoLoss: expected tensors of one GPU but found those of several: open one GPU and make all tensors with it",
+    `${loss}: expected tensors of one GPU but found those of several: open one GPU and make all tensors with it`,
   );
 }
 
@@ -58,11 +63,11 @@ function checkOneGpu(...values: unknown[]): void {
  *
  * @throws {HatchlingError} Saying what does without them.
  */
-export function checkBinding(logits: Tensor): void {
+export function checkBinding(logits: Tensor, loss = "DinoLoss"): void {
   const most = logits.gpu.limits.maxStorageBufferBindingSize;
   if (logits.bytes <= most) return;
   throw new HatchlingError(
-    `DinoLoss: expected logits of at most ${most} bytes, what this adapter binds at once, but found ${logits} of ` +
+    `${loss}: expected logits of at most ${most} bytes, what this adapter binds at once, but found ${logits} of ` +
       `${logits.bytes}: use forwardHead, which makes them of the bottleneck in chunks, or a smaller batch`,
   );
 }
@@ -72,18 +77,22 @@ export function checkBinding(logits: Tensor): void {
  *
  * @throws {HatchlingError} When one is something else, or their D differ.
  */
-export function checkLayers(outDim: number, ...layers: readonly LastLayer[]): number {
+export function checkLayers(
+  loss: string,
+  outDim: number,
+  ...layers: readonly LastLayer[]
+): number {
   const [dim, teacherDim] = layers.map((layer) => {
     const [v, g]: unknown[] = [layer?.weightV?.data, layer?.weightG?.data];
     if (
       v instanceof Tensor && v.shape.length === 2 && v.shape[0] === outDim &&
       g instanceof Tensor && g.size === outDim
     ) {
-      checkOneGpu(v, g);
+      checkOneGpu(loss, v, g);
       return v.shape[1];
     }
     throw new HatchlingError(
-      `DinoLoss: expected a last layer of weightV [${outDim}, D] and weightG [${outDim}, 1], each ` +
+      `${loss}: expected a last layer of weightV [${outDim}, D] and weightG [${outDim}, 1], each ` +
         `{ data: Tensor, grad? }, but found ${describe(v)} and ${
           describe(g)
         }: rows are the outputs, outDim of them`,
@@ -91,7 +100,7 @@ export function checkLayers(outDim: number, ...layers: readonly LastLayer[]): nu
   });
   if (dim === teacherDim) return dim;
   throw new HatchlingError(
-    `DinoLoss: expected last layers of one width but found ${dim} and ${teacherDim}: student and teacher share a shape`,
+    `${loss}: expected last layers of one width but found ${dim} and ${teacherDim}: student and teacher share a shape`,
   );
 }
 
@@ -129,15 +138,16 @@ export function checkFinite(
 export function checkCenter(
   center: Float32Array | undefined,
   { outDim, centering }: Readonly<{ outDim: number; centering: string }>,
+  loss = "DinoLoss",
 ): void {
   if (center === undefined) return;
   if (!(center instanceof Float32Array) || center.length !== outDim || centering !== "center") {
     throw new HatchlingError(
-      `DinoLoss: expected center to be a Float32Array of outDim (${outDim}) numbers, with centering center, but ` +
+      `${loss}: expected center to be a Float32Array of outDim (${outDim}) numbers, with centering center, but ` +
         `found ${
           describe(center)
         } with centering ${centering}: give that of the run that goes on, or leave it out`,
     );
   }
-  checkFinite("center", center, outDim);
+  checkFinite("center", center, outDim, undefined, loss);
 }

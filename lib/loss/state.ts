@@ -5,18 +5,23 @@
  */
 import { HatchlingError } from "../errors.ts";
 import { type Gpu, StepScalars, type Tensor } from "../gpu.ts";
-import type { DinoLossOptions, FullSettings, TemperaturesAt } from "./options.ts";
+import type { DinoLossContext, FullSettings, TemperaturesAt } from "./options.ts";
+
+/** What a loss runs on: its GPU, the centre to start from, and temperatures that are not its own. */
+type Given = DinoLossContext & { temperaturesAt?: TemperaturesAt };
 
 /** State of a loss; nothing is allocated before it meets a GPU. */
 export class LossState {
   readonly #settings: FullSettings;
-  readonly #given: DinoLossOptions;
+  readonly #given: Given;
+  readonly #loss: string;
   #state?: ReturnType<typeof allocate>;
   #destroyed = false;
 
-  /** State of a loss with such settings, all filled in, that was given these. */
-  constructor(settings: FullSettings, given: DinoLossOptions) {
+  /** State of a loss with such settings, all filled in, that was given these; `loss` is its name, for messages. */
+  constructor(settings: FullSettings, given: Given, loss = "DinoLoss") {
     this.#settings = settings;
+    this.#loss = loss;
     this.#given = { ...given, center: given.center?.slice() };
     if (given.gpu) this.on(given.gpu);
   }
@@ -25,7 +30,7 @@ export class LossState {
   get center(): Tensor {
     if (this.#state) return this.#state.center;
     throw new HatchlingError(
-      "DinoLoss: expected a GPU for the centre but none is known yet: call forward first, or give { gpu } to the constructor",
+      `${this.#loss}: expected a GPU for the centre but none is known yet: call forward first, or give { gpu } to the constructor`,
     );
   }
 
@@ -37,13 +42,13 @@ export class LossState {
   on(gpu: Gpu): { center: Tensor; subtracted: Tensor; temperaturesAt: TemperaturesAt } {
     if (this.#destroyed) {
       throw new HatchlingError(
-        "DinoLoss: expected a loss but this one was destroyed: make a new one",
+        `${this.#loss}: expected a loss but this one was destroyed: make a new one`,
       );
     }
     this.#state ??= gpu.detached(() => allocate(gpu, this.#settings, this.#given));
     if (this.#state.center.gpu === gpu) return this.#state;
     throw new HatchlingError(
-      "DinoLoss: expected tensors of the GPU that holds its centre but found those of another: make one loss for each GPU",
+      `${this.#loss}: expected tensors of the GPU that holds its centre but found those of another: make one loss for each GPU`,
     );
   }
 
@@ -57,7 +62,7 @@ export class LossState {
 function allocate(
   gpu: Gpu,
   settings: FullSettings,
-  { center: start, temperaturesAt }: DinoLossOptions,
+  { center: start, temperaturesAt }: Given,
 ) {
   const { outDim, centering, studentTemp, teacherTemp } = settings;
   const center = gpu.persistent([outDim], "center");

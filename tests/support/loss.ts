@@ -87,7 +87,7 @@ export async function runLoss(gpu: Gpu, c: LossCase): Promise<LossReport> {
 }
 
 /** Logits of a weight-normed last layer. */
-function logitsReference(
+export function logitsReference(
   x: ArrayLike<number>,
   v: ArrayLike<number>,
   g: ArrayLike<number>,
