@@ -1,5 +1,5 @@
 /**
- * The state of a training run in words: what its curves show, and what to change first.
+ * The state of a training run in words: what its curves show, what its features are worth, and what to change first.
  *
  * @example
  * ```ts
@@ -11,40 +11,21 @@
  *
  * @module
  */
-import { numberOf, recentLines } from "./diagnosis/curves.ts";
+import { type Held, held, HOLD, looksOf } from "./diagnosis/held.ts";
 import type { MetricLine } from "./diagnosis/lines.ts";
-import { measure, type Measures } from "./diagnosis/measures.ts";
-import {
-  againstLargeSteps,
-  againstLowRank,
-  againstNonFinite,
-  againstOnePeak,
-  againstUniform,
-} from "./diagnosis/remedies.ts";
-import { type DiagnosisSettings, type Risk, short } from "./diagnosis/settings.ts";
-import {
-  apart,
-  climbing,
-  lowRank,
-  onePeak,
-  sameAnswer,
-  swinging,
-  uniform,
-} from "./diagnosis/symptoms.ts";
+import { type Look, lookAt, SURE_STEPS } from "./diagnosis/look.ts";
+import type { EvaluationFigure } from "./diagnosis/readouts.ts";
+import { againstUseless } from "./diagnosis/remedies.ts";
+import { count, type DiagnosisSettings } from "./diagnosis/settings.ts";
+import { early, type Tone, type Verdict } from "./diagnosis/verdicts.ts";
+import { weigh, type Worth } from "./diagnosis/worth.ts";
 
 export { type MetricKey, type MetricLine, parseMetricLine } from "./diagnosis/lines.ts";
 export { MetricsReader, type ParsedMetrics, parseMetrics } from "./diagnosis/metrics.ts";
+export type { EvaluationFigure } from "./diagnosis/readouts.ts";
 export type { DiagnosisSettings } from "./diagnosis/settings.ts";
-
-/** What a run may suffer from, or that it does not. */
-export type Verdict =
-  | "healthy"
-  | "too early to tell"
-  | "collapse to one peak"
-  | "collapse to uniform"
-  | "falling feature rank"
-  | "learning rate too high"
-  | "not finite";
+export type { Tone, Verdict } from "./diagnosis/verdicts.ts";
+export { weigh, type Worth, worthLine, type WorthVerdict } from "./diagnosis/worth.ts";
 
 /**
  * The state of a run in words.
@@ -54,24 +35,31 @@ export type Verdict =
 export interface Diagnosis {
   /** The state. */
   verdict: Verdict;
-  /** False when the run is healthy or too young to tell. */
+  /** How it is to be shown. Good only where an evaluation says so. */
+  tone: Tone;
+  /** The curves go wrong, or the run has ended with features that are not useful. */
   trouble: boolean;
   /** What the verdict rests on: sentences with numbers and steps. */
   evidence: string[];
-  /** What to change first; empty without trouble. */
+  /** What to change first, or what helps; "" where nothing needs to. */
   remedy: string;
   /** Settings that are risky whatever the curves say; never trouble by themselves. */
   risks: string[];
+  /** The steps of the curves that its figures are medians over, where there are any. */
+  steps?: [from: number, to: number];
+  /** What the features are worth, where they were measured. */
+  worth?: Worth;
 }
 
-/** Lines and steps before which nothing is said: medians need the former, the centre some of the latter. */
-const FEWEST_LINES = 5, FEWEST_STEPS = 50;
-
-/** Steps before which no run with a risky setting is called healthy: what it leads to may take as many. */
-const SURE_STEPS = 500;
-
-/** Most lines that are looked at: of longer runs the newest, and evenly spread ones of the rest. */
-const MOST_LINES = 200, NEWEST = 50;
+/** An evaluation of a run. */
+export interface Evaluation {
+  /** Steps that were done. */
+  step: number;
+  /** Its figures, those of raw pixels and of the untrained model among them. */
+  figures: readonly EvaluationFigure[];
+  /** Whether it is of the end of training: it counts whatever was measured before. */
+  final?: boolean;
+}
 
 /**
  * Tells what state a run is in.
@@ -79,16 +67,23 @@ const MOST_LINES = 200, NEWEST = 50;
  * The evidence is in the curves: the entropy of the mean teacher falls to that of one prototype (collapse to
  * one peak, or to a few); the teacher's entropy rises to ln K and its answers no longer depend on the picture
  * (collapse to uniform; both in Caron et al. 2021, arXiv:2104.14294, section 5.3); the RankMe of its features
- * falls (Garrido et al. 2023, arXiv:2210.02885). Any of these with steps as large as the weights, or with an
- * entropy that swings from end to end, is a learning rate too high. Settings choose between explanations and
- * remedies, and never make trouble; but with a risky one it is too early to call a run healthy before step 500.
+ * falls (Garrido et al. 2023, arXiv:2210.02885); InfoNCE stays at ln B, or is solved by features of few
+ * dimensions. Any of these with steps as large as the weights, or with an entropy that swings from end to end, is
+ * a learning rate too high. Settings choose between explanations and remedies, and never make trouble; but with a
+ * risky one it is too early to call a run sound before step 500. And it is in the evaluations: curves alone never
+ * make a run healthy, and whatever they say, features that are no better than raw pixels are not useful yet.
  *
- * The newest tenth of the lines counts, at least 5, by its median; lines without a key are left out for it.
- * Pure: the same lines and settings give the same words. Measured on one core of a server: 0.8 ms for 1,000
- * lines and 2.6 ms for 100,000, the medians of warm calls; the first call of a process takes about 20 ms.
+ * Curves are looked at every 10 steps, of longer runs every hundredth of the steps and at most every 100. The newest tenth of the lines up
+ * to there counts, at least 5, by its median; lines without a key are left out for it. What looks say is the state
+ * once it has held for five of them in a row over 50 to 500 steps, so no state follows another one
+ * sooner; NaN counts at once. An evaluation while the run trains changes the answer of the one before
+ * when the next one agrees, 50 steps later at least.
+ *
+ * Pure: the same lines, settings and evaluations give the same words, while a run goes on as from its files.
  *
  * @param lines Logged steps in order, as of {@linkcode parseMetrics}.
  * @param settings What is known of the run's settings.
+ * @param evaluations Evaluations of the run, in order.
  *
  * @example
  * ```ts
@@ -110,121 +105,106 @@ const MOST_LINES = 200, NEWEST = 50;
 export function diagnose(
   lines: readonly MetricLine[],
   settings: DiagnosisSettings = {},
+  evaluations: readonly Evaluation[] = [],
 ): Diagnosis {
-  const last = lines.at(-1);
-  if (!last) return early(["no step has been logged yet"], []);
-  const numbers = thin(finite(lines));
-  let lr = 0;
-  for (const line of lines) lr = Math.max(lr, numberOf(line, "lr") ?? 0);
-  const m = measure(numbers.length ? numbers : lines, settings, lr);
-  const found = last.non_finite !== undefined
-    ? notFinite(last, m, settings, lr)
-    : last.step < FEWEST_STEPS || numbers.length < FEWEST_LINES
-    ? early([
-      `${last.step} steps in ${numbers.length} lines: a verdict needs ${FEWEST_STEPS} steps and ` +
-      `${FEWEST_LINES} lines`,
-    ])
-    : trouble(m, settings, lr) ?? sound(m);
-  return { ...found, risks: m.risks.map(({ text }) => text) };
-}
-
-type Found = Omit<Diagnosis, "risks">;
-
-function early(evidence: string[], risks: string[] = []): Diagnosis {
-  return { verdict: "too early to tell", trouble: false, evidence, remedy: "", risks };
-}
-
-function notFinite(line: MetricLine, m: Measures, settings: DiagnosisSettings, lr: number): Found {
-  const evidence = [`NaN or infinity in ${line.non_finite} at step ${line.step}`];
-  if (line.first_non_finite) evidence.push(`the first was in ${line.first_non_finite}`);
-  const large = m.risks.find(({ key }) => key === "optimizer.lr");
-  evidence.push(...climbing(m, !!large) ?? [], ...swinging(m, !!large) ?? []);
-  if (large) evidence.push(large.text);
-  const remedy = large ? againstLargeSteps(lr, settings) : againstNonFinite();
-  return { verdict: "not finite", trouble: true, evidence, remedy };
-}
-
-/** The first of all troubles that the curves show. */
-function trouble(m: Measures, settings: DiagnosisSettings, lr: number): Found | undefined {
-  const risk = (key: Risk["key"]) => m.risks.find((r) => r.key === key);
-  const large = risk("optimizer.lr");
-  const center = risk("loss.centering") ?? risk("loss.center_momentum");
-  const peak = onePeak(m, settings, !!center);
-  const flat = uniform(m, settings, !!(large ?? risk("loss.teacher_temp")));
-  const same = sameAnswer(m, settings);
-  const thin = lowRank(m, !!large);
-  const climbs = climbing(m, !!large);
-  const swings = swinging(m, !!large);
-  const collapsed = peak ?? flat ?? same;
-  const make = (
+  const curves = stateOf(lines, settings);
+  const { worth, final = false, more } = worthOf(evaluations, settings);
+  const { verdict, evidence, remedy, risks, steps: recent } = curves;
+  const measured = worth ? [worth.text, worth.more, ...more].filter(Boolean) : [];
+  const made = (
     verdict: Verdict,
+    tone: Tone,
+    evidence: string[],
     remedy: string,
-    ...evidence: (string[] | undefined)[]
-  ): Found => ({
-    verdict,
-    trouble: true,
-    evidence: evidence.flatMap((sentences) => sentences ?? []),
-    remedy,
+  ): Diagnosis => {
+    const trouble = tone === "trouble";
+    return { verdict, tone, trouble, evidence, remedy, risks, steps: recent, worth };
+  };
+  if (curves.trouble) return made(verdict, "trouble", [...evidence, ...measured], remedy);
+  const isEarly = verdict === "too early to tell";
+  const steps = lines.at(-1)?.step ?? 0;
+  if (worth?.verdict === "not useful yet" && (final || !isEarly || steps >= SURE_STEPS)) {
+    const tone = final ? "trouble" : "caution";
+    return made(worth.verdict, tone, [...measured, ...evidence], againstUseless(settings, worth));
+  }
+  if (isEarly && (steps < SURE_STEPS || !worth || worth.verdict === "not compared")) {
+    return made(verdict, "neutral", [...evidence, ...measured], "");
+  }
+  if (worth?.verdict === "useful in part") {
+    const remedy = againstUseless(settings, worth);
+    return made(worth.verdict, "caution", [...measured, ...evidence], remedy);
+  }
+  if (worth?.verdict === "useful") return made("healthy", "good", [...measured, ...evidence], "");
+  const unknown = worth ? measured : ["what the features are worth has not been measured yet"];
+  return made("learning", "neutral", [...evidence, ...unknown], "");
+}
+
+/**
+ * What stands before a remedy.
+ *
+ * @category Training
+ */
+export function remedyTitle({ verdict }: Pick<Diagnosis, "verdict">): string {
+  const weighed: Verdict[] = ["not useful yet", "useful in part"];
+  return weighed.includes(verdict) ? "what helps" : "what to change first";
+}
+
+/**
+ * A diagnosis in one line.
+ *
+ * @category Training
+ */
+export function diagnosisLine(diagnosis: Diagnosis): string {
+  const { verdict, evidence: [first], remedy } = diagnosis;
+  return `${verdict}: ${first}` + (remedy && `; ${remedyTitle(diagnosis)}: ${remedy}`);
+}
+
+/** The state of the curves that has held, with what newer looks say. */
+function stateOf(lines: readonly MetricLine[], settings: DiagnosisSettings): Look {
+  const last = lines.at(-1);
+  if (!last) return { ...early("no step has been logged yet"), risks: [] };
+  if (last.non_finite !== undefined) return lookAt(lines, settings);
+  const sound = lines.filter(({ non_finite }) => non_finite === undefined);
+  const looks = looksOf(sound);
+  const { holds, next, since }: Held<Look> = held(
+    looks.map((i) => sound[i]),
+    (i) => lookAt(sound.slice(0, looks[i] + 1), settings),
+    HOLD,
+  );
+  if (holds && !next) return holds;
+  const { risks, steps } = next!;
+  const isEarly = next!.verdict === "too early to tell";
+  if (!holds && isEarly) {
+    const now = lookAt(sound, settings);
+    return now.verdict === next!.verdict ? now : next!;
+  }
+  const coming = `since step ${count(since!)} the curves look like this: ${next!.verdict}` +
+    (next!.trouble ? ` (${next!.evidence[0]})` : "") + "; it counts once it has held";
+  if (!holds) return { ...early(coming), risks, steps };
+  return { ...holds, evidence: [...holds.evidence, ...isEarly ? [] : [coming]], risks };
+}
+
+/** How long an evaluation's answer has to hold to take another one's place. */
+const EVALUATIONS = { looks: 2, steps: () => 50 };
+
+/** What the features are worth: by the evaluation at the end, else as evaluations agree. */
+function worthOf(
+  evaluations: readonly Evaluation[],
+  settings: DiagnosisSettings,
+): { worth?: Worth; final?: boolean; more: string[] } {
+  const known = evaluations.flatMap((evaluation) => {
+    const worth = weigh(evaluation.figures, settings);
+    return worth ? [{ ...evaluation, worth }] : [];
   });
-  const unstable = climbs ?? (large ? swings ?? collapsed ?? thin : collapsed && thin && swings);
-  if (unstable) {
-    const steps = large ? [large.text] : [];
-    const all = [climbs, swings, collapsed, thin, steps];
-    return make("learning rate too high", againstLargeSteps(lr, settings), ...all);
+  const last = known.at(-1);
+  if (!last) return { more: [] };
+  if (last.final) return { worth: last.worth, final: true, more: [] };
+  const { holds, next } = held(known, (i) => known[i].worth, EVALUATIONS);
+  const { verdict } = holds ?? known[0].worth;
+  const { step, worth } = known.findLast((one) => one.worth.verdict === verdict)!;
+  const more = [`measured at step ${count(step)}`];
+  if (next && next.verdict !== verdict) {
+    more.push(`the evaluation at step ${count(last.step)} says ${next.verdict}: ${next.text}`);
   }
-  if (peak) return make("collapse to one peak", againstOnePeak(risk, settings), peak, thin);
-  if (flat) return make("collapse to uniform", againstUniform(risk, settings), flat, thin);
-  if (same || thin) return make("falling feature rank", againstLowRank(settings), same, thin);
-}
-
-/** Nothing is wrong: healthy once the loss is below that of guessing and the teacher tells pictures apart. */
-function sound(m: Measures): Found {
-  const { step, loss, information, ofMean, rank, lnK, most } = m;
-  if (!loss) return early(["the lines hold no loss: there is nothing to judge"]);
-  const nats = (value: number) => `${short(value)} nats (${short(value / lnK)} ln K)`;
-  const { from } = loss;
-  const evidence = [
-    `the loss is ${nats(loss.recent)}, after ${nats(from.value)} at step ${from.step}`,
-  ];
-  if (ofMean) {
-    const used = short(Math.exp(ofMean.recent));
-    evidence.push(`the teacher uses ${used} prototypes in a batch; ${apart(m)}`);
-  }
-  if (rank) {
-    const { recent, high } = rank;
-    evidence.push(
-      `the effective rank of its features is ${short(recent)}, at most ${short(high.value)} ` +
-        `at step ${high.step}`,
-    );
-  }
-  const learns = step >= 2 * FEWEST_STEPS && loss.recent < 0.97 * lnK &&
-    information && information.recent > 0.05 * most;
-  if (!learns) return early([...evidence, "no sign of trouble, but none yet of learning either"]);
-  if (m.risks.length && step < SURE_STEPS) {
-    return early([
-      `no sign of trouble yet, but the settings below are risky, and ${step} steps are fewer than ${SURE_STEPS}`,
-      ...evidence,
-    ]);
-  }
-  return { verdict: "healthy", trouble: false, evidence, remedy: "" };
-}
-
-/** The lines that hold numbers. */
-function finite(lines: readonly MetricLine[]): readonly MetricLine[] {
-  const sound = (line: MetricLine) => line.non_finite === undefined;
-  return lines.every(sound) ? lines : lines.filter(sound);
-}
-
-function thin(lines: readonly MetricLine[]): readonly MetricLine[] {
-  if (lines.length <= MOST_LINES) return lines;
-  const old = lines.slice(0, -NEWEST);
-  const stride = old.length / (MOST_LINES - NEWEST);
-  const kept = Array.from({ length: MOST_LINES - NEWEST }, (_, i) => old[Math.floor(i * stride)]);
-  return [...kept, ...lines.slice(-NEWEST)];
-}
-
-/** The steps that count as recent: from the first to the last of them. */
-export function recentSteps(lines: readonly MetricLine[]): [number, number] | undefined {
-  const recent = recentLines(thin(finite(lines)));
-  return recent.length ? [recent[0].step, recent.at(-1)!.step] : undefined;
+  return { worth, more };
 }

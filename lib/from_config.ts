@@ -180,11 +180,16 @@ export function scheduleOf(
   };
 }
 
-/** What a diagnosis knows of a configuration. */
+/**
+ * What a diagnosis knows of a configuration.
+ *
+ * @param known Steps that the run will have, and pictures of its data set.
+ */
 export function diagnosisSettingsOf(
-  { data, model, loss, optimizer, scheduler, training }: Config,
-  totalSteps?: number,
+  { data, evaluation, model, loss, optimizer, scheduler, training }: Config,
+  { totalSteps, pictures }: { totalSteps?: number; pictures?: number } = {},
 ): DiagnosisSettings {
+  const judged = Math.min(pictures ?? Infinity, evaluation.max_images ?? Infinity);
   return {
     outDim: model.projection_output_dim,
     batchSize: data.batch_size * training.gradient_accumulation_steps,
@@ -198,6 +203,7 @@ export function diagnosisSettingsOf(
     warmupEpochs: scheduler.warmup_epochs,
     freezeLastLayer: training.freeze_last_layer,
     totalSteps: totalSteps ?? training.max_steps ?? undefined,
+    pictures: judged === Infinity ? undefined : judged,
   };
 }
 

@@ -11,7 +11,7 @@ import temperature from "../docs/guides/loss-temperature.svg" with { type: "text
 import guide from "../docs/guides/loss.md" with { type: "text" };
 import { parseConfig, parseOverrides } from "../lib/config.ts";
 import { sections } from "../lib/config/describe.ts";
-import diagnosis from "../lib/diagnosis.ts" with { type: "text" };
+import union from "../lib/diagnosis/verdicts.ts" with { type: "text" };
 import lines from "../lib/diagnosis/lines.ts" with { type: "text" };
 import { dinoLoss } from "../lib/loss.ts";
 import { type CollapseData, collapseFigure, collapseRows } from "../scripts/figures/collapse.ts";
@@ -124,8 +124,8 @@ Deno.test("keys that the guide names exist", () => {
 });
 
 Deno.test("the guide explains every verdict of a diagnosis, in its words, and no other", () => {
-  const union = diagnosis.match(/^export type Verdict =\n((?: {2}\| "[^"]+";?\n)+)/m)![1];
-  const verdicts = namesIn(union, /"([^"]+)"/g).map((verdict) => `\`${verdict}\``);
+  const names = union.match(/^export type Verdict =\n((?: {2}\| "[^"]+";?\n)+)/m)![1];
+  const verdicts = namesIn(names, /"([^"]+)"/g).map((verdict) => `\`${verdict}\``);
   assert.ok(verdicts.length >= 7);
   const rows = tables.find((rows) => rows.some(([first]) => first === "`healthy`"))!;
   assert.deepEqual(rows.map(([first]) => first).sort(), verdicts.sort());

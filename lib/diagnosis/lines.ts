@@ -13,7 +13,7 @@ export interface MetricLine {
   step: number;
   /** Epochs begun before the step, with their fraction. */
   epoch?: number | null;
-  /** The loss in nats. */
+  /** The objective's own loss in nats: DINO's, or InfoNCE where that is the objective. */
   loss?: number | null;
   /** Loss / ln K. */
   loss_over_ln_k?: number | null;
@@ -41,6 +41,14 @@ export interface MetricLine {
   gradient_norm?: number | null;
   /** KoLeo times its weight, where it is on. */
   koleo?: number | null;
+  /** InfoNCE in nats, not weighted, where it is on. */
+  contrastive?: number | null;
+  /** Share of its queries whose nearest key is their own, from 0 to 1. */
+  contrastive_accuracy?: number | null;
+  /** Loss of masked patches (iBOT) in nats, where it is on. */
+  ibot?: number | null;
+  /** Gram anchoring's loss, where it is on. */
+  gram?: number | null;
   /** Speed since the run or its last part began. */
   images_per_second?: number | null;
   /** Milliseconds per step that training waited for its pictures, since the line before. */
@@ -79,6 +87,10 @@ export const NUMBERS = Object.keys(
     feature_rank: 0,
     gradient_norm: 0,
     koleo: 0,
+    contrastive: 0,
+    contrastive_accuracy: 0,
+    ibot: 0,
+    gram: 0,
     images_per_second: 0,
     data_wait_ms: 0,
     data_build_ms: 0,

@@ -13,10 +13,18 @@ export interface Measures {
   step: number;
   /** Steps of an epoch, when the lines tell. */
   stepsPerEpoch?: number;
-  /** ln K in nats: the entropy of the uniform distribution, and the loss of guessing. */
+  /** The objective, `dino` or `infonce`: nothing of DINO holds for the latter, which has no prototypes. */
+  objective: string;
+  /** ln K in nats: the entropy of the uniform distribution, and DINO's loss of guessing. */
   lnK: number;
+  /** What guessing costs in the objective's own loss, in nats: ln K, or ln B of InfoNCE's B keys. */
+  guess: number;
+  /** The same in words. */
+  guessName: string;
   /** Pictures per step B; without it the limits of a batch are not known, and taken as K. */
   batchSize: number;
+  /** Keys of InfoNCE. */
+  keys: number;
   /** Most that a batch can show of {@linkcode Measures.information}: ln min(B, K). */
   most: number;
   /** The loss in nats. */
@@ -32,6 +40,10 @@ export interface Measures {
   information?: Curve;
   /** KL(teacher ‖ student). */
   kl?: Curve;
+  /** InfoNCE. */
+  contrastive?: Curve;
+  /** Share of its queries that find their key. */
+  accuracy?: Curve;
   /** Spread of the teacher's features. */
   std?: Curve;
   /** Their effective rank. */
@@ -49,16 +61,27 @@ export function measure(
   lr: number,
 ): Measures {
   const last = lines.at(-1)!;
-  const lnK = settings.outDim ? Math.log(settings.outDim) : lnKOf(lines);
+  const objective = settings.objective ?? objectiveOf(last);
+  const alone = objective === "infonce";
+  const lnK = alone ? NaN : settings.outDim ? Math.log(settings.outDim) : lnKOf(lines);
   const { batchSize = Math.exp(lnK) } = settings;
+  const { contrastiveKeys: keys = settings.batchSize ?? NaN } = settings;
   const epoch = numberOf(last, "epoch");
   const temp = numberOf(last, "teacher_temp") ?? 0;
-  const known = { ...settings, teacherTemp: Math.max(temp, settings.teacherTemp ?? 0) };
+  const known = {
+    ...settings,
+    objective,
+    teacherTemp: Math.max(temp, settings.teacherTemp ?? 0),
+  };
   return {
     step: last.step,
     stepsPerEpoch: epoch ? Math.round((last.step - 1) / epoch) : undefined,
+    objective,
     lnK,
+    guess: alone ? Math.log(keys) : lnK,
+    guessName: alone ? "ln B" : "ln K",
     batchSize,
+    keys,
     most: Math.min(Math.log(batchSize), lnK),
     loss: curve(lines, "loss"),
     entropy: curve(lines, "teacher_entropy"),
@@ -69,11 +92,19 @@ export function measure(
       return mean === undefined || own === undefined ? undefined : Math.max(0, mean - own);
     }),
     kl: curve(lines, "kl_teacher_student"),
+    contrastive: curve(lines, "contrastive") ?? (alone ? curve(lines, "loss") : undefined),
+    accuracy: curve(lines, "contrastive_accuracy"),
     std: curve(lines, "feature_std"),
     rank: curve(lines, "feature_rank"),
     gradient: curve(lines, "gradient_norm"),
     risks: riskySettings(known, lr, last.step),
   };
+}
+
+/** InfoNCE alone has nothing of a teacher's distributions. */
+function objectiveOf(line: MetricLine): string {
+  const has = (key: "contrastive" | "teacher_entropy") => numberOf(line, key) !== undefined;
+  return has("contrastive") && !has("teacher_entropy") ? "infonce" : "dino";
 }
 
 /** From a line with both losses; NaN where there is none, and then no comparison with it holds. */

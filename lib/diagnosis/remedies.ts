@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type DiagnosisSettings, type Risk, short } from "./settings.ts";
+import { count, type DiagnosisSettings, type Risk, short } from "./settings.ts";
 
 /** Finds a risky setting. */
 type Find = (key: Risk["key"]) => Risk | undefined;
@@ -52,4 +52,42 @@ export function againstLargeSteps(lr: number, { initStd = 0 }: DiagnosisSettings
 export function againstNonFinite(): string {
   return "lower optimizer.lr or training.gradient_clip, or lengthen scheduler.warmup_epochs; --resume goes on " +
     "from the last sound state";
+}
+
+/** For InfoNCE that tells no key from another; `lr` is the largest learning rate so far. */
+export function againstStuck(lr: number, { contrastiveTemp = 0.1 }: DiagnosisSettings): string {
+  if (contrastiveTemp > 0.3) {
+    return `lower loss.contrastive_temp from ${contrastiveTemp} to 0.1: so warm, the loss hardly depends on the features`;
+  }
+  const from = lr ? ` (the schedule has reached ${short(lr)})` : "";
+  return `raise optimizer.lr by 3${from}; loss.contrastive_feature quad or mean instead of the class token`;
+}
+
+/** For InfoNCE that is solved by next to nothing. */
+export function againstShortcut(): string {
+  return "make views differ in what they should not be told by: augmentation.brightness, contrast, saturation and " +
+    "hue up, augmentation.local_crop_scale_min down; or more keys, data.batch_size";
+}
+
+/** Pictures of a step from which InfoNCE and DINO did better on small pictures; steps that are few. */
+const GOOD_BATCH = 64, FEW_STEPS = 20_000;
+
+/** For features that are no better than raw pixels: what costs no training comes first. */
+export function againstUseless(s: DiagnosisSettings, { readout }: { readout: string }): string {
+  const { feature, whiten, objective = "dino", contrastiveWeight, batchSize, totalSteps } = s;
+  const told = [
+    feature !== undefined && ![feature, readout].some((words) => /grid|patches/.test(words)) &&
+    "evaluation.feature grid, which keeps what lies where (no training needed)",
+    whiten === false && !readout.includes("whitened") &&
+    "whitened features, evaluation.whiten (no training needed)",
+    objective === "dino" && contrastiveWeight === 0 &&
+    "a contrastive term beside the loss, loss.contrastive_weight 1",
+    batchSize !== undefined && batchSize < GOOD_BATCH &&
+    `a larger batch, data.batch_size ${GOOD_BATCH} (a step has ${count(batchSize)} pictures)`,
+    totalSteps === undefined
+      ? "more steps"
+      : totalSteps < FEW_STEPS && `more steps than ${count(totalSteps)}, training.num_epochs`,
+    "published weights to begin with, deno task train CONFIG --weights FILE",
+  ];
+  return told.filter(Boolean).join("; ");
 }

@@ -6,6 +6,8 @@
 
 /** Settings of the run. All may be missing: the verdict comes from the curves, settings choose the remedy. */
 export interface DiagnosisSettings {
+  /** What is minimised, `dino` or `infonce`; by default as the lines say. */
+  objective?: string;
   /** Output dimensions K of the head; by default from loss / (loss / ln K). */
   outDim?: number;
   /** Pictures per step B. */
@@ -20,6 +22,12 @@ export interface DiagnosisSettings {
   centerMomentum?: number;
   /** Weight of the KoLeo regulariser. */
   koleoWeight?: number;
+  /** Weight of InfoNCE beside another objective. */
+  contrastiveWeight?: number;
+  /** Temperature of InfoNCE. */
+  contrastiveTemp?: number;
+  /** Keys among which a query of InfoNCE looks for its own: the pictures of a micro-batch; by default B. */
+  contrastiveKeys?: number;
   /** Standard deviation of the weights at the start. */
   initStd?: number;
   /** Largest weight decay. */
@@ -30,6 +38,12 @@ export interface DiagnosisSettings {
   freezeLastLayer?: number;
   /** Steps that the run will have; by default unknown. */
   totalSteps?: number;
+  /** What is read out as the features. */
+  feature?: string;
+  /** Whether they are whitened. */
+  whiten?: boolean;
+  /** Pictures that an evaluation judges, which tells what a difference of two figures may be worth. */
+  pictures?: number;
 }
 
 /** Key of a setting with what makes it risky. */
@@ -57,21 +71,22 @@ const SLOW_CENTER = 0.99;
  */
 export function riskySettings(s: DiagnosisSettings, lr: number, step: number): Risk[] {
   const risks: Risk[] = [];
+  const dino = s.objective !== "infonce";
   const { studentTemp = NaN, teacherTemp = NaN, centerMomentum = NaN, initStd = NaN } = s;
-  if (teacherTemp >= studentTemp) {
+  if (dino && teacherTemp >= studentTemp) {
     risks.push({
       key: "loss.teacher_temp",
       text: `loss.teacher_temp ${teacherTemp} is not below loss.student_temp ${studentTemp}: ` +
         "nothing sharpens the teacher, and it tends to uniform",
     });
   }
-  if (s.centering === "none") {
+  if (dino && s.centering === "none") {
     risks.push({
       key: "loss.centering",
       text: "loss.centering none: nothing keeps one prototype from taking all",
     });
   }
-  if ((s.centering ?? "center") === "center" && centerMomentum >= SLOW_CENTER) {
+  if (dino && (s.centering ?? "center") === "center" && centerMomentum >= SLOW_CENTER) {
     const lag = 1 / (1 - centerMomentum);
     const has = s.totalSteps ? `has ${count(s.totalSteps)}` : `is at ${count(step)}`;
     if ((s.totalSteps ?? step) < 3 * lag) {

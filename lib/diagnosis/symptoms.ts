@@ -120,19 +120,22 @@ export function lowRank(
 
 /**
  * The loss climbs from where it was to well above that of guessing; or, `supported` by a setting that leads
- * there, by a third of ln K from its lowest. It also climbs at the start, while the centre follows the
+ * there, by a third of it from its lowest. It also climbs at the start, while the centre follows the
  * teacher, which then gives up its first, sharp answers: so not what it was in the first steps.
  */
-export function climbing({ loss, gradient, lnK }: Measures, supported: boolean): Symptom {
+export function climbing(
+  { loss, gradient, guess, guessName }: Measures,
+  supported: boolean,
+): Symptom {
   const later = loss?.points.filter(({ step }) => step >= (supported ? 50 : 100)) ?? [];
   if (!loss || !later.length) return;
   const low = later.reduce((least, point) => point.value < least.value ? point : least);
   const climbed = loss.recent - low.value;
-  const away = loss.recent > 1.2 * lnK && climbed > 0.4 * lnK;
-  if (!away && !(supported && climbed > lnK / 3)) return;
-  const [from, to] = [short(low.value / lnK), short(loss.recent / lnK)];
+  const away = loss.recent > 1.2 * guess && climbed > 0.4 * guess;
+  if (!away && !(supported && climbed > guess / 3)) return;
+  const [from, to] = [short(low.value / guess), short(loss.recent / guess)];
   const evidence = [
-    `the loss has climbed from ${from} ln K at step ${low.step} to ${to}, where guessing has 1`,
+    `the loss has climbed from ${from} ${guessName} at step ${low.step} to ${to}, where guessing has 1`,
   ];
   if (gradient && gradient.recent > 10 * gradient.low.value) {
     const { value, step } = gradient.low;

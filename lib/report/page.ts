@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { diagnose } from "../diagnosis.ts";
+import { remedyTitle } from "../diagnosis.ts";
 import { escape } from "../draw/html.ts";
-import { clock, count } from "../words.ts";
+import { capital, clock, count } from "../words.ts";
 import { pageOf } from "../draw/page.ts";
-import { diagnosisSettingsOf } from "../from_config.ts";
+import { diagnosisOf } from "../from_config/verdict.ts";
 import { evaluationTable, headline } from "./figures.ts";
 import { list, section } from "./html.ts";
 import type { RunData } from "../run/data.ts";
@@ -70,10 +70,9 @@ function aboutOf({ config, parts }: RunData): string {
 
 /** Verdict, how far it came, what it learned. */
 function summary(run: RunData): string {
-  const { lines, config, totalSteps, stepsPerEpoch } = run;
-  const settings = config ? diagnosisSettingsOf(config, totalSteps) : {};
-  const { verdict, trouble, evidence, remedy, risks } = diagnose(lines, settings);
-  const kind = trouble ? "trouble" : verdict === "healthy" ? "" : "early";
+  const { lines, totalSteps, stepsPerEpoch } = run;
+  const diagnosis = diagnosisOf(run);
+  const { verdict, tone, evidence, remedy, risks } = diagnosis;
   const step = lines.at(-1)?.step ?? 0;
   const { seconds } = timesOf(run);
   const state = run.finished ? "finished" : run.running ? "still going" : "not finished";
@@ -85,11 +84,11 @@ function summary(run: RunData): string {
   ];
   const share = totalSteps ? Math.min(100, 100 * step / totalSteps) : 0;
   const more = [
-    remedy && `<h3>What to change first</h3>${list([remedy])}`,
+    remedy && `<h3>${capital(remedyTitle(diagnosis))}</h3>${list([remedy])}`,
     risks.length && `<h3>Risky settings, whatever the curves say</h3>${list(risks)}`,
   ];
   return `<section id="summary" aria-label="summary">
-<p class="verdict ${kind}">${escape(verdict)} <small>${
+<p class="verdict ${tone}">${escape(verdict)} <small>${
     escape(far.filter(Boolean).join(" · "))
   }</small></p>
 ${totalSteps ? `<div class="far"><span style="width:${share.toFixed(1)}%"></span></div>` : ""}

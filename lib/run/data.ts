@@ -16,6 +16,8 @@ export interface EvaluationLine {
   step: number;
   /** What was measured of the teacher. */
   figures: Pick<Figure, "metric" | "percent" | "value">[];
+  /** What was measured beside it, of raw pixels and the untrained model: at the first evaluation of a start. */
+  baselines?: Pick<Figure, "metric" | "encoder" | "percent" | "value">[];
 }
 
 /** A step whose numbers were not finite. */

@@ -101,6 +101,25 @@ async function read(files: RunFiles, running?: boolean): Promise<RunData> {
     faults.add(shown + setup.why);
   }
   const { lines } = await files.attempt(() => readMetrics(files)) ?? { lines: [] };
+  return {
+    ...setup,
+    folder,
+    name: basename(resolve(folder)) || folder,
+    lines,
+    ...await readJudged(files, lines, setup),
+    bad: await badMarks(files, lines),
+    snapshots: await listSnapshots(folder),
+    running: running ?? await isLocked(files),
+    notes: faults.notes,
+  };
+}
+
+/** Reads what was measured of a run, and whether it came to its end: then evaluation.json is of that. */
+export async function readJudged(
+  files: RunFiles,
+  lines: readonly MetricLine[],
+  { totalSteps = 1 }: Pick<RunSetup, "totalSteps">,
+): Promise<Pick<RunData, "evaluations" | "figures" | "finished">> {
   const evaluations = await files.attempt(() => readEvaluations(files)) ?? [];
   const figures = await files.json("evaluation.json", FIGURES, shapes.figuresShape) ?? [];
   const last = lines.findLast((line) => line.non_finite === undefined)?.step ?? 0;
@@ -109,17 +128,9 @@ async function read(files: RunFiles, running?: boolean): Promise<RunData> {
     () => false,
   );
   return {
-    ...setup,
-    folder,
-    name: basename(resolve(folder)) || folder,
-    lines,
     evaluations,
     figures: figures.filter(({ percent, value }) => (percent ?? value) !== undefined),
-    bad: await badMarks(files, lines),
-    snapshots: await listSnapshots(folder),
-    running: running ?? await isLocked(files),
-    finished: hasTeacher && last >= (setup.totalSteps ?? 1),
-    notes: faults.notes,
+    finished: hasTeacher && last >= totalSteps,
   };
 }
 

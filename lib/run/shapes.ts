@@ -48,6 +48,7 @@ export const figuresShape = z.array(
 export const evaluationShape = z.object({
   step,
   figures: z.array(z.object(measured)).max(MEANWHILE),
+  baselines: z.array(z.object({ encoder: z.string(), ...measured })).max(MEANWHILE).optional(),
 });
 
 /** A line of skipped.jsonl. */

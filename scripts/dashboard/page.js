@@ -137,7 +137,7 @@ function newRow({ id }) {
     tell(name, run.name);
     tell(state, run.state, `state ${run.state}`);
     tell(steps, progressOf(run));
-    tell(verdict, run.verdict, run.trouble ? "trouble" : "");
+    tell(verdict, run.verdict, `verdict ${run.tone}`);
     tell(notes, run.notes.length ? " · incomplete" : "");
     set(notes, { title: run.notes.join("\n") });
     tell(loss, number(run.loss));

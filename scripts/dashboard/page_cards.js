@@ -22,10 +22,10 @@ function newCard() {
     set(bar, { max: run.total || 1, value: run.total ? Math.min(run.step, run.total) : 0 });
     tell(steps, `step ${progressOf(run)}${run.pace ? `, ${run.pace}` : ""}`);
     tell(line, run.line);
-    set(about, { className: run.trouble ? "trouble" : "" });
+    set(about, { className: `verdict ${run.tone}` });
     tell(verdict, run.verdict);
     keepTexts(reasons, "li", run.evidence);
-    tell(remedy, run.remedy && `What to change first: ${run.remedy}`);
+    tell(remedy, run.remedy);
     keepTexts(notes, "p", run.notes.map((note) => `Not read: ${note}`));
     for (const part of [buttons, evaluation, attention]) part.update(run);
   };

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { clock } from "../../lib/words.ts";
-import { diagnose, type Diagnosis } from "../../lib/diagnosis.ts";
+import { capital, clock } from "../../lib/words.ts";
+import { type Diagnosis, remedyTitle, type Tone } from "../../lib/diagnosis.ts";
 import type { RunData } from "../../lib/run/data.ts";
-import { diagnosisSettingsOf } from "../../lib/from_config.ts";
+import { diagnosisOf } from "../../lib/from_config/verdict.ts";
 import type { End, Status } from "../common/dashboard/protocol.ts";
 import type { Entry } from "./runs.ts";
 
@@ -38,11 +38,11 @@ export interface RunView {
   loss?: number;
   /** The diagnosis. */
   verdict: string;
-  /** Whether it is in trouble. */
-  trouble: boolean;
-  /** What the verdict rests on, and what to change first. */
+  /** How it is to be shown. */
+  tone: Tone;
+  /** What the verdict rests on. */
   evidence: string[];
-  /** What to change first. */
+  /** What to change first, or what helps, with these words before it. */
   remedy: string;
   /** The last evaluation. */
   evaluation?: { title: string; rows: [metric: string, value: string][] };
@@ -73,11 +73,10 @@ export interface Live {
 /** Diagnoses of what was read: made once, however often it is told. */
 const diagnoses = new WeakMap<RunData, Diagnosis>();
 
-function diagnosisOf(data: RunData): Diagnosis {
-  const { lines, config, totalSteps } = data;
+function knownDiagnosisOf(data: RunData): Diagnosis {
   const known = diagnoses.get(data);
   if (known) return known;
-  const made = diagnose(lines, config ? diagnosisSettingsOf(config, totalSteps) : {});
+  const made = diagnosisOf(data);
   diagnoses.set(data, made);
   return made;
 }
@@ -86,7 +85,8 @@ function diagnosisOf(data: RunData): Diagnosis {
 export function viewOf({ id, data, version, written }: Entry, live?: Live): RunView {
   const { lines, config, totalSteps, evaluations, figures, snapshots, notes } = data;
   const last = lines.at(-1);
-  const { verdict, trouble, evidence, remedy } = diagnosisOf(data);
+  const diagnosis = knownDiagnosisOf(data);
+  const { verdict, tone, evidence, remedy } = diagnosis;
   const step = live?.status?.step ?? last?.step ?? 0;
   const total = live?.status?.total ?? totalSteps;
   const state = stateOf(data, live);
@@ -118,9 +118,9 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
     pace,
     loss: lines.findLast(({ loss }) => typeof loss === "number")?.loss ?? undefined,
     verdict,
-    trouble,
+    tone,
     evidence,
-    remedy,
+    remedy: remedy && `${capital(remedyTitle(diagnosis))}: ${remedy}`,
     evaluation: rows.length
       ? {
         title: isLast ? `of ${teacher[0].encoder}` : `at step ${evaluated!.step}`,

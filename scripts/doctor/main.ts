@@ -3,7 +3,7 @@
  * run, what state its training is in and what to change first.
  *
  * Exit status: 0 when all is well, or when it is too early to tell; 1 when the question cannot be answered,
- * or the machine computes wrong; 2 when the run is in trouble.
+ * or the machine computes wrong; 2 when the run is in trouble, or has ended with features that are not useful.
  *
  * @module
  */
@@ -29,7 +29,8 @@ const command = new Command("doctor")
   .helpOption("-h, --help", "show this help")
   .addHelpText(
     "after",
-    "\nExit status: 0 all is well or too early to tell, 1 no answer or a wrong product, 2 a run in trouble.",
+    "\nExit status: 0 all is well or too early to tell, 1 no answer or a wrong product, 2 a run in " +
+      "trouble, or one that has ended with features that are not useful.",
   )
   .parse(["deno", "doctor", ...Deno.args]);
 

@@ -4,18 +4,18 @@
  * @module
  */
 import { dirname } from "node:path";
-import { diagnose, type Diagnosis, type MetricLine, recentSteps } from "../../lib/diagnosis.ts";
+import { type Diagnosis, type MetricLine, remedyTitle } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
 import { Faults } from "../../lib/run/faults.ts";
 import { isMissing, READING_MS, RunFiles, within } from "../../lib/run/files.ts";
 import { suggestion } from "../../lib/run/find.ts";
-import { readMetrics, readSetup } from "../../lib/run/read.ts";
+import { readJudged, readMetrics, readSetup } from "../../lib/run/read.ts";
 import { print, say } from "../common/terminal.ts";
-import { diagnosisSettingsOf } from "../../lib/from_config.ts";
+import { diagnosisOf } from "../../lib/from_config/verdict.ts";
 
 /**
- * Reads metrics.jsonl, config.yaml and run.json of a run and prints the diagnosis.
+ * Reads metrics, evaluations, config.yaml and run.json of a run and prints the diagnosis.
  *
  * @param run The folder of the run, or a file in it.
  * @returns True when the run is in trouble.
@@ -36,31 +36,31 @@ export async function examineRun(run: string): Promise<boolean> {
     },
   );
   if (torn) faults.add("the last line of metrics.jsonl has no end and is left out");
-  const { config, why, totalSteps } = await within(READING_MS, folder, readSetup(files));
+  const setup = await within(READING_MS, folder, readSetup(files)), { why } = setup;
   if (why) faults.add(`the settings of the run are not known, only its curves: ${why}`);
+  const judged = await within(READING_MS, folder, readJudged(files, lines, setup));
   for (const note of faults.notes) say(`note: ${note}`);
-  const diagnosis = diagnose(lines, config ? diagnosisSettingsOf(config, totalSteps) : {});
+  const diagnosis = diagnosisOf({ lines, ...setup, ...judged });
   show(folder, lines, diagnosis);
   return diagnosis.trouble;
 }
 
 function show(folder: string, lines: readonly MetricLine[], diagnosis: Diagnosis): void {
-  const { verdict, evidence, remedy, risks } = diagnosis;
+  const { verdict, evidence, remedy, risks, steps } = diagnosis;
   const last = lines.at(-1);
-  const recent = recentSteps(lines);
   const row = (name: string, value: string) => print(`${name.padEnd(18)} ${value}`);
   row("run", shown(folder));
   if (last) {
     const epoch = typeof last.epoch === "number" ? `, epoch ${last.epoch.toFixed(2)}` : "";
     row("steps", `${last.step}${epoch}`);
   }
-  if (recent) row("figures", `medians over steps ${recent[0]} to ${recent[1]}`);
+  if (steps) row("figures", `medians over steps ${steps[0]} to ${steps[1]}`);
   row("verdict", verdict);
   const list = (title: string, sentences: string[]) => {
     if (sentences.length) print(`\n${title}`);
     for (const sentence of sentences) print(`  - ${sentence}`);
   };
   list("what it rests on", evidence);
-  list("what to change first", remedy ? [remedy] : []);
+  list(remedyTitle(diagnosis), remedy ? [remedy] : []);
   list("risky settings, whatever the curves say", risks);
 }

@@ -84,7 +84,7 @@ async function curvesOf(
     curves: {
       name,
       flags: flags.split(" --")[0], // the other flag says the same
-      verdict: diagnose(lines, diagnosisSettingsOf(config, STEPS)).verdict,
+      verdict: diagnose(lines, diagnosisSettingsOf(config, { totalSteps: STEPS })).verdict,
       step: column("step"),
       loss: column("loss"),
       teacher_entropy: column("teacher_entropy"),

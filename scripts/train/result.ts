@@ -4,6 +4,9 @@
  * @module
  */
 import { DeviceError } from "../../lib/errors.ts";
+import { diagnosisLine } from "../../lib/diagnosis.ts";
+import { diagnosisOf } from "../../lib/from_config/verdict.ts";
+import { readRun } from "../../lib/run/read.ts";
 import { shown } from "../../lib/text.ts";
 import { bytes } from "../../lib/words.ts";
 import type { StopRequest } from "./guard.ts";
@@ -39,12 +42,17 @@ export async function withReport(
   { folder, files, guard, progress }: Launch,
   run: Promise<number>,
 ): Promise<number> {
-  const report = async () => {
+  const report = async (verdict: boolean) => {
     guard.saved(); // all that counts is: a signal need not wait for the report
     progress.end();
     await files.close();
     if (!folder.isOurs) return; // it has not begun, or the run before comes back
     try {
+      if (verdict) {
+        // From its files, so that whoever asks later is told the same.
+        const data = await readRun(files.folder, { running: false });
+        progress.result(`verdict: ${shown(diagnosisLine(diagnosisOf(data)))}`);
+      }
       // Imported here, so that packages that are missing cost no more than the report.
       const { makeReport } = await import("../../lib/report/make.ts");
       const { path, bytes: size } = await makeReport(files.folder, { running: false });
@@ -55,10 +63,10 @@ export async function withReport(
   };
   try {
     const code = await run;
-    await report();
+    await report(true);
     return code;
   } catch (error) {
-    if (!(error instanceof DeviceError)) await report();
+    if (!(error instanceof DeviceError)) await report(false); // the error says it all
     throw error;
   }
 }

@@ -17,8 +17,8 @@ import { EventFile, hasEventFile } from "./tensorboard.ts";
 /** Figures at every few steps, and those of evaluations while the run trains. */
 const METRICS = "metrics.jsonl", EVALUATIONS = "evaluations.jsonl";
 
-/** Least milliseconds between two diagnoses: a thousandth of the time goes there, however fast steps are. */
-const INTERVAL = 1000;
+/** Milliseconds between two diagnoses, and times what the last one took: however fast steps are, that is little. */
+const INTERVAL = 1000, SHARE = 200;
 
 /** What a run's own diagnostics have cost, in words: `ms` milliseconds of `seconds`. */
 export function costText(ms: number, seconds: number): string {
@@ -49,7 +49,7 @@ export interface EvaluationFigure {
 
 /**
  * Appends to the files, and warns when a verdict appears or changes: once for each verdict. A diagnosis is made
- * once a second at most, and of the last line.
+ * once a second at most, and of the last lines.
  */
 export class RunLog {
   readonly #files: SideFiles;
@@ -60,7 +60,7 @@ export class RunLog {
   readonly #warned = new Set<Verdict>();
   #events?: EventFile;
   #lines: MetricLine[] = [];
-  #diagnosed = { at: -Infinity, lines: 0 };
+  #diagnosed = { next: -Infinity, lines: 0 };
   #time = 0;
   #mute = false;
 
@@ -94,7 +94,7 @@ export class RunLog {
   async goOn(step: number): Promise<void> {
     this.#lines = await keepLines(this.#files, METRICS, step);
     await keepLines(this.#files, EVALUATIONS, step);
-    this.#diagnosed = { at: -Infinity, lines: this.#lines.length };
+    this.#diagnosed = { next: -Infinity, lines: this.#lines.length };
     this.#warned.clear();
     if (!this.#tensorboard) return;
     const isFirst = !await hasEventFile(this.#files.folder);
@@ -113,7 +113,7 @@ export class RunLog {
     await this.#files.add(METRICS, JSON.stringify(line) + "\n");
     this.#lines.push(line);
     await this.#writeEvents(line);
-    if (this.#now() - this.#diagnosed.at >= INTERVAL) this.#diagnose();
+    if (this.#now() >= this.#diagnosed.next) this.#diagnose();
   }
 
   /** Diagnoses what has not been diagnosed yet. */
@@ -157,7 +157,8 @@ export class RunLog {
     const { verdict, trouble, evidence, remedy } = diagnose(this.#lines, this.#settings);
     const end = this.#now();
     this.#time += end - start;
-    this.#diagnosed = { at: end, lines: this.#lines.length };
+    const next = end + Math.max(INTERVAL, SHARE * (end - start));
+    this.#diagnosed = { next, lines: this.#lines.length };
     if (!trouble || this.#warned.has(verdict)) return;
     this.#warned.add(verdict);
     this.#progress.say(
