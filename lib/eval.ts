@@ -74,3 +74,4 @@ export { encodeSides, type Side, type Sides, type SidesOptions } from "./eval/si
 export { alignment, uniformity } from "./eval/sphere.ts";
 export type { LabeledFeatures } from "./eval/standardize.ts";
 export type { Neighbors } from "./eval/topk.ts";
+export { fitWhitening, Whitener, type Whitening, type WhitenOptions } from "./eval/whiten.ts";

@@ -4,9 +4,8 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { symmetricEigen } from "./eigen.ts";
+import { axesOf } from "./axes.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
-import { gramOf } from "./gram.ts";
 
 /** What {@linkcode pca} finds. */
 export interface PrincipalComponents {
@@ -48,29 +47,15 @@ export function pca(features: FeatureArray, k: number): PrincipalComponents {
   if (!Number.isInteger(k) || k < 1 || k > dim) {
     throw new HatchlingError(`Expected from 1 to ${dim} principal components but found ${k}`);
   }
-  const { data } = features;
-  const mean = new Float64Array(dim);
-  for (let i = 0; i < data.length; i++) mean[i % dim] += data[i] / rows;
-  const centered = Float64Array.from(data, (value, i) => value - mean[i % dim]);
-  const unit = centered.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-  const { values, vectors } = symmetricEigen(gramOf(centered, rows, dim, unit), dim);
-  const total = values.reduce((sum, value) => sum + Math.max(0, value), 0);
-  const components = new Float64Array(k * dim);
-  const variance = new Float64Array(k), explained = new Float64Array(k);
-  for (let c = 0; c < k; c++) {
-    const value = Math.max(0, values[c]);
-    variance[c] = value / rows * unit * unit;
-    explained[c] = total > 0 ? value / total : 0;
-    const vector = vectors.subarray(c * dim, (c + 1) * dim);
-    const most = vector.reduce((best, x, d) => Math.abs(x) > Math.abs(vector[best]) ? d : best, 0);
-    const sign = vector[most] < 0 ? -1 : 1;
-    vector.forEach((x, d) => components[c * dim + d] = sign * x);
-  }
+  const { mean, vectors, variance } = axesOf(features.data, rows, dim);
+  const total = variance.reduce((a, b) => a + b);
+  const components = vectors.subarray(0, k * dim);
+  for (let c = 0; c < k; c++) fixSign(components.subarray(c * dim, (c + 1) * dim));
   return {
     mean,
     components,
-    variance,
-    explained,
+    variance: variance.subarray(0, k),
+    explained: variance.subarray(0, k).map((value) => total > 0 ? value / total : 0),
     project(other) {
       const { rows: n, dim: width } = checkRows(other, "features");
       if (width !== dim) {
@@ -89,4 +74,10 @@ export function pca(features: FeatureArray, k: number): PrincipalComponents {
       return out;
     },
   };
+}
+
+/** Turns a vector so that the entry of largest magnitude, the first of equal ones, is positive. */
+export function fixSign(vector: Float64Array): void {
+  const most = vector.reduce((best, x, d) => Math.abs(x) > Math.abs(vector[best]) ? d : best, 0);
+  if (vector[most] < 0) vector.forEach((x, d) => vector[d] = -x);
 }

@@ -6,7 +6,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import { symmetricEigenvalues } from "./eigen.ts";
-import { gramOf } from "./gram.ts";
+import { gramOf, gramOfRows } from "./gram.ts";
 
 /** Which rows are looked at. */
 export interface RankOptions {
@@ -51,15 +51,15 @@ export function rankMe(
   const unit = at.reduce((m, start) => Math.max(m, largest(features, start, dim)), 0);
   if (unit === 0) return 0;
   const count = at.length, size = Math.min(count, dim);
-  const flip = count < dim; // XXᵀ has the same eigenvalues as XᵀX, but for zeros
   let x = features;
-  if (flip || count < rows) {
+  if (count < rows) {
     const copy = x = new Float64Array(count * dim);
     at.forEach((start, r) => {
-      for (let d = 0; d < dim; d++) copy[flip ? d * count + r : r * dim + d] = features[start + d];
+      for (let d = 0; d < dim; d++) copy[r * dim + d] = features[start + d];
     });
   }
-  const gram = flip ? gramOf(x, dim, count, unit) : gramOf(x, count, dim, unit);
+  // XXᵀ has the same eigenvalues as XᵀX, but for zeros.
+  const gram = (count < dim ? gramOfRows : gramOf)(x, count, dim, { unit });
   const values = symmetricEigenvalues(gram, size);
   const [most] = values;
   // What an eigenvalue of 0 comes out as.

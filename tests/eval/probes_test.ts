@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { agreement, kMeans } from "../../lib/eval/clusters.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
-import { gramOf } from "../../lib/eval/gram.ts";
 import { linearProbe } from "../../lib/eval/linear_probe.ts";
 import { ridgeProbe } from "../../lib/eval/ridge.ts";
 import { alignment, uniformity } from "../../lib/eval/sphere.ts";
@@ -263,18 +262,6 @@ gpuTest("linearProbe() counts unknown classes as wrong and refuses what cannot b
   await assert.rejects(linearProbe(gpu, train, train, { lr: 1e38 }), /finite weights/);
   const nan = { ...features, data: features.data.map((v, i) => i === 7 ? NaN : v) };
   await assert.rejects(linearProbe(gpu, { ...train, features: nan }, train), /found NaN in row 2/);
-});
-
-Deno.test("gramOf() equals the sums of products, at any size", () => {
-  for (const [rows, dim] of [[1, 1], [3, 7], [64, 4], [130, 9]]) {
-    const x = Float64Array.from({ length: rows * dim }, (_, i) => Math.sin(3 * i + 1));
-    const expected = Array.from({ length: dim * dim }, (_, i) => {
-      let sum = 0;
-      for (let r = 0; r < rows; r++) sum += x[r * dim + Math.floor(i / dim)] * x[r * dim + i % dim];
-      return sum / 4;
-    });
-    assertClose(gramOf(x, rows, dim, 2), expected, 1e-13);
-  }
 });
 
 gpuTest("alignment() and uniformity() equal their definitions", async (gpu) => {
