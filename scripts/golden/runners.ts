@@ -8,6 +8,7 @@ import { type GoldenDoc, type GoldenTensor, runAug, runCropstats } from "./aug.t
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { runHead } from "./head.ts";
+import { runInfoNce } from "./infonce.ts";
 import { runKnn } from "./knn.ts";
 import { runLoss } from "./loss.ts";
 import { runAdamW, runClip, runEma } from "./optimizer.ts";
@@ -23,6 +24,7 @@ export type Runner = (gpu: Gpu, testCase: Case) => Promise<Results> | Results;
 /** Runners by kind of case. */
 export const RUNNERS: Record<string, Runner> = {
   loss: runLoss,
+  infonce: runInfoNce,
   head: runHead,
   vit: runVit,
   posembed: runPosEmbed,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { HatchlingError } from "../../lib/errors.ts";
 import { type Gpu, openGpu, record } from "../../lib/gpu.ts";
 import {
@@ -9,6 +10,9 @@ import {
   type InfoNceOptions,
   infoNceReference,
 } from "../../lib/loss.ts";
+import { readCase, readManifest } from "../../scripts/golden/case.ts";
+import { compare, passes } from "../../scripts/golden/compare.ts";
+import { RUNNERS } from "../../scripts/golden/runners.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";
 import {
@@ -85,6 +89,19 @@ Deno.test("infoNceReference() has the gradients of its differences", () => {
     assert.equal(gradLogScale === 0, logScale > LN_100);
   }
 });
+
+gpuTest("infoNce() equals PyTorch", async (gpu) => {
+  const folder = fileURLToPath(new URL("../golden/golden_public", import.meta.url));
+  const rows = (await readManifest(folder)).filter(({ kind }) => kind === "infonce");
+  assert.equal(rows.length, 12);
+  for (const row of rows) {
+    const testCase = await readCase(folder, row);
+    const checks = compare(testCase, await RUNNERS.infonce(gpu, testCase));
+    assert.ok(checks.length >= 4, "hardly anything was compared");
+    const failed = checks.filter((check) => !passes(check));
+    assert.deepEqual(failed.map(({ what, detail }) => `${row.name}, ${what}: ${detail}`), []);
+  }
+}, ["read"]);
 
 gpuTest("infoNce() stays exact at τ 0.01, with positives from sure to hopeless", async (gpu) => {
   for (const noise of [0.01, 0.3, 1, 100]) {
