@@ -10,15 +10,17 @@ import { checkRows, type FeatureArray } from "./features.ts";
 import { fixSign } from "./pca.ts";
 import { GpuRows } from "./rows.ts";
 
-/** What {@linkcode fitWhitening} finds: y = (f − mean) · componentsᵀ · scale. */
+/** What {@linkcode fitWhitening} finds: y = (f − mean) · componentsᵀ / √(variance + α · mean variance). */
 export interface Whitening {
   /** Mean of the features, [D]. */
   mean: Float32Array;
   /** Directions of length 1, [k, D], of most variance first; in each the entry of largest magnitude is positive. */
   components: Float32Array;
-  /** Factor of each direction, 1 / √(S + α · mean S), [k]. */
-  scale: Float32Array;
-  /** α, the shrinkage. */
+  /** Variance (÷ n) along each direction, [k]. */
+  variance: Float32Array;
+  /** Mean variance of min(n, D) directions, those left out too. */
+  meanVariance: number;
+  /** α, the shrinkage: another one may be put in its place. */
   alpha: number;
   /** Rows that it was fitted to. */
   rows: number;
@@ -67,8 +69,8 @@ const PIECE = 2 ** 22;
  * import { fitWhitening } from "@hatchling/hatchling/eval";
  *
  * const features = { data: Float32Array.of(-9, 1, 9, 1, -9, -1, 9, -1), shape: [4, 2] };
- * const { components, scale } = fitWhitening(features, { alpha: 0 });
- * console.log(components, scale); // [1, 0, 0, 1], [0.111…, 1]
+ * const { components, variance } = fitWhitening(features);
+ * console.log(components, variance); // [1, 0, 0, 1], [81, 1]
  * ```
  *
  * @category Evaluation
@@ -91,16 +93,21 @@ export function fitWhitening(features: FeatureArray, options: WhitenOptions = {}
         "the model has collapsed, or the pictures are copies of one",
     );
   }
-  const floor = alpha * variance.reduce((a, b) => a + b) / Math.min(rows, dim);
   const components = vectors.subarray(0, kept * dim);
   for (let k = 0; k < kept; k++) fixSign(components.subarray(k * dim, (k + 1) * dim));
   return {
     mean: Float32Array.from(mean),
     components: Float32Array.from(components),
-    scale: Float32Array.from(variance.subarray(0, kept), (value) => 1 / Math.sqrt(value + floor)),
+    variance: Float32Array.from(variance.subarray(0, kept)),
+    meanVariance: variance.reduce((a, b) => a + b) / Math.min(rows, dim),
     alpha,
     rows,
   };
+}
+
+/** Factor of each direction, [k]: 1 / √(variance + α · mean variance). */
+export function whiteningScale({ variance, meanVariance, alpha }: Whitening): Float32Array {
+  return variance.map((value) => 1 / Math.sqrt(value + alpha * meanVariance));
 }
 
 function checkOptions(alpha: number, explained: number, maxEigenvalues: number): void {
@@ -156,7 +163,8 @@ export class Whitener {
    * @throws {HatchlingError} When they are not finite.
    */
   constructor(gpu: Gpu, whitening: Whitening, piece = PIECE) {
-    const { components, mean: { length: dim }, scale } = this.#whitening = whitening;
+    const { components, mean: { length: dim } } = this.#whitening = whitening;
+    const scale = whiteningScale(whitening);
     const scaled = components.map((x, i) => x * scale[Math.floor(i / dim)]);
     this.#step = Math.max(1, Math.floor(piece / Math.max(dim, scale.length)));
     this.#directions = new GpuRows(
@@ -174,7 +182,7 @@ export class Whitener {
    * @throws {HatchlingError} When their D is another one, or they are not finite.
    */
   async apply(features: FeatureArray): Promise<FeatureArray> {
-    const { mean, scale: { length: k } } = this.#whitening;
+    const { mean, variance: { length: k } } = this.#whitening;
     const { rows, dim } = checkRows(features, "features");
     if (dim !== mean.length) {
       throw new HatchlingError(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
-import { fitWhitening, type Whitening } from "../../lib/eval/whiten.ts";
+import { fitWhitening, type Whitening, whiteningScale } from "../../lib/eval/whiten.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
 
 const featuresOf = (data: ArrayLike<number>, dim: number) => ({
@@ -8,8 +8,9 @@ const featuresOf = (data: ArrayLike<number>, dim: number) => ({
   shape: [data.length / dim, dim],
 });
 
-/** y = (f − mean) · componentsᵀ · scale in float64. */
-function whitened(x: ArrayLike<number>, { mean, components, scale }: Whitening): Float64Array {
+/** Its formula in float64. */
+function whitened(x: ArrayLike<number>, whitening: Whitening): Float64Array {
+  const { mean, components } = whitening, scale = whiteningScale(whitening);
   const dim = mean.length, rows = x.length / dim, k = scale.length;
   const centred = Float64Array.from(x, (value, i) => value - mean[i % dim]);
   return matmulF64(centred, components, [rows, dim, k], false, true)
@@ -64,15 +65,15 @@ Deno.test("fitWhitening() gives orthonormal directions and the variances of its 
     for (const alpha of [0, 0.5, 1, 10]) {
       const x = normals(rows * dim, rows).map((value, i) => 3 + value * (1 + i % dim));
       const whitening = fitWhitening(featuresOf(x, dim), { alpha });
-      const { components, scale } = whitening, k = scale.length;
+      const { components, variance } = whitening, k = variance.length;
       assert.equal(k, Math.min(dim, rows - 1));
       const eye = Float64Array.from({ length: k * k }, (_, i) => Number(i % (k + 1) === 0));
       assertClose(matmulF64(components, components, [k, dim, k], false, true), eye, 1e-6);
       const total = x.reduce((sum, value, i) => sum + (value - whitening.mean[i % dim]) ** 2, 0);
       const floor = alpha * total / rows / Math.min(rows, dim);
-      const expected = eye.map((value, i) => value * (1 - floor * scale[i % k] ** 2));
+      const expected = eye.map((value, i) => value * variance[i % k] / (variance[i % k] + floor));
       assertClose(covariance(whitened(x, whitening), k), expected, 2e-5);
-      for (let c = 1; c < k; c++) assert.ok(scale[c] >= scale[c - 1], "most variance comes first");
+      for (let c = 1; c < k; c++) assert.ok(variance[c] <= variance[c - 1], "most first");
     }
   }
 });
@@ -81,31 +82,31 @@ Deno.test("fitWhitening() leaves out directions without variance", () => {
   const x = normals(400, 2).map((value, i) => i % 4 === 1 ? 0.1 : i % 4 === 3 ? 0 : value);
   for (let r = 0; r < 100; r++) x[4 * r + 3] = 2 * x[4 * r]; // a multiple of another
   for (const alpha of [0, 1]) {
-    const { components, scale } = fitWhitening(featuresOf(x, 4), { alpha });
-    assert.equal(scale.length, 2);
+    const { components, variance } = fitWhitening(featuresOf(x, 4), { alpha });
+    assert.equal(variance.length, 2);
     for (const k of [0, 1]) assert.ok(Math.abs(components[4 * k + 1]) < 1e-7, "the constant");
   }
   const copies = [...x.slice(0, 60), ...x.slice(0, 60)]; // [6, 20], of three pictures two times
-  assert.equal(fitWhitening(featuresOf(copies, 20)).scale.length, 2);
+  assert.equal(fitWhitening(featuresOf(copies, 20)).variance.length, 2);
 });
 
 Deno.test("fitWhitening() keeps the share of the variance that is asked for", () => {
-  const x = [4, 0, 0, -4, 0, 0, 0, 2, 0, 0, -2, 0, 0, 0, 1, 0, 0, -1]; // variances 16 : 4 : 1
+  const x = [4, 0, 0, -4, 0, 0, 0, 2, 0, 0, -2, 0, 0, 0, 1, 0, 0, -1]; // variances 16/3, 4/3, 1/3
   for (const [explained, count] of [[1, 3], [0.97, 3], [0.95, 2], [0.7, 1], [1e-9, 1]]) {
-    assert.equal(fitWhitening(featuresOf(x, 3), { explained }).scale.length, count);
+    assert.equal(fitWhitening(featuresOf(x, 3), { explained }).variance.length, count);
   }
-  // The floor is that of all directions whatever is kept.
-  const all = fitWhitening(featuresOf(x, 3)),
-    some = fitWhitening(featuresOf(x, 3), { explained: 0.5 });
-  assert.deepEqual([...some.scale], [...all.scale.slice(0, 1)]);
+  const { variance, meanVariance } = fitWhitening(featuresOf(x, 3), { explained: 0.5 });
+  assertClose(variance, [16 / 3], 1e-7);
+  assertClose([meanVariance], [7 / 3], 1e-7, "mean variance of all, whatever is kept");
 });
 
 Deno.test("fitWhitening() takes features of any magnitude", () => {
   const plain = fitWhitening(featuresOf(normals(60, 3), 3));
   for (const unit of [1e-18, 1e-6, 1e6, 1e18]) {
-    const { components, scale } = fitWhitening(featuresOf(normals(60, 3).map((x) => x * unit), 3));
-    assertClose(components, plain.components, 1e-5);
-    assertClose(scale.map((x) => x * unit), plain.scale, 1e-5);
+    const scaled = fitWhitening(featuresOf(normals(60, 3).map((x) => x * unit), 3));
+    assertClose(scaled.components, plain.components, 1e-5);
+    const factors = whiteningScale(scaled).map((x) => x * unit);
+    assertClose(factors, whiteningScale(plain), 1e-5);
   }
 });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fitWhitening, Whitener } from "../../lib/eval/whiten.ts";
+import { fitWhitening, Whitener, whiteningScale } from "../../lib/eval/whiten.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
 
@@ -12,7 +12,7 @@ gpuTest("Whitener equals its formula in float64, in one piece and in several", a
   for (const [rows, dim, judged] of [[50, 7, 3], [9, 70, 12], [40, 33, 1]]) {
     const x = normals(rows * dim, dim).map((value, i) => 100 + value * (1 + i % 5));
     const whitening = fitWhitening(featuresOf(x, dim));
-    const { mean, components, scale } = whitening, k = scale.length;
+    const { mean, components } = whitening, scale = whiteningScale(whitening), k = scale.length;
     const y = normals(judged * dim, 9).map((value) => 100 + value);
     const centred = Float64Array.from(y, (value, i) => value - mean[i % dim]);
     const expected = matmulF64(centred, components, [judged, dim, k], false, true)
