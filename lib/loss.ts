@@ -24,6 +24,13 @@ export {
   type InfoNceReferenceInput,
 } from "./loss/infonce/reference.ts";
 export type { InfoNceMetrics, InfoNceOptions } from "./loss/infonce/options.ts";
+export { gram, type GramOptions, type GramResult } from "./loss/gram.ts";
+export { type GramInput, gramLoss, type GramValues } from "./loss/gram/arrays.ts";
+export {
+  type GramReference,
+  gramReference,
+  type GramReferenceInput,
+} from "./loss/gram/reference.ts";
 export { IbotLoss } from "./loss/ibot.ts";
 export { ibotLoss, type IbotLossArrays, type IbotLossInput } from "./loss/ibot/arrays.ts";
 export type { FullIbotSettings, IbotLossOptions, IbotLossSettings } from "./loss/ibot/options.ts";
