@@ -22,7 +22,7 @@ import { weigh, type Worth } from "./diagnosis/worth.ts";
 
 export { type MetricKey, type MetricLine, parseMetricLine } from "./diagnosis/lines.ts";
 export { MetricsReader, type ParsedMetrics, parseMetrics } from "./diagnosis/metrics.ts";
-export type { EvaluationFigure } from "./diagnosis/readouts.ts";
+export type { EvaluationFigure, OneReadout } from "./diagnosis/readouts.ts";
 export type { DiagnosisSettings } from "./diagnosis/settings.ts";
 export type { Tone, Verdict } from "./diagnosis/verdicts.ts";
 export { weigh, type Worth, worthLine, type WorthVerdict } from "./diagnosis/worth.ts";

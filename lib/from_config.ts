@@ -203,6 +203,7 @@ export function diagnosisSettingsOf(
     warmupEpochs: scheduler.warmup_epochs,
     freezeLastLayer: training.freeze_last_layer,
     totalSteps: totalSteps ?? training.max_steps ?? undefined,
+    feature: evaluation.feature,
     pictures: judged === Infinity ? undefined : judged,
   };
 }

@@ -24,7 +24,7 @@ export interface Readout {
   kind: "model" | "untrained" | "pixels";
   /** Whose weights: "teacher", "student at step 500". */
   of: string;
-  /** What of it was read out, "grid" for instance; "" for what is its feature anyway. */
+  /** What of it was read out, "grid" for instance; "", in older evaluations, for the class token. */
   how: string;
   /** Whether it is whitened: only compared with what is too. */
   whitened: boolean;
@@ -57,9 +57,23 @@ function parse(encoder: string): Readout {
   return { encoder, kind, of: plain(of), how: plain(more), whitened, shares: new Map() };
 }
 
+/** One readout of one network, as names of encoders say it: of "teacher" the "grid, whitened". */
+export interface OneReadout {
+  /** Whose weights. */
+  of: string;
+  /** What of it. */
+  readout: string;
+}
+
 /** The readouts of the network that counts: the teacher at its newest, else the student, else the first. */
-export function ownReadouts(all: readonly Readout[]): Readout[] {
+export function ownReadouts(all: readonly Readout[], only?: OneReadout): Readout[] {
   const models = all.filter(({ kind }) => kind === "model");
+  if (only) {
+    const { how, whitened } = parse(`${only.of} (${only.readout})`);
+    return models.filter((one) =>
+      one.of === only.of && one.whitened === whitened && (one.how || "class") === how
+    );
+  }
   const who = ["teacher", "student"].find((name) => models.some(({ of }) => of === name)) ??
     models[0]?.of;
   return models.filter(({ of }) => of === who);

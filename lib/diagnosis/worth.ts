@@ -8,7 +8,13 @@
  * @module
  */
 import { shown } from "../text.ts";
-import { type EvaluationFigure, ownReadouts, type Readout, readoutsOf } from "./readouts.ts";
+import {
+  type EvaluationFigure,
+  type OneReadout,
+  ownReadouts,
+  type Readout,
+  readoutsOf,
+} from "./readouts.ts";
 
 /** What an evaluation says of the features. */
 export type WorthVerdict = "useful" | "useful in part" | "not useful yet" | "not compared";
@@ -55,7 +61,7 @@ interface Pair {
  * pictures. Features are useful when they are better than raw pixels in one figure and worse in none.
  *
  * @param figures Of all encoders: the model's, "raw pixels" and "random init", each also "whitened".
- * @param options `pictures`: how many were judged, by default 1,000.
+ * @param options `pictures`: how many were judged, by default 1,000; `only`: one readout instead of the best.
  * @returns Undefined when there is no figure of a model that tells something.
  *
  * @example
@@ -74,12 +80,12 @@ interface Pair {
  */
 export function weigh(
   figures: readonly EvaluationFigure[],
-  { pictures = PICTURES }: { pictures?: number } = {},
+  { pictures = PICTURES, only }: { pictures?: number; only?: OneReadout } = {},
 ): Worth | undefined {
   const all = readoutsOf(figures);
   let best: { worth: Worth; rank: number; gain: number } | undefined;
-  for (const own of ownReadouts(all)) {
-    const worth = weighOne(own, all, pictures);
+  for (const own of ownReadouts(all, only)) {
+    const worth = weighOne(own, all, pictures, !only);
     if (!worth) continue;
     const rank = RANK.indexOf(worth.verdict);
     const gain = mean(beside(own, likes(own, all, "pixels"), pictures).map((p) => p.own - p.other));
@@ -102,17 +108,22 @@ export function worthLine({ verdict, text }: Worth): string {
 /** From the worst that is known. */
 const RANK: WorthVerdict[] = ["not compared", "not useful yet", "useful in part", "useful"];
 
-function weighOne(own: Readout, all: readonly Readout[], pictures: number): Worth | undefined {
+function weighOne(
+  own: Readout,
+  all: readonly Readout[],
+  pictures: number,
+  named: boolean,
+): Worth | undefined {
   const pixels = beside(own, likes(own, all, "pixels"), pictures);
   const before = beside(own, likes(own, all, "untrained"), pictures);
   const readout = [own.how, own.whitened && "whitened"].filter(Boolean).map((part) =>
     shown(String(part))
   ).join(", ");
-  const lead = readout && `read out as ${readout}: `;
+  const lead = named && readout && `read out as ${readout}: `;
   const untrained = phrase(before, "the same model untrained");
   const learned = !before.length || before.some(({ sign }) => sign > 0);
   const made = (verdict: WorthVerdict, text: string, more = untrained): Worth => {
-    return { verdict, text: lead + text, more, readout };
+    return { verdict, text: (lead || "") + text, more, readout };
   };
   if (!pixels.length) {
     const tasks = tasksOf(own);

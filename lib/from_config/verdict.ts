@@ -29,7 +29,9 @@ export function settingsOf({ config, totalSteps, parts }: Judged): DiagnosisSett
  * The evaluations of a run: those while it trained, then that of its end. While it trained only the teacher was
  * measured after the first time; what is beside it does not change.
  */
-function evaluationsOf({ lines, evaluations, figures, finished }: Judged): Evaluation[] {
+export function evaluationsOf(
+  { lines, evaluations, figures, finished }: Omit<Judged, "config" | "parts" | "totalSteps">,
+): Evaluation[] {
   const models = new Set(
     readoutsOf(figures).flatMap(({ kind, encoder }) => kind === "model" ? [encoder] : []),
   );

@@ -192,6 +192,8 @@ toyTest("train warns once of a collapse, and doctor finds it again", async (fold
     assert.match(warnings[0], evidence);
     assert.match(warnings[0], remedy);
     assert.ok(warnings[0].endsWith(`More: deno task doctor ${out}`), warnings[0]);
+    assert.match(run.stdout, new RegExp(`^verdict: ${verdict}: .*; what to change first: `, "m"));
+    assert.match(run.stdout, remedy);
     assert.doesNotMatch(await Deno.readTextFile(`${folder}/${out}/metrics.jsonl`), /collapse/);
     const { code, stdout, stderr } = await script("doctor", folder, [out]);
     assert.equal(code, 2, stderr);
