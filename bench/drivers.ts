@@ -43,7 +43,7 @@ async function measure(steps: number): Promise<Found> {
     op: "step",
     batch: data.batch_size,
     vit: vit.config,
-    head: head.config,
+    head: head!.config,
     globals: augmentation.n_global_crops,
     locals: augmentation.num_local_views,
     localSize: augmentation.local_crop_size,

@@ -17,6 +17,7 @@
  */
 import type { AugmentationOptions, ViewOptions } from "./augmentation.ts";
 import type { Config, ViewConfig } from "./config.ts";
+import type { LossConfig } from "./config/types.ts";
 import type { DiagnosisSettings } from "./diagnosis.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
@@ -32,26 +33,49 @@ import type { StepValues, TrainerOptions } from "./train.ts";
  *
  * @category Training
  */
-export function modelOf({ model, augmentation }: Config): DinoModel {
-  return new DinoModel({
-    imageSize: augmentation.global_crop_size,
-    patchSize: model.patch_size,
-    dim: model.dim,
-    depth: model.depth,
-    heads: model.heads,
-    mlpRatio: model.mlp_ratio,
-    inChans: model.in_chans,
-    posInterp: model.pos_interp,
-    dropPathRate: model.drop_path_rate,
-    initStd: model.init_std,
-  }, {
-    outDim: model.projection_output_dim,
-    hiddenDim: model.projection_hidden_dim,
-    bottleneckDim: model.projection_bottleneck_dim,
-    layers: model.projection_layers,
-    normLastLayer: model.norm_last_layer,
-    initStd: model.init_std,
-  });
+export function modelOf({ model, augmentation, loss }: Config): DinoModel {
+  const contrastive = hasContrastive(loss)
+    ? {
+      feature: loss.contrastive_feature ?? model.feature,
+      hiddenDim: model.contrastive_hidden_dim,
+      outDim: model.contrastive_output_dim,
+      layers: model.contrastive_layers,
+      learnedTemperature: loss.contrastive_temp_learned ? loss.contrastive_temp : undefined,
+    }
+    : undefined;
+  return new DinoModel(
+    {
+      imageSize: augmentation.global_crop_size,
+      patchSize: model.patch_size,
+      dim: model.dim,
+      depth: model.depth,
+      heads: model.heads,
+      mlpRatio: model.mlp_ratio,
+      inChans: model.in_chans,
+      posInterp: model.pos_interp,
+      dropPathRate: model.drop_path_rate,
+      initStd: model.init_std,
+    },
+    loss.objective === "infonce" ? null : {
+      outDim: model.projection_output_dim,
+      hiddenDim: model.projection_hidden_dim,
+      bottleneckDim: model.projection_bottleneck_dim,
+      layers: model.projection_layers,
+      normLastLayer: model.norm_last_layer,
+      initStd: model.init_std,
+    },
+    { feature: model.feature, contrastive },
+  );
+}
+
+/** Whether InfoNCE takes part. */
+function hasContrastive({ objective, contrastive_weight }: LossConfig): boolean {
+  return objective === "infonce" || contrastive_weight > 0;
+}
+
+/** Whether a configuration trains with a teacher. */
+export function hasTeacher({ loss }: Config): boolean {
+  return loss.objective === "dino" || loss.contrastive_teacher;
 }
 
 /**
@@ -119,6 +143,13 @@ export function trainerOptionsOf(
 ): TrainerOptions {
   return {
     loss: settingsFromConfig(loss, augmentation),
+    contrastive: hasContrastive(loss)
+      ? {
+        weight: loss.objective === "infonce" ? 1 : loss.contrastive_weight,
+        temperature: loss.contrastive_temp,
+        teacherKeys: loss.contrastive_teacher,
+      }
+      : undefined,
     adamw: {
       betas: optimizer.betas,
       eps: optimizer.eps,

@@ -19,7 +19,8 @@
  *
  * @module
  */
-export { DinoModel } from "./model/dino.ts";
+export { ContrastiveHead, type ContrastiveHeadConfig } from "./model/contrastive_head.ts";
+export { DinoModel, type ModelReads } from "./model/dino.ts";
 export { type Feature, featureDim, FEATURES } from "./model/feature.ts";
 export {
   DinoHead,
@@ -30,9 +31,12 @@ export {
 export { initialize } from "./model/init.ts";
 export { type Init, type Parameter, Parameters, type ParameterSpec } from "./model/parameters.ts";
 export {
+  type CropTokens,
   VisionTransformer,
   VIT_PRESETS,
   type ViTConfig,
   type ViTForwardOptions,
   type ViTResult,
+  type ViTTokens,
 } from "./model/vit.ts";
+export { Projector, type ProjectorConfig } from "./model/projector.ts";

@@ -5,6 +5,7 @@
  */
 import { type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu.ts";
 import type { DinoModel, LastLayer, Parameters } from "./model.ts";
+import { readFeatures } from "./model/reads.ts";
 import { type DropPathSource, weightNormLinear } from "./ops.ts";
 
 /** Elements downloaded at once (16 MiB), and what the start of a view is a multiple of. */
@@ -17,7 +18,7 @@ export interface StepInputs {
   /** The student's weights from before the step. */
   student: Parameters;
   /** The teacher's. */
-  teacher: Parameters;
+  teacher?: Parameters;
   /** Images per crop size [n, C, H, W], view-major; the first tensor holds the global views. */
   crops: readonly Tensor[];
   /** Where the same branches as in the step are to be dropped; without it nothing is. */
@@ -59,7 +60,8 @@ type Part = { of: Subject; start: number; tensor: Tensor };
 /**
  * Names the first tensor that holds NaN or infinity, in the order of computation: the crops, the student's
  * parameters, the teacher's, then all that the teacher's and the student's forward passes make of them
- * (`tokens` and `block.<i>` of each crop size, `features`, `bottleneck`, `normalized`, `logits`). Call it
+ * (`tokens` and `block.<i>` of each crop size, features, `bottleneck`, `normalized`, `logits`, and what the
+ * contrastive head makes). Call it
  * when the non-finite flag of a step is set: the state is then that from before the step. Takes the memory
  * of one forward pass without its backward pass, and leaves nothing behind.
  *
@@ -111,22 +113,30 @@ async function* inOrder(gpu: Gpu, { model, student, teacher, crops, dropPath }: 
   };
   yield* pieces(crops.map((tensor, i) => part("crops", tensor, i)));
   yield* pieces(student.all.map(({ name, data }) => part(`student.${name}`, data)));
-  yield* pieces(teacher.all.map(({ name, data }) => part(`teacher.${name}`, data)));
+  if (teacher) yield* pieces(teacher.all.map(({ name, data }) => part(`teacher.${name}`, data)));
   for (const [who, params] of [["teacher", teacher], ["student", student]] as const) {
+    if (!params) continue;
     const views = params === student ? crops : crops.slice(0, 1);
     const program = await record(gpu, () => {
       const seen: Part[] = [];
       const watch = (name: string, tensor: Tensor, size?: number) =>
         void seen.push(part(`${who}.${name}`, tensor, size));
       const drop = params === student && dropPath ? sourceOf(gpu, dropPath) : undefined;
-      const made = model.bottleneck(gpu, params, views, { watch, dropPath: drop });
-      return { seen, x: made.bottleneck, lastLayer: made.lastLayer };
+      const { head, feature, contrastive } = model;
+      const words = [...head ? [feature] : [], ...contrastive ? [contrastive.feature] : []];
+      const options = { watch, dropPath: drop, features: words };
+      const reads = readFeatures(gpu, model.vit, params, views, options);
+      const made = head?.bottleneck(gpu, params, reads.feature(feature), { watch });
+      contrastive?.forward(gpu, params, reads.feature(contrastive.feature), {
+        watch: (name, tensor) => watch(`contrastive_${name}`, tensor),
+      });
+      return { seen, x: made?.y, lastLayer: made?.lastLayer };
     });
     try {
       program.run();
       const { seen, x, lastLayer } = program.outputs;
       yield* pieces(seen);
-      yield* logits(gpu, `${who}.logits`, x, lastLayer);
+      if (x && lastLayer) yield* logits(gpu, `${who}.logits`, x, lastLayer);
     } finally {
       program.destroy();
     }

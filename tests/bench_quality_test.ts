@@ -356,7 +356,7 @@ gpuTest("openHatchling() trains as a trainer does, from the weights of its seed"
   }
   assert.deepEqual(losses.one, losses.trainer);
   assert.notDeepEqual(losses.other, losses.one);
-  assert.deepEqual(await one.teacher(), await trainer.teacher.save());
+  assert.deepEqual(await one.teacher(), await trainer.teacher!.save());
 
   await one.close();
   await other.close();

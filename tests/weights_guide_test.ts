@@ -28,7 +28,7 @@ Deno.test("the guide's names are those of the model that its configuration makes
     ...Array.from({ length: depth }, (_, i) => spread(inBlocks.replace("N", String(i)))).flat(),
   ];
   assert.deepEqual(written.sort(), model.vit.specs().map(({ name }) => name).sort());
-  const heading = model.head.specs().map(({ name }) => name);
+  const heading = model.head!.specs().map(({ name }) => name);
   const ends = head.split(/\s+/).filter((word) => word !== "…").flatMap(spread);
   assert.ok(ends.every((name) => heading.includes(name)));
 });

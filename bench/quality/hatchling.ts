@@ -61,9 +61,9 @@ export async function openHatchling(
       return { loss, teacherEntropy, ms };
     },
     encode: async () => ({
-      sides: await encodeWith(vitEncoder(gpu, name, model.vit, trainer.teacher)),
+      sides: await encodeWith(vitEncoder(gpu, name, model.vit, trainer.evaluated)),
     }),
-    teacher: () => trainer.teacher.save(),
+    teacher: () => trainer.evaluated.save(),
     close: () => {
       program.destroy();
       trainer.destroy();

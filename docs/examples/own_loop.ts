@@ -45,7 +45,7 @@ for (let step = 0; step < config.training.num_epochs * loader.stepsPerEpoch; ste
   const { metrics } = await recorded.run(schedule(step)); // here is room for what you want to know or to change
   console.log(step, (await metrics.read())[0]);
 }
-await saveWeights("teacher.safetensors", trainer.teacher);
+await saveWeights("teacher.safetensors", trainer.evaluated);
 const { whole } = await (await openModel("teacher.safetensors", { config })).encode(gpu, dataset);
 console.log("features", whole.shape);
 dataset.close?.();

@@ -79,6 +79,28 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
+    keys: ["loss.koleo_weight", "loss.objective"],
+    text:
+      "`loss.koleo_weight` belongs to `loss.objective: dino`; InfoNCE spreads features by itself.",
+    check({ loss }) {
+      if (loss.koleo_weight === 0 || loss.objective === "dino") return;
+      return "expected 0, as loss.objective is infonce, which spreads features by itself";
+    },
+  },
+  {
+    keys: ["loss.contrastive_weight", "loss.objective", "data.batch_size"],
+    text:
+      "`loss.objective: infonce` and `loss.contrastive_weight` above 0 need a `data.batch_size` of 2 or more.",
+    check({ loss, data }) {
+      const on = loss.objective === "infonce" || loss.contrastive_weight > 0;
+      if (!on || data.batch_size === "auto" || data.batch_size > 1) return;
+      return {
+        key: "data.batch_size",
+        what: "expected at least 2, as a picture is to be found among others, but found 1",
+      };
+    },
+  },
+  {
     keys: ["training.gradient_accumulation_steps", "loss.centering"],
     text: "`loss.centering: sinkhorn_knopp` needs the whole batch at once: one accumulation step.",
     check({ training, loss }) {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { LOSS_DEFAULTS } from "../loss/defaults.ts";
-import { HEAD_DEFAULTS, VIT_DEFAULTS } from "../model/defaults.ts";
+import { INFONCE_DEFAULTS, LOSS_DEFAULTS } from "../loss/defaults.ts";
+import { CONTRASTIVE_DEFAULTS, HEAD_DEFAULTS, VIT_DEFAULTS } from "../model/defaults.ts";
 import { FEATURES } from "../model/feature.ts";
 import {
   BELOW_ONE,
@@ -122,10 +122,31 @@ export const MODEL_KEYS = {
     HEAD_DEFAULTS.normLastLayer,
     "Keep the gain of the weight-normalised last layer fixed at 1; false trains it.",
   ],
+  contrastive_hidden_dim: [
+    WIDTH,
+    CONTRASTIVE_DEFAULTS.hiddenDim,
+    "Hidden width of the contrastive term's projector.",
+  ],
+  contrastive_output_dim: [
+    WIDTH,
+    CONTRASTIVE_DEFAULTS.outDim,
+    "Width of its L2-normalised output.",
+  ],
+  contrastive_layers: [
+    { ...COUNT, maximum: 64 },
+    CONTRASTIVE_DEFAULTS.layers,
+    "Its linear layers.",
+  ],
 } as const;
 
 /** The keys of section `loss`. */
 export const LOSS_KEYS = {
+  objective: [
+    { enum: ["dino", "infonce"] },
+    "dino",
+    "What is learned: `dino`, student against teacher through prototypes, or `infonce`, every view finds its picture among those of the batch. Without `loss.contrastive_teacher`, `infonce` has no teacher: less memory and time.",
+    "loss method",
+  ],
   student_temp: [POSITIVE, LOSS_DEFAULTS.studentTemp, "Temperature of the student's softmax."],
   teacher_temp: [
     POSITIVE,
@@ -156,6 +177,32 @@ export const LOSS_KEYS = {
     NON_NEGATIVE,
     LOSS_DEFAULTS.koleoWeight,
     "Weight of the KoLeo regulariser, which spreads the student's features of the global views; DINOv2 uses 0.1, 0 turns it off.",
+  ],
+  contrastive_weight: [
+    NON_NEGATIVE,
+    0,
+    "Weight of an InfoNCE term beside DINO's loss; 0 turns it off. With few pictures and little time it makes features useful much sooner.",
+  ],
+  contrastive_feature: [
+    { enum: FEATURES, nullable: true, inherits: "model.feature" },
+    null,
+    "What the term's projector reads: the words of `model.feature`; null is what DINO's head reads.",
+  ],
+  contrastive_temp: [
+    POSITIVE,
+    INFONCE_DEFAULTS.temperature,
+    "Its temperature; where it is learned, the one to start from.",
+    "infonce_temp",
+  ],
+  contrastive_temp_learned: [
+    BOOLEAN,
+    false,
+    "Learn the temperature, as CLIP does.",
+  ],
+  contrastive_teacher: [
+    BOOLEAN,
+    false,
+    "Keys come from the teacher, as in MoCo v3, instead of the student.",
   ],
   chunk_size: [
     { ...PROTOTYPES, nullable: true },

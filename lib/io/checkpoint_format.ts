@@ -1,8 +1,8 @@
 /**
  * A training checkpoint as the bytes of one safetensors file.
  *
- * Tensors: `student.*`, `teacher.*`, `exp_avg.*`, `exp_avg_sq.*` (AdamW's moments) and `center`, under the
- * checkpoint names of the parameters. Metadata: what a run needs besides, as JSON texts, and a SHA-256 of
+ * Tensors: `student.*`, `teacher.*`, `exp_avg.*`, `exp_avg_sq.*` (AdamW's moments), under the checkpoint names of
+ * the parameters, and what losses keep, such as `center`. Metadata: what a run needs besides, as JSON texts, and a SHA-256 of
  * the whole file, so that a torn or damaged one is recognised.
  *
  * @module
@@ -21,6 +21,9 @@ export const CHECKPOINT_VERSION = 1;
 const FORMAT = "hatchling-checkpoint";
 const GROUPS = ["student", "teacher", "exp_avg", "exp_avg_sq"] as const;
 
+/** What losses keep. */
+const BUFFERS: readonly string[] = ["center"];
+
 /** What a checkpoint's tensors are named after. */
 export type CheckpointGroup = typeof GROUPS[number];
 
@@ -37,7 +40,7 @@ export interface CheckpointState {
   shapes: Map<string, readonly number[]>;
   /** Parameters of the student. */
   student: Map<string, Float32Array>;
-  /** Parameters of the teacher. */
+  /** Parameters of the teacher; empty where there is none. */
   teacher: Map<string, Float32Array>;
   /** AdamW's first moments; parameters that were never updated may be missing. */
   expAvg: Map<string, Float32Array>;
@@ -45,8 +48,8 @@ export interface CheckpointState {
   expAvgSq: Map<string, Float32Array>;
   /** AdamW's own step count of every parameter (a frozen one stands still). */
   stepCounts: Record<string, number>;
-  /** The loss's centre, [K]. */
-  center: Float32Array;
+  /** What losses keep, by name: DINO's `center`, [K]. */
+  buffers: Map<string, Float32Array>;
   /** The resolved config of the run, as plain JSON. */
   config: unknown;
   /** Anything else worth keeping, as plain JSON. */
@@ -71,9 +74,9 @@ function hashPosition(head: Uint8Array, hash: string): number {
  * @throws {HatchlingError} when a parameter has no shape or its shape does not fit.
  */
 export function encodeCheckpoint(state: CheckpointState): Uint8Array<ArrayBuffer> {
-  const tensors = new Map<string, RawTensor>([
-    ["center", float32Tensor(state.center, [state.center.length])],
-  ]);
+  const tensors = new Map<string, RawTensor>(
+    [...state.buffers].map(([name, data]) => [name, float32Tensor(data, [data.length])]),
+  );
   groupsOf(state).forEach((group, i) => {
     for (const [name, data] of group) {
       const shape = state.shapes.get(name);
@@ -174,7 +177,7 @@ export async function readCheckpoint(
   const groupOf = (name: string) => name.slice(0, name.indexOf(".")) as CheckpointGroup;
   const tensors = await readChecked(
     reader,
-    (name) => name === "center" || groups.includes(groupOf(name)),
+    (name) => BUFFERS.includes(name) || groups.includes(groupOf(name)),
   );
   if (metadata.version !== String(CHECKPOINT_VERSION)) {
     throw new HatchlingError(
@@ -191,13 +194,13 @@ export async function readCheckpoint(
     expAvg: new Map(),
     expAvgSq: new Map(),
     stepCounts: readJson(metadata, "step_counts", file) as Record<string, number>,
-    center: new Float32Array(0),
+    buffers: new Map(),
     config: readJson(metadata, "config", file),
     extra: readJson(metadata, "extra", file) as Record<string, unknown>,
   };
   const maps = groupsOf(state);
   for (const { name, dtype } of reader.entries.values()) {
-    if (name !== "center" && !GROUPS.includes(groupOf(name))) {
+    if (!BUFFERS.includes(name) && !GROUPS.includes(groupOf(name))) {
       throw new HatchlingError(`${file}: unknown tensor ${brief(name)}`);
     }
     if (!isFloating(dtype)) {
@@ -205,7 +208,7 @@ export async function readCheckpoint(
     }
   }
   for (const [fullName, tensor] of tensors) {
-    if (fullName === "center") state.center = toFloat32(tensor);
+    if (BUFFERS.includes(fullName)) state.buffers.set(fullName, toFloat32(tensor));
     else {
       const name = fullName.slice(fullName.indexOf(".") + 1);
       maps[GROUPS.indexOf(groupOf(fullName))].set(name, toFloat32(tensor));

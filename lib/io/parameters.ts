@@ -65,7 +65,7 @@ export async function weightTensors(params: WeightStore): Promise<Map<string, Ra
  * ```ts ignore
  * import { loadWeights, saveWeights } from "@hatchling/hatchling";
  *
- * await saveWeights("teacher.safetensors", trainer.teacher);
+ * await saveWeights("teacher.safetensors", trainer.evaluated);
  * await loadWeights("teacher.safetensors", trainer.student);
  * ```
  *

@@ -21,3 +21,10 @@ export const HEAD_DEFAULTS = {
   normLastLayer: true,
   initStd: 0.02,
 } as const;
+
+/** Of `ContrastiveHeadConfig`: what was measured best on small pictures, see docs/results.md. */
+export const CONTRASTIVE_DEFAULTS = {
+  hiddenDim: 256,
+  outDim: 64,
+  layers: 3,
+} as const;

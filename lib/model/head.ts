@@ -5,12 +5,13 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
-import { l2Normalize } from "../ops/l2_normalize.ts";
-import { linear, type LinearResult } from "../ops/linear.ts";
 import type { Weight } from "../ops/weight.ts";
 import { weightNormLinear } from "../ops/weight_norm.ts";
 import { HEAD_DEFAULTS } from "./defaults.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
+import { type HeadForwardOptions, Projector } from "./projector.ts";
+
+export type { HeadForwardOptions } from "./projector.ts";
 
 /**
  * Shape of a head.
@@ -34,14 +35,6 @@ export interface DinoHeadConfig {
   normLastLayer?: boolean;
 }
 
-/** Options of {@linkcode DinoHead.forward}. */
-export interface HeadForwardOptions {
-  /** Gets `bottleneck` (before L2) and `normalized` (after). */
-  trace?: Map<string, Tensor>;
-  /** Is shown the same. */
-  watch?: (name: string, tensor: Tensor) => void;
-}
-
 /** The last layer: logits = x · Wᵀ with W = g · v / ‖v‖ per row. */
 export interface LastLayer {
   /** Directions v [K, D]. */
@@ -54,53 +47,54 @@ export interface LastLayer {
 export class DinoHead {
   /** The configuration with defaults filled in. */
   readonly config: Required<DinoHeadConfig>;
+  readonly #mlp: Projector;
+  readonly #prefix: string;
 
   /**
    * Checks the shape.
    *
+   * @param prefix What names of its parameters begin with; `head`, as in facebookresearch/dino, by default.
    * @throws {HatchlingError} When a size is not a positive whole number or K < 2.
    */
-  constructor(config: DinoHeadConfig) {
+  constructor(config: DinoHeadConfig, prefix = "head") {
     this.config = { ...HEAD_DEFAULTS, ...config };
-    const { normLastLayer: _, initStd: __, ...sizes } = this.config;
-    for (const [key, value] of Object.entries(sizes)) {
+    const { outDim, bottleneckDim, inDim, hiddenDim, layers, initStd } = this.config;
+    for (
+      const [key, value] of Object.entries({ inDim, outDim, hiddenDim, bottleneckDim, layers })
+    ) {
       if (!Number.isInteger(value) || value < (key === "outDim" ? 2 : 1)) {
         throw new HatchlingError(
           `DinoHead: expected ${key} ≥ ${key === "outDim" ? 2 : 1} and whole but found ${value}`,
         );
       }
     }
-  }
-
-  /** (name, out, in) of the hidden linears, numbered with the GELUs in between: 0, 2, 4, … */
-  #linears(): [string, number, number][] {
-    const { inDim, hiddenDim, bottleneckDim, layers } = this.config;
-    if (layers === 1) return [["head.mlp", bottleneckDim, inDim]];
-    const widths = [inDim, ...Array<number>(layers - 1).fill(hiddenDim), bottleneckDim];
-    return widths.slice(1).map((width, i) => [`head.mlp.${2 * i}`, width, widths[i]]);
+    this.#prefix = prefix;
+    this.#mlp = new Projector(prefix, {
+      inDim,
+      hiddenDim,
+      outDim: bottleneckDim,
+      layers,
+      initStd,
+    });
   }
 
   /** Names, shapes and initial values, in checkpoint order. */
   specs(): ParameterSpec[] {
-    const { outDim, bottleneckDim, normLastLayer, initStd } = this.config;
-    const specs: ParameterSpec[] = this.#linears().flatMap(([name, out, inputs]) => [
-      { name: `${name}.weight`, shape: [out, inputs], init: { normal: initStd } },
-      { name: `${name}.bias`, shape: [out], init: { constant: 0 } },
-    ]);
-    specs.push(
+    const { outDim, bottleneckDim, normLastLayer } = this.config;
+    return [
+      ...this.#mlp.specs(),
       {
-        name: "head.last_layer.weight_g",
+        name: `${this.#prefix}.last_layer.weight_g`,
         shape: [outDim, 1],
         init: { constant: 1 },
         trainable: !normLastLayer,
       },
       {
-        name: "head.last_layer.weight_v",
+        name: `${this.#prefix}.last_layer.weight_v`,
         shape: [outDim, bottleneckDim],
         init: { uniform: 1 / Math.sqrt(bottleneckDim) },
       },
-    );
-    return specs;
+    ];
   }
 
   /**
@@ -113,34 +107,11 @@ export class DinoHead {
     x: Tensor,
     options: HeadForwardOptions = {},
   ): { y: Tensor; lastLayer: LastLayer; backward(dy: Tensor): Tensor } {
-    const names = this.#linears().map(([name]) => name);
-    const runs: LinearResult[] = [];
-    let h = x;
-    names.forEach((name, i) => {
-      const gelu = i + 1 < names.length;
-      const run = linear(gpu, h, params.get(`${name}.weight`), params.get(`${name}.bias`), {
-        gelu,
-      });
-      runs.push(run);
-      h = run.y;
-    });
-    const normalized = l2Normalize(gpu, h);
-    for (const [name, tensor] of [["bottleneck", h], ["normalized", normalized.y]] as const) {
-      options.trace?.set(name, tensor);
-      options.watch?.(name, tensor);
-    }
     return {
-      y: normalized.y,
+      ...this.#mlp.forward(gpu, params, x, options),
       lastLayer: {
-        weightV: params.get("head.last_layer.weight_v"),
-        weightG: params.get("head.last_layer.weight_g"),
-      },
-      backward(dy) {
-        let d = normalized.backward(dy);
-        for (let i = runs.length - 1; i >= 0; i--) {
-          d = runs[i].backward(d, { geluGradOf: runs[i - 1]?.pre })!;
-        }
-        return d;
+        weightV: params.get(`${this.#prefix}.last_layer.weight_v`),
+        weightG: params.get(`${this.#prefix}.last_layer.weight_g`),
       },
     };
   }

@@ -74,6 +74,26 @@ export interface ViTForwardOptions {
   recompute?: boolean;
 }
 
+/** All tokens of the crops of one size. */
+export interface CropTokens {
+  /** [n, 1 + rows · cols, D] after the final norm, the class token first. */
+  tokens: Tensor;
+  /** Patches down and across. */
+  grid: [rows: number, cols: number];
+  /** Sequences of the sizes before this one. */
+  first: number;
+  /** Room for their gradient; whoever calls `backward` fills it. */
+  gradient: Tensor;
+}
+
+/** What {@linkcode VisionTransformer.tokens} returns. */
+export interface ViTTokens {
+  /** One for each crop size, in order. */
+  crops: CropTokens[];
+  /** Fills the gradients of the parameters from those of the tokens. */
+  backward(): Tensor[];
+}
+
 /** What {@linkcode VisionTransformer.forward} returns. */
 export interface ViTResult {
   /** Class tokens after the final norm, [Σ n, D], crop sizes one after the other. */
@@ -175,13 +195,17 @@ export class VisionTransformer {
     crops: readonly Tensor[],
     options: ViTForwardOptions = {},
   ): ViTResult {
-    const { dim, mlpRatio } = this.config;
-    const inputs = crops.map((images, group) => this.#input(images, group));
-    // All crop sizes run as one matrix of tokens where the adapter can bind their parts of it.
-    const packs = canPack(gpu, spansOf(inputs), dim, dim * Math.max(3, mlpRatio))
-      ? [inputs]
-      : inputs.map((input) => [input]);
-    const runs = packs.map((pack) => this.#pack(gpu, params, pack, options));
+    const { dim } = this.config;
+    // Nothing but the class token leaves the last block, unless somebody looks at the others.
+    const looked = !!options.trace || !!options.watch;
+    const runs = this.#packs(gpu, crops).map((pack) => {
+      const run = this.#pack(gpu, params, pack, options, !looked);
+      if (!looked) return run;
+      return {
+        y: classTokens(gpu, run.y, run.spans),
+        backward: (dy: Tensor) => run.backward(spreadClass(gpu, dy, run.spans)),
+      };
+    });
     const classes = classSpans(spansOf(runs.map(({ y }) => ({ count: y.shape[0], tokens: 1 }))));
     const single = (t: Tensor) => t.view([t.shape[0], 1, dim]);
     let joined = runs[0].y;
@@ -189,8 +213,7 @@ export class VisionTransformer {
       joined = gpu.empty([rowsIn(classes), dim], "class_tokens");
       runs.forEach(({ y }, i) => gatherClass(gpu, single(y), joined, classes[i].sample));
     }
-    const norm = (x: Tensor) =>
-      layerNorm(gpu, x, params.get("norm.weight"), params.get("norm.bias"));
+    const norm = (x: Tensor) => finalNorm(gpu, x, params);
     const final = norm(joined);
     options.watch?.("features", final.y);
     const tokens = options.trace?.get(LAST);
@@ -210,6 +233,46 @@ export class VisionTransformer {
     };
   }
 
+  /**
+   * All tokens after the final norm, for what reads more than the class token.
+   *
+   * @param crops Images [n, C, H, W], one tensor per crop size; H and W multiples of the patch size.
+   * @throws {HatchlingError} As {@linkcode VisionTransformer.forward} does.
+   */
+  tokens(
+    gpu: Gpu,
+    params: Parameters,
+    crops: readonly Tensor[],
+    options: ViTForwardOptions = {},
+  ): ViTTokens {
+    const found: CropTokens[] = [];
+    let first = 0;
+    const runs = this.#packs(gpu, crops).map((pack) => {
+      const run = this.#pack(gpu, params, pack, options, false);
+      const final = finalNorm(gpu, run.y, params);
+      const gradient = gpu.empty(run.y.shape, "normed.grad");
+      pack.forEach(({ grid, group, count }, i) => {
+        const [tokens, room] = [final.y, gradient].map((t) => rowsOf(t, run.spans[i]));
+        options.watch?.("normed", tokens, group);
+        if (group === 0) options.trace?.set("normed", tokens);
+        found.push({ tokens, grid, first, gradient: room });
+        first += count;
+      });
+      options.trace?.delete(LAST);
+      return () => run.backward(final.backward(gradient));
+    });
+    return { crops: found, backward: () => runs.flatMap((backward) => backward()) };
+  }
+
+  /** Crop sizes that run as one matrix of tokens: all of them where the adapter can bind their parts of it. */
+  #packs(gpu: Gpu, crops: readonly Tensor[]): Input[][] {
+    const { dim, mlpRatio } = this.config;
+    const inputs = crops.map((images, group) => this.#input(images, group));
+    return canPack(gpu, spansOf(inputs), dim, dim * Math.max(3, mlpRatio))
+      ? [inputs]
+      : inputs.map((input) => [input]);
+  }
+
   #input(images: Tensor, group: number): Input {
     const { patchSize, inChans } = this.config;
     const [count, channels, height, width] = images.shape;
@@ -222,8 +285,14 @@ export class VisionTransformer {
     return { images, group, count, grid, tokens: 1 + grid[0] * grid[1] };
   }
 
-  /** Class tokens [sequences, D] before the final norm, of crop sizes that run as one matrix. */
-  #pack(gpu: Gpu, params: Parameters, inputs: readonly Input[], options: ViTForwardOptions) {
+  /** All tokens before the final norm, or class tokens [sequences, D] alone, of crop sizes that run as one matrix. */
+  #pack(
+    gpu: Gpu,
+    params: Parameters,
+    inputs: readonly Input[],
+    options: ViTForwardOptions,
+    classOnly: boolean,
+  ) {
     const { dim, depth, heads, posInterp } = this.config;
     const spans = spansOf(inputs);
     const show = (name: string, packed: Tensor) =>
@@ -253,19 +322,17 @@ export class VisionTransformer {
       };
     });
     show("tokens", x);
-    // Nothing but the class token leaves the last block, unless somebody looks at the others.
-    const looked = !!options.trace || !!options.watch;
     let y = x;
     const blocks = Array.from({ length: depth }, (_, i) => {
       const last = i === depth - 1;
       const keep = this.#keep(gpu, inputs, i, options);
       const run = block(gpu, y, spans, params, `blocks.${i}`, heads, {
         keep,
-        classOnly: last && !looked,
+        classOnly: last && classOnly,
         recompute: options.recompute && !last,
       });
       y = run.y;
-      if (looked) show(`block.${i}`, y);
+      if (!(last && classOnly)) show(`block.${i}`, y);
       if (last && inputs[0].group === 0 && options.trace) {
         options.trace.set(
           "attention",
@@ -276,9 +343,10 @@ export class VisionTransformer {
       return run;
     });
     return {
-      y: looked ? classTokens(gpu, y, spans) : y,
+      y,
+      spans,
       backward: (dy: Tensor): Tensor[] => {
-        let d = looked ? spreadClass(gpu, dy, spans) : dy;
+        let d = dy;
         for (const run of blocks.toReversed()) d = run.backward(d);
         return embeds.flatMap((backward, i) => backward(rowsOf(d, spans[i])) ?? []);
       },
@@ -303,4 +371,8 @@ export class VisionTransformer {
       return { attn: draw(0), mlp: draw(1) };
     });
   }
+}
+
+function finalNorm(gpu: Gpu, x: Tensor, params: Parameters) {
+  return layerNorm(gpu, x, params.get("norm.weight"), params.get("norm.bias"));
 }

@@ -105,7 +105,13 @@ async function loadFile(
     const model = modelOf(config);
     const found = weightsOf(state, who, file, model.specs());
     const name = `${who} at step ${state.step}`;
-    return { ...complete(config, model, found), center: state.center, name, file, folder };
+    return {
+      ...complete(config, model, found),
+      center: state.buffers.get("center"),
+      name,
+      file,
+      folder,
+    };
   }
   if (request.student && folder === undefined && basename(file) !== "student.safetensors") {
     throw new HatchlingError(

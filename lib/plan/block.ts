@@ -47,7 +47,7 @@ export async function blockPass(
     };
     trainer.student.zeroGrad();
     if (micros > 1) trainer.student.keepGrad();
-    run(trainer.teacher, [globals], false);
+    if (trainer.teacher) run(trainer.teacher, [globals], false);
     for (const pack of packs) run(trainer.student, pack, true);
   });
 }

@@ -83,11 +83,16 @@ export async function planStep(
   const apply = await record(dry, () => trainer.update());
   kinds.push({ what: "working memory of the update", bytes: slotBytes(dry, apply) });
 
-  const bytes = [...kinds, ...kindsOfAllocations(dry)].filter(({ bytes }) => bytes > 0)
+  const bytes = [...kinds, ...kindsOfAllocations(dry, !!trainer.teacher)].filter(({ bytes }) =>
+    bytes > 0
+  )
     .sort((a, b) => b.bytes - a.bytes);
   const total = bytes.reduce((sum, { bytes }) => sum + bytes, 0);
   const parameters = countOf(model);
   const { backbone, head } = parameters;
+  // Weights and both moments of the student; the teacher's weights.
+  const networks = trainer.teacher ? 4 : 3;
+  const buffers = [...trainer.buffers.values()].reduce((sum, { size }) => sum + size, 0);
   // At the end the program is freed, and an untrained model stands beside the teacher.
   const atEnd = state + 4 * (backbone + head);
   const evaluation = {
@@ -107,7 +112,7 @@ export async function planStep(
     largest,
     workgroups: dry.workgroups,
     bindings: dry.bindings,
-    checkpoint: 4 * (4 * (backbone + head) + model.head.config.outDim),
+    checkpoint: 4 * (networks * (backbone + head) + buffers),
     refused: [...new Set(dry.refused)],
   };
 }
@@ -118,15 +123,15 @@ function slotBytes(dry: WatchedGpu, program: Program<unknown>): number {
   return planMemory([...dry.temporaries.values()]).slots.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-function kindsOfAllocations(dry: WatchedGpu): NamedBytes[] {
+function kindsOfAllocations(dry: WatchedGpu, hasTeacher: boolean): NamedBytes[] {
   const kinds = new Map<string, number>();
   const add = (what: string, bytes: number) => kinds.set(what, (kinds.get(what) ?? 0) + bytes);
   for (const { label, bytes } of dry.allocations) {
     if (/^slot /.test(label)) continue;
     if (/^parameters/.test(label)) {
-      // Two networks of one layout.
-      add("weights of the student", bytes / 2);
-      add("weights of the teacher", bytes / 2);
+      // Of one layout, where there are two.
+      add("weights of the student", hasTeacher ? bytes / 2 : bytes);
+      if (hasTeacher) add("weights of the teacher", bytes / 2);
     } else add(KINDS.find(([name]) => name.test(label))?.[1] ?? "tables", bytes);
   }
   return [...kinds].map(([what, bytes]) => ({ what, bytes }));
@@ -136,7 +141,7 @@ function countOf(model: DinoModel): { backbone: number; head: number } {
   let [backbone, head] = [0, 0];
   for (const { name, shape } of model.specs()) {
     const size = shape.reduce((a, b) => a * b, 1);
-    if (name.startsWith("head.")) head += size;
+    if (/^(\w+_)?head\./.test(name)) head += size;
     else backbone += size;
   }
   return { backbone, head };

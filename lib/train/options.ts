@@ -5,9 +5,11 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Tensor } from "../gpu.ts";
-import type { DinoLossMetrics, DinoLossSettings } from "../loss.ts";
+import type { DinoLossSettings } from "../loss.ts";
 import { checkSettings } from "../loss/options.ts";
+import type { DinoModel } from "../model.ts";
 import type { AdamWOptions, ClipResult } from "../optim.ts";
+import type { ContrastiveOptions, ContrastiveOutputs } from "./terms/contrastive_term.ts";
 
 /**
  * What changes from step to step.
@@ -35,8 +37,13 @@ export interface StepValues {
  * @category Training
  */
 export interface TrainerOptions {
-  /** The loss. K is the model's, and the teacher's temperature comes with every step. */
+  /**
+   * DINO's loss. K is the model's, and the teacher's temperature comes with every step. A model without DINO's head
+   * takes the numbers of views from it alone.
+   */
   loss: Omit<DinoLossSettings, "outDim" | "teacherTemp"> & { outDim?: never; teacherTemp?: never };
+  /** InfoNCE, for a model with a contrastive head. */
+  contrastive?: ContrastiveOptions;
   /** The optimiser. */
   adamw?: Omit<AdamWOptions, "group">;
   /** Largest gradient norm per parameter tensor; 0 only measures. */
@@ -51,17 +58,30 @@ export interface TrainerOptions {
 
 /** What a micro-batch leaves to be read. */
 export interface MicroStepOutputs {
-  /** The teacher's features of the micro-batch's global views, [G·B, D]. */
-  teacherFeatures: Tensor;
+  /** Features of the micro-batch's global views, [G·B, F]: the teacher's, or the student's where it is alone. */
+  features: Tensor;
 }
 
 /** What the update at the end of a step leaves to be read: means over its whole batch. */
-export interface UpdateOutputs extends Omit<DinoLossMetrics, "center"> {
+export interface UpdateOutputs {
+  /** [1], in nats: DINO's loss, InfoNCE where that is alone. */
+  loss: Tensor;
+  /**
+   * [4], in nats: DINO's loss; mean teacher entropy; entropy of the mean teacher distribution; mean
+   * KL(teacher ‖ student) over the pairs. Of other objectives the loss, [1].
+   */
+  metrics: Tensor;
+  /** [G, V], that loss per pair of views, mean over the batch; 0 for a view with itself. */
+  pairLoss: Tensor;
+  /** [K], mean of the teacher's raw logits over all rows: what DINO's centre moves towards. */
+  batchMean?: Tensor;
   /**
    * [1], KoLeo times its weight, where it is on; the loss does not hold it. Of several micro-batches it is the
    * mean, with neighbours looked for within each.
    */
   koleo?: Tensor;
+  /** InfoNCE, without its weight, where it is on; DINO's loss does not hold it. */
+  contrastive?: ContrastiveOutputs;
   /** Norms of the gradients before clipping, by chunk. */
   norms: ClipResult[];
 }
@@ -74,15 +94,21 @@ export interface UpdateOutputs extends Omit<DinoLossMetrics, "center"> {
 export interface StepOutputs extends UpdateOutputs, MicroStepOutputs {}
 
 /**
- * Micro-batches of a step, and the temperature of the student for all of them.
+ * Micro-batches of a step, the temperature of the student for all of them, and the views.
  *
  * @throws {HatchlingError} As the trainer says.
  */
 export function checkOptions(
-  { accumulationSteps = 1, loss }: TrainerOptions,
-  outDim: number,
-): { accumulationSteps: number; studentTemp: number | undefined } {
-  const { studentTemp, centering } = checkSettings({ ...loss, outDim });
+  { accumulationSteps = 1, contrastive, loss }: TrainerOptions,
+  { head, contrastive: contrastiveHead }: DinoModel,
+): {
+  accumulationSteps: number;
+  studentTemp: number | undefined;
+  views: { views: number; globals: number };
+} {
+  // Without DINO's head only the views matter, and any K will do.
+  const settings = checkSettings({ ...loss, outDim: head?.config.outDim ?? 2 });
+  const { studentTemp, centering, nCrops, nGlobalCrops } = settings;
   if (loss.teacherTemp !== undefined) {
     throw new HatchlingError(
       `Trainer: expected no loss.teacherTemp but found ${loss.teacherTemp}: give it to set() with every step`,
@@ -94,11 +120,23 @@ export function checkOptions(
         "number of micro-batches of a step",
     );
   }
-  if (accumulationSteps > 1 && centering === "sinkhorn_knopp") {
+  if (accumulationSteps > 1 && centering === "sinkhorn_knopp" && head) {
     throw new HatchlingError(
       `Trainer: expected accumulationSteps 1 with centering sinkhorn_knopp but found ${accumulationSteps}: it needs ` +
         "the teacher's logits of the whole batch at once; use centering: center, or a batch that fits the memory",
     );
   }
-  return { accumulationSteps, studentTemp };
+  if (contrastive && !contrastiveHead) {
+    throw new HatchlingError(
+      "Trainer: expected a model with a contrastive head for the settings in contrastive but found none: give " +
+        "DinoModel { contrastive: {} }, or leave the settings out",
+    );
+  }
+  if (!head && loss.koleoWeight) {
+    throw new HatchlingError(
+      `Trainer: expected koleoWeight 0 without DINO's head but found ${loss.koleoWeight}: InfoNCE spreads features ` +
+        "by itself",
+    );
+  }
+  return { accumulationSteps, studentTemp, views: { views: nCrops, globals: nGlobalCrops } };
 }

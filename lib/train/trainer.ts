@@ -1,15 +1,14 @@
 /**
- * One training step of DINO: everything between the crops and the next weights.
+ * One training step: everything between the crops and the next weights.
  *
  * @module
  */
 import { emaUpdate } from "../ema.ts";
 import { HatchlingError } from "../errors.ts";
 import { type Gpu, StepScalars, type Tensor } from "../gpu.ts";
-import { DinoLoss } from "../loss.ts";
-import { packedSums } from "../loss/sums.ts";
+import type { DinoLoss } from "../loss.ts";
 import { type DinoModel, Parameters } from "../model.ts";
-import { columnSum } from "../ops.ts";
+import { readFeatures } from "../model/reads.ts";
 import { clearAtFirst } from "../optim/clear.ts";
 import { AdamW, clipFactors } from "../optim.ts";
 import { flagNonFinite } from "../optim/clip.ts";
@@ -21,6 +20,9 @@ import {
   type TrainerOptions,
   type UpdateOutputs,
 } from "./options.ts";
+import { ContrastiveTerm } from "./terms/contrastive_term.ts";
+import { DinoTerm } from "./terms/dino_term.ts";
+import type { Term } from "./terms/term.ts";
 
 /** Group of the optimiser that facebookresearch/dino freezes in the first epochs. */
 export const LAST_LAYER = 1;
@@ -37,14 +39,15 @@ const SCALARS = [
 
 /**
  * The state of a training run (student, teacher, centre, optimiser) and the order of a step: forward both
- * → loss with the old centre → backward → norms → (if all is finite) centre, AdamW with clipped gradients,
- * EMA of all parameters.
+ * → losses with the old centre → backward → norms → (if all is finite) centre, AdamW with clipped gradients,
+ * EMA of all parameters. What is learned is a sum of terms, one for each head of the model: DINO, InfoNCE, or both.
+ * Where none of them asks a teacher, there is none.
  *
  * A batch that is too large for the memory comes in `accumulationSteps` micro-batches of equal size: the first
  * three parts run for each of them ({@linkcode Trainer.microStep}), which adds up gradients, metrics and the mean of
  * the teacher's logits; the others run once ({@linkcode Trainer.update}). Up to the rounding of sums that is the
- * step of the whole batch, drop path included: picture j of micro-batch m counts as picture m·b + j. KoLeo alone
- * looks for neighbours within a micro-batch. A step can be left after any micro-batch: nothing but gradients
+ * step of the whole batch, drop path included: picture j of micro-batch m counts as picture m·b + j. KoLeo and
+ * InfoNCE alone look for others within a micro-batch. A step can be left after any micro-batch: nothing but gradients
  * and sums has changed, and the next step's first one clears them.
  *
  * @example
@@ -95,10 +98,10 @@ const SCALARS = [
 export class Trainer {
   /** The student. */
   readonly student: Parameters;
-  /** The teacher. */
-  readonly teacher: Parameters;
-  /** Loss and centre. */
-  readonly loss: DinoLoss;
+  /** The teacher, where a term asks one. */
+  readonly teacher?: Parameters;
+  /** DINO's loss and its centre, where it is trained. */
+  readonly loss?: DinoLoss;
   /** The optimiser. */
   readonly adamw: AdamW;
   /** Micro-batches of a step. */
@@ -113,7 +116,10 @@ export class Trainer {
   readonly #model: DinoModel;
   readonly #options: TrainerOptions;
   readonly #scalars: StepScalars<typeof SCALARS[number]>;
-  readonly #sums: ReturnType<typeof packedSums>;
+  readonly #dino?: DinoTerm;
+  readonly #contrastive?: ContrastiveTerm;
+  readonly #terms: readonly Term[];
+  readonly #views: { views: number; globals: number };
   /** As `flag`, of the micro-batches of a step: 1 + the first one whose loss is not finite. */
   readonly #microBatchFlag: Tensor;
 
@@ -124,14 +130,13 @@ export class Trainer {
    * from 1 on, or it is more than 1 with Sinkhorn–Knopp, which needs the logits of the whole batch.
    */
   constructor(gpu: Gpu, model: DinoModel, options: TrainerOptions) {
-    const { outDim } = model.head.config;
-    const { accumulationSteps, studentTemp } = checkOptions(options, outDim);
+    const { accumulationSteps, studentTemp, views } = checkOptions(options, model);
     this.#gpu = gpu;
     this.#model = model;
     this.#options = options;
+    this.#views = views;
     this.accumulationSteps = accumulationSteps;
     this.student = new Parameters(gpu, model.specs(), { grad: true });
-    this.teacher = new Parameters(gpu, model.specs());
     this.adamw = new AdamW(gpu, this.student, {
       ...options.adamw,
       group: (name) => name.startsWith("head.last_layer.") ? LAST_LAYER : 0,
@@ -140,24 +145,42 @@ export class Trainer {
     this.#scalars.write({ studentTemp });
     this.flag = gpu.persistent([3], "flag");
     this.#microBatchFlag = gpu.persistent([3], "flag of micro-batches");
-    this.loss = new DinoLoss({
-      ...options.loss,
-      outDim,
-      gpu,
-      studentTemp: undefined,
-      temperaturesAt: {
-        student: this.#scalars.at("studentTemp"),
-        teacher: this.#scalars.at("teacherTemp"),
-      },
-    });
-    const { nCrops: views, nGlobalCrops: globals } = this.loss.options;
-    this.#sums = packedSums(gpu, { globals, views, outDim });
+    const { head, contrastive, feature } = model;
+    if (head) {
+      this.#dino = new DinoTerm(gpu, head, feature, {
+        ...options.loss,
+        outDim: head.config.outDim,
+        studentTemp: undefined,
+        temperaturesAt: {
+          student: this.#scalars.at("studentTemp"),
+          teacher: this.#scalars.at("teacherTemp"),
+        },
+      });
+      this.loss = this.#dino.loss;
+    }
+    if (contrastive) {
+      this.#contrastive = new ContrastiveTerm(gpu, contrastive, views, options.contrastive);
+    }
+    this.#terms = [this.#dino, this.#contrastive].filter((term) => term !== undefined);
+    if (this.#terms.some(({ readsOfTeacher }) => readsOfTeacher.length)) {
+      this.teacher = new Parameters(gpu, model.specs());
+    }
+  }
+
+  /** What is evaluated and used: the teacher, or the student where it is alone. */
+  get evaluated(): Parameters {
+    return this.teacher ?? this.student;
+  }
+
+  /** What a run keeps beside weights and moments, by name: DINO's centre. */
+  get buffers(): ReadonlyMap<string, Tensor> {
+    return new Map(this.#terms.flatMap(({ buffers }) => [...buffers]));
   }
 
   /** Starts from given weights: the teacher is a copy of the student. */
   load(weights: ReadonlyMap<string, Float32Array>): void {
     this.student.load(weights);
-    this.teacher.load(weights);
+    this.teacher?.load(weights);
   }
 
   /** Sets the values of the next step, at its first micro-batch; counts it for the optimiser. */
@@ -234,59 +257,74 @@ export class Trainer {
   microStep(crops: readonly Tensor[]): MicroStepOutputs {
     const gpu = this.#gpu;
     const { accumulationSteps } = this;
-    const sums = this.#sums;
+    const { vit } = this.#model;
     const index = this.#scalars.at("microBatch"), step = this.#scalars.at("step");
-    const teacher = this.#model.bottleneck(gpu, this.teacher, crops.slice(0, 1));
-    const batch = crops[0].shape[0] / this.loss.options.nGlobalCrops;
+    const wordsOf = (key: "reads" | "readsOfTeacher") => this.#terms.flatMap((term) => term[key]);
+    const teacher = this.teacher && readFeatures(gpu, vit, this.teacher, crops.slice(0, 1), {
+      features: wordsOf("readsOfTeacher"),
+    });
+    const { globals } = this.#views;
+    const batch = crops[0].shape[0] / globals;
     const { seed = 0, recompute } = this.#options;
-    const dropPath = { seed, step, microBatch: { batch, accumulationSteps, index } };
-    const student = this.#model.bottleneck(gpu, this.student, crops, { dropPath, recompute });
+    const student = readFeatures(gpu, vit, this.student, crops, {
+      features: wordsOf("reads"),
+      dropPath: { seed, step, microBatch: { batch, accumulationSteps, index } },
+      recompute,
+    });
     this.student.zeroGrad();
     if (accumulationSteps > 1) {
-      for (const tensor of [...this.student.grads, sums.all, this.#microBatchFlag]) {
+      const sums = this.#terms.flatMap(({ sums }) => sums);
+      for (const tensor of [...this.student.grads, ...sums, this.#microBatchFlag]) {
         clearAtFirst(gpu, tensor, index);
       }
       this.student.keepGrad();
     }
-    const microBatch = { sums, accumulationSteps };
-    const gradBottleneck = this.loss.forwardMicroBatch(student, teacher, microBatch);
-    const koleo = this.loss.koleo(student.features, microBatch);
-    student.backward(gradBottleneck, (dFeatures) => {
-      if (!koleo) return;
-      const { size } = koleo.gradFeatures;
-      const out = dFeatures.view([size]);
-      columnSum(gpu, koleo.gradFeatures.view([1, size]), { out, accumulate: true });
-    });
+    const input = {
+      ...{ gpu, student, teacher, studentParams: this.student, teacherParams: this.teacher },
+      microBatch: { index, accumulationSteps },
+    };
+    for (const term of this.#terms) term.microStep(input);
+    student.backward();
     if (accumulationSteps > 1) {
-      const pairLoss = { values: sums.pairLoss, first: 0, step: index };
-      flagNonFinite(gpu, this.#microBatchFlag, pairLoss);
+      for (const { checked } of this.#terms) {
+        flagNonFinite(gpu, this.#microBatchFlag, { values: checked, first: 0, step: index });
+      }
     }
-    return { teacherFeatures: teacher.features };
+    const [word] = this.#terms[0].reads;
+    const features = (teacher ?? student).feature(word);
+    return { features: features.view([globals * batch, features.shape[1]]) };
   }
 
   /** Dispatches the end of a step, when all micro-batches are in; call it inside `record`. */
   update(): UpdateOutputs {
     const gpu = this.#gpu;
-    const { center: _, ...loss } = this.loss.finish(this.#sums);
+    const dino = this.#dino?.finish();
+    const contrastive = this.#contrastive?.outputs;
     const norms = clipFactors(gpu, this.student, this.#options.clip);
     const step = this.#scalars.at("step"), microBatches = this.#microBatchFlag;
-    flagNonFinite(gpu, this.flag, { values: loss.metrics, count: 1, first: 0, step, microBatches });
+    for (const loss of [dino?.loss, contrastive?.loss]) {
+      if (loss) flagNonFinite(gpu, this.flag, { values: loss, first: 0, step, microBatches });
+    }
     norms.reduce((first, chunk) => {
       flagNonFinite(gpu, this.flag, { values: chunk.norms, first, step, microBatches });
       return first + chunk.names.length;
     }, 1);
 
-    this.loss.updateCenter(loss, this.flag);
+    for (const term of this.#terms) term.update?.(this.flag);
     this.adamw.step(norms, this.flag);
-    emaUpdate(gpu, this.teacher, this.student, this.#scalars.at("momentum"), this.flag);
-    const koleo = this.loss.options.koleoWeight ? this.#sums.koleo : undefined;
-    return { ...loss, koleo, norms };
+    for (const term of this.#terms) term.constrain?.(this.student);
+    if (this.teacher) {
+      emaUpdate(gpu, this.teacher, this.student, this.#scalars.at("momentum"), this.flag);
+    }
+    const { loss, pairLoss } = (dino ?? contrastive)!;
+    const { metrics = loss, batchMean, koleo } = dino ?? {};
+    return { loss, pairLoss, metrics, batchMean, koleo, contrastive, norms };
   }
 
   /** Frees all state. */
   destroy(): void {
-    for (const part of [this.student, this.teacher, this.adamw, this.loss]) part.destroy();
-    for (const t of [this.flag, this.#scalars, this.#sums.all, this.#microBatchFlag]) t.destroy();
+    for (const part of [this.student, this.teacher, this.adamw, ...this.#terms]) part?.destroy();
+    for (const t of [this.flag, this.#scalars, this.#microBatchFlag]) t.destroy();
   }
 
   /** Support for `using`. */

@@ -60,7 +60,7 @@ export async function runStep(gpu: Gpu, { doc, tensors }: Case): Promise<Results
   const loss = new DinoLoss({
     ...lossOptions(config),
     teacherTemp: config.teacher_temp,
-    outDim: model.head.config.outDim,
+    outDim: model.head!.config.outDim,
     gpu,
   });
   loss.center.write(givenFloats(tensors, "center"));

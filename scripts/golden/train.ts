@@ -72,7 +72,7 @@ async function runSteps(gpu: Gpu, trainer: Trainer, { doc, tensors }: Case) {
       const { outputs } = program;
       const [metric, center, ...chunks] = await gpu.read([
         outputs.metrics,
-        trainer.loss.center,
+        trainer.loss!.center,
         ...outputs.norms.map((chunk) => chunk.norms),
       ]);
       for (const [key, value] of Object.entries(metricFields(metric))) {
@@ -101,7 +101,7 @@ export async function runTrain(gpu: Gpu, testCase: Case): Promise<Results> {
     const moments = await trainer.adamw.save();
     const groups: [string, Map<string, Float32Array>][] = [
       ["student", await trainer.student.save()],
-      ["teacher", await trainer.teacher.save()],
+      ["teacher", await trainer.teacher!.save()],
       ["exp_avg", moments.expAvg],
       ["exp_avg_sq", moments.expAvgSq],
     ];

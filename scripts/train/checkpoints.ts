@@ -36,10 +36,14 @@ export async function saveTrainer(run: Prepared, path?: string): Promise<void> {
     epoch: Math.floor(step / stepsPerEpoch),
     shapes: new Map(trainer.student.all.map(({ name, spec }) => [name, spec.shape])),
     student: await trainer.student.save(),
-    teacher: await trainer.teacher.save(),
+    teacher: await trainer.teacher?.save() ?? new Map(),
     ...moments,
     stepCounts: Object.fromEntries(COUNTED.map((name, group) => [name, counts[group]])),
-    center: await trainer.loss.center.read(),
+    buffers: new Map(
+      await Promise.all(
+        [...trainer.buffers].map(async ([name, tensor]) => [name, await tensor.read()] as const),
+      ),
+    ),
     config,
     extra: { ...extra },
   });
@@ -53,14 +57,19 @@ export async function saveTrainer(run: Prepared, path?: string): Promise<void> {
 /** Puts a checkpoint's state back. */
 export function restoreTrainer(trainer: Trainer, state: CheckpointState): void {
   trainer.student.load(state.student);
-  trainer.teacher.load(state.teacher);
+  trainer.teacher?.load(state.teacher);
   trainer.adamw.load(state.expAvg, state.expAvgSq);
-  if (state.center.length !== trainer.loss.center.size) {
-    throw new HatchlingError(
-      `Expected a centre of ${trainer.loss.center.size} but found ${state.center.length}`,
-    );
+  for (const [name, tensor] of trainer.buffers) {
+    const found = state.buffers.get(name);
+    if (found?.length !== tensor.size) {
+      throw new HatchlingError(
+        `Expected ${tensor.size} numbers of ${name} in the checkpoint but found ${
+          found?.length ?? "none"
+        }: it is of another model or objective`,
+      );
+    }
+    tensor.write(found);
   }
-  trainer.loss.center.write(state.center);
   const [done, last] = COUNTED.map((name) => state.stepCounts[name]);
   trainer.setCounts({ done, frozen: done - last });
 }

@@ -38,7 +38,7 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
   const initial = new Parameters(gpu, model.specs());
   initial.load(initialize(model.specs(), config.training.seed));
   const encoders = [
-    vitEncoder(gpu, "teacher", model.vit, trainer.teacher),
+    vitEncoder(gpu, "teacher", model.vit, trainer.evaluated),
     vitEncoder(gpu, "random init", model.vit, initial),
     pixelEncoder(config.model.in_chans),
   ];
@@ -71,7 +71,7 @@ class Stopped extends Error {}
 export async function evaluateTeacher(run: Run): Promise<void> {
   const { config, extra, gpu, guard, log, model, pictures, progress, step, trainer } = run;
   const options = { ...await optionsOf(run), onNote: () => {} };
-  const teacher = vitEncoder(gpu, "teacher", model.vit, trainer.teacher);
+  const teacher = vitEncoder(gpu, "teacher", model.vit, trainer.evaluated);
   let figures: Figure[];
   try {
     figures = await evaluate(gpu, pictures.dataset, [teacher], {

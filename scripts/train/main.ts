@@ -103,7 +103,7 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   await trainSteps(run, hooks, (found) => recoverStep(run, found));
   const { stop } = guard;
   if (!stop) {
-    await saveWeights(join(path, "teacher.safetensors"), trainer.teacher);
+    if (trainer.teacher) await saveWeights(join(path, "teacher.safetensors"), trainer.teacher);
     await saveWeights(join(path, "student.safetensors"), trainer.student);
     guard.saved();
     for (const part of [stepper, feed]) part.destroy(); // room for what comes

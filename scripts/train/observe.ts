@@ -12,16 +12,20 @@ const MOST_ROWS = 64;
 
 /** The figures of the last step, under their names in metrics.jsonl. */
 export interface Figures {
-  /** The loss in nats. */
+  /** The loss in nats: DINO's, or InfoNCE's where that is the objective. */
   loss: number;
-  /** Loss / ln K: 1 where teacher and student are uniform. */
-  loss_over_ln_k: number;
+  /** DINO's loss / ln K: 1 where teacher and student are uniform. */
+  loss_over_ln_k?: number;
   /** Mean entropy of the teacher's distributions in nats. */
-  teacher_entropy: number;
+  teacher_entropy?: number;
   /** Entropy of their mean in nats. */
-  teacher_entropy_of_mean: number;
+  teacher_entropy_of_mean?: number;
   /** Mean KL(teacher ‖ student) in nats. */
-  kl_teacher_student: number;
+  kl_teacher_student?: number;
+  /** InfoNCE in nats, without its weight. */
+  contrastive?: number;
+  /** Share of views whose own picture was the nearest of the batch. */
+  contrastive_accuracy?: number;
 }
 
 /**
@@ -29,10 +33,10 @@ export interface Figures {
  * 768, and 0.05 ms for 16 rows of 16: {@linkcode Observation.spreadTime} tells.
  */
 export interface Spread {
-  /** L2 norm of the loss's centre. */
-  center_norm: number;
+  /** L2 norm of DINO's centre. */
+  center_norm?: number;
   /**
-   * Spread of the teacher's features: 0 collapsed, about 1 even. Of the first 64 rows at most: those of the
+   * Spread of the features that are trained, the teacher's where there is one: 0 collapsed, about 1 even. Of the first 64 rows at most: those of the
    * first global view, then of the second.
    */
   feature_std: number;
@@ -71,25 +75,39 @@ export async function observe(
   outputs: StepOutputs,
   spread: boolean,
 ): Promise<Observation> {
-  const { metrics, koleo, teacherFeatures, norms: chunks } = outputs;
-  const [count, dim] = [Math.min(MOST_ROWS, teacherFeatures.shape[0]), teacherFeatures.shape[1]];
-  const features = teacherFeatures.view([count, dim]);
-  const more = spread
-    ? [trainer.loss.center, features, ...koleo ? [koleo] : [], ...chunks.map(({ norms }) => norms)]
-    : [];
-  const [values, flag, ...rest] = await gpu.read([metrics, trainer.flag, ...more]);
-  const [loss, teacher_entropy, teacher_entropy_of_mean, kl_teacher_student] = values;
+  const { metrics, contrastive, koleo, norms: chunks } = outputs;
+  const [count, dim] = [Math.min(MOST_ROWS, outputs.features.shape[0]), outputs.features.shape[1]];
+  const features = outputs.features.view([count, dim]);
+  const center = trainer.loss?.center;
+  const asked = {
+    ...{ metrics, flag: trainer.flag, contrastive: contrastive?.loss },
+    accuracy: contrastive?.accuracy,
+    ...spread && { center, features, koleo },
+  };
+  const there = Object.entries(asked).flatMap(([name, tensor]) => tensor ? [{ name, tensor }] : []);
+  const norms = spread ? chunks.map(({ norms }) => norms) : [];
+  const values = await gpu.read([...there.map(({ tensor }) => tensor), ...norms]);
+  const read = Object.fromEntries(there.map(({ name }, i) => [name, values[i]])) as {
+    [K in keyof typeof asked]: Float32Array;
+  };
+  const [loss, teacher_entropy, teacher_entropy_of_mean, kl_teacher_student] = read.metrics;
   const found: Observation = {
     figures: {
       loss,
-      loss_over_ln_k: loss / Math.log(trainer.loss.center.size),
-      teacher_entropy,
-      teacher_entropy_of_mean,
-      kl_teacher_student,
+      ...center && {
+        loss_over_ln_k: loss / Math.log(center.size),
+        teacher_entropy,
+        teacher_entropy_of_mean,
+        kl_teacher_student,
+      },
+      ...contrastive && {
+        contrastive: read.contrastive[0],
+        contrastive_accuracy: read.accuracy[0],
+      },
     },
     spreadTime: 0,
   };
-  const [bad, culprit] = new Uint32Array(flag.buffer);
+  const [bad, culprit] = new Uint32Array(read.flag.buffer, read.flag.byteOffset, 3);
   if (bad) {
     const names = chunks.flatMap((chunk) => chunk.names);
     const what = culprit > 1 ? `the gradient of ${names[culprit - 2]}` : "the loss";
@@ -97,14 +115,13 @@ export async function observe(
   }
   if (spread) {
     const start = performance.now();
-    const [center, rows] = rest;
-    const norms = rest.slice(-chunks.length);
+    const rows = read.features!;
     found.spread = {
-      center_norm: norm(center),
+      ...center && { center_norm: norm(read.center!) },
       feature_std: featureStd(rows, count, dim),
       feature_rank: rankMe(rows, count, dim),
-      gradient_norm: Math.hypot(...norms.map(norm)),
-      ...koleo && { koleo: rest[2][0] },
+      gradient_norm: Math.hypot(...values.slice(there.length).map(norm)),
+      ...koleo && { koleo: read.koleo![0] },
     };
     found.spreadTime = performance.now() - start;
   }

@@ -142,7 +142,7 @@ async function lastSound(
   }
 }
 
-function isFinite({ student, teacher, expAvg, expAvgSq, center }: CheckpointState): boolean {
+function isFinite({ student, teacher, expAvg, expAvgSq, buffers }: CheckpointState): boolean {
   const groups = [student, teacher, expAvg, expAvgSq].flatMap((group) => [...group.values()]);
-  return [center, ...groups].every((values) => values.every(Number.isFinite));
+  return [...buffers.values(), ...groups].every((values) => values.every(Number.isFinite));
 }

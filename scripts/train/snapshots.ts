@@ -127,12 +127,12 @@ export class Snapshots {
   }
 
   async #look({ shown, input }: Framed): Promise<Picture[]> {
-    const { gpu, model, trainer: { teacher } } = this.#run;
+    const { gpu, model, trainer } = this.#run;
     const { vit } = model, { heads } = vit.config;
     const { width, height, channels = 3 } = shown;
     const images = gpu.tensor(input, [1, channels, height, width]);
     try {
-      const { grid, attention } = await lookAt(gpu, vit, teacher, images);
+      const { grid, attention } = await lookAt(gpu, vit, trainer.evaluated, images);
       const tokens = 1 + grid[0] * grid[1];
       const maps = Array.from(
         { length: heads },

@@ -30,7 +30,7 @@ function state(step: number): CheckpointState {
     expAvg: fill(-1e-9),
     expAvgSq: new Map([["cls_token", new Float32Array([1e-20, 0, 1])]]),
     stepCounts: { cls_token: step, "head.last_layer.weight_v": 0 },
-    center: new Float32Array([0.25, -1]),
+    buffers: new Map([["center", new Float32Array([0.25, -1])]]),
     config: { training: { seed: 7 }, note: '"sha256":"' + "0".repeat(64) + '"' },
     extra: { best: { knn: 0.5 } },
   };

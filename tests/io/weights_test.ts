@@ -64,7 +64,7 @@ folderTest("readWeights() takes the teacher of a checkpoint, if it is sound", as
     expAvg: network(3),
     expAvgSq: network(4),
     stepCounts: {},
-    center: new Float32Array(9),
+    buffers: new Map([["center", new Float32Array(9)]]),
     config: {},
   };
   const bytes = encodeCheckpoint(state);

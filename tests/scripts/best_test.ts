@@ -21,7 +21,7 @@ function state(step: number): CheckpointState {
     expAvg: one(),
     expAvgSq: one(),
     stepCounts: { cls_token: step },
-    center: new Float32Array([1]),
+    buffers: new Map([["center", new Float32Array([1])]]),
     config: {},
     extra: {},
   };

@@ -48,7 +48,7 @@ async function makeRun(folder: string): Promise<string> {
       expAvg: all(0),
       expAvgSq: all(0),
       stepCounts: {},
-      center: new Float32Array(8),
+      buffers: new Map([["center", new Float32Array(8)]]),
       config: CONFIG,
     });
   await save("best.safetensors", 4, 3, 4);

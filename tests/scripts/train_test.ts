@@ -177,7 +177,7 @@ runTest(
     for (const group of [state.student, state.teacher, state.expAvg, state.expAvgSq]) {
       for (const [name, values] of group) assert.ok(values.every(Number.isFinite), name);
     }
-    assert.ok(state.center.every(Number.isFinite));
+    assert.ok(state.buffers.get("center")!.every(Number.isFinite));
   },
 );
 

@@ -47,10 +47,10 @@ async function setUp(
   const update = await record(gpu, () => trainer.update());
   const state = [
     ...trainer.student.data,
-    ...trainer.teacher.data,
+    ...trainer.teacher!.data,
     ...trainer.adamw.expAvg,
     ...trainer.adamw.expAvgSq,
-    trainer.loss.center,
+    trainer.loss!.center,
   ];
   /** Runs micro-batches `from` up to, and without, `to`; `spoil` goes into a picture of one of them. */
   const run = (step: number, from: number, to: number, spoil?: { at: number; value: number }) => {
@@ -101,7 +101,7 @@ async function setUp(
       const named = {
         metrics,
         pairLoss,
-        batchMean,
+        batchMean: batchMean!,
         ...koleo && { koleo },
         ...Object.fromEntries(norms.map((chunk, i) => [`norms ${i}`, chunk.norms])),
         ...Object.fromEntries(trainer.student.grads.map((t, i) => [`gradients ${i}`, t])),

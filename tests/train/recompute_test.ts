@@ -30,9 +30,9 @@ async function twoSteps(gpu: Gpu, batch: number, options: Partial<TrainerOptions
     update.run();
   }
   const { student, teacher, adamw } = trainer;
-  const arenas = [student.grads, student.data, teacher.data, adamw.expAvg, adamw.expAvgSq].flat();
+  const arenas = [student.grads, student.data, teacher!.data, adamw.expAvg, adamw.expAvgSq].flat();
   const { metrics, koleo } = update.outputs;
-  const read = await gpu.read([...arenas, trainer.loss.center, metrics, koleo!]);
+  const read = await gpu.read([...arenas, trainer.loss!.center, metrics, koleo!]);
   const bits = read.map((values) => new Uint32Array(values.buffer));
   const { flops, temporaryBytes } = microStep;
   for (const part of [microStep, update, trainer, ...crops]) part.destroy();

@@ -53,7 +53,7 @@ for (const accumulationSteps of [1, 2]) {
         await record(gpu, () => other.trainer.update()),
       ];
       for (let step = 0; step < 3; step++) {
-        const { metrics, teacherFeatures } = await recorded.run(rates(step));
+        const { metrics, features } = await recorded.run(rates(step));
         other.trainer.set(rates(step));
         for (let m = 0; m < accumulationSteps; m++) {
           await other.feed.microBatch(step, m);
@@ -62,11 +62,11 @@ for (const accumulationSteps of [1, 2]) {
         }
         update.run();
         assert.deepEqual(await metrics.read(), await update.outputs.metrics.read());
-        assert.deepEqual(await teacherFeatures.read(), await micro.outputs.teacherFeatures.read());
+        assert.deepEqual(await features.read(), await micro.outputs.features.read());
       }
-      assert.deepEqual(await one.trainer.teacher.save(), await other.trainer.teacher.save());
+      assert.deepEqual(await one.trainer.teacher!.save(), await other.trainer.teacher!.save());
       const before = initialize(MODEL.specs(), 0).get("cls_token");
-      assert.notDeepEqual((await one.trainer.teacher.save()).get("cls_token"), before);
+      assert.notDeepEqual((await one.trainer.teacher!.save()).get("cls_token"), before);
       for (const part of [recorded, micro, update]) part.destroy();
       for (const { loader, feed, trainer } of [one, other]) {
         loader.close();

@@ -35,10 +35,10 @@ async function setUp(gpu: Gpu, seed = 1, studentTemp = 0.1) {
   const program = await record(gpu, () => trainer.step(crops));
   const arenas = [
     ...trainer.student.data,
-    ...trainer.teacher.data,
+    ...trainer.teacher!.data,
     ...trainer.adamw.expAvg,
     ...trainer.adamw.expAvgSq,
-    trainer.loss.center,
+    trainer.loss!.center,
   ];
   return {
     model,
@@ -92,10 +92,10 @@ gpuTest("Trainer goes on from a checkpoint's bytes as if it had never stopped", 
     epoch: 0,
     shapes: new Map(trainer.student.all.map(({ name, spec }) => [name, spec.shape])),
     student: await trainer.student.save(),
-    teacher: await trainer.teacher.save(),
+    teacher: await trainer.teacher!.save(),
     ...await trainer.adamw.save(),
     stepCounts: { all: trainer.adamw.counts[0], last: trainer.adamw.counts[LAST_LAYER] },
-    center: await trainer.loss.center.read(),
+    buffers: new Map([["center", await trainer.loss!.center.read()]]),
     config: null,
   });
   whole.train(3, 6);
@@ -103,9 +103,9 @@ gpuTest("Trainer goes on from a checkpoint's bytes as if it had never stopped", 
   const resumed = await setUp(gpu, 1);
   const state = await decodeCheckpoint(bytes);
   resumed.trainer.student.load(state.student);
-  resumed.trainer.teacher.load(state.teacher);
+  resumed.trainer.teacher!.load(state.teacher);
   resumed.trainer.adamw.load(state.expAvg, state.expAvgSq);
-  resumed.trainer.loss.center.write(state.center);
+  resumed.trainer.loss!.center.write(state.buffers.get("center")!);
   assert.deepEqual(state.stepCounts, { all: 3, last: 1 }, "frozen in steps 0 and 1");
   const { all, last } = state.stepCounts;
   resumed.trainer.setCounts({ done: all, frozen: all - last });
@@ -118,11 +118,11 @@ gpuTest("Trainer.step() does its parts in DINO's order", async (gpu) => {
   const { trainer, model, program, train, destroy } = await setUp(gpu);
   train(0, 1); // the last layer is frozen
   const start = initialize(model.specs(), 1);
-  const [student, teacher] = [await trainer.student.save(), await trainer.teacher.save()];
+  const [student, teacher] = [await trainer.student.save(), await trainer.teacher!.save()];
   const [mean, [loss, entropy], center] = await gpu.read([
-    program.outputs.batchMean,
+    program.outputs.batchMean!,
     program.outputs.metrics,
-    trainer.loss.center,
+    trainer.loss!.center,
   ]);
   // The centre was zero for this step, and then moved by the mean of the teacher's raw logits.
   assertClose(center, mean.map((v) => 0.2 * v), 1e-6, "centre");
@@ -153,7 +153,7 @@ gpuTest("Trainer leaves zeros between its tensors, gradients included", async (g
   const { trainer, train, destroy } = await setUp(gpu);
   train(0, 3);
   const { student, teacher, adamw } = trainer;
-  for (const arena of [student.data, student.grads, teacher.data, adamw.expAvg, adamw.expAvgSq]) {
+  for (const arena of [student.data, student.grads, teacher!.data, adamw.expAvg, adamw.expAvgSq]) {
     await assertPaddingZero(gpu, student, arena, arena[0].toString());
   }
   destroy();
@@ -178,7 +178,7 @@ gpuTest("Trainer adds KoLeo's gradient to that of the global views' features", a
     if (koleoWeight) {
       const { gradFeatures, koleo: value } = gpu.scope(() => {
         const { features } = model.forward(gpu, trainer.student, crops);
-        const { loss, gradFeatures } = trainer.loss.koleo(features)!;
+        const { loss, gradFeatures } = trainer.loss!.koleo(features)!;
         return { gradFeatures, koleo: loss };
       });
       expected = await gradFeatures.read();

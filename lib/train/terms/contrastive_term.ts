@@ -1,0 +1,95 @@
+/**
+ * InfoNCE as a term: beside DINO, or alone.
+ *
+ * @module
+ */
+import type { Gpu, Tensor } from "../../gpu.ts";
+import { clampLogScale, infoNce } from "../../loss.ts";
+import type { ContrastiveHead, Feature, Parameters } from "../../model.ts";
+import type { Term, TermInput } from "./term.ts";
+
+/** Settings of the term. */
+export interface ContrastiveOptions {
+  /** Factor on loss and gradient; 1 by default. */
+  weight?: number;
+  /** Temperature τ, where the model has no learned one; 0.1 by default. */
+  temperature?: number;
+  /** Keys come from the teacher (MoCo v3) instead of the student; false by default. */
+  teacherKeys?: boolean;
+}
+
+/** What the term leaves of a step, as means over its micro-batches. */
+export interface ContrastiveOutputs {
+  /** [1], in nats, without its weight. */
+  loss: Tensor;
+  /** [1], share of the queries whose own picture is the nearest key. */
+  accuracy: Tensor;
+  /** [G, V], by pair of views; 0 for a view with itself. */
+  pairLoss: Tensor;
+}
+
+/** Every view finds its picture among those of the batch: see {@linkcode infoNce}. */
+export class ContrastiveTerm implements Term {
+  readonly reads: readonly Feature[];
+  readonly readsOfTeacher: readonly Feature[];
+  readonly sums: readonly Tensor[];
+  readonly buffers: ReadonlyMap<string, Tensor> = new Map();
+  readonly outputs: ContrastiveOutputs;
+  readonly #head: ContrastiveHead;
+  readonly #options: Required<ContrastiveOptions>;
+  readonly #views: { views: number; globals: number };
+
+  /** Allocates sums. */
+  constructor(
+    gpu: Gpu,
+    head: ContrastiveHead,
+    views: { views: number; globals: number },
+    { weight = 1, temperature = 0.1, teacherKeys = false }: ContrastiveOptions = {},
+  ) {
+    this.#head = head;
+    this.#views = views;
+    this.#options = { weight, temperature, teacherKeys };
+    this.reads = [head.feature];
+    this.readsOfTeacher = teacherKeys ? [head.feature] : [];
+    const room = (shape: number[], name: string) => gpu.persistent(shape, name);
+    this.outputs = {
+      loss: room([1], "contrastive"),
+      accuracy: room([1], "contrastive accuracy"),
+      pairLoss: room([views.globals, views.views], "contrastive pairs"),
+    };
+    this.sums = Object.values(this.outputs);
+  }
+
+  get checked(): Tensor {
+    return this.outputs.loss;
+  }
+
+  microStep({ gpu, student, teacher, studentParams, teacherParams, microBatch }: TermInput): void {
+    const head = this.#head, { feature } = head;
+    const { weight, temperature, teacherKeys } = this.#options;
+    const queries = head.forward(gpu, studentParams, student.feature(feature));
+    const keys = teacherKeys
+      ? head.forward(gpu, teacherParams!, teacher!.feature(feature)).y
+      : undefined;
+    const logScale = head.logScale(studentParams);
+    const { gradQueries } = infoNce(gpu, queries.y, {
+      ...this.#views,
+      keys,
+      temperature: logScale ? { logScale } : temperature,
+      weight,
+      accumulationSteps: microBatch.accumulationSteps,
+      out: this.outputs,
+      accumulate: microBatch.accumulationSteps > 1,
+    });
+    student.give(feature, queries.backward(gradQueries));
+  }
+
+  constrain(student: Parameters): void {
+    const logScale = this.#head.logScale(student);
+    if (logScale) clampLogScale(logScale.data.gpu, logScale.data);
+  }
+
+  destroy(): void {
+    for (const tensor of this.sums) tensor.destroy();
+  }
+}
