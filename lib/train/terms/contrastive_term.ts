@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu, Tensor } from "../../gpu.ts";
+import { gpuOf } from "../../gpu/gpu.ts";
 import { clampLogScale, infoNce } from "../../loss.ts";
 import type { ContrastiveHead, Feature, Parameters } from "../../model.ts";
 import type { Term, TermInput } from "./term.ts";
@@ -86,7 +87,7 @@ export class ContrastiveTerm implements Term {
 
   constrain(student: Parameters): void {
     const logScale = this.#head.logScale(student);
-    if (logScale) clampLogScale(logScale.data.gpu, logScale.data);
+    if (logScale) clampLogScale(gpuOf(logScale.data), logScale.data);
   }
 
   destroy(): void {
