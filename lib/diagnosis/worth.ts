@@ -3,7 +3,7 @@
  *
  * Like is compared with like: plain features with plain pixels, whitened ones with whitened pixels, and what was
  * read out with the same of the untrained model. Of several readouts the one that stands best beside its like is
- * told, and which one it is.
+ * told, of equal ones the one with the higher figures, and which one it is.
  *
  * @module
  */
@@ -45,9 +45,12 @@ const TASKS: [RegExp, (name: string) => string][] = [
 /** Most figures in a sentence; pictures that are judged, where nobody knows how many. */
 const MOST_TASKS = 4, PICTURES = 1000;
 
-/** One figure beside another one. */
-interface Pair {
+/** One figure beside another one, in percent. */
+export interface Pair {
+  /** What it is about. */
   task: string;
+  /** Its name. */
+  metric: string;
   own: number;
   other: number;
   /** 1 better, −1 worse, 0 neither. */
@@ -82,18 +85,39 @@ export function weigh(
   figures: readonly EvaluationFigure[],
   { pictures = PICTURES, only }: { pictures?: number; only?: OneReadout } = {},
 ): Worth | undefined {
+  return standings(figures, { pictures, only })[0]?.worth;
+}
+
+/** A readout beside its like. */
+export interface Standing {
+  /** What was read out of which network. */
+  readout: Readout;
+  /** What its figures say. */
+  worth: Worth;
+  /** The figures that decide, beside those of raw pixels that were treated alike; none where there are no such. */
+  pixels: readonly Pair[];
+  /** The figures that decide, in percent by metric. */
+  own: ReadonlyMap<string, number>;
+}
+
+/**
+ * Every readout of the network that counts, the best first: by its verdict, then by the mean of the figures that
+ * decide. See {@linkcode weigh}.
+ */
+export function standings(
+  figures: readonly EvaluationFigure[],
+  { pictures = PICTURES, only }: { pictures?: number; only?: OneReadout } = {},
+): Standing[] {
   const all = readoutsOf(figures);
-  let best: { worth: Worth; rank: number; gain: number } | undefined;
-  for (const own of ownReadouts(all, only)) {
-    const worth = weighOne(own, all, pictures, !only);
-    if (!worth) continue;
-    const rank = RANK.indexOf(worth.verdict);
-    const gain = mean(beside(own, likes(own, all, "pixels"), pictures).map((p) => p.own - p.other));
-    if (!best || rank > best.rank || rank === best.rank && gain > best.gain) {
-      best = { worth, rank, gain };
-    }
-  }
-  return best?.worth;
+  const found = ownReadouts(all, only).flatMap((readout): Standing[] => {
+    const worth = weighOne(readout, all, pictures, !only);
+    const own = new Map(tasksOf(readout).map(({ metric, percent }) => [metric, percent]));
+    const pixels = beside(readout, likes(readout, all, "pixels"), pictures);
+    return worth ? [{ readout, worth, pixels, own }] : [];
+  });
+  const rank = ({ worth }: Standing) => RANK.indexOf(worth.verdict);
+  const level = ({ own }: Standing) => mean([...own.values()]);
+  return found.sort((a, b) => rank(b) - rank(a) || level(b) - level(a));
 }
 
 /**
@@ -175,7 +199,7 @@ function beside(own: Readout, others: readonly Readout[], pictures: number): Pai
     const other = Math.max(...known);
     const variance = [percent, other].reduce((sum, p) => sum + p * (100 - p), 0) / pictures;
     const apart = Math.abs(percent - other) > Math.max(0.05, Math.sqrt(Math.max(0, variance)));
-    return [{ task, own: percent, other, sign: apart ? Math.sign(percent - other) : 0 }];
+    return [{ task, metric, own: percent, other, sign: apart ? Math.sign(percent - other) : 0 }];
   });
 }
 
