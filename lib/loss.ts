@@ -1,6 +1,7 @@
 /**
  * The DINO loss (Caron et al. 2021, arXiv:2104.14294, section 3.1): a student sees every crop, a teacher
- * the global ones, and cross-entropy makes them agree across views. `docs/guides/loss.md` explains it.
+ * the global ones, and cross-entropy makes them agree across views; and what stands beside it or in its place, as
+ * InfoNCE. `docs/guides/loss.md` explains them.
  *
  * @example The loss and its gradient, of plain arrays
  * ```ts

@@ -202,10 +202,12 @@ gpuTest("infoNce() adds up over micro-batches to the mean of what each says", as
   const mean = (pick: (r: typeof alone[0]) => number) =>
     alone.reduce((sum, r) => sum + pick(r), 0) / 3;
   const data = gpu.tensor(Float32Array.of(2)), grad = gpu.persistent([1]);
+  // As a trainer holds them: parts of one tensor.
+  const sums = gpu.persistent([192]);
   const out = {
-    loss: gpu.persistent([1]),
-    accuracy: gpu.persistent([1]),
-    pairLoss: gpu.persistent([2, 3]),
+    loss: sums.view([1]),
+    accuracy: sums.view([1], 64),
+    pairLoss: sums.view([2, 3], 128),
   };
   const logScale = { data, grad, filled: false };
   for (const [i, { queries }] of cases.entries()) {
@@ -227,7 +229,7 @@ gpuTest("infoNce() adds up over micro-batches to the mean of what each says", as
   assertClose([loss, accuracy], [mean((r) => r.loss), mean((r) => r.accuracy)], 1e-5);
   assertClose(pairs, Array.from(pairs, (_, i) => mean((r) => r.pairLoss[i])), 1e-5);
   assertClose([slope], [0.5 * mean((r) => r.gradLogScale)], 1e-4);
-  for (const t of [data, grad, ...Object.values(out)]) t.destroy();
+  for (const t of [data, grad, sums]) t.destroy();
 });
 
 gpuTest("infoNce() weighs gradients, not the loss", async (gpu) => {
@@ -398,6 +400,7 @@ gpuTest("infoNce() says which option or shape does not fit", async (gpu) => {
     () => infoNce(gpu, [1, 2] as never, { views: 2 }),
     /queries to be a tensor .* found Array of 2/,
   );
+  throws(() => clampLogScale(gpu, queries), /logScale to be a tensor \[1\] but found queries/);
   const other = await openGpu();
   try {
     const theirs = other.persistent([8, 4], "theirs");

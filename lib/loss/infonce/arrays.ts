@@ -74,32 +74,28 @@ export async function infoNceLoss(input: InfoNceInput): Promise<InfoNceValues> {
   const [queries, keys] = [input.queries, input.keys].map((rows) => rows?.slice());
   const gpu = given ?? await openGpu();
   try {
-    const learned = typeof temperature === "object";
     const made = gpu.scope(() => {
       const tensor = (rows: Float32Array) => gpu.tensor(rows, [rows.length / dim, dim]);
-      const grad = gpu.persistent([1]);
-      const data = learned ? gpu.tensor(Float32Array.of(temperature.logScale)) : grad;
+      const learned = typeof temperature === "number" ? undefined : {
+        data: gpu.tensor(Float32Array.of(temperature.logScale)),
+        grad: gpu.persistent([1]),
+      };
       const result = infoNce(gpu, tensor(queries!), {
         views,
         globals,
         keys: keys && tensor(keys),
-        temperature: learned ? { logScale: { data, grad } } : temperature,
+        temperature: learned ? { logScale: learned } : temperature as number,
       });
-      return { ...result, grad };
+      return { ...result, ...learned ? { slope: learned.grad } : {} };
     });
     try {
-      const { loss, accuracy, pairLoss, gradQueries, grad } = made;
-      const [[l], [a], pairs, q, [g]] = await gpu.read([
-        loss,
-        accuracy,
-        pairLoss,
-        gradQueries,
-        grad,
-      ]);
+      const { loss, accuracy, pairLoss, gradQueries, slope } = made;
+      const all = [loss, accuracy, pairLoss, gradQueries, ...slope ? [slope] : []];
+      const [[l], [a], pairs, q, s] = await gpu.read(all);
       const values = { loss: l, accuracy: a, pairLoss: pairs, gradQueries: q };
-      return learned ? { ...values, gradLogScale: g } : values;
+      return s ? { ...values, gradLogScale: s[0] } : values;
     } finally {
-      for (const tensor of Object.values(made)) tensor.destroy();
+      for (const tensor of Object.values(made)) tensor?.destroy();
     }
   } finally {
     if (!given) gpu.destroy();

@@ -5,7 +5,7 @@
  */
 import { HatchlingError } from "../../errors.ts";
 import { type Gpu, Tensor } from "../../gpu.ts";
-import type { Sizes } from "./kernels.ts";
+import type { Sizes } from "./sizes.ts";
 
 /** Throws where something is not as expected. */
 export function expect(ok: boolean, expected: string, found: unknown, remedy: string): void {
@@ -87,7 +87,7 @@ export function batchOf(
   return batch;
 }
 
-/** Refuses what is not a tensor of this GPU with `dims` dimensions of `size` elements in all, where these are given. */
+/** Refuses what is not a tensor of this GPU, or not of a shape that is described. */
 export function checkTensor(
   gpu: Gpu,
   name: string,

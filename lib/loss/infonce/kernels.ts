@@ -10,7 +10,8 @@ import { defineKernel, type Gpu, type Tensor } from "../../gpu.ts";
 import { rowLaunch } from "../../ops/row_launch.ts";
 import { claim, type Weight } from "../../ops/weight.ts";
 import { FOURS, LANES, PUT } from "../../ops/wgsl_parts.ts";
-import { MAX_LOG_SCALE } from "./scale.ts";
+import { checkTensor } from "./check.ts";
+import { MAX_LOG_SCALE, type Sizes } from "./sizes.ts";
 
 const ROWS = defineKernel("infonce_rows", rowsCode, { shared: [LANES, FOURS, PUT] });
 const FINISH = defineKernel("infonce_finish", finishCode);
@@ -18,15 +19,6 @@ const CLAMP = defineKernel("infonce_clamp", clampCode);
 
 /** τ, or a weight [1] that holds ln(1/τ). */
 export type Temperature = number | { readonly logScale: Weight };
-
-/** Numbers of a loss. */
-export interface Sizes {
-  /** Samples B, of all views. */
-  batch: number;
-  /** Views V and global ones G. */
-  views: number;
-  globals: number;
-}
 
 const logScaleOf = (t: Temperature) => typeof t === "number" ? undefined : t.logScale;
 
@@ -87,8 +79,22 @@ export function finish(
  * would stay there.
  *
  * @param logScale [1], what {@linkcode infoNce} takes as `temperature.logScale.data`.
+ * @throws {HatchlingError} When it is something else.
+ *
+ * @example
+ * ```ts
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { clampLogScale } from "@hatchling/hatchling/loss";
+ *
+ * const gpu = await openGpu();
+ * const logScale = gpu.tensor(new Float32Array([7]));
+ * clampLogScale(gpu, logScale);
+ * console.log(await logScale.read()); // ln 100 = 4.605
+ * gpu.destroy();
+ * ```
  */
 export function clampLogScale(gpu: Gpu, logScale: Tensor): void {
+  checkTensor(gpu, "logScale", logScale, "[1]", ({ size }) => size === 1);
   gpu.dispatch(CLAMP, {
     bindings: { log_scale: logScale },
     params: { most: MAX_LOG_SCALE },

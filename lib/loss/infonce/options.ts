@@ -6,7 +6,8 @@
 import type { Gpu, Tensor } from "../../gpu.ts";
 import { INFONCE_DEFAULTS } from "../defaults.ts";
 import { batchOf, checkKeys, checkTemperature, checkTensor, checkViews, expect } from "./check.ts";
-import type { Sizes, Temperature } from "./kernels.ts";
+import type { Temperature } from "./kernels.ts";
+import type { Sizes } from "./sizes.ts";
 
 /** What {@linkcode infoNce} says of a batch, on the GPU. */
 export interface InfoNceMetrics {

@@ -5,7 +5,7 @@
  */
 import { INFONCE_DEFAULTS } from "../defaults.ts";
 import type { InfoNceInput } from "./arrays.ts";
-import { MAX_LOG_SCALE } from "./scale.ts";
+import { MAX_LOG_SCALE } from "./sizes.ts";
 
 /** What {@linkcode infoNceReference} takes: what {@linkcode infoNceLoss} does, as any numbers. */
 export interface InfoNceReferenceInput extends Omit<InfoNceInput, "queries" | "keys" | "gpu"> {

@@ -1,8 +1,0 @@
-/**
- * The bound on a learned temperature.
- *
- * @module
- */
-
-/** ln 100 in float32: a learned temperature is never below 0.01 (CLIP, Radford et al. 2021, section 2.5). */
-export const MAX_LOG_SCALE: number = Math.fround(Math.log(100));
