@@ -12,6 +12,7 @@ import { runInfoNce } from "./infonce.ts";
 import { runKnn } from "./knn.ts";
 import { runLoss } from "./loss.ts";
 import { runAdamW, runClip, runEma } from "./optimizer.ts";
+import { runGram, runIbot, runMaskEmbed } from "./patches.ts";
 import { runPosEmbed } from "./posembed.ts";
 import { runSchedule } from "./schedule.ts";
 import { runStep } from "./step.ts";
@@ -24,6 +25,9 @@ export type Runner = (gpu: Gpu, testCase: Case) => Promise<Results> | Results;
 /** Runners by kind of case. */
 export const RUNNERS: Record<string, Runner> = {
   loss: runLoss,
+  ibot: runIbot,
+  gram: runGram,
+  maskembed: runMaskEmbed,
   infonce: runInfoNce,
   head: runHead,
   vit: runVit,
