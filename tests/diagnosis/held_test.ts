@@ -1,8 +1,10 @@
 /** Hysteresis: what single looks say counts once it has held. */
 import assert from "node:assert/strict";
-import { diagnose, type MetricLine } from "../../lib/diagnosis.ts";
+import { diagnose, type DiagnosisSettings, type MetricLine } from "../../lib/diagnosis.ts";
 import { held, HOLD, looksOf } from "../../lib/diagnosis/held.ts";
 import { lookAt } from "../../lib/diagnosis/look.ts";
+import { recordingOf } from "./recordings.ts";
+import flips from "./flips.json" with { type: "json" };
 import { Rng } from "../../lib/rng.ts";
 
 const moments = (...steps: number[]) => steps.map((step) => ({ step }));
@@ -91,4 +93,18 @@ Deno.test("a verdict does not flip within 45 steps on noisy lines, where single 
     said.slice(1).forEach((step, i) => assert.ok(step - said[i] >= 45, said.join()));
   }
   assert.ok(flips > 2, `${flips}`);
+});
+
+Deno.test("a recorded run whose single looks take trouble back after 15 steps is told of none", () => {
+  const lines = recordingOf(flips), settings = flips.settings as DiagnosisSettings;
+  const upTo = lines.map((_, i) => lines.slice(0, i + 1));
+  const raw = upTo.map((part) => lookAt(part, settings).verdict);
+  const changes = raw.flatMap((verdict, i) => i && verdict !== raw[i - 1] ? [lines[i].step] : []);
+  assert.deepEqual(changes, [185, 200, 310]);
+  for (const part of upTo) assert.equal(diagnose(part, settings).verdict, "too early to tell");
+  const { evidence } = diagnose(lines, settings);
+  assert.match(
+    evidence.at(-1)!,
+    /^since step 3\d0 the curves look like this: falling feature rank \(the/,
+  );
 });
