@@ -222,6 +222,7 @@ export function diagnosisSettingsOf(
 ): DiagnosisSettings {
   const judged = Math.min(pictures ?? Infinity, evaluation.max_images ?? Infinity);
   return {
+    objective: loss.objective,
     outDim: model.projection_output_dim,
     batchSize: data.batch_size * training.gradient_accumulation_steps,
     studentTemp: loss.student_temp,
@@ -229,6 +230,9 @@ export function diagnosisSettingsOf(
     centering: loss.centering,
     centerMomentum: loss.center_momentum,
     koleoWeight: loss.koleo_weight,
+    contrastiveWeight: loss.contrastive_weight,
+    contrastiveTemp: loss.contrastive_temp,
+    contrastiveKeys: data.batch_size,
     initStd: model.init_std,
     weightDecay: Math.max(optimizer.weight_decay, optimizer.weight_decay_end),
     warmupEpochs: scheduler.warmup_epochs,
