@@ -18,7 +18,7 @@
  * @module
  */
 export { attentionMask, lookAt, type Looked } from "./eval/attention.ts";
-export { bestReadout, type BestReadout } from "./eval/best_readout.ts";
+export { type BestReadout, bestReadout } from "./eval/best_readout.ts";
 export {
   type Agreement,
   agreement,

@@ -52,14 +52,20 @@ export async function readWeights(
       ? openSafetensors(source)
       : readerOf(source, "the bytes given"));
   if (!isCheckpoint(reader)) return await weightsIn(reader, expected);
+  const who = networkIn(reader);
   // What the header says costs nothing, so it comes first.
-  matchWeights(reader.file, teacherOf(reader), expected);
-  return weightsOf(await readCheckpoint(reader, ["teacher"]), "teacher", reader.file, expected);
+  matchWeights(reader.file, entriesOf(reader, who), expected);
+  return weightsOf(await readCheckpoint(reader, [who]), who, reader.file, expected);
 }
 
-function teacherOf(reader: SafetensorsReader): HeaderEntry[] {
+/** The network of a checkpoint to use: its teacher, or the student of a run that has none. */
+export function networkIn(reader: SafetensorsReader): "student" | "teacher" {
+  return entriesOf(reader, "teacher").length ? "teacher" : "student";
+}
+
+function entriesOf(reader: SafetensorsReader, who: "student" | "teacher"): HeaderEntry[] {
   return [...reader.entries.values()].flatMap((entry) =>
-    entry.name.startsWith("teacher.") ? [{ ...entry, name: entry.name.slice(8) }] : []
+    entry.name.startsWith(`${who}.`) ? [{ ...entry, name: entry.name.slice(who.length + 1) }] : []
   );
 }
 

@@ -77,10 +77,10 @@ export class DinoModel {
     crops: readonly Tensor[],
     options: ViTForwardOptions = {},
   ): { bottleneck: Tensor; lastLayer: LastLayer; features: Tensor } {
-    const { feature } = this;
+    const head = this.#dino(), { feature } = this;
     const reads = readFeatures(gpu, this.vit, params, crops, { ...options, features: [feature] });
     const features = reads.feature(feature);
-    const { y: bottleneck, lastLayer } = this.#dino().bottleneck(gpu, params, features, options);
+    const { y: bottleneck, lastLayer } = head.bottleneck(gpu, params, features, options);
     return { bottleneck, lastLayer, features };
   }
 
@@ -97,10 +97,10 @@ export class DinoModel {
     crops: readonly Tensor[],
     options: ViTForwardOptions = {},
   ): { logits: Tensor; features: Tensor; backward(dLogits: Tensor): void } {
-    const { feature } = this;
+    const dino = this.#dino(), { feature } = this;
     const reads = readFeatures(gpu, this.vit, params, crops, { ...options, features: [feature] });
     const features = reads.feature(feature);
-    const head = this.#dino().forward(gpu, params, features, options);
+    const head = dino.forward(gpu, params, features, options);
     return {
       logits: head.y,
       features,

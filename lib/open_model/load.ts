@@ -9,11 +9,11 @@ import { HatchlingError } from "../errors.ts";
 import { isCheckpoint, readCheckpoint } from "../io/checkpoint.ts";
 import { readConfig } from "../io/config_file.ts";
 import { openSafetensors } from "../io/safetensors_reader.ts";
-import { type FoundWeights, weightsIn, weightsOf } from "../io/weights.ts";
+import { type FoundWeights, networkIn, weightsIn, weightsOf } from "../io/weights.ts";
 import { type DinoModel, initialize } from "../model.ts";
 import { shown } from "../text.ts";
 import { exists, firstSound, weightFiles } from "./weight_files.ts";
-import { modelOf } from "../from_config.ts";
+import { hasTeacher, modelOf } from "../from_config.ts";
 import { forOtherPictures } from "../from_config/evaluation.ts";
 
 /**
@@ -97,9 +97,9 @@ async function loadFile(
   request: ModelRequest,
   folder?: string,
 ): Promise<LoadedModel> {
-  const who = request.student ? "student" : "teacher";
   using reader = await openSafetensors(file);
   if (isCheckpoint(reader)) {
+    const who = request.student ? "student" : networkIn(reader);
     const state = await readCheckpoint(reader, [who]);
     const config = await configOf(file, state.config, folder, request);
     const model = modelOf(config);
@@ -123,7 +123,11 @@ async function loadFile(
   const config = await configOf(file, undefined, folder, request);
   const model = modelOf(config);
   const found = await weightsIn(reader, model.specs());
-  const name = folder === undefined ? basename(file) : who;
+  const name = folder === undefined
+    ? basename(file)
+    : request.student || !hasTeacher(config)
+    ? "student"
+    : "teacher";
   return { ...complete(config, model, found), name, file, folder };
 }
 

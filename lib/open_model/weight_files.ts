@@ -5,7 +5,9 @@
  */
 import { join } from "node:path";
 import { DamagedFileError, HatchlingError } from "../errors.ts";
+import { hasTeacher } from "../from_config.ts";
 import { listCheckpoints } from "../io/checkpoint.ts";
+import { readConfig } from "../io/config_file.ts";
 import { shown } from "../text.ts";
 
 /** Whether there is something at a path. */
@@ -15,11 +17,12 @@ export async function exists(path: string): Promise<boolean> {
 
 /**
  * Files of a run's folder with the weights of one network, the one to take first: its result, the best
- * checkpoint, then the others from the newest on.
+ * checkpoint, then the others from the newest on. Of a run without a teacher, the student is asked for.
  *
  * @throws {HatchlingError} When there is none.
  */
 export async function weightFiles(folder: string, who: "student" | "teacher"): Promise<string[]> {
+  if (who === "teacher" && !await hasTeacherIn(folder)) who = "student";
   const names = [`${who}.safetensors`, "best.safetensors"];
   const files: string[] = [];
   for (const name of names) {
@@ -32,6 +35,16 @@ export async function weightFiles(folder: string, who: "student" | "teacher"): P
     `Expected ${names[0]} or a checkpoint in ${shown(folder)} but found neither: ` +
       "name the folder of a run, or a file",
   );
+}
+
+/** Whether the run in a folder has a teacher, as its configuration says; one that cannot be read has one. */
+async function hasTeacherIn(folder: string): Promise<boolean> {
+  try {
+    return hasTeacher((await readConfig(join(folder, "config.yaml"))).config);
+  } catch (error) {
+    if (error instanceof HatchlingError) return true;
+    throw error;
+  }
 }
 
 /**

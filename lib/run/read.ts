@@ -123,14 +123,16 @@ export async function readJudged(
   const evaluations = await files.attempt(() => readEvaluations(files)) ?? [];
   const figures = await files.json("evaluation.json", FIGURES, shapes.figuresShape) ?? [];
   const last = lines.findLast((line) => line.non_finite === undefined)?.step ?? 0;
-  const hasTeacher = await statFile(files.path("teacher.safetensors")).then(
-    () => true,
-    () => false,
+  const there = await Promise.all(
+    // Of a run without a teacher there is the student alone.
+    ["teacher", "student"].map((who) =>
+      statFile(files.path(`${who}.safetensors`)).then(() => true, () => false)
+    ),
   );
   return {
     evaluations,
     figures: figures.filter(({ percent, value }) => (percent ?? value) !== undefined),
-    finished: hasTeacher && last >= totalSteps,
+    finished: there.includes(true) && last >= totalSteps,
   };
 }
 

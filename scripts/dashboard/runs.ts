@@ -13,7 +13,15 @@ import { isRun, OWN } from "../../lib/run/find.ts";
 import { readRun } from "../../lib/run/read.ts";
 
 /** What may change while a run goes on: a run is read again when one of these did. */
-const WATCHED = [".", "attention", "config.yaml", "evaluation.json", "teacher.safetensors", ...OWN];
+const WATCHED = [
+  ".",
+  "attention",
+  "config.yaml",
+  "evaluation.json",
+  "teacher.safetensors",
+  "student.safetensors",
+  ...OWN,
+];
 
 /** Reading takes at most a twentieth of the time: long runs are read less often. */
 const SHARE = 20;
