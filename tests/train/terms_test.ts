@@ -189,9 +189,7 @@ gpuTest("a model's heads and a trainer's settings belong together", (gpu) => {
       }),
     /expected a model with a contrastive head/,
   );
-  assert.throws(
-    () => alone.forward(gpu, new Parameters(gpu, []), []),
-    /expected DINO's head/,
-  );
+  using none = new Parameters(gpu, []);
+  assert.throws(() => alone.forward(gpu, none, []), /expected DINO's head/);
   return Promise.resolve();
 });
