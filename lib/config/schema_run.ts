@@ -194,6 +194,16 @@ export const EVALUATION_KEYS = {
     "concat",
     "What becomes of the features of several blocks: `concat` lays them side by side, `mean` averages them.",
   ],
+  whiten: [
+    BOOLEAN,
+    false,
+    "Whiten what is read out: every direction of the features then counts alike. It is fitted to the pictures without labels (PCA with shrinkage) and stored with the weights. Judging at the end shows plain and whitened features, whatever is set here.",
+  ],
+  whiten_alpha: [
+    NON_NEGATIVE,
+    1,
+    "Shrinkage of whitening, in mean variances: 0 gives all directions the variance 1, noise too; large ones leave features as they are.",
+  ],
   knn_k: [
     { type: "array", items: COUNT, minItems: 1, maxItems: 64, also: COUNT },
     [10, 20, 100, 200],

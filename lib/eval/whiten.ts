@@ -5,7 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
-import { type Axes, axesOf, axesOfFewRows } from "./axes.ts";
+import { axesOf, axesOfFewRows } from "./axes.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
 import { fixSign } from "./pca.ts";
 import { GpuRows } from "./rows.ts";
@@ -33,7 +33,10 @@ export interface WhitenOptions {
    * keep their own. Default 1.
    */
   alpha?: number;
-  /** Keep as many directions as hold this share of the variance, above 0 to 1. Default 1: all that have any. */
+  /**
+   * Keep as many directions as hold this share of the variance of whitened features, above 0 to 1; 1 keeps all that
+   * have any. Default: 256, and more up to a share of 0.95: half of those of grids and pixels, at the same figures.
+   */
   explained?: number;
   /** Most eigenvalues, as time grows with their third power. Default 2048. */
   maxEigenvalues?: number;
@@ -41,6 +44,9 @@ export interface WhitenOptions {
 
 /** Default of {@linkcode WhitenOptions.alpha}. */
 export const ALPHA = 1;
+
+/** Share of the whitened variance that is kept by default, and directions that are kept whatever they hold. */
+const SHARE = 0.95, DIRECTIONS = 256;
 
 /** Rows that are enough for the covariance: of more, evenly spread ones are taken. */
 const MOST_ROWS = 10_000;
@@ -57,7 +63,7 @@ const PIECE = 2 ** 22;
  * hardly vary, instead of the few of most variance. The mean S is over min(n, D) directions; for n ≥ D this is the
  * target of Ledoit and Wolf (2004, A well-conditioned estimator for large-dimensional covariance matrices).
  *
- * Directions without variance are left out, so there are at most min(n − 1, D). Where n < D, the products of rows take
+ * Directions without variance are left out, so there are at most min(n − 1, D); see `explained` for more. Where n < D, the products of rows take
  * the place of the covariance. Evenly spread rows are taken of more than 10,000, and of more than `maxEigenvalues`
  * where D is above that too.
  *
@@ -69,14 +75,14 @@ const PIECE = 2 ** 22;
  * import { fitWhitening } from "@hatchling/hatchling/eval";
  *
  * const features = { data: Float32Array.of(-9, 1, 9, 1, -9, -1, 9, -1), shape: [4, 2] };
- * const { components, variance } = fitWhitening(features);
+ * const { components, variance } = fitWhitening(features, { explained: 1 });
  * console.log(components, variance); // [1, 0, 0, 1], [81, 1]
  * ```
  *
  * @category Evaluation
  */
 export function fitWhitening(features: FeatureArray, options: WhitenOptions = {}): Whitening {
-  const { alpha = ALPHA, explained = 1, maxEigenvalues = 2048 } = options;
+  const { alpha = ALPHA, explained, maxEigenvalues = 2048 } = options;
   checkOptions(alpha, explained, maxEigenvalues);
   const { rows: all, dim } = checkRows(features, "features");
   if (all < 2) {
@@ -86,7 +92,14 @@ export function fitWhitening(features: FeatureArray, options: WhitenOptions = {}
   const rows = Math.min(all, most);
   const data = rows < all ? spread(features, rows) : features.data;
   const { mean, vectors, variance } = (rows < dim ? axesOfFewRows : axesOf)(data, rows, dim);
-  const kept = countKept(variance, explained);
+  const meanVariance = variance.reduce((a, b) => a + b, 0) / Math.min(rows, dim);
+  const whole = variance.map((value) => value / (value + alpha * meanVariance));
+  const kept = explained === undefined
+    ? Math.max(
+      countKept(variance, whole, SHARE),
+      Math.min(DIRECTIONS, countKept(variance, whole, 1)),
+    )
+    : countKept(variance, whole, explained);
   if (!kept) {
     throw new HatchlingError(
       `Expected features that differ but those of all ${rows} pictures are the same: ` +
@@ -99,7 +112,7 @@ export function fitWhitening(features: FeatureArray, options: WhitenOptions = {}
     mean: Float32Array.from(mean),
     components: Float32Array.from(components),
     variance: Float32Array.from(variance.subarray(0, kept)),
-    meanVariance: variance.reduce((a, b) => a + b) / Math.min(rows, dim),
+    meanVariance,
     alpha,
     rows,
   };
@@ -110,11 +123,11 @@ export function whiteningScale({ variance, meanVariance, alpha }: Whitening): Fl
   return variance.map((value) => 1 / Math.sqrt(value + alpha * meanVariance));
 }
 
-function checkOptions(alpha: number, explained: number, maxEigenvalues: number): void {
+function checkOptions(alpha: number, explained: number | undefined, maxEigenvalues: number): void {
   if (!(alpha >= 0 && alpha < Infinity)) {
     throw new HatchlingError(`Expected a shrinkage alpha ≥ 0 for whitening but found ${alpha}`);
   }
-  if (!(explained > 0 && explained <= 1)) {
+  if (explained !== undefined && !(explained > 0 && explained <= 1)) {
     throw new HatchlingError(
       `Expected a share of the variance above 0 to 1 for whitening but found ${explained}`,
     );
@@ -134,14 +147,13 @@ function spread({ data, shape: [rows, dim] }: FeatureArray, count: number): Floa
   return out;
 }
 
-/** How many directions hold the share asked for, of those that are more than rounding. */
-function countKept(variance: Axes["variance"], explained: number): number {
-  const total = variance.reduce((a, b) => a + b, 0);
-  if (!(total > 0)) return 0;
+/** How many directions hold a share of the whole, of those that are more than rounding. */
+function countKept(variance: Float64Array, whole: Float64Array, share: number): number {
+  const total = whole.reduce((sum, value) => sum + (value || 0), 0);
   let held = 0, count = 0;
   while (count < variance.length && variance[count] > LEAST * variance[0]) {
-    held += variance[count++];
-    if (held >= explained * total) break;
+    held += whole[count++];
+    if (share < 1 && held >= share * total) break;
   }
   return count;
 }

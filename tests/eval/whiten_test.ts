@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
-import { fitWhitening, type Whitening, whiteningScale } from "../../lib/eval/whiten.ts";
+import type { FeatureArray } from "../../lib/eval/features.ts";
+import {
+  fitWhitening,
+  type Whitening,
+  whiteningScale,
+  type WhitenOptions,
+} from "../../lib/eval/whiten.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
+
+/** Keeps all directions that have any variance. */
+const fit = (features: FeatureArray, options: WhitenOptions = {}) =>
+  fitWhitening(features, { explained: 1, ...options });
 
 const featuresOf = (data: ArrayLike<number>, dim: number) => ({
   data: Float32Array.from(data),
@@ -53,7 +63,7 @@ const NUMPY = [{
 
 Deno.test("fitWhitening() equals NumPy, with more and with fewer rows than dimensions", () => {
   for (const { dim, alpha, x, y } of NUMPY) {
-    const whitening = fitWhitening(featuresOf(x, dim), { alpha });
+    const whitening = fit(featuresOf(x, dim), { alpha });
     assert.equal(whitening.rows, x.length / dim);
     assert.equal(whitening.alpha, alpha);
     assertClose(whitened(x, whitening), y, 1e-6);
@@ -64,7 +74,7 @@ Deno.test("fitWhitening() gives orthonormal directions and the variances of its 
   for (const [rows, dim] of [[200, 7], [40, 33], [7, 30], [3, 65], [2, 5]]) {
     for (const alpha of [0, 0.5, 1, 10]) {
       const x = normals(rows * dim, rows).map((value, i) => 3 + value * (1 + i % dim));
-      const whitening = fitWhitening(featuresOf(x, dim), { alpha });
+      const whitening = fit(featuresOf(x, dim), { alpha });
       const { components, variance } = whitening, k = variance.length;
       assert.equal(k, Math.min(dim, rows - 1));
       const eye = Float64Array.from({ length: k * k }, (_, i) => Number(i % (k + 1) === 0));
@@ -82,28 +92,42 @@ Deno.test("fitWhitening() leaves out directions without variance", () => {
   const x = normals(400, 2).map((value, i) => i % 4 === 1 ? 0.1 : i % 4 === 3 ? 0 : value);
   for (let r = 0; r < 100; r++) x[4 * r + 3] = 2 * x[4 * r]; // a multiple of another
   for (const alpha of [0, 1]) {
-    const { components, variance } = fitWhitening(featuresOf(x, 4), { alpha });
+    const { components, variance } = fit(featuresOf(x, 4), { alpha });
     assert.equal(variance.length, 2);
     for (const k of [0, 1]) assert.ok(Math.abs(components[4 * k + 1]) < 1e-7, "the constant");
   }
   const copies = [...x.slice(0, 60), ...x.slice(0, 60)]; // [6, 20], of three pictures two times
-  assert.equal(fitWhitening(featuresOf(copies, 20)).variance.length, 2);
+  assert.equal(fit(featuresOf(copies, 20)).variance.length, 2);
 });
 
-Deno.test("fitWhitening() keeps the share of the variance that is asked for", () => {
+Deno.test("fitWhitening() keeps the share of the whitened variance that is asked for", () => {
   const x = [4, 0, 0, -4, 0, 0, 0, 2, 0, 0, -2, 0, 0, 0, 1, 0, 0, -1]; // variances 16/3, 4/3, 1/3
-  for (const [explained, count] of [[1, 3], [0.97, 3], [0.95, 2], [0.7, 1], [1e-9, 1]]) {
-    assert.equal(fitWhitening(featuresOf(x, 3), { explained }).variance.length, count);
+  const features = featuresOf(x, 3);
+  // Whitened with α 1, mean variance 7/3: 16/23, 4/11, 1/8 of 1.184.
+  for (const [explained, count] of [[1, 3], [0.9, 3], [0.89, 2], [0.59, 2], [0.58, 1], [1e-9, 1]]) {
+    assert.equal(fit(features, { explained }).variance.length, count);
   }
-  const { variance, meanVariance } = fitWhitening(featuresOf(x, 3), { explained: 0.5 });
+  for (const [explained, count] of [[0.67, 3], [0.66, 2], [0.34, 2], [0.33, 1]]) {
+    assert.equal(fit(features, { explained, alpha: 0 }).variance.length, count);
+  }
+  const { variance, meanVariance } = fit(features, { explained: 0.5 });
   assertClose(variance, [16 / 3], 1e-7);
   assertClose([meanVariance], [7 / 3], 1e-7, "mean variance of all, whatever is kept");
 });
 
+Deno.test("fitWhitening() keeps 256 directions, and more of them up to 95 % of the whitened variance", () => {
+  const rows = 320;
+  const uneven = normals(rows * rows, 1).map((value, i) => value * Math.exp(-(i % rows) / 40));
+  const { variance } = fitWhitening(featuresOf(uneven, rows));
+  assert.equal(variance.length, 256);
+  const even = fitWhitening(featuresOf(normals(rows * rows, 1), rows), { alpha: 0 });
+  assert.equal(even.variance.length, Math.ceil(0.95 * (rows - 1)));
+});
+
 Deno.test("fitWhitening() takes features of any magnitude", () => {
-  const plain = fitWhitening(featuresOf(normals(60, 3), 3));
+  const plain = fit(featuresOf(normals(60, 3), 3));
   for (const unit of [1e-18, 1e-6, 1e6, 1e18]) {
-    const scaled = fitWhitening(featuresOf(normals(60, 3).map((x) => x * unit), 3));
+    const scaled = fit(featuresOf(normals(60, 3).map((x) => x * unit), 3));
     assertClose(scaled.components, plain.components, 1e-5);
     const factors = whiteningScale(scaled).map((x) => x * unit);
     assertClose(factors, whiteningScale(plain), 1e-5);
@@ -113,26 +137,29 @@ Deno.test("fitWhitening() takes features of any magnitude", () => {
 Deno.test("fitWhitening() takes evenly spread rows of more than it can", () => {
   const x = normals(40 * 9, 1);
   const some = Float32Array.from({ length: 5 * 9 }, (_, i) => x[Math.floor(i / 9) * 8 * 9 + i % 9]);
-  const few = fitWhitening(featuresOf(x, 9), { maxEigenvalues: 5 });
-  assert.deepEqual(few, fitWhitening(featuresOf(some, 9)));
+  const few = fit(featuresOf(x, 9), { maxEigenvalues: 5 });
+  assert.deepEqual(few, fit(featuresOf(some, 9)));
   assert.equal(few.rows, 5);
-  assert.equal(fitWhitening(featuresOf(x, 9), { maxEigenvalues: 9 }).rows, 40);
+  assert.equal(fit(featuresOf(x, 9), { maxEigenvalues: 9 }).rows, 40);
 });
 
 Deno.test("fitWhitening() refuses what can't be whitened", () => {
   const features = featuresOf(normals(12, 1), 3);
   const nan = featuresOf([1, 2, 3, NaN], 2);
   const refused: [() => unknown, RegExp][] = [
-    [() => fitWhitening(nan), /^Expected finite features but found NaN in row 1/],
-    [() => fitWhitening(featuresOf([1, 2], 2)), /2 or more pictures to whiten but found one/],
-    [() => fitWhitening(featuresOf([1, 2, 1, 2, 1, 2], 2)), /all 3 pictures are the same/],
-    [() => fitWhitening(featuresOf([1, 2, 3, 1, 2, 3], 3)), /all 2 pictures are the same/],
-    [() => fitWhitening(features, { alpha: -1 }), /alpha ≥ 0 for whitening but found -1/],
-    [() => fitWhitening(features, { alpha: NaN }), /found NaN/],
-    [() => fitWhitening(features, { explained: 0 }), /above 0 to 1 for whitening but found 0/],
-    [() => fitWhitening(features, { maxEigenvalues: 0 }), /1 or more eigenvalues/],
+    [() => fit(nan), /^Expected finite features but found NaN in row 1/],
+    [() => fit(featuresOf([1, 2], 2)), /2 or more pictures to whiten but found one/],
+    [() => fit(featuresOf([1, 2, 1, 2, 1, 2], 2)), /all 3 pictures are the same/],
+    [() => fit(featuresOf([1, 2, 3, 1, 2, 3], 3)), /all 2 pictures are the same/],
+    [() => fit(features, { alpha: -1 }), /alpha ≥ 0 for whitening but found -1/],
+    [() => fit(features, { alpha: NaN }), /found NaN/],
+    [() => fit(features, { explained: 0 }), /above 0 to 1 for whitening but found 0/],
+    [() => fit(features, { maxEigenvalues: 0 }), /1 or more eigenvalues/],
   ];
-  for (const [fit, message] of refused) {
-    assert.throws(fit, (error) => error instanceof HatchlingError && message.test(error.message));
+  for (const [refuse, message] of refused) {
+    assert.throws(
+      refuse,
+      (error) => error instanceof HatchlingError && message.test(error.message),
+    );
   }
 });

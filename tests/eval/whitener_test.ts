@@ -11,7 +11,7 @@ const featuresOf = (data: ArrayLike<number>, dim: number) => ({
 gpuTest("Whitener equals its formula in float64, in one piece and in several", async (gpu) => {
   for (const [rows, dim, judged] of [[50, 7, 3], [9, 70, 12], [40, 33, 1]]) {
     const x = normals(rows * dim, dim).map((value, i) => 100 + value * (1 + i % 5));
-    const whitening = fitWhitening(featuresOf(x, dim));
+    const whitening = fitWhitening(featuresOf(x, dim), { explained: 1 });
     const { mean, components } = whitening, scale = whiteningScale(whitening), k = scale.length;
     const y = normals(judged * dim, 9).map((value) => 100 + value);
     const centred = Float64Array.from(y, (value, i) => value - mean[i % dim]);
