@@ -76,3 +76,9 @@ export { alignment, uniformity } from "./eval/sphere.ts";
 export type { LabeledFeatures } from "./eval/standardize.ts";
 export type { Neighbors } from "./eval/topk.ts";
 export { fitWhitening, Whitener, type Whitening, type WhitenOptions } from "./eval/whiten.ts";
+export {
+  type MeasuredWhitened,
+  measureWhitened,
+  type WhitenedSides,
+  whitenSides,
+} from "./eval/whiten_sides.ts";

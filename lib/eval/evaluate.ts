@@ -38,6 +38,8 @@ export interface MeasureOptions {
   seed: number;
   /** Also fit linear probes and make clusters, which takes longer. Default false. */
   probes?: boolean;
+  /** Measure only what is found or told by neighbours. Default false. */
+  neighborsOnly?: boolean;
   /** Epochs of the linear probe by SGD; 0 leaves it out. Default 100. */
   linearEpochs?: number;
   /**
@@ -150,7 +152,7 @@ export async function measureFeatures(
     const { r1, r5 } = recallOf(neighbors, classes.judged, classes.gallery, own);
     add(kind, `${kind} retrieval R@1`, { percent: r1 });
     add(kind, `${kind} retrieval R@5`, { percent: r5 });
-    if (!options.probes) continue;
+    if (!options.probes || options.neighborsOnly) continue;
     await linearProbes(gpu, sides, classes, options, add);
     const found = await clustersOf(gpu, judged, classes, options, add);
     if (found) clusters.set(kind, found);
@@ -163,7 +165,12 @@ type Add = (group: string, metric: string, number: { percent: number } | { value
 async function withoutLabels(
   gpu: Gpu,
   { encoded: { whole, views, raw } }: Side,
-  { maxEigenvalues = MAX_EIGENVALUES, onMeasure = () => {}, onNote = () => {} }: MeasureOptions,
+  {
+    maxEigenvalues = MAX_EIGENVALUES,
+    neighborsOnly,
+    onMeasure = () => {},
+    onNote = () => {},
+  }: MeasureOptions,
   add: Add,
 ): Promise<void> {
   const [rows, dim] = whole.shape;
@@ -173,6 +180,7 @@ async function withoutLabels(
     add("", "view retrieval R@1", { percent: r1 });
     add("", "view retrieval R@5", { percent: r5 });
   }
+  if (neighborsOnly) return;
   onMeasure("rank and spread");
   if (Math.min(rows, dim) <= maxEigenvalues) {
     add("", "effective rank (RankMe)", {
