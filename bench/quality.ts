@@ -2,7 +2,8 @@
  * Is it as good as PyTorch? `deno task bench:quality CONFIG [--epochs N] [--every N] [--threads N] [--out DIR]
  * [--section.key value …]` trains one recipe in Hatchling and in the PyTorch reference of tests/golden, in turns:
  * the same initial weights, the same crops (Hatchling makes each batch once), schedules worked out by each side.
- * Both teachers are judged by the same code.
+ * What both have learned is judged by the same code. `--objective simdino` trains PyTorch alone, on these crops, by an
+ * objective that only it has.
  *
  * Writes results.jsonl as it goes, and results.json and curves.svg at every evaluation; `--report DIR` does so
  * from the lines of a comparison that was stopped.
@@ -11,7 +12,7 @@
  */
 import { HatchlingError } from "../lib/errors.ts";
 import { type Encoder, pixelEncoder } from "../lib/eval/encode.ts";
-import { type Figure, measureFeatures } from "../lib/eval/evaluate.ts";
+import type { Figure } from "../lib/eval/evaluate.ts";
 import { encodeSides } from "../lib/eval/sides.ts";
 import { ensureAdapter } from "../lib/adapter.ts";
 import { openGpu, record } from "../lib/gpu.ts";
@@ -33,16 +34,19 @@ import { SideFiles } from "../lib/run/side_files.ts";
 import { type QualityArguments, readQualityArguments } from "./quality/arguments.ts";
 import type { Contestant, Crops } from "./quality/contestant.ts";
 import { openHatchling } from "./quality/hatchling.ts";
+import { judge } from "./quality/judge.ts";
 import { openResults, readResults, writeSummary } from "./quality/files.ts";
 import { checkComparable } from "./quality/recipe.ts";
 import { reportText } from "./quality/report.ts";
-import { largestDifference, relativeDistance } from "./quality/results.ts";
+import { relativeDistance } from "./quality/results.ts";
 import { openTorch, type TorchOptions } from "./quality/torch.ts";
 import { machineName } from "./quality/machine.ts";
 
 async function main(args: QualityArguments): Promise<void> {
-  const { config } = args;
-  checkComparable(config);
+  const { config, objective } = args;
+  const { whiten, whiten_alpha } = config.evaluation;
+  const alpha = whiten ? whiten_alpha : undefined;
+  checkComparable(config, objective);
   const results = await openResults(args.out);
   const progress = new Progress();
 
@@ -51,7 +55,10 @@ async function main(args: QualityArguments): Promise<void> {
   const gpu = await openGpu({ limits: config.device.limits });
   const files = new SideFiles(args.out, { say: (message) => progress.say(message) });
   const dataset = await openDataset(datasetOptionsOf(config));
-  const test = await openTest(config);
+  const judged = args.judge
+    ? await openDataset({ ...datasetOptionsOf(config), dataset: args.judge, split: "all" })
+    : dataset;
+  const test = args.judge ? undefined : await openTest(config);
   const kernels = await chooseKernels(gpu, { measure: config.device.tune, progress });
   await files.put("kernels.json", JSON.stringify(kernels, null, 2) + "\n");
   const loader = loaderOf(dataset, config);
@@ -62,8 +69,8 @@ async function main(args: QualityArguments): Promise<void> {
   const weights = initialize(model.specs(), config.training.seed);
 
   // All pictures once as images of the model's size, for PyTorch; and pixels as the baseline.
-  const options = { ...evaluationOptionsOf(config), test };
-  const encode = (encoders: Encoder[]) => encodeSides(gpu, dataset, encoders, options);
+  const options = { ...evaluationOptionsOf(config), test, alpha };
+  const encode = (encoders: Encoder[]) => encodeSides(gpu, judged, encoders, options);
   const size = model.vit.config.imageSize;
   const imageEncoder: Encoder = {
     ...pixelEncoder(config.model.in_chans),
@@ -73,9 +80,7 @@ async function main(args: QualityArguments): Promise<void> {
   };
   progress.show("preparing the pictures of the evaluations", true);
   const [images, pixels] = await encode([imageEncoder, pixelEncoder(config.model.in_chans)]);
-  const judge = async (sides: typeof images, name: string): Promise<Figure[]> =>
-    (await measureFeatures(gpu, sides, name, options)).figures;
-  const baseline = await judge(pixels, "raw pixels");
+  const { figures: baseline } = await judge(gpu, { sides: pixels }, "raw pixels", options);
 
   // The crops of a batch, recorded once; everybody's step.
   const feed = new Feed(gpu, loader, feedOptionsOf(config));
@@ -92,15 +97,16 @@ async function main(args: QualityArguments): Promise<void> {
     });
   const theirs = async (name: string, dtype: TorchOptions["dtype"]) => {
     const { threads } = args;
-    const shared = { config, threads, stepsPerEpoch, model, weights, images };
+    const shared = { config, objective, threads, stepsPerEpoch, model, weights, images, alpha };
     const { contestant, versions } = await openTorch({ ...shared, name, dtype });
     contestants.push(contestant);
     return versions;
   };
   try {
-    contestants.push(await ours("Hatchling", config.training.seed));
-    const versions = await theirs("PyTorch", "float32");
-    if (args.float64) await theirs("PyTorch float64", "float64");
+    if (!objective) contestants.push(await ours("Hatchling", config.training.seed));
+    const torch = objective ? `PyTorch ${objective}` : "PyTorch";
+    const versions = await theirs(torch, "float32");
+    if (args.float64) await theirs(`${torch} float64`, "float64");
     for (const seed of args.seeds) {
       contestants.push(await ours(`Hatchling seed ${seed}`, seed));
     }
@@ -112,7 +118,9 @@ async function main(args: QualityArguments): Promise<void> {
       deno: Deno.version.deno,
       torch: `${versions.torch}, NumPy ${versions.numpy}`,
       threads: args.threads,
-      data: `${dataset.length} pictures from ${dataset.name}`,
+      data: `${dataset.length} pictures from ${dataset.name}` +
+        (judged === dataset ? "" : `, judged on ${judged.length} from ${judged.name}`),
+      feature: config.evaluation.feature!,
       steps: total,
       stepsPerEpoch,
       names: contestants.map(({ name }) => name),
@@ -126,14 +134,13 @@ async function main(args: QualityArguments): Promise<void> {
       let first: ReadonlyMap<string, Float32Array> | undefined;
       for (const contestant of contestants) {
         progress.show(`evaluating: ${contestant.name}`);
-        const { sides, own } = await contestant.encode();
-        const found = await judge(sides, contestant.name);
-        figures.push(...found);
-        if (own) crossCheck = Math.max(crossCheck, largestDifference(found, own));
-        const teacher = await contestant.teacher();
-        first ??= teacher;
+        const found = await judge(gpu, await contestant.encode(), contestant.name, options);
+        figures.push(...found.figures);
+        crossCheck = Math.max(crossCheck, found.apart);
+        const now = await contestant.weights();
+        first ??= now;
         if (!contestant.sameStart) distance.push(null);
-        else distance.push(step === 0 ? 0 : relativeDistance(first, teacher, weights));
+        else distance.push(step === 0 ? 0 : relativeDistance(first, now, weights));
       }
       await results.add({ kind: "evaluation", step, figures, crossCheck, distance });
       await results.sumUp();
@@ -159,7 +166,8 @@ async function main(args: QualityArguments): Promise<void> {
         kind: "step",
         step,
         loss: found.map(({ loss }) => loss),
-        teacherEntropy: found.map(({ teacherEntropy }) => teacherEntropy),
+        teacherEntropy: found.map(({ teacherEntropy = null }) => teacherEntropy),
+        contrastive: found.map(({ contrastive = null }) => contrastive),
         ms: found.map(({ ms }) => ms),
         cropsMs,
       });
@@ -177,8 +185,7 @@ async function main(args: QualityArguments): Promise<void> {
     progress.end();
     for (const contestant of contestants) await contestant.close();
     loader.close();
-    dataset.close?.();
-    test?.close?.();
+    for (const set of new Set([dataset, judged, test])) set?.close?.();
   }
   console.log(`\n${reportText(await results.sumUp())}\n\nresults: ${args.out}`);
   for (const part of [cropping, feed, gpu]) part.destroy();

@@ -23,7 +23,7 @@ import sys
 import numpy as np
 
 COMPARED = 512  # queries whose similarities exist at once
-NO_CLASSES = ("index", "id", "width", "height", "identity", "vendor")
+NO_CLASSES = ("index", "id", "width", "height", "readout", "identity", "vendor")
 
 
 # -- measures ------------------------------------------------------------------------------------
@@ -33,15 +33,27 @@ def unit(x):
     return x / np.linalg.norm(x, axis=1, keepdims=True).clip(1e-12)
 
 
-def whitening(features, alpha=1.0):
+def whitening(features, alpha=1.0, share=0.95):
     """Mean m and matrix M of W = (f - m) M, M = V / sqrt(S + alpha mean S), with S and V of the
-    covariance of the rows, the mean over all dimensions. Fitted without labels; the larger alpha,
-    the more directions keep their own variance. Those that have none are left out."""
+    covariance of the rows, the mean over as many directions as there can be, min(n, D). Fitted
+    without labels; the larger alpha, the more each keeps its own variance.
+
+    Directions of most variance come first. Kept are as many as hold a share of what is left of the
+    variance, and 256 whatever they hold; those without variance never. As in lib/eval, more rows
+    than 10,000, or than 2,048 of more dimensions than that, are evenly thinned."""
     f = np.asarray(features, np.float64)
+    most = 2048 if f.shape[1] > 2048 else 10_000
+    if len(f) > most:
+        f = f[np.arange(most) * len(f) // most]
     mean = f.mean(0)
-    s, v = np.linalg.eigh((f - mean).T @ (f - mean) / len(f))
-    there = s > 1e-10 * s[-1]
-    return mean, v[:, there] / np.sqrt(s[there] + alpha * s.clip(0).mean())
+    _, s, v = np.linalg.svd(f - mean, full_matrices=False)
+    s = s ** 2 / len(f)
+    there = int((s > 1e-10 * s[0]).sum())
+    left = s / (s + alpha * s.mean())
+    held = np.cumsum(left) / left[:there].sum()
+    kept = there if share >= 1 else max(int(np.argmax(held >= share)) + 1, min(256, there))
+    kept = min(kept, there)
+    return mean, v[:kept].T / np.sqrt(s[:kept] + alpha * s.mean())
 
 
 def nearest(queries, gallery, k, alone=False):
@@ -116,11 +128,16 @@ def figures(sets, labels, vendors=None, ks=(10,), temperature=0.07):
     return out
 
 
-def plain_and_white(name, sets, alpha, **options):
+def whitened(sets, alpha, share=0.95):
+    """All of them by the whitening of the gallery."""
+    mean, matrix = whitening(sets["gallery"], alpha, share)
+    return {part: (x - mean) @ matrix for part, x in sets.items()}
+
+
+def plain_and_white(name, sets, alpha, share, **options):
     """{name: figures, name + " W": figures of the same whitened}."""
-    mean, matrix = whitening(sets["gallery"], alpha)
-    white = {part: (x - mean) @ matrix for part, x in sets.items()}
-    return {name: figures(sets, **options), f"{name} W": figures(white, **options)}
+    return {name: figures(sets, **options),
+            f"{name} W": figures(whitened(sets, alpha, share), **options)}
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -209,7 +226,7 @@ def main():
     parser.add_argument("--pictures", help="the folder of the pictures: raw pixels beside it")
     parser.add_argument("--k", type=int, nargs="+", default=[10], help="neighbours that vote")
     parser.add_argument("--alpha", type=float, default=1.0, help="shrinkage of the whitening")
-    parser.add_argument("--alpha-pixels", type=float, default=10.0, help="the same for raw pixels")
+    parser.add_argument("--share", type=float, default=0.95, help="of whitened variance; 1 keeps all")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if (args.views or args.test) and len(args.features) > 1:
@@ -229,12 +246,12 @@ def main():
         for part in ("test", "views"):
             if getattr(args, part):
                 sets[part] = np.load(getattr(args, part))
-        found.update(plain_and_white(name, sets, args.alpha, **options))
+        found.update(plain_and_white(name, sets, args.alpha, args.share, **options))
     if args.pictures:
         sets = {"gallery": pixels(args.pictures, [row["id"] for row in names])}
         if tested:
             sets["test"] = pixels(args.pictures, [row["id"] for row in tested])
-        found.update(plain_and_white("raw pixels", sets, args.alpha_pixels, **options))
+        found.update(plain_and_white("raw pixels", sets, args.alpha, args.share, **options))
 
     if args.json:
         json.dump(found, sys.stdout, indent=2)

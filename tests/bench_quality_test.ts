@@ -7,6 +7,8 @@ import { openResults, readResults } from "../bench/quality/files.ts";
 import { encodeFrame, FrameReader } from "../bench/quality/frames.ts";
 import { openHatchling } from "../bench/quality/hatchling.ts";
 import { TorchProcess } from "../bench/quality/python.ts";
+import { judge } from "../bench/quality/judge.ts";
+import { unit } from "../bench/quality/readout.ts";
 import { checkComparable } from "../bench/quality/recipe.ts";
 import { reportText } from "../bench/quality/report.ts";
 import {
@@ -19,6 +21,7 @@ import {
   sharesApart,
   type StepLine,
   summarize,
+  WHITENED,
 } from "../bench/quality/results.ts";
 import { checkSchedules } from "../bench/quality/torch.ts";
 import { vendorsOf } from "../bench/quality/vendors.ts";
@@ -98,16 +101,28 @@ Deno.test("checkComparable() names every key that stands in the way", () => {
   checkComparable(parseConfig(RECIPE));
   const overrides = [
     { key: "model.drop_path_rate", value: "0.1" },
-    { key: "loss.koleo_weight", value: "0.1" },
+    { key: "optimizer.layer_decay", value: "0.9" },
     { key: "training.gradient_accumulation_steps", value: "2" },
   ];
   assert.throws(() => checkComparable(parseConfig(RECIPE, { overrides })), ({ message }) => {
-    for (const text of ["--model.drop_path_rate 0", "--loss.koleo_weight 0", "_steps 1"]) {
+    for (const text of ["--model.drop_path_rate 0", "--optimizer.layer_decay 1", "_steps 1"]) {
       assert.ok(message.includes(text), text);
     }
     assert.ok(!message.includes("loss.centering"));
     return true;
   });
+});
+
+Deno.test("checkComparable() takes every objective of the reference, SimDINO in DINO's place alone", () => {
+  const of = (more: Record<string, string>) =>
+    parseConfig(RECIPE, {
+      overrides: Object.entries(more).map(([key, value]) => ({ key, value })),
+    });
+  const infonce = of({ "loss.objective": "infonce", "model.feature": "quad" });
+  checkComparable(infonce);
+  checkComparable(of({ "loss.contrastive_weight": "1", "loss.koleo_weight": "0.1" }));
+  checkComparable(of({}), "simdino");
+  assert.throws(() => checkComparable(infonce, "simdino"), /add --loss\.objective dino/);
 });
 
 folderTest("readQualityArguments() reads options and overrides", async (folder) => {
@@ -124,6 +139,11 @@ folderTest("readQualityArguments() reads options and overrides", async (folder) 
   assert.equal(args.out, join("runs", "quality-recipe"));
   assert.deepEqual((await read("--seeds", "1,2")).seeds, [1, 2]);
   await assert.rejects(read("--seeds", "0"), /other than training\.seed/);
+  assert.deepEqual([args.objective, args.judge], [undefined, undefined]);
+  const more = await read("--judge", "emoji_base", "--objective", "simdino");
+  assert.deepEqual([more.judge, more.objective], ["emoji_base", "simdino"]);
+  assert.equal(more.out, join("runs", "quality-simdino-recipe"));
+  await assert.rejects(read("--objective", "simdino", "--seeds", "1"), /no --seeds with/);
   assert.deepEqual(await readQualityArguments(["--report", folder]), { report: folder });
   await assert.rejects(readQualityArguments([]), /a recipe but found none/);
 });
@@ -162,6 +182,7 @@ const SETUP: Setup = {
   torch: "1.13",
   threads: 1,
   data: "5 pictures",
+  feature: "quad",
   steps: 5,
   stepsPerEpoch: 2,
   names: ["Hatchling", "PyTorch", "Hatchling seed 1"],
@@ -205,6 +226,35 @@ Deno.test("summarize() takes means by epoch, the last one short, and medians wit
   assert.deepEqual(found.evaluations.map(({ step }) => step), [0, 2]);
   const empty = summarize(SETUP, []);
   assert.deepEqual([empty.steps, empty.epochs, empty.stepMs], [0, [], []]);
+});
+
+Deno.test("summarize() tells InfoNCE beside another loss, not where it is the loss", () => {
+  const beside = [0, 1].map((step): StepLine => ({
+    ...stepLine(step, [4, 5, 6]),
+    contrastive: [1, 1.5, 1 + step],
+  }));
+  assert.deepEqual(summarize(SETUP, beside).epochs[0].contrastive, {
+    loss: [1, 1.5, 1.5],
+    apart: [0, 0.5, 0.5],
+  });
+  assert.match(reportText(summarize(SETUP, beside)), /InfoNCE, the same/);
+  for (const contrastive of [[4, 5, 6], [null, null, null]]) {
+    const found = summarize(SETUP, [{ ...stepLine(0, [4, 5, 6]), contrastive }]);
+    assert.equal(found.epochs[0].contrastive, undefined);
+    assert.doesNotMatch(reportText(found), /InfoNCE/);
+  }
+});
+
+Deno.test("reportText() of PyTorch alone compares it with nobody", () => {
+  const alone = { ...SETUP, names: ["PyTorch simdino"] };
+  const evaluation = {
+    ...evaluationLine(1, [1, 1]),
+    figures: [figureOf("PyTorch simdino", "view retrieval R@1", 2)],
+    distance: [0],
+  };
+  const text = reportText(summarize(alone, [stepLine(0, [4], [10]), evaluation]));
+  assert.match(text, /PyTorch simdino/);
+  assert.doesNotMatch(text, /the first's|NaN|undefined/);
 });
 
 Deno.test("reportText() shows losses, figures, distances and times", () => {
@@ -260,13 +310,19 @@ Deno.test("curveMetrics() takes one figure of each kind that the data set has", 
   const figures = [...list, ...more].map((metric) => figureOf("a", metric, 1));
   assert.deepEqual(curveMetrics(figures), [list[0], list[2], list[3]]);
   assert.deepEqual(curveMetrics([]), []);
+  const white = list.map((metric) => figureOf("a", WHITENED + metric, 1));
+  const both = [list[0], list[2], list[3]];
+  assert.deepEqual(curveMetrics([...white, ...figures]), [
+    ...both,
+    ...both.map((metric) => WHITENED + metric),
+  ]);
 });
 
 Deno.test("curvesSvg() draws what there is", () => {
   const steps = LINES.filter((line) => line.kind === "step");
   const svg = curvesSvg(summarize(SETUP, LINES), steps);
   for (
-    const text of ["an adapter", ">Hatchling seed 1<", ">loss, nats<", ">view retrieval R@1, %<"]
+    const text of ["an adapter", ">Hatchling seed 1<", ">loss<", ">view retrieval R@1, %<"]
   ) {
     assert.ok(svg.includes(text), text);
   }
@@ -347,7 +403,7 @@ gpuTest("openHatchling() trains as a trainer does, from the weights of its seed"
   const losses = { one: [] as number[], other: [] as number[], trainer: [] as number[] };
   for (let step = 0; step < 3; step++) {
     const found = await one.step(valuesOf(step), { tensors: crops, values });
-    assert.ok(found.ms > 0 && found.teacherEntropy > 0);
+    assert.ok(found.ms > 0 && found.teacherEntropy! > 0);
     losses.one.push(found.loss);
     losses.other.push((await other.step(valuesOf(step), { tensors: crops, values })).loss);
     trainer.set(valuesOf(step));
@@ -356,7 +412,7 @@ gpuTest("openHatchling() trains as a trainer does, from the weights of its seed"
   }
   assert.deepEqual(losses.one, losses.trainer);
   assert.notDeepEqual(losses.other, losses.one);
-  assert.deepEqual(await one.teacher(), await trainer.teacher!.save());
+  assert.deepEqual(await one.weights(), await trainer.teacher!.save());
 
   await one.close();
   await other.close();
@@ -391,5 +447,35 @@ folderTest(
     await assert.rejects(readResults(folder), /lines of JSON in/);
     await Deno.remove(path);
     await assert.rejects(readResults(folder), HatchlingError);
+  },
+);
+
+gpuTest(
+  "judge() takes whitened features alike, and tells how far a side's own figures are",
+  async (gpu) => {
+    const rows = 12, dim = 3;
+    const data = Float32Array.from({ length: rows * dim }, (_, i) => Math.sin(i * i) + (i % 3) * 5);
+    const whole = { data, shape: [rows, dim] };
+    const kind = labelsOf(Array.from({ length: rows }, (_, i) => "abc"[i % 3]));
+    const dataset = { name: "dots", length: rows, labels: { kind } } as unknown as Side["dataset"];
+    const encoded = { indices: [...kind.values.keys()], whole: unit(whole), raw: { whole } };
+    const sides = { gallery: { dataset, encoded } };
+    const options = { knnK: [3], knnTemperature: 0.07, seed: 0 };
+    const plain = await judge(gpu, { sides }, "one", options);
+    assert.ok(plain.figures.every(({ metric }) => !metric.startsWith(WHITENED)));
+    assert.equal(plain.apart, 0);
+    const name = "kind k-NN (k 3)";
+    const percent = plain.figures.find(({ metric }) => metric === name)!.percent!;
+    const own = { plain: { [name]: percent - 2 } };
+    const both = await judge(gpu, { sides, own }, "one", { ...options, alpha: 1 });
+    assert.equal(both.apart, 2);
+    const white = both.figures.filter(({ metric }) => metric.startsWith(WHITENED));
+    assert.deepEqual(
+      white.map(({ metric }) => metric.slice(WHITENED.length)),
+      plain.figures.map(({ metric }) => metric),
+    );
+    // Directions of much variance count for less: the spread over dimensions is more even.
+    const std = (list: Figure[], metric: string) => list.find((f) => f.metric === metric)!.value!;
+    assert.ok(std(white, `${WHITENED}feature std`) > std(plain.figures, "feature std"));
   },
 );

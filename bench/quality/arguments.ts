@@ -4,8 +4,9 @@
  * @module
  */
 import { basename, join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { type Config, parseOverrides } from "../../lib/config.ts";
+import type { DatasetKind } from "../../lib/data/open.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 
@@ -27,6 +28,10 @@ export interface QualityArguments {
   seeds: number[];
   /** PyTorch in float64 as well. */
   float64: boolean;
+  /** Judge the pictures of this set, not those that are trained on. */
+  judge?: DatasetKind;
+  /** An objective that PyTorch alone has: it trains by itself, on the recipe's crops. */
+  objective?: "simdino";
 }
 
 /**
@@ -53,6 +58,11 @@ export async function readQualityArguments(
     )
     .option("--report <dir>", "sum up the results of a comparison, finished or not; trains nothing")
     .option("--float64", "train PyTorch also in float64, as a yardstick", false)
+    .option("--judge <dataset>", "judge its pictures, not those trained on: emoji_base for one")
+    .addOption(
+      new Option("--objective <name>", "train PyTorch alone, by an objective that only it has")
+        .choices(["simdino"]),
+    )
     .addHelpText("after", "\nAny key of the configuration: --training.num_epochs 20")
     .parse(rest, { from: "user" });
   const [file] = command.args;
@@ -67,7 +77,14 @@ export async function readQualityArguments(
   }
   const { config } = await readConfig(file, { overrides });
   const name = basename(file).replace(/\.ya?ml$/i, "");
-  const out = options.out ?? join("runs", `quality-${name}`);
+  const { objective } = options;
+  const out = options.out ?? join("runs", `quality-${objective ? `${objective}-` : ""}${name}`);
+  if (objective && options.seeds.length) {
+    throw new HatchlingError(
+      `Expected no --seeds with --objective ${objective} but found ${options.seeds}: Hatchling trains from them, ` +
+        "and does not take part; for other weights set --training.seed",
+    );
+  }
   if (options.seeds.includes(config.training.seed)) {
     throw new HatchlingError(
       `Expected --seeds other than training.seed but found ${config.training.seed} in both: the recipe's own is ` +

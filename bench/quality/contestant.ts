@@ -17,20 +17,22 @@ export interface Crops {
 
 /** What a step tells. */
 export interface StepResult {
-  /** The loss in nats. */
+  /** The objective's own loss, in nats but for SimDINO's. */
   loss: number;
-  /** Mean entropy of the teacher's distributions in nats. */
-  teacherEntropy: number;
+  /** Mean entropy of the teacher's distributions in nats, where it has some. */
+  teacherEntropy?: number;
+  /** InfoNCE in nats, where it takes part. */
+  contrastive?: number;
   /** Milliseconds that it took, without the making and the sending of the crops. */
   ms: number;
 }
 
 /** What an evaluation tells. */
 export interface Encoded {
-  /** All pictures' features by the teacher. */
+  /** All pictures' features by the teacher, by the student where it is alone. */
   sides: Sides;
-  /** Figures that the side has worked out from them by itself, in percent. */
-  own?: Record<string, number>;
+  /** Figures that the side has worked out from them by itself, in percent, as they are and whitened. */
+  own?: { plain: Record<string, number>; whitened?: Record<string, number> };
 }
 
 /** A training run. */
@@ -41,10 +43,10 @@ export interface Contestant {
   sameStart: boolean;
   /** Trains on a batch. */
   step(values: StepValues, crops: Crops): Promise<StepResult>;
-  /** Features of all pictures by the teacher. */
+  /** Features of all pictures. */
   encode(): Promise<Encoded>;
-  /** The teacher's weights, by name. */
-  teacher(): Promise<ReadonlyMap<string, Float32Array>>;
+  /** The weights that the features are of, by name. */
+  weights(): Promise<ReadonlyMap<string, Float32Array>>;
   /** Ends it. */
   close(): Promise<void>;
 }

@@ -32,7 +32,7 @@ export function curvesSvg(
   const { names } = setup;
   const figures = evaluations.flatMap((e) => e.figures);
   const panels: { title: string; lines: Points[] }[] = [{
-    title: "loss, nats",
+    title: "loss",
     lines: names.map((_, i) => smooth(steps.map(({ step, loss }) => [step + 1, loss[i]]))),
   }];
   for (const metric of curveMetrics(figures)) {
@@ -51,8 +51,8 @@ export function curvesSvg(
   const height = TOP + rows * ROW;
   return figure(
     { width: WIDTH, height },
-    `Training in ${names[0]} and in ${names[1]}`,
-    "Loss and figures of the teacher against steps, on the same crops from the same weights.",
+    `Training in ${names.slice(0, 2).join(" and in ")}`,
+    "Loss and figures against steps, on the same crops from the same weights.",
     ...names.map((name, i) => {
       const x = LEFT + (WIDTH - LEFT) / names.length * i;
       return line([[x, 20], [x + 28, 20]], styleOf(i)) + label(x + 34, 24, name);

@@ -5,13 +5,14 @@
  */
 import type { Config } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Encoder, vitEncoder } from "../../lib/eval/encode.ts";
+import type { Encoder } from "../../lib/eval/encode.ts";
 import type { Sides } from "../../lib/eval/sides.ts";
 import { type Gpu, record, type Tensor } from "../../lib/gpu.ts";
 import { type DinoModel, initialize } from "../../lib/model.ts";
 import { Trainer } from "../../lib/train.ts";
 import { trainerOptionsOf } from "../../lib/from_config.ts";
 import type { Contestant } from "./contestant.ts";
+import { encoderOf } from "./readout.ts";
 
 /** What it starts from. */
 export interface HatchlingOptions {
@@ -48,9 +49,10 @@ export async function openHatchling(
       if (first) await program.runFirst(() => {});
       else program.run();
       first = false;
-      const [[loss, teacherEntropy], flag] = await gpu.read([
-        program.outputs.metrics,
-        trainer.flag,
+      const { metrics, contrastive: term } = program.outputs;
+      const [[loss, teacherEntropy], flag, [contrastive] = []] = await gpu.read([
+        ...[metrics, trainer.flag],
+        ...term ? [term.loss] : [],
       ]);
       const ms = performance.now() - start;
       if (new Uint32Array(flag.buffer, flag.byteOffset, 1)[0]) {
@@ -58,12 +60,12 @@ export async function openHatchling(
           `Expected finite numbers but ${name} has met others in step ${values.step}: lower optimizer.lr`,
         );
       }
-      return { loss, teacherEntropy, ms };
+      return { loss, teacherEntropy, contrastive, ms };
     },
     encode: async () => ({
-      sides: await encodeWith(vitEncoder(gpu, name, model.vit, trainer.evaluated)),
+      sides: await encodeWith(encoderOf(gpu, name, model, trainer.evaluated, config)),
     }),
-    teacher: () => trainer.evaluated.save(),
+    weights: () => trainer.evaluated.save(),
     close: () => {
       program.destroy();
       trainer.destroy();

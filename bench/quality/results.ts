@@ -24,11 +24,13 @@ export interface Setup {
   threads: number;
   /** The pictures. */
   data: string;
+  /** What is read out of the models. */
+  feature: string;
   /** Steps to be done. */
   steps: number;
   /** Steps of an epoch. */
   stepsPerEpoch: number;
-  /** Who trains. The first is Hatchling, the second PyTorch in float32, from the same weights. */
+  /** Who trains. The first is Hatchling, the second PyTorch in float32, from the same weights; or PyTorch alone. */
   names: string[];
   /** Figures of the pixels. */
   baseline: Figure[];
@@ -40,10 +42,12 @@ export interface StepLine {
   kind: "step";
   /** Its number, from 0. */
   step: number;
-  /** Losses in nats, in the order of the names. */
+  /** The objectives' own losses, in the order of the names. */
   loss: number[];
-  /** The teachers' entropies in nats. */
-  teacherEntropy: number[];
+  /** The teachers' entropies in nats; null where an objective has none. */
+  teacherEntropy: (number | null)[];
+  /** InfoNCE in nats; null where it takes no part. */
+  contrastive?: (number | null)[];
   /** Milliseconds of each. */
   ms: number[];
   /** Milliseconds for the crops of all. */
@@ -56,12 +60,12 @@ export interface EvaluationLine {
   kind: "evaluation";
   /** Steps done. */
   step: number;
-  /** Figures of all, by lib/eval. */
+  /** Figures of all, by lib/eval; those of whitened features as {@linkcode WHITENED} says. */
   figures: Figure[];
   /** Largest difference between PyTorch's own figures and those of lib/eval from its features, in points. */
   crossCheck: number;
   /**
-   * Distance of the teacher's weights to those of the first, over the way that the first has come; null where it
+   * Distance of the evaluated weights to those of the first, over the way that the first has come; null where it
    * began elsewhere.
    */
   distance: (number | null)[];
@@ -78,6 +82,8 @@ export interface EpochSummary {
   loss: number[];
   /** Mean |difference| of the losses to the first's, step by step. */
   apart: number[];
+  /** The same two of InfoNCE beside another objective, where all have it. */
+  contrastive?: { loss: number[]; apart: number[] };
 }
 
 /** All of it. */
@@ -111,10 +117,19 @@ export function summarize(setup: Setup, lines: readonly Line[]): Summary {
     firstLoss: each((i) => steps.length ? steps[0].loss[i] / steps[0].loss[0] - 1 : 0),
     epochs: numbers.map((number) => {
       const mine = steps.filter(({ step }) => Math.floor(step / setup.stepsPerEpoch) === number);
+      const meansOf = (values: number[][]) => ({
+        loss: each((i) => mean(values.map((v) => v[i]))),
+        apart: each((i) => mean(values.map((v) => Math.abs(v[i] - v[0])))),
+      });
+      const terms = mine.flatMap(({ contrastive, loss }) => {
+        return contrastive?.every((x, i) => x !== null && x !== loss[i])
+          ? [contrastive as number[]]
+          : [];
+      });
       return {
         epoch: number + 1,
-        loss: each((i) => mean(mine.map(({ loss }) => loss[i]))),
-        apart: each((i) => mean(mine.map(({ loss }) => Math.abs(loss[i] - loss[0])))),
+        ...meansOf(mine.map(({ loss }) => loss)),
+        ...terms.length === mine.length && { contrastive: meansOf(terms) },
       };
     }),
     evaluations: lines.filter((line) => line.kind === "evaluation"),
@@ -145,6 +160,9 @@ export function relativeDistance(
   return apart === 0 ? 0 : Math.sqrt(apart / moved);
 }
 
+/** What the names of figures of whitened features begin with. */
+export const WHITENED = "whitened: ";
+
 /** Largest difference in points between figures that both have; NaN where they have none in common. */
 export function largestDifference(
   figures: readonly Figure[],
@@ -169,5 +187,11 @@ export function sharesApart(figures: readonly Figure[], names: readonly string[]
 export function curveMetrics(figures: readonly Figure[]): string[] {
   const metrics = [...new Set(figures.map(({ metric }) => metric))];
   const kinds = [/^view retrieval R@1$/, / → .* R@1$/, /k-NN \(k \d+\)$/];
-  return kinds.flatMap((kind) => metrics.find((metric) => kind.test(metric)) ?? []);
+  const isWhite = (metric: string) => metric.startsWith(WHITENED);
+  return [false, true].flatMap((white) => {
+    const some = metrics.filter((metric) => isWhite(metric) === white)
+      .map((metric) => white ? metric.slice(WHITENED.length) : metric);
+    const found = kinds.flatMap((kind) => some.find((metric) => kind.test(metric)) ?? []);
+    return found.map((metric) => white ? WHITENED + metric : metric);
+  });
 }

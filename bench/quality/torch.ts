@@ -6,12 +6,12 @@
 import type { Config } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { EncodedPictures } from "../../lib/eval/encode.ts";
-import { l2Normalize } from "../../lib/eval/features.ts";
 import { classesOf, type Sides } from "../../lib/eval/sides.ts";
 import type { DinoModel } from "../../lib/model.ts";
 import type { StepValues } from "../../lib/train.ts";
-import type { Contestant } from "./contestant.ts";
+import type { Contestant, Encoded } from "./contestant.ts";
 import { TorchProcess, type TorchVersions } from "./python.ts";
+import { unit } from "./readout.ts";
 import { vendorsOf } from "./vendors.ts";
 
 /** Numbers sent at once. */
@@ -36,6 +36,10 @@ export interface TorchOptions {
   model: DinoModel;
   /** The initial weights. */
   weights: ReadonlyMap<string, Float32Array>;
+  /** An objective that it alone has, in the place of the recipe's. */
+  objective?: "simdino";
+  /** The shrinkage of whitened features, where there are figures of them. */
+  alpha?: number;
   /** All pictures as images [n, C·S·S] of the model's size, not normalised to length 1. */
   images: Sides;
 }
@@ -43,7 +47,8 @@ export interface TorchOptions {
 /** Its answer to a step. */
 interface StepAnswer {
   loss: number;
-  teacher_entropy: number;
+  teacher_entropy?: number;
+  contrastive?: number;
   ms: number;
   lr: number;
   wd: number;
@@ -55,12 +60,21 @@ interface StepAnswer {
 export async function openTorch(
   options: TorchOptions,
 ): Promise<{ contestant: Contestant; versions: TorchVersions }> {
-  const { name, dtype, threads, config, stepsPerEpoch, model, weights, images } = options;
+  const { name, dtype, threads, config, objective, stepsPerEpoch, model, weights, images } =
+    options;
   const { torch, versions } = await TorchProcess.start(threads);
   try {
     const params = model.specs().map(({ name, shape }) => ({ name, shape }));
     const values = params.map((p) => weights.get(p.name)!);
-    const start = { op: "start", config, steps_per_epoch: stepsPerEpoch, threads, dtype, params };
+    const start = {
+      op: "start",
+      config,
+      objective,
+      steps_per_epoch: stepsPerEpoch,
+      threads,
+      dtype,
+      params,
+    };
     await torch.ask(start, values);
     await sendPictures(torch, images, model);
     const { gallery, test } = images;
@@ -81,14 +95,21 @@ export async function openTorch(
         const message = { op: "step", step: values.step, views, shapes };
         const { message: found } = await torch.ask<StepAnswer>(message, crops.values);
         checkSchedules(values, found);
-        return { loss: found.loss, teacherEntropy: found.teacher_entropy, ms: found.ms };
+        const { loss, teacher_entropy: teacherEntropy, contrastive, ms } = found;
+        return { loss, teacherEntropy, contrastive, ms };
       },
       async encode() {
-        const { knn_k: k, knn_temperature: temperature } = config.evaluation;
+        const { knn_k, knn_temperature, feature, last_blocks, combine_blocks } = config.evaluation;
         const answer = await torch.ask<{
           shapes: Record<string, number[]>;
-          figures: Record<string, number>;
-        }>({ op: "evaluate", knn_k: k, knn_temperature: temperature });
+          figures: NonNullable<Encoded["own"]>;
+        }>({
+          op: "evaluate",
+          readout: { feature, last_blocks, combine_blocks },
+          alpha: options.alpha ?? null,
+          knn_k,
+          knn_temperature,
+        });
         const parts = new Map<string, { data: Float32Array; shape: number[] }>();
         let at = 0;
         for (const [set, shape] of Object.entries(answer.message.shapes)) {
@@ -117,7 +138,7 @@ export async function openTorch(
         };
         return { sides, own: answer.message.figures };
       },
-      async teacher() {
+      async weights() {
         const { values } = await torch.ask({ op: "weights" });
         let at = 0;
         return new Map(
@@ -137,8 +158,6 @@ export async function openTorch(
 }
 
 type Raw = EncodedPictures["raw"]["whole"];
-
-const unit = ({ data, shape }: Raw): Raw => ({ data: l2Normalize(data, shape[1]), shape });
 
 async function sendPictures(torch: TorchProcess, images: Sides, model: DinoModel): Promise<void> {
   const { imageSize, inChans = 3 } = model.vit.config;
@@ -162,7 +181,10 @@ async function sendPictures(torch: TorchProcess, images: Sides, model: DinoModel
  *
  * @throws {HatchlingError} When they differ by more than float64's rounding.
  */
-export function checkSchedules(ours: StepValues, theirs: Omit<StepAnswer, "loss" | "ms">): void {
+export function checkSchedules(
+  ours: StepValues,
+  theirs: Pick<StepAnswer, "lr" | "wd" | "momentum" | "teacher_temp">,
+): void {
   const pairs: [string, number, number][] = [
     ["learning rate", ours.lr, theirs.lr],
     ["weight decay", ours.weightDecay, theirs.wd],

@@ -55,6 +55,21 @@ def features_of(p: Tensors, v: ref.ViTConfig, images: torch.Tensor,
     return {name: feature(trace["normed"], rows, cols, name) for name in names}
 
 
+def read_out(p: Tensors, v: ref.ViTConfig, images: torch.Tensor, feature_name: str,
+             last_blocks: int = 1, combine_blocks: str = "concat") -> torch.Tensor:
+    """images [n, C, H, W] -> what is judged, [n, F]: a feature of each of the last blocks, each after
+    the final norm, side by side (the last block at the end) or averaged."""
+    trace: dict = {}
+    ref.vit_forward(p, v, images, trace=trace)
+    rows, cols = (side // v.patch_size for side in images.shape[2:])
+    found = []
+    for i in range(v.depth - last_blocks, v.depth):
+        normed = F.layer_norm(trace[f"block.{i}"], (v.dim,), p["norm.weight"], p["norm.bias"],
+                              v.ln_eps)
+        found.append(feature(normed, rows, cols, feature_name))
+    return torch.cat(found, 1) if combine_blocks == "concat" else torch.stack(found).mean(0)
+
+
 def crop_features(p: Tensors, v: ref.ViTConfig, crops: Sequence[torch.Tensor],
                   names: Sequence[str]) -> Dict[str, torch.Tensor]:
     """crops: one [B, C, H, W] per view -> {name: [V * B, F]}, all samples of view 0 first."""
@@ -106,29 +121,6 @@ def project(p: Tensors, x: torch.Tensor) -> torch.Tensor:
 # --------------------------------------------------------------------------
 # losses
 # --------------------------------------------------------------------------
-def info_nce(views: torch.Tensor, keys: torch.Tensor, temp) -> Tuple[torch.Tensor, dict]:
-    """InfoNCE (van den Oord et al. 2018, arXiv:1807.03748, equation 4) over multi-crop views:
-
-    L = 1/G sum_i mean_{j != i} mean_b -log softmax_b'(z_j,b . k_i,b' / temp) at b' = b
-
-    views [V, B, d] of the student, global ones first; keys [G, B, d] of the global views: the first
-    G of `views` themselves, with their gradient, or a momentum teacher's (MoCo v3, Chen et al.
-    2021, arXiv:2104.02057, without its factor 2 temp). Rows have length 1. Negatives are the other
-    pictures of the batch; a view of the same picture is never one."""
-    n_views, batch, _ = views.shape
-    terms, hits = [], []
-    target = torch.arange(batch)
-    for i, key in enumerate(keys):
-        for j in range(n_views):
-            if j == i:
-                continue
-            logits = views[j] @ key.t() / temp
-            terms.append(F.cross_entropy(logits, target))
-            hits.append((logits.argmax(1) == target).double().mean())
-    # every global view has as many partners, so the mean of means is the mean of all pairs
-    return torch.stack(terms).mean(), {"accuracy": float(torch.stack(hits).mean())}
-
-
 def koleo(features: torch.Tensor, groups: int, eps: float = 1e-8) -> torch.Tensor:
     """Sum over the groups (views) of -1/n sum_i log(||x_i - x_nn(i)|| + eps), rows scaled to
     length 1 (Sablayrolles et al. 2019, arXiv:1806.03198; Oquab et al. 2023, arXiv:2304.07193,
@@ -249,15 +241,15 @@ class Trainer:
             total, told["loss"] = total + loss, loss
             told.update(info)
         if s.contrasts:
-            z = by_view(project(self.student, student[s.contrastive_feature]), n_views)
-            keys = z[:n_global]
+            z = project(self.student, student[s.contrastive_feature])
+            keys = z[:n_global * len(crops[0])]  # with their gradient
             if s.contrastive_teacher:
                 with torch.no_grad():
-                    keys = by_view(project(self.teacher, teacher[s.contrastive_feature]), n_global)
-            temp = torch.tensor(s.contrastive_temp, dtype=z.dtype)
+                    keys = project(self.teacher, teacher[s.contrastive_feature])
+            scale = torch.tensor(1 / s.contrastive_temp, dtype=z.dtype)
             if LOGIT_SCALE in self.student:
-                temp = (-self.student[LOGIT_SCALE].clamp(max=MAX_LOGIT_SCALE)).exp()
-            loss, info = info_nce(z, keys, temp)
+                scale = self.student[LOGIT_SCALE].clamp(max=MAX_LOGIT_SCALE).exp()
+            loss, info = ref.info_nce(z, keys, n_views=n_views, n_global=n_global, scale=scale)
             alone = s.objective == "infonce"
             total = total + (loss if alone else s.contrastive_weight * loss)
             told["contrastive"], told["contrastive_accuracy"] = loss, info["accuracy"]

@@ -1,0 +1,34 @@
+/**
+ * Everybody judged by the same code, and PyTorch's own figures beside it.
+ *
+ * @module
+ */
+import { type Figure, measureFeatures, type MeasureOptions } from "../../lib/eval/evaluate.ts";
+import type { Gpu } from "../../lib/gpu.ts";
+import type { Encoded } from "./contestant.ts";
+import { whitenSides } from "./readout.ts";
+import { largestDifference, WHITENED } from "./results.ts";
+
+/** How features are judged. */
+export interface JudgeOptions extends MeasureOptions {
+  /** The shrinkage of whitened features, which are then judged too. */
+  alpha?: number;
+}
+
+/** Figures of features, and how far they are from those that the side has worked out by itself. */
+export async function judge(
+  gpu: Gpu,
+  { sides, own }: Encoded,
+  name: string,
+  options: JudgeOptions,
+): Promise<{ figures: Figure[]; apart: number }> {
+  const { figures } = await measureFeatures(gpu, sides, name, options);
+  const differences = own ? [largestDifference(figures, own.plain)] : [];
+  if (options.alpha !== undefined) {
+    const white = await whitenSides(gpu, sides, options.alpha);
+    const found = (await measureFeatures(gpu, white, name, options)).figures;
+    if (own?.whitened) differences.push(largestDifference(found, own.whitened));
+    figures.push(...found.map((f) => ({ ...f, metric: WHITENED + f.metric })));
+  }
+  return { figures, apart: Math.max(0, ...differences) };
+}
