@@ -31,6 +31,7 @@ const FILES: readonly (string | RegExp)[] = [
   SAMPLE_FILES.augmentation,
   SAMPLE_FILES.neighbors,
   /^events\.out\.tfevents\.\d{10}\.hatchling\.\d+$/,
+  /^whitening-[\w+-]+\.safetensors$/,
   /^non-finite-\d{8,}\.json$/,
   /^curves\/[\w-]+\.(svg|png)$/,
   /^attention\/step-\d{8,}\.png$/,

@@ -1,0 +1,80 @@
+/**
+ * Whitenings that lie beside the weights of a run.
+ *
+ * @module
+ */
+import { basename, dirname, join } from "node:path";
+import { HatchlingError } from "../errors.ts";
+import type { Whitening } from "../eval/whiten.ts";
+import { decodeWhitening, encodeWhitening, type WhiteningOf } from "../eval/whitening_file.ts";
+import { writeFileAtomic } from "../io/atomic.ts";
+import { readFile } from "../io/files.ts";
+import { shown } from "../text.ts";
+import { exists } from "./weight_files.ts";
+
+/** The file of a whitening: one for each feature. */
+export function whiteningFile(feature: string): string {
+  return `whitening-${feature.replace(/[^\w+]+/g, "-")}.safetensors`;
+}
+
+/**
+ * Keeps a whitening in a run's folder.
+ *
+ * @returns Its path.
+ * @throws {HatchlingError} When it cannot be written.
+ */
+export async function storeWhitening(
+  folder: string,
+  whitening: Whitening,
+  of: WhiteningOf,
+): Promise<string> {
+  const path = join(folder, whiteningFile(of.feature));
+  await writeFileAtomic(path, encodeWhitening(whitening, of));
+  return path;
+}
+
+/** A whitening with the file that it lies in. */
+export interface StoredWhitening {
+  /** What was fitted. */
+  whitening: Whitening;
+  /** Its path. */
+  path: string;
+}
+
+/**
+ * The whitening that was stored with weights. States of a run that are not its result have none: checkpoints, and the
+ * student beside a teacher.
+ *
+ * @param weights The file of the weights.
+ * @param of The feature, and the hash of these weights.
+ * @returns Undefined where none is stored.
+ * @throws {HatchlingError} When it is damaged, or fitted to another feature or to other weights.
+ */
+export async function storedWhitening(
+  weights: string,
+  of: WhiteningOf,
+): Promise<StoredWhitening | undefined> {
+  const folder = dirname(weights), path = join(folder, whiteningFile(of.feature));
+  if (!await isResult(weights) || !await exists(path)) return;
+  const { whitening, of: found } = decodeWhitening(await readFile(path), path);
+  const what = found.feature !== of.feature
+    ? `to the feature ${shown(found.feature)}`
+    : found.model !== of.model
+    ? "to other weights, or with other settings of the model"
+    : undefined;
+  if (what === undefined) return { whitening, path };
+  throw new HatchlingError(
+    `Expected the whitening ${shown(path)} to be fitted to the feature ${shown(of.feature)} of ${
+      shown(weights)
+    } but it was fitted ${what}: deno task evaluate ${
+      shown(folder)
+    } stores one that fits; or delete it`,
+  );
+}
+
+async function isResult(weights: string): Promise<boolean> {
+  const name = basename(weights);
+  if (/^(checkpoint-.*|best)\.safetensors$/.test(name)) return false;
+  return name !== "student.safetensors" ||
+    !await exists(join(dirname(weights), "teacher.safetensors"));
+}
