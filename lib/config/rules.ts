@@ -24,6 +24,7 @@ export function backboneShape(model: ParsedConfig["model"]): Record<typeof SHAPE
 function ofBackbone(name: typeof SHAPE[number]): Rule {
   return {
     keys: [`model.${name}`, "model.backbone"],
+    chosen: [`model.${name}`, "model.backbone"],
     text:
       `\`model.${name}\` is needed by backbone custom; elsewhere it is the backbone's or left out.`,
     check({ model }) {
@@ -45,6 +46,7 @@ export const RULES: readonly Rule[] = [
   ...SHAPE.map(ofBackbone),
   {
     keys: ["model.dim", "model.heads", "model.backbone"],
+    chosen: ["model.dim", "model.heads"],
     text: "`model.dim` is a multiple of `model.heads`.",
     check({ model }) {
       const { dim, heads } = backboneShape(model);
@@ -54,6 +56,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     keys: ["model.mlp_ratio", "model.dim", "model.backbone"],
+    chosen: ["model.dim"],
     text: "`model.mlp_ratio` × `model.dim` is an integer.",
     check({ model }) {
       const { dim } = backboneShape(model);
@@ -110,6 +113,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     keys: ["evaluation.last_blocks", "model.depth", "model.backbone"],
+    chosen: ["model.depth"],
     text: "`evaluation.last_blocks` is at most `model.depth`.",
     check({ evaluation, model }) {
       const { depth } = backboneShape(model);

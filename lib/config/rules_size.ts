@@ -79,6 +79,8 @@ export function leastBytes(
 const tib = (bytes: number) => `${Number((bytes / 2 ** 40).toPrecision(3))} TiB`;
 
 const SHAPE = ["model.dim", "model.depth", "model.heads", "model.backbone"];
+/** What decides most, where `preset: auto` chooses the rest. */
+const CHOSEN = ["model.dim", "model.depth"];
 
 /** The views of one size, of a batch. */
 function viewsAtOnce(name: "n_global_crops" | "num_local_views"): Rule {
@@ -113,6 +115,7 @@ export function sizeRules(
         "model.projection_output_dim",
         "model.projection_layers",
       ],
+      chosen: CHOSEN,
       text:
         "The model's weights, twice, its gradients and AdamW's moments take 1 TiB at most: 20 bytes a parameter.",
       check(config) {
@@ -141,6 +144,7 @@ export function sizeRules(
         "model.patch_size",
         "model.in_chans",
       ],
+      chosen: CHOSEN,
       text: "The views of a batch and the tokens that each block keeps of them take 1 TiB at most.",
       check(config) {
         const { views } = leastBytes(config, shapeOf(config.model));

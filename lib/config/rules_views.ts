@@ -66,6 +66,7 @@ function wholePatches(name: "global_crop_size" | "local_crop_size"): Rule {
       "model.patch_size",
       ...(local ? ["augmentation.num_local_views"] : []),
     ],
+    chosen: [`augmentation.${name}`, "model.patch_size"],
     text: `\`augmentation.${name}\` is a multiple of \`model.patch_size\`${
       local ? ", unless there are no local views" : ""
     }.`,
@@ -141,6 +142,7 @@ export const VIEW_RULES: readonly Rule[] = [
       "augmentation.global_crop_size",
       "augmentation.num_local_views",
     ],
+    chosen: ["augmentation.local_crop_size", "augmentation.global_crop_size"],
     text:
       "`augmentation.local_crop_size` is at most `augmentation.global_crop_size`, unless there are no local views.",
     check({ augmentation }) {

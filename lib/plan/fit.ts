@@ -107,37 +107,33 @@ function whyNotTrained(
     `one needs ${bytesText(plan.total)}: ${parts.join(", ")}. The largest tensors are ${largest}`;
 }
 
+const SUITS = "what suits the number of pictures";
+
 /**
- * The largest batch that fits, for `data.batch_size: auto`: a power of two up to 64, or all pictures.
+ * The largest batch that fits, for `data.batch_size: auto` and `preset: auto`: the wanted one, or a power of two.
  *
- * @param pictures Number of pictures.
+ * @param most The wanted one, which suits the pictures.
  * @throws {HatchlingError} When not even a picture alone fits.
  */
 export async function autoBatch(
   gpu: Gpu,
   config: Config,
   sizes: PictureSizes,
-  pictures: number,
+  most: number,
 ): Promise<{ batchSize: number; why: string }> {
   refuseFar(gpu, withBatch(config, 1));
   const limit = memoryLimit(gpu, config);
-  const { gradient_accumulation_steps: steps } = config.training;
-  const most = Math.max(1, Math.min(64, Math.floor(pictures / steps)));
   for (let batchSize = most; batchSize > 1; batchSize = 2 ** Math.floor(Math.log2(batchSize - 1))) {
     try {
       const { peak, refused } = await planStep(gpu, withBatch(config, batchSize), sizes);
       if (refused.length || peak > limit.bytes) continue;
-      const why = batchSize < most
-        ? "the largest that fits"
-        : most < 64
-        ? "all pictures"
-        : "the most it takes";
+      const why = batchSize < most ? "the largest that fits" : SUITS;
       return { batchSize, why: `${why}: ${bytesText(peak)} on the GPU` };
     } catch (error) {
       if (!(error instanceof HatchlingError)) throw error;
     }
   }
   const { peak } = await checkFits(gpu, withBatch(config, 1), sizes);
-  const why = most > 1 ? "the largest that fits" : "all pictures";
+  const why = most > 1 ? "the largest that fits" : SUITS;
   return { batchSize: 1, why: `${why}: ${bytesText(peak)} on the GPU` };
 }

@@ -26,7 +26,7 @@ export interface Remedy {
 type Section = "augmentation" | "data" | "evaluation" | "loss" | "model" | "training";
 
 /** A configuration with other values in one section. */
-function changed<S extends Section>(config: Config, section: S, values: Partial<Config[S]>) {
+export function changed<S extends Section>(config: Config, section: S, values: Partial<Config[S]>) {
   return { ...config, [section]: { ...config[section], ...values } };
 }
 

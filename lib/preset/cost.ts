@@ -4,35 +4,69 @@
  * @module
  */
 import type { Config } from "../config.ts";
+import { type Feature, featureParts } from "../model/feature.ts";
 
 /** What decides the cost of a picture. */
-export type Shapes = Pick<Config, "augmentation" | "evaluation" | "model">;
+export type Shapes = Pick<Config, "augmentation" | "evaluation" | "loss" | "model">;
 
-/** Floating-point operations of a backbone for one view, forwards. */
-export function viewFlops({ model }: Pick<Shapes, "model">, side: number): number {
+/** Operations of a backbone for one view, forwards; of the last block only the class token may go on. */
+function viewFlops({ model }: Shapes, side: number, feature: Feature): number {
   const { dim, depth, in_chans, mlp_ratio, patch_size: patch } = model;
   const patches = (side / patch) ** 2, tokens = 1 + patches;
   const block = (out: number) =>
-    // of the last one only the class token goes on after attention
     dim * dim * (6 * tokens + (2 + 4 * mlp_ratio) * out) + 4 * tokens * out * dim;
-  return (depth - 1) * block(tokens) + block(1) + 2 * patches * in_chans * patch * patch * dim;
+  const last = block(feature === "class" ? 1 : tokens);
+  return (depth - 1) * block(tokens) + last + 2 * patches * in_chans * patch * patch * dim;
 }
+
+/** Operations of linear layers for one row, forwards. */
+function layersFlops(from: number, hidden: number, to: number, layers: number): number {
+  if (layers === 1) return 2 * from * to;
+  return 2 * (from * hidden + (layers - 2) * hidden * hidden + hidden * to);
+}
+
+function widthOf(feature: Feature, dim: number): number {
+  const { classTokens, cells } = featureParts(feature);
+  return dim * (classTokens + cells * cells);
+}
+
+/** Whether an InfoNCE term takes part. */
+export const isContrastive = ({ loss }: Pick<Config, "loss">): boolean =>
+  loss.objective === "infonce" || loss.contrastive_weight > 0;
 
 /**
  * Floating-point operations of a picture in training: the teacher sees its global views, the student all of them,
  * and twice as much again goes into the gradients.
  */
 export function pictureFlops(shapes: Shapes): number {
-  const { augmentation: a, model } = shapes;
-  const { projection_hidden_dim: hidden, projection_bottleneck_dim: bottleneck } = model;
-  const layers = model.projection_layers;
-  const mlp = layers === 1
-    ? model.dim * bottleneck
-    : model.dim * hidden + (layers - 2) * hidden * hidden + hidden * bottleneck;
-  const head = 2 * (mlp + bottleneck * model.projection_output_dim);
-  const global = a.n_global_crops * (viewFlops(shapes, a.global_crop_size) + head);
-  const local = a.num_local_views * (viewFlops(shapes, a.local_crop_size) + head);
-  return global + 3 * (global + local);
+  const { augmentation: a, loss, model: m } = shapes;
+  const dino = loss.objective === "dino", term = isContrastive(shapes);
+  const read = loss.contrastive_feature ?? m.feature;
+  const whole = term && read !== "class" ? read : m.feature;
+  const head = dino
+    ? layersFlops(
+      widthOf(m.feature, m.dim),
+      m.projection_hidden_dim,
+      m.projection_bottleneck_dim,
+      m.projection_layers,
+    ) + 2 * m.projection_bottleneck_dim * m.projection_output_dim
+    : 0;
+  const projector = term
+    ? layersFlops(
+      widthOf(read, m.dim),
+      m.contrastive_hidden_dim,
+      m.contrastive_output_dim,
+      m.contrastive_layers,
+    )
+    : 0;
+  const student = (side: number) => viewFlops(shapes, side, whole) + head + projector;
+  const keys = loss.contrastive_teacher && term;
+  const teacher = dino || keys
+    ? viewFlops(shapes, a.global_crop_size, keys ? whole : m.feature) + head +
+      (keys ? projector : 0)
+    : 0;
+  return a.n_global_crops * (3 * student(a.global_crop_size) + teacher) +
+    3 * a.num_local_views * student(a.local_crop_size);
 }
 
 /**
@@ -40,9 +74,10 @@ export function pictureFlops(shapes: Shapes): number {
  * once and, for view retrieval, a crop of it.
  */
 export function evaluationShare(shapes: Shapes, pictures: number): number {
-  const { max_images, view_retrieval } = shapes.evaluation;
+  const { max_images, view_retrieval, feature } = shapes.evaluation;
   const share = Math.min(1, (max_images ?? Infinity) / pictures);
   const passes = 2 * (view_retrieval ? 2 : 1);
-  return share * passes * viewFlops(shapes, shapes.augmentation.global_crop_size) /
+  const side = shapes.augmentation.global_crop_size;
+  return share * passes * viewFlops(shapes, side, feature ?? shapes.model.feature) /
     pictureFlops(shapes);
 }

@@ -3,20 +3,41 @@
  *
  * @module
  */
+import type { Config } from "../config.ts";
 import { HatchlingError } from "../errors.ts";
+import { isContrastive } from "./cost.ts";
+import type { Draft } from "./draft.ts";
 import { durationText } from "./duration.ts";
 
-/** About the fewest steps after which a teacher found views better than an untrained model: configs/small.yaml. */
-export const FEWEST_STEPS = 1000;
+/** Steps that a recipe needs. */
+export interface Needs {
+  /** About the fewest after which features were better than those of an untrained model. */
+  fewest: number;
+  /** As many as every recipe of this project had whose figures were all above an untrained model's. */
+  enough: number;
+}
 
-/** Steps after which every figure was above an untrained model's: twenty epochs of 7,572 pictures. */
-const ENOUGH_STEPS = 2360;
+/**
+ * Steps that a configuration needs, by its objective, as measured on 7,572 pictures of 32 pixels in steps of 32 and
+ * 64. DINO's loss alone: a teacher found views better than an untrained model after about 1,000 steps, and every
+ * figure was above an untrained model's after 2,360. With a contrastive term: after 300 steps every figure was above
+ * an untrained model's, and after 560 above raw pixels'; twice as many are taken here.
+ */
+export function needsOf(config: Pick<Config, "loss">): Needs {
+  return isContrastive(config) ? { fewest: 300, enough: 1200 } : { fewest: 1000, enough: 2360 };
+}
 
-/** Share of a budget that is spent on steps; the rest is for evaluation and saving. */
-const SPENT = 0.9;
+/** Share of a budget that is spent on steps and evaluations; the rest is for compiling and saving. */
+export const SPENT = 0.95;
 
-/** What a run must at least last for. */
-export const WARMUPS = ["scheduler.warmup_epochs", "loss.warmup_teacher_temp_epochs"];
+/** Time that a run is to take where nobody says how much there is, in seconds. */
+export const USUAL = 3600;
+
+/** From so many pictures on, DINO's recipe is taken as it is; below, nothing but a few thousand was measured. */
+export const MANY = 100_000;
+
+/** A budget that is too short for the run that is asked for. */
+export class BudgetError extends HatchlingError {}
 
 const KEY = "training.num_epochs";
 const count = (n: number) => n.toLocaleString("en");
@@ -27,95 +48,124 @@ export interface Length {
   pictures: number;
   /** Steps of an epoch. */
   stepsPerEpoch: number;
-  /** Pictures of a step. */
-  perStep: number;
-  /** Epochs, where they are given. */
-  epochs?: number;
-  /** Seconds that the run may take, and seconds of a picture in training. */
-  budget?: { seconds: number; secondsPerImage: number };
-  /** Values that stay, by key: warm-ups among them. */
-  given?: ReadonlyMap<string, unknown>;
+  /** Warm-ups that stay as they are, which a run must at least last for, by key. */
+  warmups: readonly string[];
+  /** Whether what is too short is refused; else it is made longer. */
+  refuses: boolean;
+  /** Seconds of an epoch, and epochs that the evaluation takes. */
+  secondsPerEpoch: number;
+  evaluation: number;
+  /** Seconds that the run may take, where somebody says so. */
+  budget?: number;
 }
 
 /**
- * Epochs: those given, those that the budget allows, or by the number of pictures.
+ * Epochs: those that are set, those that the budget allows, or by the number of pictures.
  *
- * @param choose Takes note of the choice.
  * @throws {HatchlingError} When the budget does not allow one epoch, or not the warm-ups.
  */
 export function chooseEpochs(
-  { pictures: n, stepsPerEpoch, perStep, epochs, budget, given = new Map() }: Length,
-  choose: (key: string, value: number, reason: string) => number,
-): number {
-  if (epochs !== undefined) return epochs;
-  if (budget) {
-    const perEpoch = budget.secondsPerImage * stepsPerEpoch * perStep;
-    const value = Math.floor(SPENT * budget.seconds / perEpoch);
+  draft: Draft,
+  { pictures: n, warmups, refuses, ...length }: Length,
+): void {
+  if (draft.has(KEY)) return;
+  const { budget, stepsPerEpoch, secondsPerEpoch, evaluation } = length;
+  const within = (seconds: number) => Math.floor(SPENT * seconds / secondsPerEpoch - evaluation);
+  const longest = warmups.toSorted((a, b) => draft.value(b) - draft.value(a)).at(0);
+  const least = longest ? draft.value(longest) : 0;
+  if (budget !== undefined) {
+    const value = within(budget);
+    const needed = (epochs: number) =>
+      durationText((epochs + evaluation) * secondsPerEpoch / SPENT);
+    if (!refuses) {
+      draft.choose(KEY, Math.max(1, least, value), "as a guess");
+      return;
+    }
     if (value < 1) {
-      throw new HatchlingError(
-        `Expected a budget of at least one epoch, ${Math.ceil(perEpoch / SPENT)} s, but found ` +
-          `${budget.seconds} s: raise --budget, or make model, views or data set smaller`,
+      throw new BudgetError(
+        `Expected a budget of at least one epoch, ${needed(1)}, but found ` +
+          `${durationText(budget)}: raise --budget, or make the model or its views smaller ` +
+          "(deno task plan names what is faster)",
       );
     }
-    for (const warmup of WARMUPS) {
-      const least = Number(given.get(warmup) ?? 0);
-      if (value >= least) continue;
-      throw new HatchlingError(
-        `Expected a budget of at least ${least} epochs, which is ${warmup}, ` +
-          `${durationText(least * perEpoch / SPENT)}, but ${budget.seconds} s allow ${value}: ` +
-          `raise --budget or set ${warmup} to less`,
+    if (value < least) {
+      throw new BudgetError(
+        `Expected a budget of at least ${least} epochs, which is ${longest}, ${needed(least)}, ` +
+          `but ${durationText(budget)} allow ${value}: raise --budget or set ${longest} to less`,
       );
     }
-    const each = durationText(perEpoch);
-    return choose(KEY, value, `${each} an epoch, within ${SPENT * 100} % of the budget`);
+    draft.choose(KEY, value, `${durationText(secondsPerEpoch)} an epoch, within the budget`);
+    return;
   }
   // Few pictures are seen more often: an epoch of them is a handful of steps.
-  const usual = Math.round(60 * (n / 7572) ** 0.1);
-  const needed = Math.ceil(ENOUGH_STEPS / stepsPerEpoch);
-  const value = Math.max(usual, needed);
-  for (const warmup of WARMUPS) {
-    const least = Number(given.get(warmup) ?? 0);
-    if (value >= least) continue;
+  const { enough } = needsOf(draft.config);
+  const usual = Math.round(60 * (n / 7572) ** 0.1), needed = Math.ceil(enough / stepsPerEpoch);
+  const hurried = n < MANY ? Math.min(usual, within(USUAL)) : usual;
+  const value = Math.max(hurried, needed);
+  if (value < least) {
     throw new HatchlingError(
-      `Expected ${warmup} to be at most ${value}, the epochs chosen for ${
-        count(n)
-      } pictures, but found ${least}: ` +
-        `set it to less, or ${KEY} to more`,
+      `Expected ${longest} to be at most ${value}, the epochs chosen for ${count(n)} pictures, ` +
+        `but found ${least}: set it to less, or ${KEY} to more`,
     );
   }
-  return choose(
+  draft.choose(
     KEY,
     value,
-    needed > usual
-      ? `${count(ENOUGH_STEPS)} steps at least, ${stepsPerEpoch} an epoch`
+    needed > hurried
+      ? `${count(enough)} steps at least, ${stepsPerEpoch} an epoch`
+      : hurried < usual
+      ? "about an hour, as no --budget says how long"
       : `60 · (N / 7,572)^0.1 for N = ${count(n)} pictures`,
   );
 }
 
+/** Steps of an epoch, and of the whole run. */
+export function stepsOf(
+  { data, training }: Config,
+  pictures: number,
+): { perEpoch: number; all: number } {
+  const perStep = data.batch_size * training.gradient_accumulation_steps;
+  const perEpoch = Math.floor(pictures / perStep);
+  return {
+    perEpoch,
+    all: Math.min(training.num_epochs * perEpoch, training.max_steps ?? Infinity),
+  };
+}
+
+/** Whole steps that a budget has room for beside the evaluation. */
+export function stepsWithin(
+  seconds: number,
+  { secondsPerStep, stepsPerEpoch, evaluation }: {
+    secondsPerStep: number;
+    stepsPerEpoch: number;
+    evaluation: number;
+  },
+): number {
+  return Math.max(0, Math.floor(SPENT * seconds / secondsPerStep - evaluation * stepsPerEpoch));
+}
+
 /**
- * What to expect of a run that is too short.
+ * What to expect of a run that is too short for what it is told to do, and what would do.
  *
- * @param steps Steps of the run.
- * @param epoch Steps of an epoch and seconds of a step, where a budget decides.
+ * @param config Its configuration.
+ * @param pictures Number of pictures.
+ * @param time Seconds of a step, where a budget decides, and epochs that the evaluation takes.
  * @returns A warning; undefined where the run is long enough.
- *
- * @example
- * ```ts
- * import { shortRun } from "./length.ts";
- *
- * console.assert(shortRun(5000) === undefined && shortRun(100)!.startsWith("100 steps are few"));
- * ```
  */
 export function shortRun(
-  steps: number,
-  epoch?: { steps: number; secondsPerStep: number },
+  config: Config,
+  pictures: number,
+  time?: { secondsPerStep: number; evaluation: number },
 ): string | undefined {
-  if (steps >= FEWEST_STEPS) return;
-  let enough = "more epochs";
-  if (epoch) {
-    const needed = Math.ceil(FEWEST_STEPS / epoch.steps) * epoch.steps;
-    enough = `a --budget of ${durationText(needed * epoch.secondsPerStep / SPENT)} or more`;
-  }
-  return `${count(steps)} steps are few: below about ${count(FEWEST_STEPS)}, features are seldom ` +
-    `better than those of an untrained model. Take ${enough}, or a smaller model`;
+  const { fewest } = needsOf(config), { perEpoch, all } = stepsOf(config, pictures);
+  if (all >= fewest || perEpoch < 1) return;
+  const { num_epochs, max_steps } = config.training, epochs = Math.ceil(fewest / perEpoch);
+  const remedies = [
+    ...max_steps !== null && max_steps < fewest ? [`training.max_steps ${fewest}`] : [],
+    ...num_epochs < epochs ? [`${KEY} ${epochs}`] : [],
+  ];
+  const seconds = time && (epochs + time.evaluation) * perEpoch * time.secondsPerStep / SPENT;
+  const enough = seconds ? `a --budget of ${durationText(seconds)}` : remedies.join(" and ");
+  return `${count(all)} steps are few: below about ${count(fewest)}, features are seldom better ` +
+    `than those of an untrained model. Take ${enough} or more, or only try things out`;
 }

@@ -4,30 +4,38 @@
  * @module
  */
 import { type Config, parseConfig, stringifyConfig } from "../../lib/config.ts";
+import { valueAt } from "../../lib/config/describe.ts";
+import { runWarnings } from "../../lib/config/warnings.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Gpu } from "../../lib/gpu.ts";
+import { autoBatch, checkFits } from "../../lib/plan/fit.ts";
+import { withBatch } from "../../lib/plan/remedies.ts";
+import { type StepTime, stepTime } from "../../lib/plan/timing.ts";
 import {
   type Choice,
   choosePreset,
+  type Chosen,
+  expectation,
+  fittingBatch,
+  type Given,
+  guessedSpeed,
   parseDuration,
-  PRESET_KEYS,
+  presetKeys,
   shortRun,
-  WARMUPS,
+  withValue,
 } from "../../lib/preset.ts";
-import { allKeys, valueAt } from "../../lib/config/describe.ts";
-import { runWarnings } from "../../lib/config/warnings.ts";
-import { autoBatch, checkFits } from "../../lib/plan/fit.ts";
-import { withBatch } from "../../lib/plan/remedies.ts";
-import { stepTime } from "../../lib/plan/timing.ts";
-import { say } from "./terminal.ts";
+import { evaluationShare, pictureFlops } from "../../lib/preset/cost.ts";
+import { stepsOf } from "../../lib/preset/length.ts";
 import type { Progress } from "./progress.ts";
+
+const BATCH = "data.batch_size", EPOCHS = "training.num_epochs";
 
 /** What the user has said. */
 export interface Asked {
   /** The configuration as it was given. */
   config: Config;
   /** Keys that somebody has set, with their values as they stand there. */
-  given: ReadonlyMap<string, unknown>;
+  given: Given;
   /** Time that the run may take, "2h". */
   budget?: string;
 }
@@ -45,119 +53,160 @@ export interface Deciding {
   before?: { config: unknown; paced: boolean };
   /** Where to say what is chosen. */
   progress: Progress;
+  /** Measures a step. */
+  measure?: typeof stepTime;
 }
 
-/** The final configuration. */
-export async function resolveConfig(
-  { config, given, budget }: Asked,
-  { gpu, dataset, before, progress }: Deciding,
-): Promise<Config> {
-  const automatic = given.get("data.batch_size") === "auto";
-  const free = (key: string) => !given.has(key) || (key === "data.batch_size" && automatic);
-  const auto = config.training.preset === "auto";
+/** What came of it. */
+export interface Resolved extends Chosen {
+  /** How long a step takes, where a budget had it measured. */
+  time?: StepTime;
+}
+
+/** Works out the final configuration, and says what is chosen, kept, and odd about it. */
+export async function resolveConfig(asked: Asked, deciding: Deciding): Promise<Resolved> {
+  const { config, given, budget } = asked, { dataset, before, progress } = deciding;
+  const auto = config.training.preset === "auto", automatic = given.get(BATCH) === "auto";
   if (before) {
-    if (budget) say("note: --budget changes nothing: a run that goes on ends where it was to end");
-    // A budget may have chosen the epochs, and goes on without being named again.
-    const keys = new Set([...auto ? PRESET_KEYS : [], "training.num_epochs"].filter(free));
-    if (automatic) keys.add("data.batch_size");
-    if (before.paced && free("training.max_steps")) keys.add("training.max_steps");
-    return [...keys].reduce(
-      (kept, key) => withValue(kept, key, valueOf(before.config, key), given),
-      config,
-    );
-  }
-  const sizes = { largestPixels: dataset.largestPixels };
-  if (automatic) {
-    const { batchSize, why } = await autoBatch(gpu, config, sizes, dataset.length);
-    say(`data.batch_size ${batchSize}: ${why}`);
-    config = withBatch(config, batchSize);
+    if (budget) {
+      progress.say("note: --budget changes nothing: a run that goes on ends where it was to end");
+    }
+    return { config: goOn(asked, before), choices: [] };
   }
   if (!auto && !budget) {
-    warn(config, dataset.length);
-    return config;
+    const fitted = automatic ? await withFittingBatch(config, deciding) : undefined;
+    if (fitted) progress.say(`${BATCH} ${fitted.value}: ${fitted.reason}`);
+    const resolved = fitted?.config ?? config;
+    warn(progress, resolved, dataset.length);
+    return { config: resolved, choices: fitted ? [fitted] : [] };
   }
 
-  // Without the preset, a budget chooses the epochs: all else is as if it were given.
-  const stays = auto ? given : new Map(WARMUPS.map((key) => [key, valueOf(config, key)]));
-  const { model, augmentation, training, data } = config;
-  const { gradient_accumulation_steps: accumulationSteps } = training;
-  const seconds = budget && parseDuration(budget);
-  const choose = (secondsPerImage?: number) =>
-    choosePreset({
-      pictures: dataset.length,
-      batchSize: auto && free("data.batch_size") && !automatic ? undefined : data.batch_size,
-      epochs: free("training.num_epochs") ? undefined : training.num_epochs,
-      accumulationSteps,
-      globalCropSize: augmentation.global_crop_size,
-      largestPixels: dataset.largestPixels,
-      dim: model.dim,
-      given: stays,
-      ...seconds && secondsPerImage && { budget: { seconds, secondsPerImage } },
-    });
-  const wanted = ({ key }: Choice) => auto || key === "training.num_epochs";
-  const apply = (choices: readonly Choice[]) =>
-    choices.reduce(
-      (changed, { key, value }) => withValue(changed, key, value, given),
-      config,
-    );
-  let choices = choose().filter(wanted);
-  let step: number | undefined; // seconds of one
-  if (seconds) {
-    // Views and head are chosen by now, so a step can be measured as it will be.
-    const likely = apply(choices);
-    await checkFits(gpu, likely, sizes);
-    step = (await stepTime(gpu, likely, sizes, (what) => progress.show(what, true))).seconds;
-    progress.end();
-    choices = choose(step / (likely.data.batch_size * accumulationSteps)).filter(wanted);
+  const { config: chosen, choices, time } = await choose(asked, deciding);
+  for (const { key, value, reason } of choices) progress.say(`${key} ${value}: ${reason}`);
+  for (const key of auto ? presetKeys() : [EPOCHS]) {
+    const stays = given.has(key) && given.get(key) !== "auto";
+    if (stays) progress.say(`${key} ${valueAt(config, key)}: kept, as it is set`);
   }
-  for (const { key, value, reason } of choices) say(`${key} ${value}: ${reason}`);
-  for (const key of auto ? PRESET_KEYS : ["training.num_epochs"]) {
-    if (!free(key)) say(`${key} ${valueOf(config, key)}: kept, as it is set`);
-  }
-  const resolved = apply(choices);
-  const perStep = resolved.data.batch_size * accumulationSteps;
-  const perEpoch = Math.floor(dataset.length / perStep);
-  const steps = Math.min(resolved.training.num_epochs * perEpoch, training.max_steps ?? Infinity);
-  const warning = shortRun(steps, step ? { steps: perEpoch, secondsPerStep: step } : undefined);
-  if (warning) say(`warning: ${warning}`);
-  warn(resolved, dataset.length);
   // What was chosen beside what was given still has to obey the rules.
-  return parseConfig(stringifyConfig(resolved), { file: "the configuration that was chosen" });
+  const resolved = parseConfig(stringifyConfig(chosen), {
+    file: "the configuration that was chosen",
+  });
+  if (auto) progress.say(`note: ${expectation(dataset.length)}`);
+  const evaluation = evaluationShare(resolved, dataset.length);
+  const decides = time && !given.has(EPOCHS) && { secondsPerStep: time.seconds, evaluation };
+  warn(progress, resolved, dataset.length, decides || undefined);
+  return { config: resolved, choices, time };
+}
+
+/** The configuration of a run that goes on: what was chosen when it began stays, unless it is set. */
+function goOn(
+  { config, given }: Asked,
+  before: NonNullable<Deciding["before"]>,
+): Config {
+  const keys = new Set([EPOCHS]); // a budget may have chosen them, and is not named again
+  if (config.training.preset === "auto") { for (const key of presetKeys()) keys.add(key); }
+  if (before.paced) keys.add("training.max_steps");
+  const free = [...keys].filter((key) => !given.has(key));
+  if (given.get(BATCH) === "auto") free.push(BATCH);
+  return free.reduce((kept, key) => {
+    const value = valueIn(before.config, key);
+    return value === undefined ? kept : withValue(kept, key, value, given);
+  }, config);
+}
+
+const valueIn = (config: unknown, key: string) =>
+  key.split(".").reduce<unknown>(
+    (value, name) => (value as Record<string, unknown>)?.[name],
+    config,
+  );
+
+/** What `preset: auto` and a budget choose. */
+async function choose(
+  { config, given: written, budget }: Asked,
+  deciding: Deciding,
+): Promise<Resolved> {
+  const { gpu, dataset: { length: pictures, largestPixels }, progress } = deciding;
+  const { measure = stepTime } = deciding;
+  const auto = config.training.preset === "auto", automatic = written.get(BATCH) === "auto";
+  const given = new Map(written);
+  if (automatic) given.delete(BATCH);
+  const isFree = automatic || (auto && !given.has(BATCH));
+  const attempt = async (flopsPerSecond: number, tentative: boolean): Promise<Chosen> => {
+    const of = (config: Config, given: Given) =>
+      choosePreset({
+        config,
+        given,
+        pictures,
+        largestPixels,
+        flopsPerSecond,
+        tentative,
+        budget: budget === undefined ? undefined : parseDuration(budget),
+        onlyEpochs: !auto,
+      });
+    const whole = fittingBatch(pictures, config.training.gradient_accumulation_steps);
+    const wanted = isFree && !auto ? withBatch(config, whole) : config;
+    const found = of(wanted, given);
+    const fitted = isFree ? await withFittingBatch(found.config, deciding) : undefined;
+    if (!fitted || (auto && fitted.value === whole)) return found;
+    // Less than suits the pictures: everything that follows from the batch is chosen again.
+    const { choices, config: again } = of(
+      withBatch(config, fitted.value),
+      new Map(given).set(BATCH, fitted.value),
+    );
+    return { config: again, choices: [fitted, ...choices] };
+  };
+
+  let found = await attempt(guessedSpeed(gpu.isSoftware), budget !== undefined);
+  if (!budget) return found;
+  // How fast this machine is shows with the model that is likely; where it turns out to be another, with that one.
+  for (let tries = 0;; tries++) {
+    const { config: likely } = found;
+    await checkFits(gpu, likely, { largestPixels });
+    const time = await measure(
+      gpu,
+      likely,
+      { largestPixels },
+      (what) => progress.show(what, true),
+    );
+    progress.end();
+    const perStep = likely.data.batch_size * likely.training.gradient_accumulation_steps;
+    const speed = pictureFlops(likely) * perStep / time.seconds;
+    const next = await attempt(speed, false);
+    const same = costOf(next.config) === costOf(likely);
+    if (same || tries === 2) return { ...next, time: same ? time : undefined };
+    found = next;
+  }
+}
+
+/** Tells configurations of other costs apart. */
+const costOf = ({ augmentation, data, model }: Config) =>
+  JSON.stringify([
+    data.batch_size,
+    model,
+    augmentation.global_crop_size,
+    augmentation.num_local_views,
+  ]);
+
+/** The largest batch that fits, up to what suits the pictures. */
+async function withFittingBatch(
+  config: Config,
+  { gpu, dataset }: Deciding,
+): Promise<Choice & { value: number; config: Config }> {
+  const { largestPixels } = dataset;
+  const most = fittingBatch(dataset.length, config.training.gradient_accumulation_steps);
+  const { batchSize, why } = await autoBatch(gpu, config, { largestPixels }, most);
+  return { key: BATCH, value: batchSize, reason: why, config: withBatch(config, batchSize) };
 }
 
 /** Says what is odd now that the steps of an epoch are known. */
-function warn(config: Config, pictures: number): void {
-  const { data, training } = config;
-  const perEpoch = Math.floor(
-    pictures / (data.batch_size * training.gradient_accumulation_steps),
-  );
-  for (const line of runWarnings(config, perEpoch)) say(`warning: ${line}`);
-}
-
-function valueOf(config: unknown, key: string): unknown {
-  const [section, name] = key.split(".");
-  return (config as Record<string, Record<string, unknown>>)?.[section]?.[name];
-}
-
-/** A configuration with another value; keys that take theirs from it, as the tables of views do, follow it. */
-function withValue(
+function warn(
+  progress: Progress,
   config: Config,
-  key: string,
-  value: unknown,
-  given: ReadonlyMap<string, unknown>,
-): Config {
-  if (value === undefined) return config;
-  const old = valueOf(config, key);
-  let changed = withAt(config, key.split("."), value);
-  for (const { path, inherits } of allKeys()) {
-    if (inherits !== key || given.has(path) || valueAt(config, path) !== old) continue;
-    changed = withAt(changed, path.split("."), value);
+  pictures: number,
+  time?: Parameters<typeof shortRun>[2],
+): void {
+  const { perEpoch } = stepsOf(config, pictures);
+  for (const line of [...runWarnings(config, perEpoch), shortRun(config, pictures, time)]) {
+    if (line) progress.say(`warning: ${line}`);
   }
-  return changed;
-}
-
-/** The same object but for one value. */
-function withAt<T extends object>(of: T, [name, ...inner]: string[], value: unknown): T {
-  const below = (of as Record<string, object>)[name];
-  return { ...of, [name]: inner.length ? withAt(below, inner, value) : value };
 }

@@ -1,5 +1,5 @@
 /**
- * What a run will need: `deno task plan CONFIG [--pictures N] [--no-time] [--json] [--section.key value …]`.
+ * What a run will need: `deno task plan CONFIG [--budget TIME] [--pictures N] [--no-time] [--json] [--section.key value …]`.
  *
  * @module
  */
@@ -7,9 +7,13 @@ import { Command } from "commander";
 import { parseOverrides } from "../../lib/config.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu.ts";
+import { HatchlingError } from "../../lib/errors.ts";
 import { openDataset } from "../../lib/data/open.ts";
+import { parseDuration } from "../../lib/preset.ts";
+import { BudgetError } from "../../lib/preset/length.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 import { LIMITS, upTo } from "../common/numbers.ts";
+import { faster } from "../../lib/plan/faster.ts";
 import { checkFits, memoryLimit } from "../../lib/plan/fit.ts";
 import { remedies } from "../../lib/plan/remedies.ts";
 import { planLines, planObject } from "./report.ts";
@@ -29,6 +33,7 @@ async function main(): Promise<void> {
       "number of pictures, each of data.max_pixels, instead of a look at the data set",
       upTo(LIMITS.pictures),
     )
+    .option("--budget <time>", "what fits into this time, as training would choose it: 20m, 2h")
     .option("--no-time", "leave out the time, which is measured")
     .option("--json", "one object instead of words")
     .addHelpText("after", "\nAny key of the configuration: --data.batch_size 32, --data.path DIR")
@@ -38,11 +43,16 @@ async function main(): Promise<void> {
     })
     .parse(rest, { from: "user" });
   const [file] = command.args;
-  const { pictures: given, time: timed, json } = command.opts<{
+  const { pictures: given, time: timed, json, budget } = command.opts<{
     pictures?: number;
     time: boolean;
     json?: boolean;
+    budget?: string;
   }>();
+  const seconds = budget === undefined ? undefined : parseDuration(budget);
+  if (seconds !== undefined && !timed) {
+    throw new HatchlingError("Expected --budget or --no-time but found both: time is measured");
+  }
   const onWarning = (line: string) => say(`warning: ${line}`);
   const read = await readConfig(file, { overrides, onWarning });
   const progress = new Progress();
@@ -58,14 +68,23 @@ async function main(): Promise<void> {
   }
   const sizes = { largestPixels };
   const dataset = { length: pictures, largestPixels };
-  const config = await resolveConfig(read, { gpu, dataset, progress });
+  const resolve = (budget?: string) =>
+    resolveConfig({ ...read, budget }, { gpu, dataset, progress });
+  const { config, choices, time: known } = await resolve(budget).catch((error) => {
+    if (!(error instanceof BudgetError)) throw error;
+    say(`warning: ${error.message}`); // and what would fit is told below
+    return resolve();
+  });
   const plan = await checkFits(gpu, config, sizes);
-  const time = timed
-    ? await stepTime(gpu, config, sizes, (what) => progress.show(what, true))
-    : undefined;
+  const measure = () => stepTime(gpu, config, sizes, (what) => progress.show(what, true));
+  const time = known ?? (timed ? await measure() : undefined);
   progress.end();
   const smaller = await remedies(gpu, config, sizes, plan, memoryLimit(gpu, config).bytes);
-  const planned = { config, pictures, largestPixels, plan, time, remedies: smaller };
+  const planned = {
+    ...{ config, choices, pictures, largestPixels, plan, time, budget: seconds },
+    remedies: smaller,
+    faster: await faster(gpu, config, sizes, plan),
+  };
   print(
     json ? JSON.stringify(planObject(gpu, planned), null, 2) : planLines(gpu, planned).join("\n"),
   );

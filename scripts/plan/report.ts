@@ -3,9 +3,13 @@
  *
  * @module
  */
+import { type Choice, durationText } from "../../lib/preset.ts";
+import { evaluationShare } from "../../lib/preset/cost.ts";
+import { needsOf, stepsOf, stepsWithin } from "../../lib/preset/length.ts";
 import { clock } from "../../lib/words.ts";
 import type { Config } from "../../lib/config.ts";
 import type { Gpu } from "../../lib/gpu.ts";
+import type { Faster } from "../../lib/plan/faster.ts";
 import { memoryLimit } from "../../lib/plan/fit.ts";
 import { evaluationPeak, type Remedy } from "../../lib/plan/remedies.ts";
 import type { PictureSizes } from "../../lib/plan/noise.ts";
@@ -25,20 +29,28 @@ export interface Planned extends PictureSizes {
   time?: StepTime;
   /** What would make it smaller. */
   remedies: readonly Remedy[];
+  /** What would make it faster. */
+  faster: readonly Faster[];
+  /** What was chosen for it. */
+  choices: readonly Choice[];
+  /** Seconds that there are. */
+  budget?: number;
 }
 
-/** Steps of an epoch, and of the run. */
-function stepsOf({ config: { data, training }, pictures }: Planned) {
-  const perStep = data.batch_size * training.gradient_accumulation_steps;
-  const perEpoch = Math.floor(pictures / perStep);
-  const all = Math.min(training.num_epochs * perEpoch, training.max_steps ?? Infinity);
-  return { perStep, perEpoch, all };
+/** Steps that the budget has room for, where there is one: as it is, or so many times as fast. */
+function stepsInBudget({ config, pictures, budget, time }: Planned, times = 1) {
+  if (budget === undefined || !time) return undefined;
+  return stepsWithin(budget, {
+    secondsPerStep: time.seconds / times,
+    stepsPerEpoch: stepsOf(config, pictures).perEpoch,
+    evaluation: evaluationShare(config, pictures),
+  });
 }
 
 /** For other programs. Bytes, seconds, FLOPs; what is unknown or without limit is null. */
 export function planObject(gpu: Gpu, planned: Planned): Record<string, unknown> {
   const { config, pictures, largestPixels, plan, time } = planned;
-  const { perEpoch, all } = stepsOf(planned);
+  const { perEpoch, all } = stepsOf(config, pictures);
   const { bytes } = memoryLimit(gpu, config);
   const { limits } = gpu;
   return {
@@ -62,15 +74,21 @@ export function planObject(gpu: Gpu, planned: Planned): Record<string, unknown> 
     seconds_per_step: time?.seconds ?? null,
     seconds_per_epoch: time ? time.seconds * perEpoch : null,
     seconds: time ? time.seconds * all : null,
+    chosen: planned.choices,
+    budget: planned.budget === undefined
+      ? null
+      : { seconds: planned.budget, steps: stepsInBudget(planned) },
     remedies: planned.remedies,
+    faster: planned.faster.map((one) => ({ ...one, steps: stepsInBudget(planned, one.times) })),
   };
 }
 
 /** For people: lines of a name and what it is. */
 export function planLines(gpu: Gpu, planned: Planned): string[] {
   const { config, pictures, largestPixels, plan, time } = planned;
-  const { perStep, perEpoch, all } = stepsOf(planned);
+  const { perEpoch, all } = stepsOf(config, pictures);
   const { gradient_accumulation_steps: micros } = config.training;
+  const perStep = config.data.batch_size * micros;
   const { limits } = gpu;
   const limit = memoryLimit(gpu, config);
   const lines: string[] = [];
@@ -136,10 +154,27 @@ export function planLines(gpu: Gpu, planned: Planned): string[] {
       line("", `measured with ${time.measuredWith} of ${config.data.batch_size} pictures`);
     }
   }
+  const room = stepsInBudget(planned);
+  if (room !== undefined) {
+    const { fewest } = needsOf(config), within = durationText(planned.budget!);
+    const little = room < fewest ? `; features need about ${fewest} at least` : "";
+    line("budget", `${within} has room for ${room} such steps and the evaluation${little}`);
+  }
   const { remedies } = planned;
   if (remedies.length) line("smaller by", "each change by itself");
   for (const { change, helps, saves } of remedies) {
     row(saves, `${change}${helps === "evaluation" ? ", while it evaluates" : ""}`);
+  }
+  if (planned.faster.length) {
+    line("faster by", "each change by itself, by floating-point operations");
+  }
+  for (const { change, times } of planned.faster) {
+    const steps = stepsInBudget(planned, times);
+    line(
+      "",
+      `${times.toFixed(1).padStart(8)} ×  ${change}` +
+        (steps === undefined ? "" : `: ${steps} steps in the budget`),
+    );
   }
   return lines;
 }

@@ -53,7 +53,7 @@ async function configOf(gpu: Gpu, launch: Launch): Promise<Config> {
   const paced = !args.extend &&
     (before?.extra as Partial<RunExtra> | undefined)?.pace !== undefined;
   const known = before && { config: before.config, paced };
-  const config = await resolveConfig(args, { gpu, dataset, before: known, progress });
+  const { config } = await resolveConfig(args, { gpu, dataset, before: known, progress });
   if (!before) return config;
   checkSameConfig(config, before.config, { extend: args.extend, moved: earlier.moved });
   checkSamePictures(before, pictures);

@@ -9,6 +9,13 @@ const AGREED = [
   "loss: {warmup_teacher_temp_epochs: 120}",
   "augmentation: {local_crop_scale_max: 0.04}", // the default least is 0.05
   "augmentation: {local_crop_scale_min: 0.5}", // the default most is 0.4
+  "augmentation: {local_crop_size: 15}", // the default patch is 16
+  "augmentation: {global_crop_size: 64}", // the default local views have 96
+  "model: {patch_size: 7}",
+  "model: {dim: 64}", // the default backbone is vit_small
+  "model: {backbone: custom}",
+  "model: {heads: 5}",
+  "evaluation: {last_blocks: 13}", // vit_small has 12
 ];
 
 for (const text of AGREED) {
@@ -25,7 +32,12 @@ Deno.test("parseConfig() holds preset: auto to rules between keys that are set",
       /at most training.num_epochs \(8\)/,
     ],
     ["augmentation: {local_crop_scale_min: 0.5, local_crop_scale_max: 0.4}", /but found 0.5/],
-    ["augmentation: {local_crop_size: 15}", /local_crop_size: expected a multiple/],
+    [
+      "augmentation: {local_crop_size: 15}\nmodel: {patch_size: 8}",
+      /local_crop_size: expected a multiple/,
+    ],
+    ["model: {backbone: vit_tiny, dim: 64}", /model\.dim: expected 192, which is vit_tiny's/],
+    ["model: {backbone: custom, dim: 64, heads: 5}", /multiple of model\.heads \(5\) but found 64/],
   ];
   for (const [text, message] of cases) {
     assert.throws(() => parseConfig(`preset: auto\n${text}`), { message });

@@ -7,14 +7,20 @@ import { gpuTest } from "../support/gpu.ts";
 
 const config = (args = "") => parseConfig("{}", parseOverrides(args.split(" ").filter(Boolean)));
 
-const SHAPES = [
+const SMALL =
   "--model.backbone custom --model.dim 64 --model.depth 3 --model.heads 2 --model.patch_size 8 " +
   "--augmentation.global_crop_size 32 --augmentation.local_crop_size 16 " +
-  "--model.projection_hidden_dim 256 --model.projection_bottleneck_dim 64 --model.projection_output_dim 1024",
+  "--model.projection_hidden_dim 256 --model.projection_bottleneck_dim 64 --model.projection_output_dim 1024";
+
+const SHAPES = [
+  SMALL,
   "--model.backbone custom --model.dim 192 --model.depth 6 --model.heads 6 --model.patch_size 8 " +
   "--augmentation.global_crop_size 64 --augmentation.local_crop_size 32 " +
   "--model.projection_hidden_dim 512 --model.projection_bottleneck_dim 128 --model.projection_output_dim 2048",
   "", // DINO's own
+  `${SMALL} --loss.contrastive_weight 1 --loss.contrastive_feature quad`,
+  `${SMALL} --loss.contrastive_weight 1 --loss.contrastive_feature mean --loss.contrastive_teacher true`,
+  `${SMALL} --loss.objective infonce --model.feature quad`,
 ];
 
 for (const shape of SHAPES) {

@@ -1,7 +1,7 @@
 /** The parts of a plan: memory by purpose, evaluation, time, what would help; and `deno task plan` as users start it. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { type Config, parseConfig, parseOverrides } from "../../lib/config.ts";
+import { type Config, parseConfig, parseOverrides, stringifyConfig } from "../../lib/config.ts";
 import { encodePictures, vitEncoder } from "../../lib/eval/encode.ts";
 import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import type { Storage } from "../../lib/gpu/tensor.ts";
@@ -11,6 +11,7 @@ import small from "../../configs/small.yaml" with { type: "text" };
 import tiny from "../../configs/tiny.yaml" with { type: "text" };
 import { evaluationBytes } from "../../lib/plan/evaluation.ts";
 import { autoBatch, checkFits } from "../../lib/plan/fit.ts";
+import { faster } from "../../lib/plan/faster.ts";
 import { kindsOfTemporaries } from "../../lib/plan/kinds.ts";
 import { noise } from "../../lib/plan/noise.ts";
 import { remedies, withBatch } from "../../lib/plan/remedies.ts";
@@ -201,13 +202,13 @@ gpuTest("remedies() tells what each change saves, and only changes that do", asy
 
 gpuTest("autoBatch() takes the largest batch that fits", async (gpu) => {
   const of = config(tiny, "--evaluation.batch_size", "1");
-  assert.equal((await autoBatch(gpu, of, SIZES, 1000)).batchSize, 64);
+  assert.equal((await autoBatch(gpu, of, SIZES, 64)).batchSize, 64);
   assert.equal((await autoBatch(gpu, of, SIZES, 5)).batchSize, 5);
   const { peak } = await planStep(gpu, withBatch(of, 16), SIZES);
   const limited = { ...of, device: { ...of.device, memory_bytes: peak } };
-  assert.equal((await autoBatch(gpu, limited, SIZES, 1000)).batchSize, 16);
+  assert.equal((await autoBatch(gpu, limited, SIZES, 64)).batchSize, 16);
   const none = { ...of, device: { ...of.device, memory_bytes: 1000 } };
-  await assert.rejects(autoBatch(gpu, none, SIZES, 1000), { name: "HatchlingError" });
+  await assert.rejects(autoBatch(gpu, none, SIZES, 64), { name: "HatchlingError" });
 }, ["sys"]);
 
 for (
@@ -256,6 +257,50 @@ gpuTest("remedies() changes nothing into what a configuration refuses", async (g
   }
 });
 
+gpuTest(
+  "faster() names changes that a configuration takes, the one that helps most first",
+  async (gpu) => {
+    const cases = [
+      ["small", config(small)],
+      ["a named backbone", config("{}", "--data.batch_size", "1")],
+      ["one head", config(small, "--model.heads", "1", "--augmentation.num_local_views", "0")],
+      ["all blocks read", config(small, "--evaluation.last_blocks", "3")],
+    ] as const;
+    const found = new Map<string, string[]>();
+    for (const [name, of] of cases) {
+      const plan = await planStep(gpu, of, SIZES);
+      const changes = await faster(gpu, of, SIZES, plan);
+      assert.ok(changes.length >= 2, name);
+      found.set(name, changes.map(({ change }) => change));
+      for (const [i, { change, times, flops }] of changes.entries()) {
+        assert.equal(times, plan.flops / flops);
+        assert.ok(times >= 1.1 && (i === 0 || times <= changes[i - 1].times), change);
+        // Its words make the configuration that was worked out.
+        const args = change.split(" and ").flatMap((one) => `--${one}`.split(" "));
+        const then = parseConfig(stringifyConfig(stripped(of)), parseOverrides(args));
+        assert.equal((await planStep(gpu, then, SIZES)).flops, flops, change);
+      }
+    }
+    const has = (name: string, change: string) => found.get(name)!.includes(change);
+    assert.ok(has("small", "augmentation.global_crop_size 24 and augmentation.local_crop_size 8"));
+    assert.ok(has("small", "augmentation.num_local_views 2") && has("small", "model.depth 1"));
+    assert.ok(has("small", "model.patch_size 16"));
+    assert.ok(has("small", "model.dim 32 and model.heads 1"));
+    assert.ok(has("a named backbone", "model.backbone vit_tiny"));
+    assert.ok(
+      !found.get("one head")!.some((change) => /num_local_views|local_crop|heads/.test(change)),
+    );
+    assert.ok(!found.get("all blocks read")!.some((change) => /depth/.test(change)));
+  },
+);
+
+/** Without what a backbone says by itself, so that another one can be named. */
+function stripped(config: Config): Config {
+  const { backbone } = config.model;
+  if (backbone === "custom") return config;
+  return { ...config, model: { ...config.model, dim: null, depth: null, heads: null } as never };
+}
+
 /** `deno task plan` in a process of its own. */
 async function plan(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -283,9 +328,9 @@ testUnless(needs, "plan --json tells a run to programs", async () => {
   const found = JSON.parse(stdout);
   assert.deepEqual(
     [found.batch_size, found.steps_per_epoch, found.steps, found.seconds_per_step],
-    [64, 1, 1, null],
+    [16, 6, 6, null],
   );
-  assert.equal(found.flops_per_epoch, found.flops);
+  assert.equal(found.flops_per_epoch, 6 * found.flops);
   assert.ok(found.remedies.length && found.limits.binding > 0 && found.total > 1e6);
 });
 
@@ -316,3 +361,47 @@ testUnless(needs, "plan refuses what is wrong", async () => {
   assert.deepEqual([large.code, large.stdout], [1, ""]);
   assert.match(large.stderr, /at most \(device\.memory_bytes\)/);
 });
+
+testUnless(needs, "plan --budget tells what fits, and what is faster", async () => {
+  const args = [path("configs/small.yaml"), "--training.max_steps", "null", "--pictures", "640"];
+  const { code, stdout, stderr } = await plan(...args, "--budget", "20h");
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^training\.num_epochs 11: kept, as it is set$/m);
+  assert.match(stdout, /^budget +20 h has room for \d+ such steps and the evaluation/m);
+  assert.match(stdout, /^faster by +each change by itself/m);
+  assert.match(stdout, /^ +1\.\d × {2}augmentation\.num_local_views 2: \d+ steps in the budget$/m);
+  const short = await plan(...args, "--budget", "1s", "--json");
+  assert.equal(short.code, 0, short.stderr);
+  const { budget, faster, chosen } = JSON.parse(short.stdout);
+  assert.deepEqual([budget.seconds, chosen], [1, []]);
+  assert.ok(budget.steps < 20 && faster[0].steps >= budget.steps && faster[0].times > 1.5);
+  const both = await plan(...args, "--budget", "1h", "--no-time");
+  assert.equal(both.code, 1);
+  assert.match(both.stderr, /^error: Expected --budget or --no-time but found both/m);
+});
+
+testUnless(
+  needs,
+  "plan tells what preset: auto chooses, and of a budget that is too short",
+  async () => {
+    const file = await Deno.makeTempFile({ suffix: ".yaml" });
+    try {
+      await Deno.writeTextFile(file, "preset: auto\ndevice: {memory_bytes: 8000000000}\n");
+      const { stdout, stderr } = await plan(file, "--pictures", "300", "--no-time", "--json");
+      const { chosen, batch_size } = JSON.parse(stdout);
+      assert.equal(batch_size, 64);
+      const batch = chosen.find(({ key }: { key: string }) => key === "data.batch_size");
+      assert.equal(batch.value, 64);
+      assert.ok(stderr.includes(`${batch.key} 64: ${batch.reason}`));
+      const short = await plan(file, "--pictures", "3000", "--budget", "1s");
+      assert.equal(short.code, 0, short.stderr);
+      assert.match(
+        short.stderr,
+        /^warning: Expected a budget of at least one epoch, .* found 1 s/m,
+      );
+      assert.match(short.stdout, /^budget +1 s has room for 0 such steps/m);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+);

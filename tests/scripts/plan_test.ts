@@ -1,6 +1,6 @@
 /** What a run will need, told before and compared with what it then uses. */
 import assert from "node:assert/strict";
-import { configDefaults, givenValues, parseConfig, parseOverrides } from "../../lib/config.ts";
+import { parseConfig, parseOverrides } from "../../lib/config.ts";
 import type { Config } from "../../lib/config.ts";
 import { record } from "../../lib/gpu.ts";
 import { DryGpu } from "../../lib/gpu/dry.ts";
@@ -10,14 +10,11 @@ import { Feed } from "../../lib/train/feed.ts";
 import { checkFits } from "../../lib/plan/fit.ts";
 import { noise } from "../../lib/plan/noise.ts";
 import { planStep } from "../../lib/plan/step.ts";
-import { Progress } from "../../scripts/common/progress.ts";
 import { feedOptionsOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
-import { resolveConfig } from "../../scripts/common/resolve.ts";
 import { recordStep } from "../../lib/train.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 const SIZES = { largestPixels: 1024 };
-const quiet = new Progress({ isTerminal: () => false, writeSync: (bytes) => bytes.length });
 const config = (...args: string[]): Config => parseConfig(tiny, parseOverrides(args));
 
 for (
@@ -69,47 +66,3 @@ gpuTest("checkFits() refuses what cannot fit, and says what would", async (gpu) 
   const { total } = await checkFits(gpu, config(), SIZES);
   assert.ok(total > 1e6);
 }, ["sys"]);
-
-const dataset = {
-  name: "greys",
-  length: 2000,
-  largestPixels: 1024,
-  picture: () => ({ width: 32, height: 32, data: new Uint8Array(4096) }),
-  id: String,
-  skipped: [],
-};
-
-gpuTest(
-  "resolveConfig() chooses what is free, keeps what is set, and what a checkpoint says",
-  async (gpu) => {
-    const text =
-      "preset: auto\ndata: {batch_size: auto}\naugmentation: {global_crop_size: 32, local_crop_size: 16}\n" +
-      "loss: {teacher_temp: 0.05}\nmodel: {backbone: custom, dim: 32, depth: 1, heads: 2}";
-    const args = { config: parseConfig(text), given: givenValues(text) };
-    const found = await resolveConfig(args, { gpu, dataset, progress: quiet });
-    assert.deepEqual([found.data.batch_size, found.loss.teacher_temp], [64, 0.05]);
-    assert.deepEqual([found.model.projection_output_dim, found.augmentation.hue], [1024, 0.05]);
-    assert.deepEqual([found.augmentation.local.hue, found.augmentation.local.crop_scale_max], [
-      0.05,
-      0.6,
-    ]);
-    assert.equal(found.augmentation.global_1.crop_scale_max, 1);
-    const other = { ...dataset, length: 50_000 };
-    const resumed = await resolveConfig(args, {
-      gpu,
-      dataset: other,
-      before: { config: found, paced: false },
-      progress: quiet,
-    });
-    assert.deepEqual(resumed, found);
-    assert.deepEqual(
-      await resolveConfig({ config: configDefaults(), given: new Map() }, {
-        gpu,
-        dataset,
-        progress: quiet,
-      }),
-      configDefaults(),
-    );
-  },
-  ["sys"],
-);
