@@ -110,7 +110,7 @@ export function diagnose(
   const curves = stateOf(lines, settings);
   const { worth, final = false, more } = worthOf(evaluations, settings);
   const { verdict, evidence, remedy, risks, steps: recent } = curves;
-  const measured = worth ? [worth.text, worth.more, ...more].filter(Boolean) : [];
+  const measured = worth ? [worth.text, worth.more, worth.configured, ...more].filter(Boolean) : [];
   const made = (
     verdict: Verdict,
     tone: Tone,

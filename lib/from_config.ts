@@ -239,6 +239,7 @@ export function diagnosisSettingsOf(
     freezeLastLayer: training.freeze_last_layer,
     totalSteps: totalSteps ?? training.max_steps ?? undefined,
     feature: evaluation.feature,
+    whiten: evaluation.whiten,
     pictures: judged === Infinity ? undefined : judged,
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { count, type DiagnosisSettings, type Risk, short } from "./settings.ts";
+import type { Worth } from "./worth.ts";
 
 /** Finds a risky setting. */
 type Find = (key: Risk["key"]) => Risk | undefined;
@@ -69,16 +70,27 @@ export function againstShortcut(): string {
     "hue up, augmentation.local_crop_scale_min down; or more keys, data.batch_size";
 }
 
+/** For features that are configured otherwise than those that were found to be the best. */
+function insteadOf(readout: string): string {
+  const [feature] = readout.split(", "), whitened = readout.includes("whitened");
+  return `reading out what is best here, evaluation.feature ${feature} with evaluation.whiten ${whitened} ` +
+    "(no training needed)";
+}
+
 /** Pictures of a step from which InfoNCE and DINO did better on small pictures; steps that are few. */
 const GOOD_BATCH = 64, FEW_STEPS = 20_000;
 
 /** For features that are no better than raw pixels: what costs no training comes first. */
-export function againstUseless(s: DiagnosisSettings, { readout }: { readout: string }): string {
+export function againstUseless(
+  s: DiagnosisSettings,
+  { measured, configured, readout }: Pick<Worth, "measured" | "configured" | "readout">,
+): string {
   const { feature, whiten, objective = "dino", contrastiveWeight, batchSize, totalSteps } = s;
   const told = [
-    feature !== undefined && ![feature, readout].some((words) => /grid|patches/.test(words)) &&
+    configured && insteadOf(readout),
+    feature !== undefined && ![feature, ...measured].some((words) => /grid|patches/.test(words)) &&
     "evaluation.feature grid, which keeps what lies where (no training needed)",
-    whiten === false && !readout.includes("whitened") &&
+    whiten === false && !measured.some((words) => words.includes("whitened")) &&
     "whitened features, evaluation.whiten (no training needed)",
     objective === "dino" && contrastiveWeight === 0 &&
     "a contrastive term beside the loss, loss.contrastive_weight 1",

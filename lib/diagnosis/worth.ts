@@ -31,8 +31,12 @@ export interface Worth {
   text: string;
   /** The other comparison, mostly that with the same model untrained; "" where there is none. */
   more: string;
-  /** What was read out, where that is not the model's own feature: "grid, whitened". */
+  /** What was read out, as far as names of encoders tell: "grid, whitened". */
   readout: string;
+  /** All that was read out. */
+  measured: string[];
+  /** What the configuration reads out, where that is something else and does not stand as well; else "". */
+  configured: string;
 }
 
 /** Figures that tell most, and what each is about; of several numbers of neighbours the first counts. */
@@ -61,10 +65,12 @@ export interface Pair {
  * Weighs the figures of an evaluation.
  *
  * A difference counts when it is larger than its standard error, √((p(1−p) + q(1−q)) / n) for shares p and q of n
- * pictures. Features are useful when they are better than raw pixels in one figure and worse in none.
+ * pictures. Features are useful when they are better than raw pixels in one figure and worse in none; in part,
+ * when they are only better in some, or when the configuration reads out others that are not.
  *
  * @param figures Of all encoders: the model's, "raw pixels" and "random init", each also "whitened".
- * @param options `pictures`: how many were judged, by default 1,000; `only`: one readout instead of the best.
+ * @param options `pictures`: how many were judged, by default 1,000; `only`: one readout instead of the best;
+ * `feature` and `whiten`: what the configuration reads out.
  * @returns Undefined when there is no figure of a model that tells something.
  *
  * @example
@@ -83,9 +89,26 @@ export interface Pair {
  */
 export function weigh(
   figures: readonly EvaluationFigure[],
-  { pictures = PICTURES, only }: { pictures?: number; only?: OneReadout } = {},
+  { pictures = PICTURES, only, feature, whiten = false }: {
+    pictures?: number;
+    only?: OneReadout;
+    feature?: string;
+    whiten?: boolean;
+  } = {},
 ): Worth | undefined {
-  return standings(figures, { pictures, only })[0]?.worth;
+  const all = standings(figures, { pictures, only }), best = all[0]?.worth;
+  if (!best) return;
+  const own = all.find(({ readout: { how, whitened } }) =>
+    (how || "class") === feature && whitened === whiten
+  );
+  const differs = own && own.worth.verdict !== best.verdict;
+  return {
+    ...best,
+    // Whoever takes the features as they are configured does not get the best.
+    verdict: differs && best.verdict === "useful" ? "useful in part" : best.verdict,
+    measured: all.map(({ worth }) => worth.readout),
+    configured: differs ? `as it is configured, ${worthLine(own.worth)}` : "",
+  };
 }
 
 /** A readout beside its like. */
@@ -147,7 +170,14 @@ function weighOne(
   const untrained = phrase(before, "the same model untrained");
   const learned = !before.length || before.some(({ sign }) => sign > 0);
   const made = (verdict: WorthVerdict, text: string, more = untrained): Worth => {
-    return { verdict, text: (lead || "") + text, more, readout };
+    return {
+      verdict,
+      text: (lead || "") + text,
+      more,
+      readout,
+      measured: [readout],
+      configured: "",
+    };
   };
   if (!pixels.length) {
     const tasks = tasksOf(own);

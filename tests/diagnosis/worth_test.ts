@@ -140,6 +140,23 @@ Deno.test("like with like: whitened beside whitened, a readout beside its own un
     /^read out as grid, whitened: better than raw pixels whitened alike at finding a picture/,
   );
   assert.match(worth.more, /untrained at finding the same picture .* \(40\.0 % against 36\.9 %\)/);
+  // What else was measured needs no advice; what the configuration reads out is told beside it.
+  assert.deepEqual(worth.measured.length, 3);
+  const found = diagnose(lines, { ...settings, feature: "class", whiten: false }, final(all));
+  assert.deepEqual([found.verdict, found.tone], ["useful in part", "caution"]);
+  assert.match(
+    found.remedy,
+    /^reading out what is best .*feature grid with evaluation\.whiten true/,
+  );
+  const set = { ...settings, feature: "grid", whiten: true };
+  assert.equal(diagnose(lines, set, final(all)).verdict, "healthy");
+  assert.match(
+    found.evidence[2],
+    /^as it is configured, worse than raw pixels at finding .* \(52\.7 % against 65\.2 %\): not useful yet$/,
+  );
+  const worse = all.map((f) => f.encoder?.startsWith("teacher") ? { ...f, percent: 1 } : f);
+  const known = { ...settings, feature: "class", whiten: false, contrastiveWeight: 0 };
+  assert.match(diagnose(lines, known, final(worse)).remedy, /^a contrastive term beside the loss/);
   // Whitened features beside plain pixels alone are not compared with them.
   const unlike = figuresOf({ "teacher (whitened)": [44, 5, 70], "raw pixels": [34, 3, 65] });
   assert.equal(weigh(unlike)!.verdict, "not compared");
