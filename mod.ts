@@ -58,6 +58,7 @@ export {
   type Encoder,
   evaluate,
   type EvaluateOptions,
+  featureEncoder,
   type Features,
   type Figure,
   figureTable,
@@ -69,7 +70,6 @@ export {
   type Neighbors,
   pca,
   rankMe,
-  vitEncoder,
 } from "./lib/eval.ts";
 export {
   augmentationOf,

@@ -11,7 +11,7 @@
  * @module
  */
 import { HatchlingError } from "../lib/errors.ts";
-import { type Encoder, pixelEncoder } from "../lib/eval/encode.ts";
+import { type Encoder, pixelEncoder } from "../lib/eval/encoder.ts";
 import type { Figure } from "../lib/eval/evaluate.ts";
 import { encodeSides } from "../lib/eval/sides.ts";
 import { ensureAdapter } from "../lib/adapter.ts";

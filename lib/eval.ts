@@ -26,14 +26,8 @@ export {
   kMeans,
   type KMeansOptions,
 } from "./eval/clusters.ts";
-export {
-  type EncodedPictures,
-  type EncodeOptions,
-  encodePictures,
-  type Encoder,
-  pixelEncoder,
-  vitEncoder,
-} from "./eval/encode.ts";
+export { type EncodedPictures, type EncodeOptions, encodePictures } from "./eval/encode.ts";
+export { type Encoder, type PassTokens, pixelEncoder, type SharedPass } from "./eval/encoder.ts";
 export {
   evaluate,
   type EvaluateOptions,
@@ -43,6 +37,7 @@ export {
   measureFeatures,
   type MeasureOptions,
 } from "./eval/evaluate.ts";
+export { featureEncoder, featureEncoders } from "./eval/feature_encoder.ts";
 export {
   type FeatureArray,
   type Features,
@@ -60,7 +55,6 @@ export {
   type LinearProbeResult,
 } from "./eval/linear_probe.ts";
 export { nearest, type NearestOptions } from "./eval/nearest.ts";
-export { patchEncoder } from "./eval/patches.ts";
 export { pca, type PrincipalComponents } from "./eval/pca.ts";
 export {
   type Prototype,
@@ -69,6 +63,7 @@ export {
   prototypeUsage,
 } from "./eval/prototypes.ts";
 export { featureStd, rankMe, type RankOptions } from "./eval/rank.ts";
+export type { Readout } from "./eval/readout.ts";
 export { type Recall, retrieval, viewRetrieval } from "./eval/retrieval.ts";
 export { type ProbeResult, ridgeProbe, type RidgeResult } from "./eval/ridge.ts";
 export { encodeSides, type Side, type Sides, type SidesOptions } from "./eval/sides.ts";

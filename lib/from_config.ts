@@ -22,6 +22,7 @@ import type { DiagnosisSettings } from "./diagnosis.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
+import type { Readout } from "./eval/readout.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { DinoModel } from "./model.ts";
 import { cosineSchedule, layerDecay, scaledLr, teacherTempSchedule } from "./optim.ts";
@@ -160,6 +161,12 @@ export function trainerOptionsOf(
     recompute: training.recompute,
     seed: training.seed,
   };
+}
+
+/** What is read out of a model to judge, embed and search pictures. */
+export function readoutOf({ evaluation }: Config): Required<Readout> {
+  const { feature, last_blocks: lastBlocks, combine_blocks: combine } = evaluation;
+  return { feature, lastBlocks, combine };
 }
 
 /**

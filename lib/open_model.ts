@@ -5,9 +5,11 @@
  */
 import type { Config } from "./config.ts";
 import type { Dataset } from "./data/dataset.ts";
-import { type EncodedPictures, encodePictures, vitEncoder } from "./eval/encode.ts";
+import { type EncodedPictures, encodePictures } from "./eval/encode.ts";
+import { featureEncoder } from "./eval/feature_encoder.ts";
+import { readoutOf } from "./from_config.ts";
 import type { Gpu } from "./gpu.ts";
-import { type DinoModel, Parameters } from "./model.ts";
+import { type DinoModel, type Feature, Parameters } from "./model.ts";
 import type { LoadedModel, OpenModelOptions } from "./open_model/load.ts";
 
 export type { LoadedModel, OpenModelOptions } from "./open_model/load.ts";
@@ -20,6 +22,8 @@ export interface EncodeModelOptions {
   params?: Parameters;
   /** Pictures per forward pass; by default `evaluation.batch_size`. */
   batchSize?: number;
+  /** What is read out; by default what the configuration says (`evaluation.feature`). */
+  feature?: Feature;
   /** Called with the number of pictures done. */
   onProgress?: (done: number) => void;
 }
@@ -67,8 +71,8 @@ export class OpenedModel implements LoadedModel {
   }
 
   /**
-   * Features of pictures: the class token of their central squares, at the size and with the normalisation that
-   * the model was trained with.
+   * Features of pictures: what the configuration says is read out (`evaluation.feature`, `last_blocks`), of their
+   * central squares, at the size and with the normalisation that the model was trained with.
    *
    * @returns `whole`: rows [n, D] of length 1; `raw.whole`: as the model gave them; `indices`: whose rows these
    * are, as damaged pictures are left out.
@@ -83,7 +87,9 @@ export class OpenedModel implements LoadedModel {
     const indices = options.indices ?? Uint32Array.from({ length: dataset.length }, (_, i) => i);
     const params = options.params ?? this.params(gpu);
     try {
-      const encoder = vitEncoder(gpu, this.name, this.model.vit, params);
+      const readout = readoutOf(this.config);
+      if (options.feature !== undefined) readout.feature = options.feature;
+      const encoder = featureEncoder(gpu, this.name, this.model.vit, params, readout);
       const [encoded] = await encodePictures(gpu, dataset, indices, [encoder], {
         batchSize: options.batchSize ?? evaluation.batch_size,
         seed: training.seed,

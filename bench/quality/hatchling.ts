@@ -5,14 +5,14 @@
  */
 import type { Config } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import type { Encoder } from "../../lib/eval/encode.ts";
+import type { Encoder } from "../../lib/eval/encoder.ts";
+import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
 import type { Sides } from "../../lib/eval/sides.ts";
 import { type Gpu, record, type Tensor } from "../../lib/gpu.ts";
 import { type DinoModel, initialize } from "../../lib/model.ts";
 import { Trainer } from "../../lib/train.ts";
-import { trainerOptionsOf } from "../../lib/from_config.ts";
+import { readoutOf, trainerOptionsOf } from "../../lib/from_config.ts";
 import type { Contestant } from "./contestant.ts";
-import { encoderOf } from "./readout.ts";
 
 /** What it starts from. */
 export interface HatchlingOptions {
@@ -63,7 +63,9 @@ export async function openHatchling(
       return { loss, teacherEntropy, contrastive, ms };
     },
     encode: async () => ({
-      sides: await encodeWith(encoderOf(gpu, name, model, trainer.evaluated, config)),
+      sides: await encodeWith(
+        featureEncoder(gpu, name, model.vit, trainer.evaluated, readoutOf(config)),
+      ),
     }),
     weights: () => trainer.evaluated.save(),
     close: () => {

@@ -6,22 +6,11 @@
 import { createHash } from "node:crypto";
 import type { Config } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { encodePictures, vitEncoder } from "../eval/encode.ts";
-import { patchEncoder } from "../eval/patches.ts";
+import { encodePictures } from "../eval/encode.ts";
+import { featureEncoder } from "../eval/feature_encoder.ts";
+import { type Readout, readoutName } from "../eval/readout.ts";
 import type { Session } from "../session.ts";
 import { inMemory, type Sound, soundPictures } from "./pictures.ts";
-
-/** Which features: of the class token, or of patch tokens, averaged over the cells of a grid. */
-export type Kind = "class" | "patches";
-
-/** Cells of the grid, down and across. */
-const CELLS = 4;
-
-/** D: numbers of a picture. */
-export function dimOf({ model, augmentation }: Config, kind: Kind): number {
-  const side = Math.min(CELLS, augmentation.global_crop_size / model.patch_size);
-  return kind === "class" ? model.dim : side * side * model.dim;
-}
 
 /** Some pictures with their features. */
 export interface Encoded {
@@ -36,7 +25,7 @@ export interface Encoded {
  * Encodes pictures with a session's model: of their central squares, as evaluation does.
  *
  * @param indices Which.
- * @param kind Which features.
+ * @param readout Which features.
  * @param normalize Scale each row to length 1.
  * @throws {HatchlingError} When features are not finite.
  */
@@ -44,13 +33,12 @@ export async function* encodeStream(
   session: Session,
   dataset: Dataset,
   indices: ArrayLike<number>,
-  kind: Kind,
+  readout: Readout,
   normalize: boolean,
 ): AsyncGenerator<Encoded> {
   const { gpu, params } = await session.gpu();
   const { loaded, config: { augmentation, evaluation, training, model } } = session;
-  const make = kind === "class" ? vitEncoder : patchEncoder;
-  const encoder = make(gpu, loaded.name, loaded.model.vit, params);
+  const encoder = featureEncoder(gpu, loaded.name, loaded.model.vit, params, readout);
   for await (const { sound, done } of soundPictures(dataset, indices, evaluation.batch_size)) {
     if (!sound.length) {
       yield { sound, rows: [], done };
@@ -74,12 +62,12 @@ export async function* encodeStream(
 export function modelHash(
   weights: ReadonlyMap<string, Float32Array>,
   config: Config,
-  kind: Kind,
+  readout: Readout,
 ): string {
   const { augmentation: { normalize_mean, normalize_std, global_crop_size }, model, data } = config;
   const hash = createHash("sha256");
   const settings = {
-    kind,
+    readout: readoutName(readout),
     normalize_mean,
     normalize_std,
     global_crop_size,

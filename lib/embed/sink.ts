@@ -29,6 +29,8 @@ export interface Table {
   labels: readonly string[];
   /** D. */
   dim: number;
+  /** What the features are, in words: a column of it in text, which has no other place to say so. */
+  readout: string;
   /** What made the features, for formats that have a place for it. */
   about: Readonly<Record<string, string>>;
 }
@@ -75,9 +77,12 @@ export function formatOf(path: string): Format {
 /** Columns before those of labels. */
 export const FIRST_COLUMNS = ["id", "width", "height"] as const;
 
+/** Column of text that says what the features are. */
+const READOUT = "readout";
+
 /** Names of the columns of labels: other ones where a kind has the name of another column. */
 export function labelColumns({ labels }: Table): string[] {
-  const taken = ["index", ...FIRST_COLUMNS, "feature"];
+  const taken = ["index", ...FIRST_COLUMNS, READOUT, "feature"];
   return labels.map((kind) => taken.includes(kind) ? `label ${kind}` : kind);
 }
 
@@ -110,11 +115,11 @@ export class TextSink implements Sink {
 
 /** A column for every dimension; without features, the names that belong to the rows of a .npy. */
 export function csvSink(file: AtomicFile, table: Table, features: boolean): Sink {
-  const head = [...FIRST_COLUMNS, ...labelColumns(table)];
+  const head = [...FIRST_COLUMNS, ...labelColumns(table), READOUT];
   if (features) head.push(...Array.from({ length: table.dim }, (_, i) => `feature_${i}`));
   return new TextSink(file, csvLine(head), ({ id, width, height, labels, feature }) => {
     const numbers = features ? Array.from(feature, digits) : [];
-    return csvLine([id, String(width), String(height), ...labels, ...numbers]);
+    return csvLine([id, String(width), String(height), ...labels, table.readout, ...numbers]);
   });
 }
 
@@ -123,7 +128,7 @@ export function jsonlSink(file: AtomicFile, table: Table): Sink {
   const kinds = labelColumns(table);
   return new TextSink(file, "", ({ id, width, height, labels, feature }) => {
     const named = Object.fromEntries(kinds.map((kind, i) => [kind, labels[i]]));
-    const row = JSON.stringify({ id, width, height, ...named });
+    const row = JSON.stringify({ id, width, height, ...named, [READOUT]: table.readout });
     return `${row.slice(0, -1)},"feature":[${Array.from(feature, digits)}]}\n`;
   });
 }

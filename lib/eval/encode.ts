@@ -7,54 +7,9 @@ import { applyOps, augmentationOptions, type AugmentOp, sampleView } from "../au
 import { DamagedPictureError, type Dataset } from "../data/dataset.ts";
 import { packPictures, type Picture } from "../data/image.ts";
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu.ts";
-import type { Parameters, VisionTransformer } from "../model.ts";
+import type { Gpu } from "../gpu.ts";
+import { encodeEach, type Encoder } from "./encoder.ts";
 import { type FeatureArray, l2Normalize } from "./features.ts";
-
-/**
- * Turns images into features.
- *
- * @category Evaluation
- */
-export interface Encoder {
-  /** Shown in reports. */
-  name: string;
-  /** Side of its images in pixels. */
-  size: number;
-  /** Bytes of the largest tensor that one image needs: with the adapter's binding they limit a batch. */
-  imageBytes: number;
-  /** Images [n, C, size, size], normalised → features [n, D]. */
-  encode(images: Tensor): Tensor;
-}
-
-/**
- * The class token of a vision transformer after its final norm: the features that DINO evaluates.
- *
- * @category Evaluation
- */
-export function vitEncoder(
-  gpu: Gpu,
-  name: string,
-  vit: VisionTransformer,
-  params: Parameters,
-): Encoder {
-  return {
-    name,
-    size: vit.config.imageSize,
-    imageBytes: 4 * vit.largest,
-    encode: (images) => vit.forward(gpu, params, [images]).y,
-  };
-}
-
-/** The picture's own pixels at 16 × 16, of C channels: the baseline that a model has to beat. */
-export function pixelEncoder(channels = 3): Encoder {
-  return {
-    name: "raw pixels",
-    size: 16,
-    imageBytes: 4 * channels * 16 * 16,
-    encode: (images) => images.view([images.shape[0], images.size / images.shape[0]]),
-  };
-}
 
 /**
  * Features of one encoder.
@@ -122,22 +77,19 @@ export async function encodePictures(
     const features = gpu.scope(() => {
       const pixels = gpu.tensor(packed.pixels);
       const table = gpu.tensor(packed.table, [chosen.length, 4]);
-      return encoders.map((encoder, e) => {
-        const render = (draw: (image: number, width: number, height: number) => AugmentOp[]) => {
+      const render = (draw: (size: number, ...at: At) => AugmentOp[]) =>
+        encodeEach(gpu, encoders, (size) => {
           const list = chosen.map((image, b) => {
             const [, width, height] = packed.table.subarray(4 * b, 4 * b + 3);
-            return { width, height, ops: draw(image, width, height) };
+            return { width, height, ops: draw(size, image, width, height) };
           });
-          return gpu.scope(() => encoder.encode(applyOps(gpu, pixels, table, list, channels)));
-        };
-        const whole = render((_, width, height) =>
-          centralSquare(width, height, encoder.size, options)
-        );
-        dims[e] = whole.shape[1];
-        return {
-          whole,
-          view: views ? render((...at) => randomView(...at, encoder.size, options)) : undefined,
-        };
+          return applyOps(gpu, pixels, table, list, channels);
+        });
+      const whole = render((size, _, width, height) => centralSquare(width, height, size, options));
+      const seen = views ? render((size, ...at) => randomView(...at, size, options)) : [];
+      return encoders.map((_, e) => {
+        dims[e] = whole[e].shape[1];
+        return { whole: whole[e], view: views ? seen[e] : undefined };
       });
     });
     const tensors = features.flatMap(({ whole, view }) => view ? [whole, view] : [whole]);
@@ -180,6 +132,9 @@ export async function encodePictures(
     };
   });
 }
+
+/** A picture: its index, width and height. */
+type At = [image: number, width: number, height: number];
 
 /** The sound ones of some pictures, in one buffer with their table of offsets and sizes. */
 async function pack(dataset: Dataset, indices: readonly number[]) {

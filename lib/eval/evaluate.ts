@@ -6,7 +6,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu.ts";
 import { agreement, kMeans } from "./clusters.ts";
-import type { Encoder } from "./encode.ts";
+import type { Encoder } from "./encoder.ts";
 import type { FeatureArray } from "./features.ts";
 import type { Figure } from "./figures.ts";
 import { voteKnn } from "./knn.ts";

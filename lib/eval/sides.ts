@@ -6,12 +6,8 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { Gpu } from "../gpu.ts";
 import { Rng } from "../rng.ts";
-import {
-  type EncodedPictures,
-  type EncodeOptions,
-  encodePictures,
-  type Encoder,
-} from "./encode.ts";
+import { type EncodedPictures, type EncodeOptions, encodePictures } from "./encode.ts";
+import type { Encoder } from "./encoder.ts";
 
 /** Pictures with their features. */
 export interface Side {

@@ -6,11 +6,11 @@
 import { applyOps, type AugmentOp } from "../augmentation.ts";
 import type { Config } from "../config.ts";
 import { planesOf } from "../data/image.ts";
-import { vitEncoder } from "../eval/encode.ts";
+import { featureEncoder } from "../eval/feature_encoder.ts";
 import { DryGpu } from "../gpu/dry.ts";
 import { type Gpu, record } from "../gpu.ts";
 import { Parameters } from "../model.ts";
-import { modelOf } from "../from_config.ts";
+import { modelOf, readoutOf } from "../from_config.ts";
 
 /** Bytes of a batch of an evaluation, beside the weights, with pictures of the largest size. */
 export async function evaluationBytes(
@@ -20,7 +20,8 @@ export async function evaluationBytes(
 ): Promise<number> {
   const dry = new DryGpu(gpu);
   const { vit } = modelOf(config);
-  const encoder = vitEncoder(dry, "teacher", vit, new Parameters(dry, vit.specs()));
+  const params = new Parameters(dry, vit.specs());
+  const encoder = featureEncoder(dry, "teacher", vit, params, readoutOf(config));
   const before = dry.memory.liveBytes;
   const most = Math.floor(gpu.limits.maxStorageBufferBindingSize / encoder.imageBytes);
   const { batch_size, max_images } = config.evaluation;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { MetricKey } from "../diagnosis/lines.ts";
+import { isEncoderOf } from "../eval/readout.ts";
 import { BLUE, GREEN, ORANGE } from "../draw/svg.ts";
 import type { BadMark, RunData } from "../run/data.ts";
 import { type Point, smoothed, thinned } from "./thin.ts";
@@ -242,7 +243,9 @@ function evaluationCharts({ evaluations, figures }: RunData): Chart[] {
   }
   for (const [i, one] of series("values").slice(0, MOST_CHARTS).entries()) {
     // The figures at the end of training are of the same pictures when the encoders are the run's own.
-    const start = figures.find((f) => f.metric === one.name && f.encoder === "random init")?.value;
+    const start = figures.find((f) =>
+      f.metric === one.name && isEncoderOf("random init", f.encoder)
+    )?.value;
     charts.push({
       name: `evaluation-${i + 1}`,
       title: `evaluation: ${one.name}`,

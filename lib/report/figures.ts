@@ -20,7 +20,11 @@ export function headline({ figures, evaluations }: RunData): string {
   const last = evaluations.at(-1);
   const now = (last?.figures ?? []).flatMap((figure): Figure[] => {
     if (!HEADLINE.test(figure.metric) || typeof figure.percent !== "number") return [];
-    return [{ ...figure, group: "", encoder: `at step ${count(last!.step)}` }];
+    return [{
+      ...figure,
+      group: "",
+      encoder: [figure.encoder, `at step ${count(last!.step)}`].filter(Boolean).join(" "),
+    }];
   });
   return now.length ? table(now, 'class="headline"', true) : "";
 }

@@ -109,7 +109,9 @@ export function neighborsOf({ samples: { neighbors }, links }: Drawn): Part {
     `The most similar of ${
       many(neighbors.pictures, "picture")
     } to the framed one, by the cosine of the ` +
-    "final teacher's features.",
+    `final teacher's features${
+      neighbors.readout === undefined ? "" : ` (${escape(neighbors.readout)})`
+    }.`,
   ];
 }
 

@@ -69,8 +69,17 @@ export async function leaveAugmentation(
   await files.put(SAMPLE_FILES.augmentation, JSON.stringify(samples) + "\n");
 }
 
-/** Keeps the nearest neighbours of some pictures, by features that an evaluation has made. */
-export async function leaveNeighbors(gpu: Gpu, sides: Sides, files: SideFiles): Promise<void> {
+/**
+ * Keeps the nearest neighbours of some pictures, by features that an evaluation has made.
+ *
+ * @param readout What these features are, in words.
+ */
+export async function leaveNeighbors(
+  gpu: Gpu,
+  sides: Sides,
+  files: SideFiles,
+  readout: string,
+): Promise<void> {
   const { gallery, test } = sides, asked = test ?? gallery;
   const { whole, indices } = gallery.encoded;
   const [n, dim] = whole.shape;
@@ -84,7 +93,7 @@ export async function leaveNeighbors(gpu: Gpu, sides: Sides, files: SideFiles): 
   const found = await nearest(gpu, { data, shape: [rows.length, dim] }, whole, k, {
     exclude: test ? undefined : rows,
   });
-  const sample: NeighborSample = { pictures: n, rows: [] };
+  const sample: NeighborSample = { pictures: n, readout, rows: [] };
   for (const [q, row] of rows.entries()) {
     const neighbors: ShownNeighbor[] = [];
     for (let j = 0; j < k; j++) {

@@ -14,8 +14,8 @@ import type { StartedPart } from "./shapes.ts";
 export interface EvaluationLine {
   /** Steps done. */
   step: number;
-  /** What was measured of the teacher. */
-  figures: Pick<Figure, "metric" | "percent" | "value">[];
+  /** What was measured of the teacher, by the name of its encoder. */
+  figures: (Pick<Figure, "metric" | "percent" | "value"> & { encoder?: string })[];
   /** What was measured beside it, of raw pixels and the untrained model: at the first evaluation of a start. */
   baselines?: Pick<Figure, "metric" | "encoder" | "percent" | "value">[];
 }

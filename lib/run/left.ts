@@ -58,6 +58,8 @@ export interface ShownNeighbor {
 export interface NeighborSample {
   /** Pictures that were searched. */
   pictures: number;
+  /** What their features are, in words. */
+  readout?: string;
   /** Steps done. */
   step?: number;
   rows: { query: ShownNeighbor; neighbors: ShownNeighbor[] }[];

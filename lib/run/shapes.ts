@@ -47,7 +47,7 @@ export const figuresShape = z.array(
 /** A line of evaluations.jsonl. */
 export const evaluationShape = z.object({
   step,
-  figures: z.array(z.object(measured)).max(MEANWHILE),
+  figures: z.array(z.object({ encoder: word, ...measured })).max(MEANWHILE),
   baselines: z.array(z.object({ encoder: z.string(), ...measured })).max(MEANWHILE).optional(),
 });
 
@@ -83,6 +83,7 @@ const shown = z.object({ id: z.string(), facts: words, image, similarity: z.numb
 /** neighbors.json. */
 export const neighborsShape: z.ZodType<NeighborSample> = z.object({
   pictures: step,
+  readout: word,
   step: step.optional(),
   rows: z.array(z.object({ query: shown, neighbors: z.array(shown).max(64) })).max(64),
 });

@@ -7,7 +7,8 @@ import { decoderOf, FileDataset } from "../data/file_dataset.ts";
 import type { DecodeChannels } from "../data/decode.ts";
 import type { Listing, PictureFile } from "../data/files.ts";
 import { count, many } from "../words.ts";
-import { dimOf, encodeStream, type Kind, modelHash } from "../embed/encode.ts";
+import { encodeStream, modelHash } from "../embed/encode.ts";
+import { type Readout, readoutDim } from "../eval/readout.ts";
 import type { Session } from "../session.ts";
 import { RowStore } from "./store.ts";
 
@@ -44,12 +45,12 @@ export async function featuresOf(
   folder: string,
   listing: Listing,
   session: Session,
-  kind: Kind,
+  readout: Readout,
 ): Promise<FolderFeatures> {
   const { loaded, config, progress } = session;
-  const model = modelHash(loaded.weights, config, kind);
+  const model = modelHash(loaded.weights, config, readout);
   const of = `features by ${model} of ${await Deno.realPath(folder)}`;
-  const store = await RowStore.open(of, 4 * dimOf(config, kind));
+  const store = await RowStore.open(of, 4 * readoutDim(readout, config.model.dim));
   const unknown = listing.files.filter(({ id, state }) => !store.get(id, state));
   let encoded = 0;
   if (unknown.length) {
@@ -57,7 +58,9 @@ export async function featuresOf(
     const dataset = datasetOf(folder, unknown, listing, session);
     const stampOf = ({ state: { size, mtime, ctime } }: PictureFile) => ({ size, mtime, ctime });
     try {
-      for await (const { sound, rows, done } of encodeStream(session, dataset, all, kind, true)) {
+      for await (
+        const { sound, rows, done } of encodeStream(session, dataset, all, readout, true)
+      ) {
         for (const [row, { index }] of sound.entries()) {
           const { buffer, byteOffset, byteLength } = rows[row];
           const file = unknown[index];

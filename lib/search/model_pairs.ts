@@ -5,7 +5,7 @@
  */
 import type { Listing } from "../data/files.ts";
 import { nearest } from "../eval/nearest.ts";
-import { dimOf } from "../embed/encode.ts";
+import { type Readout, readoutDim } from "../eval/readout.ts";
 import type { Session } from "../session.ts";
 import { featuresOf } from "./features.ts";
 import type { SignedPicture } from "./sign.ts";
@@ -15,6 +15,9 @@ const NEIGHBORS = 8;
 
 /** Cosine similarity from which that is worth it. */
 const LEAST = 0.8;
+
+/** What is compared, whatever else is read out: copies have the same things in the same places. */
+const COMPARED: Readout = { feature: "grid" };
 
 /** What {@linkcode modelPairs} finds. */
 export interface ModelPairs {
@@ -26,16 +29,16 @@ export interface ModelPairs {
   remarks: string[];
 }
 
-/** Pairs of pictures whose patch tokens are similar. */
+/** Pairs of pictures that look alike in the same places. */
 export async function modelPairs(
   folder: string,
   listing: Listing,
   session: Session,
   pictures: readonly SignedPicture[],
 ): Promise<ModelPairs> {
-  const { store, encoded } = await featuresOf(folder, listing, session, "patches");
+  const { store, encoded } = await featuresOf(folder, listing, session, COMPARED);
   const places = new Map(pictures.map(({ id }, i) => [id, i]));
-  const dim = dimOf(session.config, "patches");
+  const dim = readoutDim(COMPARED, session.config.model.dim);
   const all = new Float32Array(pictures.length * dim), owners = new Int32Array(pictures.length);
   let n = 0;
   for await (const { ids, data } of store.read()) {

@@ -6,7 +6,8 @@
 import { relative, sep } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
 import { HatchlingError } from "../errors.ts";
-import { encodeStream, type Kind } from "../embed/encode.ts";
+import { encodeStream } from "../embed/encode.ts";
+import type { Readout } from "../eval/readout.ts";
 import type { Session } from "../session.ts";
 import type { RowStore } from "./store.ts";
 
@@ -40,7 +41,7 @@ export async function queriesOf(
   folder: string,
   store: RowStore,
   session: Session,
-  kind: Kind,
+  readout: Readout,
 ): Promise<Query[]> {
   const real = await Deno.realPath(folder);
   const queries: Query[] = [], outside: string[] = [];
@@ -54,7 +55,7 @@ export async function queriesOf(
     } else outside.push(path);
   }
   const rows = await store.rows(new Set(inside.values()));
-  const others = await encodeOutside(outside, session, kind);
+  const others = await encodeOutside(outside, session, readout);
   for (const path of paths) {
     const id = inside.get(path);
     if (id === undefined) queries.push(others.shift()!);
@@ -66,13 +67,13 @@ export async function queriesOf(
 async function encodeOutside(
   paths: readonly string[],
   session: Session,
-  kind: Kind,
+  readout: Readout,
 ): Promise<Query[]> {
   if (!paths.length) return [];
   const dataset = await session.files(paths, session.config.data.max_pixels);
   const queries: Query[] = [];
   const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
-  for await (const { sound, rows } of encodeStream(session, dataset, all, kind, true)) {
+  for await (const { sound, rows } of encodeStream(session, dataset, all, readout, true)) {
     sound.forEach(({ index }, row) => {
       queries.push({ path: paths[index], dataset, index, feature: rows[row] });
     });

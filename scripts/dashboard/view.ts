@@ -6,6 +6,8 @@
 import { capital, clock } from "../../lib/words.ts";
 import { type Diagnosis, remedyTitle, type Tone } from "../../lib/diagnosis.ts";
 import type { RunData } from "../../lib/run/data.ts";
+import { encoderName, isEncoderOf } from "../../lib/eval/readout.ts";
+import { readoutOf } from "../../lib/from_config.ts";
 import { diagnosisOf } from "../../lib/from_config/verdict.ts";
 import type { End, Status } from "../common/dashboard/protocol.ts";
 import type { Entry } from "./runs.ts";
@@ -83,7 +85,7 @@ function knownDiagnosisOf(data: RunData): Diagnosis {
 
 /** Makes the view of a run. */
 export function viewOf({ id, data, version, written }: Entry, live?: Live): RunView {
-  const { lines, config, totalSteps, evaluations, figures, snapshots, notes } = data;
+  const { lines, config, totalSteps, evaluations, snapshots, notes } = data;
   const last = lines.at(-1);
   const diagnosis = knownDiagnosisOf(data);
   const { verdict, tone, evidence, remedy } = diagnosis;
@@ -104,7 +106,7 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
   ].join(", ");
   const text = textOf(state, { step, total, written, live, bad: last?.non_finite });
   const evaluated = evaluations.at(-1);
-  const teacher = figures.filter(({ encoder }) => encoder.startsWith("teacher"));
+  const teacher = teachersOf(data);
   const isLast = teacher.length > 0 && (data.finished || !evaluated);
   const rows = isLast ? teacher : evaluated?.figures ?? [];
   return {
@@ -137,6 +139,18 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
     controlled: !!live && !live.end,
     saved: live?.status?.saved,
   };
+}
+
+/** Figures of the teacher's features that the run reads out, else of the first ones there are. */
+function teachersOf({ config, figures }: Entry["data"]): Entry["data"]["figures"] {
+  const names = new Set(
+    figures.map(({ encoder }) => encoder).filter((name) => {
+      return isEncoderOf("teacher", name);
+    }),
+  );
+  const own = config && encoderName("teacher", readoutOf(config));
+  const [first] = own !== undefined && names.has(own) ? [own] : names;
+  return figures.filter(({ encoder }) => encoder === first);
 }
 
 function stateOf({ running, finished, lines }: Entry["data"], live?: Live): State {

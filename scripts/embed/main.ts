@@ -8,12 +8,15 @@ import { type Override, parseOverrides } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { leftOutLines } from "../../lib/data/left_out.ts";
 import { HatchlingError } from "../../lib/errors.ts";
+import { type Readout, readoutDim, readoutName } from "../../lib/eval/readout.ts";
+import { readoutOf } from "../../lib/from_config.ts";
 import { openConfigured } from "../../lib/from_config/pictures.ts";
 import { count, many } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
 import { claimOutputs } from "../common/outputs.ts";
+import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
-import { dimOf, encodeStream, type Kind, modelHash } from "../../lib/embed/encode.ts";
+import { encodeStream, modelHash } from "../../lib/embed/encode.ts";
 import { outputsOf, reserve, sinkOf } from "./open_sink.ts";
 import { FEATURES_KEY } from "../../lib/embed/parquet.ts";
 import { requirePictures } from "../../lib/embed/pictures.ts";
@@ -28,7 +31,7 @@ interface Options {
   config?: string;
   checkpoint?: string;
   student?: boolean;
-  patches?: boolean;
+  feature?: string;
   normalize: boolean;
   overwrite: boolean;
 }
@@ -49,7 +52,7 @@ async function main(): Promise<void> {
     .option("--config <file>", "configuration of the model, where it isn't that of the run")
     .option("--checkpoint <file>", "a checkpoint of the run, not its result")
     .option("--student", "the student, not the teacher")
-    .option("--patches", "patch tokens on a 4 × 4 grid side by side, not the class token")
+    .addOption(featureOption("what is written of a picture (default: evaluation.feature)"))
     .option("--normalize", "scale every row to length 1, for cosine similarity", false)
     .option("--overwrite", "replace what is at --out, whoever made it", false)
     .addHelpText(
@@ -65,7 +68,7 @@ async function main(): Promise<void> {
   const session = await Session.load({
     ...options,
     path: options.weights,
-    overrides: [...given, ...overrides],
+    overrides: [...given, ...overrides, ...featureOverride(options)],
   }, new Progress());
   try {
     const { loaded, config } = session;
@@ -77,19 +80,21 @@ async function main(): Promise<void> {
     });
     const files = reserve(outputs);
     remove = () => files.forEach((file) => file.discard());
-    const kind = options.patches ? "patches" : "class", dim = dimOf(config, kind);
+    const readout = readoutOf(config), dim = readoutDim(readout, config.model.dim);
+    const words = readoutName(readout);
     const dataset = await openConfigured(config, session.progress);
     const sink = sinkOf(files, format, {
       labels: Object.keys(dataset.labels ?? {}),
       dim,
+      readout: words,
       about: {
-        "hatchling.weights": modelHash(loaded.weights, config, kind),
-        [FEATURES_KEY]: kind,
+        "hatchling.weights": modelHash(loaded.weights, config, readout),
+        [FEATURES_KEY]: words,
         "hatchling.normalized": String(options.normalize),
       },
     });
     const start = performance.now();
-    const written = await embed(session, dataset, sink, kind, options.normalize);
+    const written = await embed(session, dataset, sink, readout, options.normalize);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     dataset.close?.();
     leftOutLines(dataset.skipped).forEach(say);
@@ -97,7 +102,7 @@ async function main(): Promise<void> {
       `${sink.files.map(shown).join(", ")}: ${many(written, "picture")} of ${
         shown(dataset.name)
       }, ` +
-        `${dim} numbers each, ${seconds} s`,
+        `${dim} numbers each (${words}), ${seconds} s`,
     );
   } finally {
     session.close();
@@ -109,13 +114,15 @@ async function embed(
   session: Session,
   dataset: Dataset,
   sink: Sink,
-  kind: Kind,
+  readout: Readout,
   normalize: boolean,
 ): Promise<number> {
   const labels = Object.values(dataset.labels ?? {});
   const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
   let written = 0;
-  for await (const { sound, rows, done } of encodeStream(session, dataset, all, kind, normalize)) {
+  for await (
+    const { sound, rows, done } of encodeStream(session, dataset, all, readout, normalize)
+  ) {
     sink.write(sound.map(({ index, picture }, row) => {
       const id = dataset.id(index);
       const { width, height } = picture.original ?? picture; // as in the file, upright

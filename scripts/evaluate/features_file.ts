@@ -48,9 +48,9 @@ export function featuresOutputs(path: string, test: boolean): OutputFile[] {
   ];
 }
 
-/** Beside F.npy, the class token's: F.patches.npy. */
-export function patchesPath(path: string): string {
-  return path.replace(/\.npy$/, ".patches.npy");
+/** Beside F.npy, that of another feature: F.grid.npy. */
+export function besidePath(path: string, feature: string): string {
+  return path.replace(/\.npy$/, `.${feature}.npy`);
 }
 
 /**

@@ -1,19 +1,20 @@
 /**
  * What a model's features are worth:
- * `deno task evaluate RUN|WEIGHTS [--config FILE] [--data.path DIR] [--patches] [--features F.npy] [--json]`.
+ * `deno task evaluate RUN|WEIGHTS [--config FILE] [--data.path DIR] [--feature WORD] [--features F.npy] [--json]`.
  *
  * @module
  */
 import { join } from "node:path";
 import { Command } from "commander";
-import { parseOverrides } from "../../lib/config.ts";
+import { type Config, parseOverrides } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Encoder, pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
+import { type Encoder, pixelEncoder } from "../../lib/eval/encoder.ts";
 import { type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
-import { patchEncoder } from "../../lib/eval/patches.ts";
+import { featureEncoders } from "../../lib/eval/feature_encoder.ts";
+import { encoderName, type Readout, readoutName } from "../../lib/eval/readout.ts";
 import { encodeSides } from "../../lib/eval/sides.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu.ts";
@@ -22,7 +23,7 @@ import { readFile } from "../../lib/io/files.ts";
 import { Parameters } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
-import { checkFeaturesPath, featuresOutputs, patchesPath, writeFeatures } from "./features_file.ts";
+import { besidePath, checkFeaturesPath, featuresOutputs, writeFeatures } from "./features_file.ts";
 import { type LoadedModel, loadModel, type ModelRequest } from "../../lib/open_model/load.ts";
 import {
   evaluationOptionsOf,
@@ -30,22 +31,23 @@ import {
   hasTest,
   openTest,
 } from "../../lib/from_config/evaluation.ts";
+import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { claimOutputs } from "../common/outputs.ts";
 import { print, printJson, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
-import { datasetOptionsOf } from "../../lib/from_config.ts";
+import { datasetOptionsOf, readoutOf } from "../../lib/from_config.ts";
 
 interface Options extends Pick<ModelRequest, "checkpoint" | "student"> {
   config?: string;
   features?: string;
   overwrite: boolean;
-  patches?: boolean;
-  pixels?: boolean;
+  feature?: string;
+  pixels: boolean;
   json?: boolean;
 }
 
 async function main(): Promise<void> {
-  const { overrides, rest } = parseOverrides([...Deno.args]);
+  const { overrides: given, rest } = parseOverrides([...Deno.args]);
   const command = new Command("evaluate")
     .description("Measures the features of a run, a checkpoint or a file of weights.")
     .argument("<model>", "a run's folder, or a safetensors file")
@@ -57,11 +59,12 @@ async function main(): Promise<void> {
       "write the features as .npy, with ids and labels beside it as .csv",
     )
     .option("--overwrite", "replace what is at --features, whoever made it", false)
-    .option(
-      "--patches",
-      "measure patch tokens beside it: the cells of a grid of at most 4 × 4, side by side",
+    .addOption(
+      featureOption(
+        "measure this feature alone (default: class, those of the configuration, and grid)",
+      ),
     )
-    .option("--pixels", "measure raw 16 × 16 pixels beside it")
+    .option("--no-pixels", "leave out raw 16 × 16 pixels, which are measured beside it")
     .option("--json", "one object instead of a table")
     .addHelpText(
       "after",
@@ -70,16 +73,21 @@ async function main(): Promise<void> {
     .parse(rest, { from: "user" });
   const options = command.opts<Options>();
   const { features } = options;
+  const overrides = [...given, ...featureOverride(options)];
   if (features !== undefined) checkFeaturesPath(features);
   const progress = new Progress();
   const onWarning = (message: string) => progress.say(`warning: ${message}`);
   const loaded = await loadModel({ path: command.args[0], ...options, overrides, onWarning });
   const { config } = loaded;
-  const patches = features === undefined ? undefined : patchesPath(features);
-  const named = [features, options.patches ? patches : undefined].filter((path) =>
-    path !== undefined
+  const readouts = readoutsOf(config, overrides.some(({ key }) => key === "evaluation.feature"));
+  // Where features are to be written, if anywhere: the configuration's own under the name that was given.
+  const own = readoutName(readoutOf(config));
+  const files = readouts.map((one) =>
+    features === undefined || readoutName(one) === own
+      ? features
+      : besidePath(features, one.feature)
   );
-  claimFeatures(named, command.args[0], loaded, options);
+  claimFeatures(files.filter((path) => path !== undefined), command.args[0], loaded, options);
 
   const onProgress = (done: number, total: number, doing: string) =>
     progress.show(`${doing}: ${done}${total ? ` of ${total}` : ""}`);
@@ -90,14 +98,8 @@ async function main(): Promise<void> {
   const weights = new Parameters(gpu, loaded.model.specs());
   weights.load(loaded.weights);
   const { vit } = loaded.model;
-  // With where its features are to be written, if anywhere.
-  const encoders: (Encoder & { file?: string })[] = [
-    { ...vitEncoder(gpu, loaded.name, vit, weights), file: features },
-  ];
-  if (options.patches) {
-    const encoder = patchEncoder(gpu, `${loaded.name} (patches)`, vit, weights);
-    encoders.push({ ...encoder, file: patches });
-  }
+  const named = readouts.map((one) => ({ ...one, name: encoderName(loaded.name, one) }));
+  const encoders: Encoder[] = featureEncoders(gpu, vit, weights, named);
   if (options.pixels) encoders.push(pixelEncoder(config.model.in_chans));
 
   const settings = evaluationOptionsOf(config);
@@ -111,7 +113,7 @@ async function main(): Promise<void> {
   const figures: Figure[] = [], notes = notesOf([dataset, ...test ? [test] : []]);
   const failures: string[] = []; // of files that were asked for
   for (const [e, both] of sides.entries()) {
-    const { name, file } = encoders[e];
+    const { name } = encoders[e], file = files[e];
     const measured = await measureFeatures(gpu, both, name, {
       ...settings,
       probes: true,
@@ -121,8 +123,8 @@ async function main(): Promise<void> {
     figures.push(...measured.figures);
     if (file === undefined) continue;
     const failure = await attempt(async () => {
-      const files = await writeFeatures(file, both, measured.clusters);
-      notes.push(`features are in ${files.join(", ")}`);
+      const written = await writeFeatures(file, both, measured.clusters);
+      notes.push(`features (${readoutName(readouts[e])}) are in ${written.join(", ")}`);
     });
     if (failure) failures.push(failure);
   }
@@ -153,6 +155,17 @@ async function main(): Promise<void> {
   for (const set of [dataset, test]) set?.close?.();
   gpu.destroy();
   if (failures.length) throw new HatchlingError(failures.join("\n"));
+}
+
+/** What is measured: the configuration's own readout; unless it was asked for alone, beside others. */
+function readoutsOf(config: Config, alone: boolean): Readout[] {
+  const own = readoutOf(config);
+  if (alone) return [own];
+  const words = ["class", config.model.feature, "grid"] as const;
+  const others: Readout[] = words.map((feature) => ({ feature }));
+  const all = [...others.slice(0, 2), own, ...others.slice(2)];
+  const names = all.map(readoutName);
+  return all.filter((_, i) => names.indexOf(names[i]) === i);
 }
 
 /** Makes sure that features can be written before anything is measured. */

@@ -16,6 +16,7 @@ import { Session } from "../../lib/session.ts";
 import { Output } from "./output.ts";
 import { LIMITS, positive, share, upTo } from "../common/numbers.ts";
 import { defaultFolder, OUT } from "../common/outputs.ts";
+import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { runCommand } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
 
@@ -57,7 +58,13 @@ function add(
       task = async () => {
         const { config, checkpoint, student } = options;
         const session = await Session.load(
-          { path: model, config, checkpoint, student, overrides },
+          {
+            path: model,
+            config,
+            checkpoint,
+            student,
+            overrides: [...overrides, ...featureOverride(options)],
+          },
           new Progress(),
         );
         try {
@@ -85,6 +92,7 @@ const images = () =>
   new Option("--images <n>", "so many pictures at most, spread over all").argParser(
     upTo(LIMITS.pictures),
   );
+const feature = () => featureOption("what is compared (default: evaluation.feature)");
 const maxImages = (n?: number) =>
   new Option("--max-images <n>", "take only so many pictures, at random").argParser(
     upTo(LIMITS.pictures),
@@ -127,6 +135,7 @@ add(
 )
   .alias("neighbors")
   .option("-k, --k <n>", "neighbours of each", upTo(LIMITS.found), 8)
+  .addOption(feature())
   .addOption(images())
   .addOption(maxImages());
 
@@ -145,6 +154,7 @@ add(
   ["map.html"],
   lookMap,
 )
+  .addOption(feature())
   .option("--neighbours <n>", "neighbours that UMAP keeps together", upTo(LIMITS.graph), 15)
   .option("--color-by <label>", "kind of label to begin with")
   .option("--thumbnail <pixels>", "side of the pictures on the page", positive, 32)

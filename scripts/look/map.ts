@@ -5,7 +5,9 @@
  */
 import type { Picture } from "../../lib/data/image.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { vitEncoder } from "../../lib/eval/encode.ts";
+import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
+import { readoutName } from "../../lib/eval/readout.ts";
+import { readoutOf } from "../../lib/from_config.ts";
 import { pca } from "../../lib/eval/pca.ts";
 import { bytes, count, many, percent } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
@@ -76,7 +78,8 @@ export async function lookMap(
     );
   }
   const { gpu, params } = await session.gpu();
-  const encoder = vitEncoder(gpu, loaded.name, loaded.model.vit, params);
+  const readout = readoutOf(config);
+  const encoder = featureEncoder(gpu, loaded.name, loaded.model.vit, params, readout);
   const { indices, whole } = await session.encode(dataset, encoder, options.maxImages);
   const n = indices.length;
   if (n < LEAST) {
@@ -120,7 +123,10 @@ export async function lookMap(
   const part = n < dataset.length ? `${count(n)} of ${everyone}` : everyone;
   const page = pageOf({
     title: "Map of features",
-    about: `${part} of ${dataset.name}, ${loaded.file}. UMAP: ${Math.min(neighbours, n - 1)} ` +
+    about:
+      `${part} of ${dataset.name}, ${loaded.file}, features: ${readoutName(readout)}. UMAP: ${
+        Math.min(neighbours, n - 1)
+      } ` +
       `neighbours, cosine, seed ${config.training.seed}. PCA: ${
         percent(explained[0] + explained[1])
       } of the variance.`,

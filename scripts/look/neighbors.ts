@@ -5,7 +5,9 @@
  */
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { vitEncoder } from "../../lib/eval/encode.ts";
+import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
+import { readoutName } from "../../lib/eval/readout.ts";
+import { readoutOf } from "../../lib/from_config.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
 import { spreadIndices } from "../../lib/from_config/pictures.ts";
@@ -62,7 +64,8 @@ export async function lookNeighbors(
   const indices = indicesOf(dataset, ids);
   const { gpu, params } = await session.gpu();
   const { vit } = session.loaded.model;
-  const encoder = vitEncoder(gpu, session.loaded.name, vit, params);
+  const readout = readoutOf(session.config);
+  const encoder = featureEncoder(gpu, session.loaded.name, vit, params, readout);
   const { indices: kept, whole: gallery } = await session.encode(
     dataset,
     encoder,
@@ -141,7 +144,7 @@ export async function lookNeighbors(
       about:
         `${session.loaded.file}: the ${k} of ${
           many(n, "picture")
-        } of ${dataset.name} whose features ` +
+        } of ${dataset.name} whose features (${readoutName(readout)}) ` +
         "have the largest cosine similarity to those of the framed picture.",
       body: `<main>${sections.join("\n")}</main>`,
     }),

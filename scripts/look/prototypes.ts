@@ -5,7 +5,7 @@
  */
 import { HatchlingError } from "../../lib/errors.ts";
 import { type PrototypeUsage, prototypeUsage } from "../../lib/eval/prototypes.ts";
-import type { Encoder } from "../../lib/eval/encode.ts";
+import type { Encoder } from "../../lib/eval/encoder.ts";
 import { shown } from "../../lib/text.ts";
 import { MOST_ON_PAGE } from "../common/numbers.ts";
 import { print } from "../common/terminal.ts";

@@ -17,7 +17,7 @@ export const MOST_FOUND = 1000;
 export interface SearchOptions {
   weights?: string;
   k: number;
-  patches?: boolean;
+  feature?: string;
   duplicates?: boolean;
   threshold?: number;
   mirrored?: boolean;
@@ -44,7 +44,7 @@ export interface Arguments {
  * @throws {HatchlingError} Saying what was expected, and what to do.
  */
 export async function checkArguments({ folder, queries, options }: Arguments): Promise<void> {
-  const { weights, duplicates, threshold, mirrored, k } = options;
+  const { weights, duplicates, feature, threshold, mirrored, k } = options;
   const fail = (message: string): never => {
     throw new HatchlingError(message);
   };
@@ -69,6 +69,12 @@ export async function checkArguments({ folder, queries, options }: Arguments): P
   if (!duplicates && (threshold !== undefined || mirrored)) {
     fail(
       "Expected --threshold and --mirrored beside --duplicates but found no such: leave them out",
+    );
+  }
+  if (duplicates && feature !== undefined) {
+    fail(
+      `Expected no --feature beside --duplicates but found ${feature}: copies are compared by what lies ` +
+        "where, as the feature grid",
     );
   }
   if (k > MOST_FOUND) {

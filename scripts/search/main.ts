@@ -11,8 +11,10 @@ import { FORMATS } from "../../lib/data/header.ts";
 import { leftOutLines } from "../../lib/data/left_out.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
+import { readoutOf } from "../../lib/from_config.ts";
 import { opening } from "../../lib/from_config/pictures.ts";
 import { Session } from "../../lib/session.ts";
+import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { positive, share } from "../common/numbers.ts";
 import { print, printJson, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
@@ -31,7 +33,7 @@ function readArguments(): Arguments {
     .argument("[query...]", "pictures to search for, of the folder or not")
     .option("--weights <model>", "a run's folder, or a safetensors file")
     .option("-k, --k <n>", `pictures to find for each, up to ${MOST_FOUND}`, positive, 8)
-    .option("--patches", "compare what lies where (patch tokens on a 4 × 4 grid), not what is seen")
+    .addOption(featureOption("what is compared (default: evaluation.feature)"))
     .option("--duplicates", "find pictures that are there more than once")
     .option("--threshold <t>", `how alike duplicates are, in (0, 1] (default: ${THRESHOLD})`, share)
     .option("--mirrored", "mirror images are duplicates too")
@@ -56,7 +58,11 @@ async function main(): Promise<void> {
   try {
     const { weights } = options;
     if (weights !== undefined) {
-      session = await Session.load({ ...options, path: weights, overrides }, progress);
+      session = await Session.load({
+        ...options,
+        path: weights,
+        overrides: [...overrides, ...featureOverride(options)],
+      }, progress);
     }
     page.open();
     const listing = await listPictures(
@@ -69,13 +75,13 @@ async function main(): Promise<void> {
         `Expected pictures (${FORMATS}) in ${shown(folder)} or its sub-folders but found none`,
       );
     }
-    const { threshold = THRESHOLD, mirrored = false, duplicates, k, patches } = options;
+    const { threshold = THRESHOLD, mirrored = false, duplicates, k } = options;
     const answer = await retried(() =>
       duplicates
         ? searchDuplicates(folder, listing, { threshold, mirrored }, progress, session)
         : searchSimilar(folder, listing, queries, session!, {
           k,
-          kind: patches ? "patches" : "class",
+          readout: readoutOf(session!.config),
         })
     );
     await report(answer, options, page);

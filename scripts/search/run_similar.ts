@@ -9,7 +9,7 @@ import type { SkippedFile } from "../../lib/data/dataset.ts";
 import type { Listing } from "../../lib/data/files.ts";
 import { shown } from "../../lib/text.ts";
 import { many } from "../../lib/words.ts";
-import type { Kind } from "../../lib/embed/encode.ts";
+import { type Readout, readoutName } from "../../lib/eval/readout.ts";
 import { cardOf, neighborRow, type Similar } from "../../lib/draw/neighbor_row.ts";
 import { pageOf } from "../../lib/draw/page.ts";
 import type { Session } from "../../lib/session.ts";
@@ -36,10 +36,10 @@ export async function searchSimilar(
   listing: Listing,
   paths: readonly string[],
   session: Session,
-  { k, kind }: { k: number; kind: Kind },
+  { k, readout }: { k: number; readout: Readout },
 ): Promise<Answer> {
-  const { store, encoded } = await featuresOf(folder, listing, session, kind);
-  const queries = await queriesOf(paths, folder, store, session, kind);
+  const { store, encoded } = await featuresOf(folder, listing, session, readout);
+  const queries = await queriesOf(paths, folder, store, session, readout);
   const found = await nearestIn(store, queries, k);
   if (!found[0].length) {
     throw new HatchlingError(
@@ -78,7 +78,9 @@ export async function searchSimilar(
     return pageOf({
       title: "Similar pictures",
       about: `${session.loaded.file}: of ${many(pictures, "picture")} in ${folder}, those whose ` +
-        "features have the largest cosine similarity to those of the framed picture.",
+        `features (${
+          readoutName(readout)
+        }) have the largest cosine similarity to those of the framed picture.`,
       body: `<main>${sections.join("\n")}</main>`,
     });
   };
@@ -86,7 +88,7 @@ export async function searchSimilar(
     json: {
       folder,
       weights: session.loaded.file,
-      features: kind,
+      features: readoutName(readout),
       pictures,
       encoded,
       results,

@@ -4,9 +4,12 @@
  * @module
  */
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
-import { pixelEncoder, vitEncoder } from "../../lib/eval/encode.ts";
+import { pixelEncoder } from "../../lib/eval/encoder.ts";
 import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
+import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
+import { encoderName, isEncoderOf, readoutName } from "../../lib/eval/readout.ts";
 import { encodeSides } from "../../lib/eval/sides.ts";
+import { readoutOf } from "../../lib/from_config.ts";
 import { evaluationOptionsOf } from "../../lib/from_config/evaluation.ts";
 import { initialize, Parameters } from "../../lib/model.ts";
 import { leaveNeighbors } from "../../lib/report/samples.ts";
@@ -37,9 +40,10 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
   const { config, files, gpu, model, pictures, progress, step, trainer } = run;
   const initial = new Parameters(gpu, model.specs());
   initial.load(initialize(model.specs(), config.training.seed));
+  const readout = readoutOf(config);
   const encoders = [
-    vitEncoder(gpu, "teacher", model.vit, trainer.evaluated),
-    vitEncoder(gpu, "random init", model.vit, initial),
+    featureEncoder(gpu, encoderName("teacher", readout), model.vit, trainer.evaluated, readout),
+    featureEncoder(gpu, encoderName("random init", readout), model.vit, initial, readout),
     pixelEncoder(config.model.in_chans),
   ];
   const options = await optionsOf(run);
@@ -55,10 +59,13 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
   await files.put("evaluation.json", JSON.stringify(figures, null, 2) + "\n");
   await run.log.evaluated(step, figures);
   progress.result(figureTable(figures));
-  await leaveNeighbors(gpu, sides[0], files).catch((error) => {
+  await leaveNeighbors(gpu, sides[0], files, readoutName(readout)).catch((error) => {
     progress.say(`warning: no neighbours in the report: ${error.message}`);
   });
-  return scoreOf({ step, figures: figures.filter(({ encoder }) => encoder === "teacher") });
+  return scoreOf({
+    step,
+    figures: figures.filter(({ encoder }) => isEncoderOf("teacher", encoder)),
+  });
 }
 
 /** Asked to stop while it evaluates. */
@@ -71,7 +78,8 @@ class Stopped extends Error {}
 export async function evaluateTeacher(run: Run): Promise<void> {
   const { config, extra, gpu, guard, log, model, pictures, progress, step, trainer } = run;
   const options = { ...await optionsOf(run), onNote: () => {} };
-  const teacher = vitEncoder(gpu, "teacher", model.vit, trainer.evaluated);
+  const readout = readoutOf(config), name = encoderName("teacher", readout);
+  const teacher = featureEncoder(gpu, name, model.vit, trainer.evaluated, readout);
   let figures: Figure[];
   try {
     figures = await evaluate(gpu, pictures.dataset, [teacher], {
@@ -87,7 +95,7 @@ export async function evaluateTeacher(run: Run): Promise<void> {
     progress.say(`warning: not evaluated after step ${step}: ${message}; training goes on`);
     return;
   }
-  const found = figures.map(({ metric, percent, value }) => ({ metric, percent, value }));
+  const found = figures.map(({ group: _, ...figure }) => figure);
   await log.evaluatedMidway(step, found);
   progress.say(
     `step ${step}: ${

@@ -64,6 +64,8 @@ runTest(
       ["--out", "out/f.txt", "--format", "jsonl"],
       ["--out", "out/unit.parquet", "--normalize"],
       ["--out", "out/student.parquet", "--student"],
+      ["--out", "out/quad.npy", "--feature", "quad"],
+      ["--out", "out/blocks.parquet", "--evaluation.last_blocks", "2", "--feature", "mean"],
     ].map((more) => script("embed", folder, [...asked, ...more])));
     for (const { code, stderr } of results) {
       assert.equal(code, 0, stderr);
@@ -71,15 +73,21 @@ runTest(
       assert.match(stderr, /^ {2}pictures\/even\/torn\.png: .*truncated/m);
       assert.match(stderr, /^ {2}pictures\/even\/words\.png: not a PNG/m);
     }
-    assert.match(results[0].stdout, /^out\/f\.parquet: 9 pictures of pictures, 16 numbers each/);
+    assert.match(
+      results[0].stdout,
+      /^out\/f\.parquet: 9 pictures of pictures, 16 numbers each \(class\)/,
+    );
     assert.match(results[2].stdout, /^out\/\\x1b\[2J\.jsonl: 9 pictures/);
     assert.deepEqual(await namesIn(`${folder}/out`), [
       "\x1b[2J.jsonl",
       "again.parquet",
+      "blocks.parquet",
       "f.csv",
       "f.npy",
       "f.parquet",
       "f.txt",
+      "quad.csv",
+      "quad.npy",
       "student.parquet",
       "table.CSV",
       "unit.parquet",
@@ -100,14 +108,15 @@ runTest(
     });
     const lines = (await Deno.readTextFile(`${folder}/out/f.txt`)).trim().split("\n");
     assert.deepEqual(
-      lines.map((line) => JSON.parse(line)).map(({ feature, ...row }) => {
+      lines.map((line) => JSON.parse(line)).map(({ feature, readout, ...row }) => {
+        assert.equal(readout, "class");
         return { ...row, feature: Float32Array.from(feature) };
       }),
       rows,
     );
     const csv = await Deno.readTextFile(`${folder}/out/table.CSV`);
-    assert.ok(csv.startsWith("id,width,height,folder,feature_0,feature_1,"));
-    const quoted = `"${hostile.replaceAll('"', '""')}",300,200,odd,`;
+    assert.ok(csv.startsWith("id,width,height,folder,readout,feature_0,feature_1,"));
+    const quoted = `"${hostile.replaceAll('"', '""')}",300,200,odd,class,`;
     const cells = csv.slice(csv.indexOf(quoted) + quoted.length).split("\n")[0].split(",");
     assert.deepEqual(Float32Array.from(cells, Number), named.feature);
     assert.ok(
@@ -121,6 +130,14 @@ runTest(
         assert.ok(Math.abs(x - rows[r].feature[i] / norm) < 1e-6);
       });
     });
+    const quad = await npy(`${folder}/out/quad.npy`);
+    assert.deepEqual(quad.shape, [9, 4 * 16]);
+    const names = await Deno.readTextFile(`${folder}/out/quad.csv`);
+    assert.match(names, /^id,width,height,folder,readout\n[^\n]*,quad\n/);
+    const blocks = await parquet(`${folder}/out/blocks.parquet`);
+    assert.equal(blocks[0].feature.length, 2 * 16);
+    const told = new TextDecoder().decode(await Deno.readFile(`${folder}/out/blocks.parquet`));
+    assert.match(told, /hatchling\.features[^a-z]+mean, last 2 blocks/);
     const student = await parquet(`${folder}/out/student.parquet`);
     assert.notDeepEqual(student[0].feature, rows[0].feature);
   },
@@ -246,7 +263,10 @@ runTest(
     assert.equal(replaced.code, 0, replaced.stderr);
     const own = await script("embed", folder, asked.filter((word) => word !== "--overwrite"));
     assert.equal(own.code, 0, own.stderr);
-    assert.match(await Deno.readTextFile(`${folder}/notes.csv`), /^id,width,height,species\n/);
+    assert.match(
+      await Deno.readTextFile(`${folder}/notes.csv`),
+      /^id,width,height,species,readout\n/,
+    );
   },
 );
 
@@ -304,7 +324,7 @@ folderTest("ParquetSink writes row groups that are read as one table", async (fo
     labels: [i % 3 ? "a" : "b"],
     feature: Float32Array.from({ length: dim }, (_, d) => (i * 31 + d * 17) % 1009 - 504.25),
   });
-  const table = { labels: ["id"], dim, about: { key: "value" } };
+  const table = { labels: ["id"], dim, readout: "class", about: { key: "value" } };
   const sink = new ParquetSink(AtomicFile.open(`${folder}/f.parquet`), table);
   for (let from = 0; from < n; from += 300) {
     const rows = Array.from({ length: Math.min(300, n - from) }, (_, i) => rowOf(from + i));

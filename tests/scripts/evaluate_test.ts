@@ -14,7 +14,7 @@ runTest(
   async (folder, small) => {
     const run = await train(folder, [
       ...small,
-      ...flags({ "training.max_steps": 2 }),
+      ...flags({ "training.max_steps": 2, "model.feature": "quad" }),
       "--out",
       "run",
     ]);
@@ -26,8 +26,6 @@ runTest(
       "run",
       "--features",
       "f.npy",
-      "--patches",
-      "--pixels",
       ...knn,
     );
     assert.equal(table.code, 0, table.stderr);
@@ -46,18 +44,17 @@ runTest(
     const rows = (await Deno.readTextFile(`${folder}/f.csv`)).trim().split("\n");
     assert.equal(rows[0], "index,id,folder,k-means folder");
     assert.equal(rows.length, 9);
+    const shapeOf = async (name: string) => {
+      const npy = new TextDecoder().decode(await Deno.readFile(`${folder}/${name}.npy`));
+      return npy.match(/'shape': \((.*?)\)/)![1];
+    };
+    // What the configuration reads out is in the file that was named, the others are beside it.
+    const names = ["f", "f.class", "f.grid", "f.grid.views"];
+    const shapes = await Promise.all(names.map(shapeOf));
+    assert.deepEqual(shapes, ["8, 64", "8, 16", "8, 256", "8, 256"]);
     const npy = await Deno.readFile(`${folder}/f.npy`);
-    assert.match(new TextDecoder().decode(npy.subarray(10, 80)), /'shape': \(8, 16\)/);
-
-    const patches = await Deno.readFile(`${folder}/f.patches.npy`);
-    assert.match(
-      new TextDecoder().decode(patches.subarray(10, 80)),
-      /'shape': \(8, 64\)/,
-      "2 × 2 patches of 16 dimensions",
-    );
-    for (const name of ["f.patches.csv", "f.patches.views.npy"]) {
-      assert.ok((await Deno.stat(`${folder}/${name}`)).size > 0, name);
-    }
+    const columns = table.stdout.split("\n").find((line) => line.includes("raw pixels"))!;
+    assert.match(columns, /teacher \(class\) +teacher \(quad\) +teacher \(grid\) +raw pixels/);
 
     const views = await Deno.readFile(`${folder}/f.views.npy`);
     assert.equal(views.length, npy.length);
@@ -67,8 +64,8 @@ runTest(
     const file = `${folder}/copied.safetensors`;
     await Deno.copyFile(checkpoint(`${folder}/run`, 2), file);
     const [whole, again, student, apart] = await Promise.all([
-      evaluate(folder, "run", "--json", "--features", "f.npy", ...knn), // its own files: again
-      evaluate(folder, file, "--json", ...knn),
+      evaluate(folder, "run", "--json", "--features", "f.npy", "--no-pixels", ...knn), // its own files: again
+      evaluate(folder, file, "--json", "--no-pixels", ...knn),
       evaluate(folder, file, "--student", "--json", ...knn),
       evaluate(
         folder,
@@ -100,10 +97,17 @@ runTest(
     const kept: Figure[] = JSON.parse(await Deno.readTextFile(`${folder}/run/evaluation.json`));
     assert.deepEqual(
       [...new Set(kept.map(({ encoder }) => encoder))].sort(),
-      ["random init", "raw pixels", "teacher", "teacher (patches)"],
+      [
+        "random init (quad)",
+        "raw pixels",
+        "teacher (class)",
+        "teacher (grid)",
+        "teacher (quad)",
+      ],
     );
     const of = (list: Figure[]) =>
-      list.find((f) => f.metric === "view retrieval R@1" && f.encoder === "teacher")!.percent;
+      list.find((f) => f.metric === "view retrieval R@1" && f.encoder === "teacher (quad)")!
+        .percent;
     assert.equal(of(kept), of(before), "as at the end of the run");
     assert.ok(kept.some(({ metric }) => metric.includes("linear probe (SGD)")));
   },

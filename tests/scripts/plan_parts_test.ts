@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { type Config, parseConfig, parseOverrides, stringifyConfig } from "../../lib/config.ts";
-import { encodePictures, vitEncoder } from "../../lib/eval/encode.ts";
+import { encodePictures } from "../../lib/eval/encode.ts";
+import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
 import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import type { Storage } from "../../lib/gpu/tensor.ts";
 import { initialize, Parameters } from "../../lib/model.ts";
@@ -19,7 +20,7 @@ import { planStep } from "../../lib/plan/step.ts";
 import { stepTime } from "../../lib/plan/timing.ts";
 import { bytesText, tensorText } from "../../lib/plan/words.ts";
 import { Feed } from "../../lib/train/feed.ts";
-import { feedOptionsOf, modelOf, trainerOptionsOf } from "../../lib/from_config.ts";
+import { feedOptionsOf, modelOf, readoutOf, trainerOptionsOf } from "../../lib/from_config.ts";
 import { recordStep } from "../../lib/train.ts";
 import { gpuTest, lacksAdapter } from "../support/gpu.ts";
 import { lacks, testUnless } from "../support/permissions.ts";
@@ -92,37 +93,40 @@ Deno.test("kindsOfTemporaries() tells what lives at the peak, and adds up to wha
   ]);
 });
 
-testUnless(
-  [lacksAdapter],
-  "evaluationBytes() tells what an evaluation takes",
-  () =>
-    withPortable(async (gpu) => {
-      const of = config(small);
-      const { vit } = modelOf(of);
-      const teacher = new Parameters(gpu, vit.specs());
-      teacher.load(initialize(vit.specs(), 0));
-      const picture = { width: 32, height: 32, data: new Uint8Array(4096).fill(128) };
-      const dataset = {
-        name: "greys",
-        length: 130,
-        largestPixels: 1024,
-        picture: () => picture,
-        id: String,
-        skipped: [],
-      };
-      const before = gpu.memory.liveBytes;
-      await encodePictures(
-        gpu,
-        dataset,
-        Array.from({ length: 130 }, (_, i) => i),
-        [vitEncoder(gpu, "teacher", vit, teacher)],
-        { batchSize: 128, seed: 0, views: false, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] },
-      );
-      const took = gpu.memory.peakBytes - before;
-      const told = await evaluationBytes(gpu, of, 1024);
-      assert.ok(Math.abs(told / took - 1) < 0.1, `told ${told} but it took ${took}`);
-    }),
-);
+const READ = [[], ["--evaluation.feature", "grid", "--evaluation.last_blocks", "2"]];
+for (const args of READ) {
+  testUnless(
+    [lacksAdapter],
+    `evaluationBytes() tells what an evaluation takes ${args.join(" ")}`,
+    () =>
+      withPortable(async (gpu) => {
+        const of = config(small, ...args);
+        const { vit } = modelOf(of);
+        const teacher = new Parameters(gpu, vit.specs());
+        teacher.load(initialize(vit.specs(), 0));
+        const picture = { width: 32, height: 32, data: new Uint8Array(4096).fill(128) };
+        const dataset = {
+          name: "greys",
+          length: 130,
+          largestPixels: 1024,
+          picture: () => picture,
+          id: String,
+          skipped: [],
+        };
+        const before = gpu.memory.liveBytes;
+        await encodePictures(
+          gpu,
+          dataset,
+          Array.from({ length: 130 }, (_, i) => i),
+          [featureEncoder(gpu, "teacher", vit, teacher, readoutOf(of))],
+          { batchSize: 128, seed: 0, views: false, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] },
+        );
+        const took = gpu.memory.peakBytes - before;
+        const told = await evaluationBytes(gpu, of, 1024);
+        assert.ok(Math.abs(told / took - 1) < 0.1, `told ${told} but it took ${took}`);
+      }),
+  );
+}
 
 testUnless(
   [lacksAdapter, lacks("sys")], // memoryLimit() asks the system

@@ -34,6 +34,10 @@ folderTest(
       [/no picture beside --duplicates but found .*a\.png/, "p", ["p/a.png"], { duplicates: true }],
       [/a picture to search for, or --duplicates/, "p", []],
       [/--weights beside a picture to search for/, "p", ["p/a.png"], { weights: undefined }],
+      [/no --feature beside --duplicates but found mean/, "p", [], {
+        duplicates: true,
+        feature: "mean",
+      }],
       [/--threshold and --mirrored beside --dup/, "p", ["p/a.png"], { threshold: 0.5 }],
       [/-k of at most 1000 but found 1000000000: a page shows/, "p", ["p/a.png"], { k: 1e9 }],
     ];

@@ -84,8 +84,8 @@ runTest(
     assert.ok(!page.includes("<img src=x"));
     assert.doesNotMatch(page, /(src|href)="http/);
 
-    const patches = await json(...asked, "--patches");
-    assert.equal(patches.encoded, 8, "other features are other rows");
+    const grid = await json(...asked, "--feature", "grid");
+    assert.deepEqual([grid.features, grid.encoded], ["grid", 8], "other features are other rows");
     assert.equal((await json(...asked)).encoded <= 2, true, "those of before are still there");
 
     const cases: [RegExp, string[]][] = [
@@ -115,6 +115,7 @@ runTest(
         "--out",
         "outside.png",
       ]],
+      [/Allowed choices are class, mean, quad, grid, class\+mean/, [...asked, "--feature", "cls"]],
       [/number in \(0, 1\]/, ["pictures", "--duplicates", "--threshold", "2"]],
     ];
     await put(folder, "mine/similar.html", new TextEncoder().encode("<html>mine"));
@@ -138,7 +139,7 @@ runTest(
 
     // A strip is cut to its central square: no more work than any other picture.
     await put(folder, "strip.png", plain(20_000, 2, [9, 120, 30]));
-    const strip = await json("pictures", "strip.png", "--weights", "run", "--patches");
+    const strip = await json("pictures", "strip.png", "--weights", "run", "--feature", "quad");
     assert.equal(strip.results[0].found.length, 8);
 
     // A cache that is damaged, or that cannot be, changes no answer.

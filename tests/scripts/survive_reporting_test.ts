@@ -241,7 +241,7 @@ runTest("train's last evaluation reaches TensorBoard", async (folder, small) => 
   const figures = JSON.parse(await Deno.readTextFile(`${folder}/run/evaluation.json`));
   assert.ok(figures.length > 3);
   for (const { encoder, metric } of figures) {
-    const tag = encoder === "teacher" ? `eval/${metric}` : `eval/${metric} (${encoder})`;
+    const tag = encoder === "teacher (class)" ? `eval/${metric}` : `eval/${metric} (${encoder})`;
     assert.ok(events.includes(tag), tag);
   }
 });

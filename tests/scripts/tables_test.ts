@@ -23,7 +23,12 @@ const HOSTILE = [
 ];
 
 function write(path: string, format: Format, dim = 3): void {
-  const table = { labels: ["a, b"], dim, about: { "hatchling.features": "class" } };
+  const table = {
+    labels: ["a, b"],
+    dim,
+    readout: "class",
+    about: { "hatchling.features": "class" },
+  };
   const sink = sinkOf(reserve(outputsOf(path, format)), format, table);
   sink.write(HOSTILE.map((id): Row => ({
     id,
@@ -105,8 +110,8 @@ folderTest(
     write(`${folder}/f.npy`, "npy");
     const rows = parse(await Deno.readTextFile(`${folder}/f.csv`));
     assert.deepEqual(rows, [
-      ["id", "width", "height", "a, b"],
-      ...HOSTILE.map((id) => [id, "1", "2", id]),
+      ["id", "width", "height", "a, b", "readout"],
+      ...HOSTILE.map((id) => [id, "1", "2", id, "class"]),
     ]);
     assert.equal(csvLine(["-1", " a", "\rb"]), '-1," a","\rb"\n');
   },

@@ -136,7 +136,7 @@ folderTest(
     await log.write({ step: 20, loss: NaN, lr: 1e-3, non_finite: "the loss" });
     await log.evaluatedMidway(20, [{ metric: "category k-NN (k 10)", percent: 50 }]);
     await log.evaluated(30, [
-      { encoder: "teacher", metric: "rank", value: 3 },
+      { encoder: "teacher (grid)", metric: "rank", value: 3 },
       { encoder: "raw pixels", metric: "rank", value: 2 },
     ]);
     const [name] = files(folder);

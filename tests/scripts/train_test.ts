@@ -66,8 +66,8 @@ runTest("train gives the same bytes twice, and when stopped and resumed", async 
   assert.deepEqual(
     new Set(figures.map(({ encoder }: { encoder: string }) => encoder)),
     new Set([
-      "teacher",
-      "random init",
+      "teacher (class)",
+      "random init (class)",
       "raw pixels",
     ]),
   );

@@ -1,0 +1,79 @@
+/**
+ * Encoders: from images to features, alone or several on one forward pass.
+ *
+ * @module
+ */
+import type { Gpu, Tensor } from "../gpu.ts";
+import type { PatchGrid } from "../ops/pool_tokens.ts";
+
+/**
+ * Turns images into features.
+ *
+ * @category Evaluation
+ */
+export interface Encoder {
+  /** Shown in reports. */
+  name: string;
+  /** Side of its images in pixels. */
+  size: number;
+  /** Bytes of the largest tensor that one image needs: with the adapter's binding they limit a batch. */
+  imageBytes: number;
+  /** Images [n, C, size, size], normalised → features [n, D]. */
+  encode(images: Tensor): Tensor;
+  /** Where it reads a forward pass that other encoders read too: encoders of the same pass run it once. */
+  shared?: SharedPass;
+}
+
+/** A forward pass, and what an encoder reads of it. */
+export interface SharedPass {
+  /** Images [n, C, size, size] → tokens. The same function for all that share it. */
+  pass: (images: Tensor) => PassTokens;
+  /** Tokens → features [n, D]. */
+  read: (tokens: PassTokens) => Tensor;
+}
+
+/** Tokens of a forward pass, after the final norm. */
+export interface PassTokens {
+  /** Patches down and across. */
+  patches: PatchGrid;
+  /** All tokens [n, 1 + patches, D] of the last blocks, the last block at the end; none where only classes are read. */
+  blocks: readonly Tensor[];
+  /** Class tokens of the last block [n, D]. */
+  classes: Tensor;
+}
+
+/** The picture's own pixels at 16 × 16, of C channels: the baseline that a model has to beat. */
+export function pixelEncoder(channels = 3): Encoder {
+  return {
+    name: "raw pixels",
+    size: 16,
+    imageBytes: 4 * channels * 16 * 16,
+    encode: (images) => images.view([images.shape[0], images.size / images.shape[0]]),
+  };
+}
+
+/**
+ * Features of the same pictures by several encoders, each forward pass run once.
+ *
+ * @param imagesOf The pictures at a side in pixels, [n, C, size, size].
+ * @returns [n, D] of each encoder, in their order.
+ */
+export function encodeEach(
+  gpu: Gpu,
+  encoders: readonly Encoder[],
+  imagesOf: (size: number) => Tensor,
+): Tensor[] {
+  const groups = Map.groupBy(encoders.keys(), (e) => encoders[e].shared?.pass ?? encoders[e]);
+  const features: Tensor[] = [];
+  for (const group of groups.values()) {
+    const found = gpu.scope(() => {
+      const [{ size, shared, encode }] = group.map((e) => encoders[e]);
+      const images = imagesOf(size);
+      if (!shared) return [encode(images)];
+      const tokens = shared.pass(images);
+      return group.map((e) => encoders[e].shared!.read(tokens));
+    });
+    group.forEach((e, i) => features[e] = found[i]);
+  }
+  return features;
+}
