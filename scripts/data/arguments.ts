@@ -5,9 +5,16 @@
  */
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
-import { type Config, type Override, parseConfig, parseOverrides } from "../../lib/config.ts";
+import {
+  type Config,
+  givenValues,
+  type Override,
+  parseConfig,
+  parseOverrides,
+} from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
+import { parseDuration } from "../../lib/preset.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
 import { LIMITS, positive, upTo } from "../common/numbers.ts";
@@ -41,7 +48,11 @@ export interface PreviewArguments {
   overwrite: boolean;
   images: number;
   epochs: number;
+  /** Time that training would have. */
+  budget?: string;
   config: Config;
+  /** What the file and the command line set by themselves. */
+  given: ReadonlyMap<string, unknown>;
 }
 
 /** What was asked for. */
@@ -118,6 +129,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
     .option("--overwrite", "replace what is at --out, whoever made it", false)
     .option("--images <n>", "pictures, spread over the data set", positive, 8)
     .option("--epochs <n>", "epochs of each", positive, 2)
+    .option("--budget <time>", "show what training would choose for this time: 45m, 2h")
     .action((config, options) => {
       file = config;
       asked = { command: "preview", file, ...options };
@@ -136,16 +148,17 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
     );
   }
   try {
+    if (asked.command === "preview" && asked.budget !== undefined) parseDuration(asked.budget);
     if (path !== undefined) await requirePath(path, asked.command === "check");
     const options = {
       overrides: [...given, ...overrides],
       // Only a preview shows what training would do.
       ...asked.command === "preview" && { onWarning: (line: string) => say(`warning: ${line}`) },
     };
-    const config = file === undefined
-      ? parseConfig("{}", options)
-      : (await readConfig(file, options)).config;
-    return { ...asked, config } as Arguments;
+    const read = file === undefined
+      ? { config: parseConfig("{}", options), given: givenValues("{}", options) }
+      : await readConfig(file, options);
+    return { ...asked, ...read } as Arguments;
   } catch (error) {
     if (error instanceof HatchlingError) throw new ArgumentError(error.message);
     throw error;

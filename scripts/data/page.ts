@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Choice } from "../../lib/preset.ts";
 import type { AugmentationOptions, ViewParameters } from "../../lib/augmentation.ts";
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
@@ -45,6 +46,8 @@ export interface Page {
   /** The device that made the views. */
   adapter: string;
   options: AugmentationOptions;
+  /** What `preset: auto` and `--budget` choose. */
+  choices: readonly Choice[];
   pictures: ShownPicture[];
 }
 
@@ -56,7 +59,7 @@ export const PREVIEW_MAKER = "preview";
 
 /** The HTML. */
 export function pageOf(page: Page): string {
-  const { dataset, length, config, seed, adapter, options, pictures } = page;
+  const { dataset, length, config, seed, adapter, options, choices, pictures } = page;
   const facts = [
     ["data set", `${dataset}, ${count(length)} pictures`],
     ["configuration", config],
@@ -90,6 +93,7 @@ shows where a view was cut; point at a view to see which is its own.</p>
 </header>
 <main>
 ${settings(options)}
+${chosen(choices)}
 ${pictures.map((picture, i) => article(picture, i, options)).join("\n")}
 </main>
 <script>
@@ -111,6 +115,24 @@ function settings(options: AugmentationOptions): string {
 <thead><tr>${cells}</tr></thead>
 <tbody>
 ${body}
+</tbody>
+</table></div>
+</section>`;
+}
+
+function chosen(choices: readonly Choice[]): string {
+  if (!choices.length) return "";
+  const rows = choices.map(({ key, value, reason }) =>
+    `<tr><th scope="row">${key}</th><td>${escape(String(value))}</td><td>${
+      escape(reason)
+    }</td></tr>`
+  ).join("\n");
+  return `<section class="settings" aria-labelledby="chosen">
+<h2 id="chosen">Chosen for these pictures</h2>
+<div class="scroll" tabindex="0" role="group" aria-labelledby="chosen"><table>
+<thead><tr><th scope="col">key</th><th scope="col">value</th><th scope="col">why</th></tr></thead>
+<tbody>
+${rows}
 </tbody>
 </table></div>
 </section>`;

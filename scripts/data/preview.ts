@@ -20,6 +20,7 @@ import { print } from "../common/terminal.ts";
 import { PREVIEW, type PreviewArguments } from "./arguments.ts";
 import { openConfigured, soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
 import { pageOf, PREVIEW_MAKER, type ShownPicture } from "./page.ts";
+import { resolveConfig } from "../common/resolve.ts";
 import { dataUris } from "../../lib/draw/data_uri.ts";
 import { renderEpochs } from "../../lib/draw/render_views.ts";
 import { bytes, count, many } from "../../lib/words.ts";
@@ -32,21 +33,22 @@ const REMEDY = "choose another --out";
 
 /** Writes the page, and says where it is. */
 export async function preview(args: PreviewArguments): Promise<void> {
-  const { config, out = PREVIEW } = args, progress = new Progress();
+  const { out = PREVIEW } = args, progress = new Progress();
   claimOutputs([{ path: out, own: isPage(PREVIEW_MAKER) }], {
-    inputs: [args.file, config.data.path],
+    inputs: [args.file, args.config.data.path],
     overwrite: args.overwrite,
     remedy: REMEDY,
   });
   if (args.out === undefined) makeFolder(dirname(out), REMEDY);
   AtomicFile.open(out).discard(); // what cannot be written is known before any work
-  const options = augmentationOf(config);
-  const dataset = await openConfigured(config, progress);
+  const dataset = await openConfigured(args.config, progress);
   let gpu: Gpu | undefined;
   try {
     const indices = await soundIndices(dataset, args.images);
     await ensureAdapter();
-    gpu = await openGpu({ limits: config.device.limits });
+    gpu = await openGpu({ limits: args.config.device.limits });
+    const { config, choices } = await resolveConfig(args, { gpu, dataset, progress });
+    const options = augmentationOf(config);
     const pictures: ShownPicture[] = [];
     const { seed } = config.training, { epochs } = args;
     for (const [i, picture] of indices) {
@@ -71,6 +73,7 @@ export async function preview(args: PreviewArguments): Promise<void> {
       seed,
       adapter: gpu.info.description,
       options,
+      choices,
       pictures,
     });
     const file = new TextEncoder().encode(page);

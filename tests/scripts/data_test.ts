@@ -252,6 +252,34 @@ commandTest(
   [lacksAdapter],
 );
 
+commandTest(
+  "data preview shows the views that preset: auto and a budget choose, and why",
+  async (folder, cache) => {
+    for (const i of [0, 1, 2]) await put(folder, `${i}.png`, noise(40 + i, 36));
+    const file = `${folder}/../auto.yaml`, out = `${folder}/../page.html`;
+    await Deno.writeTextFile(
+      file,
+      `preset: auto\ndata: {path: "${folder}"}\nmodel: {backbone: custom, dim: 32, depth: 1}\n`,
+    );
+    const args = ["preview", file, "--out", out, "--images", "1", "--epochs", "1"];
+    const { code, stdout, stderr } = await data(cache, ...args, "--budget", "10m");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /1 picture, 1 epoch, 6 views of each/); // not DINO's 10
+    assert.match(stderr, /^augmentation\.num_local_views 4: views of \d+ px hold little$/m);
+    const page = await Deno.readTextFile(out);
+    assert.match(page, /Chosen for these pictures/);
+    assert.match(page, /<th scope="row">data\.batch_size<\/th><td>3<\/td>/);
+    assert.match(
+      page,
+      /<th scope="row">training\.num_epochs<\/th><td>\d+<\/td><td>.* within the budget</,
+    );
+    const wrong = await data(cache, ...args, "--budget", "soon");
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /Expected a duration such as 90s/);
+  },
+  [lacksAdapter],
+);
+
 gpuTest("renderEpochs() gives what training gives, before normalisation", async (gpu) => {
   for (const channels of [3, 1]) {
     const options = augmentationOptions({
