@@ -37,7 +37,7 @@ import type { StepValues, TrainerOptions } from "./train.ts";
 export function modelOf({ model, augmentation, loss }: Config): DinoModel {
   const contrastive = hasContrastive(loss)
     ? {
-      feature: loss.contrastive_feature ?? model.feature,
+      feature: loss.contrastive_feature,
       hiddenDim: model.contrastive_hidden_dim,
       outDim: model.contrastive_output_dim,
       layers: model.contrastive_layers,

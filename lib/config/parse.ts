@@ -151,7 +151,7 @@ export function givenValues(text: string, options: ParseConfigOptions = {}): Map
 
 /** Works out what null stands for. */
 function resolve(parsed: ParsedConfig): Config {
-  const { data, augmentation, model, evaluation } = parsed;
+  const { data, augmentation, model, evaluation, loss } = parsed;
   const [mean, std] = normalizationOf(model.in_chans);
   return {
     ...parsed,
@@ -167,6 +167,7 @@ function resolve(parsed: ParsedConfig): Config {
       ...viewsOf(parsed),
     },
     model: { ...model, ...backboneShape(model) },
+    loss: { ...loss, contrastive_feature: loss.contrastive_feature ?? model.feature },
     evaluation: {
       ...evaluation,
       feature: evaluation.feature ?? model.feature,

@@ -6,20 +6,21 @@
 
 import { valueAt } from "./describe.ts";
 import type { WrittenOf } from "./kinds.ts";
-import type { MODEL_KEYS } from "./schema_model.ts";
+import type { LOSS_KEYS, MODEL_KEYS } from "./schema_model.ts";
 import type { EVALUATION_KEYS } from "./schema_run.ts";
 import type { AUGMENTATION_KEYS, DATA_KEYS, ViewTable } from "./schema_views.ts";
 import type { Config, SharedViewConfig, ViewConfig } from "./types.ts";
 
 /** What a file says, with defaults: every key present, nulls and short forms not yet worked out. */
 export interface ParsedConfig
-  extends Omit<Config, "data" | "augmentation" | "model" | "evaluation"> {
+  extends Omit<Config, "data" | "augmentation" | "model" | "loss" | "evaluation"> {
   readonly data: WrittenOf<typeof DATA_KEYS>;
   readonly augmentation:
     & WrittenOf<typeof AUGMENTATION_KEYS>
     & SharedViewConfig
     & Readonly<Record<ViewTable, { readonly [K in keyof ViewConfig]: number | null }>>;
   readonly model: WrittenOf<typeof MODEL_KEYS>;
+  readonly loss: WrittenOf<typeof LOSS_KEYS>;
   readonly evaluation: WrittenOf<typeof EVALUATION_KEYS>;
 }
 

@@ -91,16 +91,13 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    keys: ["loss.contrastive_weight", "loss.objective", "data.batch_size"],
+    keys: ["data.batch_size", "loss.contrastive_weight", "loss.objective"],
     text:
       "`loss.objective: infonce` and `loss.contrastive_weight` above 0 need a `data.batch_size` of 2 or more.",
     check({ loss, data }) {
       const on = loss.objective === "infonce" || loss.contrastive_weight > 0;
       if (!on || data.batch_size === "auto" || data.batch_size > 1) return;
-      return {
-        key: "data.batch_size",
-        what: "expected at least 2, as a picture is to be found among others, but found 1",
-      };
+      return "expected at least 2, as a picture is to be found among others, but found 1";
     },
   },
   {

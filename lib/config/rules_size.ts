@@ -5,6 +5,7 @@
  * @module
  */
 
+import { featureDim } from "../model/feature.ts";
 import type { ParsedConfig, Rule } from "./rule.ts";
 
 /** Bytes that no GPU has: 1 TiB. */
@@ -27,7 +28,7 @@ interface Shape {
 
 /** Numbers of one network, by part: as the specifications of its tensors, without making them. */
 export function modelSize(
-  { model, augmentation }: Pick<ParsedConfig, "model" | "augmentation">,
+  { model, augmentation, loss }: Pick<ParsedConfig, "model" | "augmentation" | "loss">,
   { dim, depth }: Shape,
 ): ModelSize[] {
   const {
@@ -43,15 +44,31 @@ export function modelSize(
   const linear = (inputs: number, out: number) => inputs * out + out;
   const block = 4 * dim + linear(dim, 3 * dim) + linear(dim, dim) + linear(dim, dim * ratio) +
     linear(dim * ratio, dim);
-  const mlp = layers === 1
-    ? linear(dim, bottleneck)
-    : linear(dim, hidden) + (layers - 2) * linear(hidden, hidden) + linear(hidden, bottleneck);
+  const mlp = (inputs: number, hidden: number, out: number, layers: number) =>
+    layers === 1
+      ? linear(inputs, out)
+      : linear(inputs, hidden) + (layers - 2) * linear(hidden, hidden) + linear(hidden, out);
+  const alone = loss.objective === "infonce";
+  const head = mlp(featureDim(model.feature, dim), hidden, bottleneck, layers);
+  const contrastive = mlp(
+    featureDim(loss.contrastive_feature ?? model.feature, dim),
+    model.contrastive_hidden_dim,
+    model.contrastive_output_dim,
+    model.contrastive_layers,
+  ) + +loss.contrastive_temp_learned;
   return [
     { key: "augmentation.global_crop_size", parameters: dim * (2 + grid * grid) },
     { key: "model.patch_size", parameters: linear(channels * patch * patch, dim) },
     { key: "model.dim", parameters: depth * block + 2 * dim },
-    { key: "model.projection_hidden_dim", parameters: mlp },
-    { key: "model.projection_output_dim", parameters: outputs + outputs * bottleneck },
+    { key: "model.projection_hidden_dim", parameters: alone ? 0 : head },
+    {
+      key: "model.projection_output_dim",
+      parameters: alone ? 0 : outputs + outputs * bottleneck,
+    },
+    {
+      key: "model.contrastive_hidden_dim",
+      parameters: alone || loss.contrastive_weight > 0 ? contrastive : 0,
+    },
   ];
 }
 
@@ -60,7 +77,7 @@ export function modelSize(
  * batch, and the tokens that each block keeps of them.
  */
 export function leastBytes(
-  config: Pick<ParsedConfig, "data" | "augmentation" | "model">,
+  config: Pick<ParsedConfig, "data" | "augmentation" | "model" | "loss">,
   shape: Shape,
 ): { model: number; views: number; parts: ModelSize[] } {
   const { data, augmentation: a, model } = config;
@@ -114,6 +131,14 @@ export function sizeRules(
         "model.projection_bottleneck_dim",
         "model.projection_output_dim",
         "model.projection_layers",
+        "model.feature",
+        "model.contrastive_hidden_dim",
+        "model.contrastive_output_dim",
+        "model.contrastive_layers",
+        "loss.objective",
+        "loss.contrastive_weight",
+        "loss.contrastive_feature",
+        "loss.contrastive_temp_learned",
       ],
       chosen: CHOSEN,
       text:

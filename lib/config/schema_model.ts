@@ -184,7 +184,7 @@ export const LOSS_KEYS = {
     "Weight of an InfoNCE term beside DINO's loss; 0 turns it off. With few pictures and little time it makes features useful much sooner.",
   ],
   contrastive_feature: [
-    { enum: FEATURES, nullable: true, inherits: "model.feature" },
+    { enum: FEATURES, also: NULL, inherits: "model.feature" },
     null,
     "What the term's projector reads: the words of `model.feature`; null is what DINO's head reads.",
   ],

@@ -62,7 +62,11 @@ export const SCHEDULER_KEYS = {
     "cosine_warmup",
     "Learning rate by iteration: a linear warm-up, then half a cosine; there is one.",
   ],
-  warmup_epochs: [EPOCHS, 10, "Epochs of the warm-up."],
+  warmup_epochs: [
+    { ...NON_NEGATIVE, maximum: EPOCHS.maximum },
+    10,
+    "Epochs of the warm-up, or a part of one.",
+  ],
   min_lr: [NON_NEGATIVE, 1e-6, "Learning rate at the end of the cosine; never scaled."],
   warmup_start_lr: [NON_NEGATIVE, 0, "Learning rate of the first iteration; never scaled."],
 } as const;

@@ -169,7 +169,7 @@ export function runWarnings(
   stepsPerEpoch: number,
 ): string[] {
   const { max_steps: most, num_epochs: epochs } = training;
-  const warmup = scheduler.warmup_epochs * stepsPerEpoch;
+  const warmup = Math.round(scheduler.warmup_epochs * stepsPerEpoch);
   const total = epochs * stepsPerEpoch;
   if (most !== null && total < most) {
     return [

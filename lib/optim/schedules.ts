@@ -17,7 +17,7 @@ export interface CosineSchedule {
   epochs: number;
   /** Iterations per epoch, ≥ 0. */
   itersPerEpoch: number;
-  /** Epochs of warm-up, 0 to `epochs`. Default 0. */
+  /** Epochs of warm-up, 0 to `epochs`, rounded to whole iterations. Default 0. */
   warmupEpochs?: number;
   /** First value of the warm-up. Default 0. */
   warmupStart?: number;
@@ -74,7 +74,12 @@ function linear(start: number, end: number, i: number, n: number): number {
 export function cosineSchedule(options: CosineSchedule): (step: number) => number {
   const { base, final, epochs, itersPerEpoch, warmupEpochs = 0, warmupStart = 0 } = options;
   const total = count("epochs", epochs) * count("itersPerEpoch", itersPerEpoch);
-  const warmup = count("warmupEpochs", warmupEpochs, epochs) * itersPerEpoch;
+  if (!(warmupEpochs >= 0 && warmupEpochs <= epochs)) {
+    throw new HatchlingError(
+      `Expected warmupEpochs to be from 0 to ${epochs} but found ${warmupEpochs}`,
+    );
+  }
+  const warmup = Math.round(warmupEpochs * itersPerEpoch);
   return (step) => {
     count("step", step, total - 1);
     if (step < warmup) return linear(warmupStart, base, step, warmup);

@@ -60,6 +60,7 @@ Deno.test("configDefaults() are main_dino.py's for a ViT", () => {
     [2048, 256, 65536, 3],
   );
   assert.deepEqual(loss, {
+    objective: "dino",
     student_temp: 0.1,
     teacher_temp: 0.04,
     warmup_teacher_temp: 0.04,
@@ -67,6 +68,11 @@ Deno.test("configDefaults() are main_dino.py's for a ViT", () => {
     center_momentum: 0.9,
     centering: "center",
     koleo_weight: 0,
+    contrastive_weight: 0,
+    contrastive_feature: "class",
+    contrastive_temp: 0.1,
+    contrastive_temp_learned: false,
+    contrastive_teacher: false,
     chunk_size: null,
   });
   assert.deepEqual(optimizer, {
@@ -183,7 +189,7 @@ Deno.test("what is read out is what is trained on, where nothing else is said", 
 Deno.test("every key of a table that has a shared one takes its value", () => {
   const kept: string[] = [];
   for (const key of allKeys()) {
-    if (key.inherits === undefined || key.path === "evaluation.feature") continue;
+    if (key.inherits === undefined || key.inherits === "model.feature") continue;
     if (typeof key.inherits === "number") {
       kept.push(key.path);
       assert.equal(valueAt(configDefaults(), key.path), key.inherits);
@@ -449,9 +455,13 @@ function anyConfig(): fc.Arbitrary<Config> {
     evaluation.last_blocks = 1 + evaluation.last_blocks % model.depth;
     model.mlp_ratio = 1 + Math.floor(model.mlp_ratio % 8);
     loss.warmup_teacher_temp_epochs %= training.num_epochs + 1;
-    scheduler.warmup_epochs %= training.num_epochs + 1;
+    scheduler.warmup_epochs %= training.num_epochs;
     if (loss.chunk_size) loss.chunk_size = 64 * (1 + loss.chunk_size % 100);
-    if (data.batch_size === 1) loss.koleo_weight = 0;
+    if (data.batch_size === 1) {
+      loss.koleo_weight = loss.contrastive_weight = 0;
+      loss.objective = "dino";
+    }
+    if (loss.objective === "infonce") loss.koleo_weight = 0;
     if (loss.centering === "sinkhorn_knopp") training.gradient_accumulation_steps = 1;
     evaluation.knn_k = [evaluation.knn_k].flat();
     return any as unknown as Config;

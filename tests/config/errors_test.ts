@@ -298,8 +298,9 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
   "names that every object has": [
     "loss: {constructor: 1, toString: 2, __proto__: {student_temp: 3}}\n",
     ...[["8", "constructor"], ["24", "toString"], ["37", "__proto__"]].map(([column, name]) =>
-      `a.yaml:1:${column}: loss.${name}: unknown key - the keys of loss are student_temp, teacher_temp, ` +
-      "warmup_teacher_temp, warmup_teacher_temp_epochs, center_momentum, centering, koleo_weight, chunk_size"
+      `a.yaml:1:${column}: loss.${name}: unknown key - the keys of loss are objective, student_temp, teacher_temp, ` +
+      "warmup_teacher_temp, warmup_teacher_temp_epochs, center_momentum, centering, koleo_weight, " +
+      "contrastive_weight, contrastive_feature, contrastive_temp, contrastive_temp_learned, contrastive_teacher, chunk_size"
     ),
   ],
   "names and values that command a terminal": [

@@ -155,6 +155,14 @@ const CASES: [text: string, error: string][] = [
     "neighbour",
   ],
   [
+    "{loss: {koleo_weight: 0.1, objective: infonce}}",
+    "a.yaml:1:23: loss.koleo_weight: expected 0, as loss.objective is infonce, which spreads features by itself",
+  ],
+  [
+    "{loss: {contrastive_weight: 1}, data: {batch_size: 1}}",
+    "a.yaml:1:52: data.batch_size: expected at least 2, as a picture is to be found among others, but found 1",
+  ],
+  [
     "{loss: {centering: sinkhorn_knopp}, training: {gradient_accumulation_steps: 2}}",
     "a.yaml:1:77: training.gradient_accumulation_steps: expected 1, as loss.centering is sinkhorn_knopp: it " +
     "needs the logits of the whole batch at once",
