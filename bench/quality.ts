@@ -5,8 +5,8 @@
  * What both have learned is judged by the same code. `--objective simdino` trains PyTorch alone, on these crops, by an
  * objective that only it has.
  *
- * Writes results.jsonl as it goes, and results.json and curves.svg at every evaluation; `--report DIR` does so
- * from the lines of a comparison that was stopped.
+ * Writes results.jsonl as it goes, results.json and curves.svg at every evaluation, and everybody's weights at the
+ * end; `--report DIR` sums up the lines of a comparison that was stopped.
  *
  * @module
  */
@@ -14,8 +14,11 @@ import { HatchlingError } from "../lib/errors.ts";
 import { type Encoder, pixelEncoder } from "../lib/eval/encoder.ts";
 import type { Figure } from "../lib/eval/evaluate.ts";
 import { encodeSides } from "../lib/eval/sides.ts";
+import { join } from "node:path";
 import { ensureAdapter } from "../lib/adapter.ts";
 import { openGpu, record } from "../lib/gpu.ts";
+import { writeFileAtomic } from "../lib/io/atomic.ts";
+import { float32Tensor, serializeSafetensors } from "../lib/io/safetensors.ts";
 import { initialize } from "../lib/model.ts";
 import { evaluationOptionsOf, openTest } from "../lib/from_config/evaluation.ts";
 import { Feed } from "../lib/train/feed.ts";
@@ -180,6 +183,15 @@ async function main(args: QualityArguments): Promise<void> {
       );
       const ends = done % stepsPerEpoch === 0 && done / stepsPerEpoch % args.every === 0;
       if (ends || done === total) await evaluate(done);
+    }
+    for (const { name, weights } of contestants) {
+      const values = await weights();
+      const tensors = new Map(
+        model.specs().map(({ name, shape }) => {
+          return [name, float32Tensor(values.get(name)!, shape)];
+        }),
+      );
+      await writeFileAtomic(join(args.out, `${name}.safetensors`), serializeSafetensors(tensors));
     }
   } finally {
     progress.end();
