@@ -1,5 +1,5 @@
 /**
- * `deno task bench:drivers`: how long a step of configs/small.yaml takes with the system's driver and with
+ * `deno task bench:drivers`: how long a step of configs/dino-small.yaml takes with the system's driver and with
  * SwiftShader, in turns, each in a process of its own. About a minute on two CPU cores.
  *
  * @module
@@ -11,7 +11,7 @@ import { parseConfig } from "../lib/config.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { ensureAdapter } from "../lib/adapter.ts";
 import { openGpu } from "../lib/gpu.ts";
-import small from "../configs/small.yaml" with { type: "text" };
+import small from "../configs/dino-small.yaml" with { type: "text" };
 import { positive } from "../scripts/common/numbers.ts";
 import { print, runCommand, say } from "../scripts/common/terminal.ts";
 import { modelOf } from "../lib/from_config.ts";
@@ -36,7 +36,7 @@ interface Found {
 async function measure(steps: number): Promise<Found> {
   await ensureAdapter({ log: say });
   const gpu = await openGpu();
-  const config = parseConfig(small, { file: "configs/small.yaml" });
+  const config = parseConfig(small, { file: "configs/dino-small.yaml" });
   const { data, augmentation } = config, { vit, head } = modelOf(config);
   const ours = await openOurs(gpu, manifest.version, { gflops: 1, gbs: 1 });
   const subject = await ours.prepare({
@@ -86,7 +86,9 @@ async function main(): Promise<void> {
     times.push([system.ms, swiftshader.ms]);
     for (const { adapter } of [system, swiftshader]) adapters.add(adapter);
   }
-  print(`A training step of configs/small.yaml, medians of ${steps} steps in ${TURNS} turns:\n`);
+  print(
+    `A training step of configs/dino-small.yaml, medians of ${steps} steps in ${TURNS} turns:\n`,
+  );
   [...adapters].forEach((adapter, i) => {
     const ms = times.map((pair) => pair[i]);
     print(`${digits(median(ms)).padStart(8)} ms  ${adapter} (${ms.map(digits).join(", ")})`);

@@ -3,7 +3,7 @@
  * commands, numbers and names.
  */
 import assert from "node:assert/strict";
-import small from "../configs/small.yaml" with { type: "text" };
+import small from "../configs/dino-small.yaml" with { type: "text" };
 import deno from "../deno.json" with { type: "json" };
 import runs from "../docs/guides/loss-collapse.json" with { type: "json" };
 import collapse from "../docs/guides/loss-collapse.svg" with { type: "text" };
@@ -84,7 +84,7 @@ Deno.test("the guide's table of runs, their adapter and command are those of the
   assert.ok(words(guide).includes(words(data.adapter)), data.adapter);
 });
 
-Deno.test("numbers in the guide's prose are those of arithmetic and of configs/small.yaml", () => {
+Deno.test("numbers in the guide's prose are those of arithmetic and of configs/dino-small.yaml", () => {
   const said = (pattern: RegExp) => words(guide).match(pattern)!.slice(1);
   const [times, share] = said(/τ = 0\.2 that is ([\d,]+) times, .* no answer above (\d+) %/);
   const most = Math.exp(2 / 0.2);

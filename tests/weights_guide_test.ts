@@ -1,6 +1,6 @@
 /** What docs/guides/weights.md says: names, configuration, and the lines that convert a file. */
 import assert from "node:assert/strict";
-import small from "../configs/small.yaml" with { type: "text" };
+import small from "../configs/dino-small.yaml" with { type: "text" };
 import guide from "../docs/guides/weights.md" with { type: "text" };
 import { parseConfig } from "../lib/config.ts";
 import { parseSafetensors } from "../lib/io/safetensors.ts";
@@ -33,7 +33,7 @@ Deno.test("the guide's names are those of the model that its configuration makes
   assert.ok(ends.every((name) => heading.includes(name)));
 });
 
-Deno.test("the guide's numbers of small.yaml are current", () => {
+Deno.test("the guide's numbers of dino-small.yaml are current", () => {
   const { dim, depth, heads, patchSize, imageSize } = modelOf(parseConfig(small)).vit.config;
   assert.ok(
     guide.includes(

@@ -21,7 +21,7 @@ const STEPS = 300;
 const LIMIT = 3_600_000;
 
 /** What all runs have; the evaluation at the end is made short, since nobody looks at it. */
-const CONFIG = "configs/small.yaml";
+const CONFIG = "configs/dino-small.yaml";
 const COMMON = `--training.max_steps ${STEPS} --logging.log_every_n_iters 5`;
 const SHORT = "--evaluation.max_images 64 --evaluation.view_retrieval false";
 
