@@ -145,9 +145,11 @@ export function diagnose(
  * @category Training
  */
 export function remedyTitle({ verdict }: Pick<Diagnosis, "verdict">): string {
-  const weighed: Verdict[] = ["not useful yet", "useful in part"];
-  return weighed.includes(verdict) ? "what helps" : "what to change first";
+  return WEIGHED.includes(verdict) ? "what helps" : "what to change first";
 }
+
+/** Verdicts that an evaluation makes of features that lack something. */
+const WEIGHED: Verdict[] = ["not useful yet", "useful in part"];
 
 /**
  * A diagnosis in one line.
@@ -155,8 +157,27 @@ export function remedyTitle({ verdict }: Pick<Diagnosis, "verdict">): string {
  * @category Training
  */
 export function diagnosisLine(diagnosis: Diagnosis): string {
-  const { verdict, evidence: [first], remedy } = diagnosis;
-  return `${verdict}: ${first}` + (remedy && `; ${remedyTitle(diagnosis)}: ${remedy}`);
+  const { verdict, evidence: [first], remedy, worth } = diagnosis;
+  return [
+    `${verdict}: ${first}`,
+    WEIGHED.includes(verdict) && worth?.configured,
+    remedy && `${remedyTitle(diagnosis)}: ${remedy}`,
+  ].filter(Boolean).join("; ");
+}
+
+/**
+ * What features are worth, in one line with what helps, as a diagnosis says it of a run.
+ *
+ * @category Evaluation
+ */
+export function worthVerdict(worth: Worth, settings: DiagnosisSettings = {}): string {
+  const { verdict, text, configured } = worth;
+  const lacking = verdict === "not useful yet" || verdict === "useful in part";
+  return [
+    verdict === "not compared" ? text : `${verdict}: ${text}`,
+    configured,
+    lacking && `what helps: ${againstUseless(settings, worth)}`,
+  ].filter(Boolean).join("; ");
 }
 
 /** The state of the curves that has held, with what newer looks say. */

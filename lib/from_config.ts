@@ -22,7 +22,7 @@ import type { DiagnosisSettings } from "./diagnosis.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
-import type { Readout } from "./eval/readout.ts";
+import { type Readout, readoutName } from "./eval/readout.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { DinoModel } from "./model.ts";
 import { cosineSchedule, layerDecay, scaledLr, teacherTempSchedule } from "./optim.ts";
@@ -224,9 +224,10 @@ export function scheduleOf(
  * @param known Steps that the run will have, and pictures of its data set.
  */
 export function diagnosisSettingsOf(
-  { data, evaluation, model, loss, optimizer, scheduler, training }: Config,
+  config: Config,
   { totalSteps, pictures }: { totalSteps?: number; pictures?: number } = {},
 ): DiagnosisSettings {
+  const { data, evaluation, model, loss, optimizer, scheduler, training } = config;
   const judged = Math.min(pictures ?? Infinity, evaluation.max_images ?? Infinity);
   return {
     objective: loss.objective,
@@ -245,7 +246,7 @@ export function diagnosisSettingsOf(
     warmupEpochs: scheduler.warmup_epochs,
     freezeLastLayer: training.freeze_last_layer,
     totalSteps: totalSteps ?? training.max_steps ?? undefined,
-    feature: evaluation.feature,
+    feature: readoutName(readoutOf(config)),
     whiten: evaluation.whiten,
     pictures: judged === Infinity ? undefined : judged,
   };

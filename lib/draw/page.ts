@@ -17,6 +17,8 @@ export interface PageParts {
   title: string;
   /** Text below the title; not HTML. */
   about: string;
+  /** More text below it. */
+  note?: string;
   /** HTML. */
   body: string;
   /** More style. */
@@ -24,7 +26,7 @@ export interface PageParts {
 }
 
 /** The HTML of a page. */
-export function pageOf({ title, about, body, style: more = "" }: PageParts): string {
+export function pageOf({ title, about, note, body, style: more = "" }: PageParts): string {
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -40,7 +42,7 @@ ${style}${more}</style>
 <body>
 <header>
 <h1>${escape(title)}</h1>
-<p>${escape(about)}</p>
+<p>${escape(about)}</p>${note === undefined ? "" : `\n<p>${escape(note)}</p>`}
 </header>
 ${body}
 </body>

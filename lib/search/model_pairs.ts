@@ -17,7 +17,7 @@ const NEIGHBORS = 8;
 const LEAST = 0.8;
 
 /** What is compared, whatever else is read out: copies have the same things in the same places. */
-const COMPARED: Readout = { feature: "grid" };
+export const COMPARED: Readout = { feature: "grid" };
 
 /** What {@linkcode modelPairs} finds. */
 export interface ModelPairs {

@@ -9,6 +9,7 @@ import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
 import { readoutName } from "../../lib/eval/readout.ts";
 import { readoutOf } from "../../lib/from_config.ts";
 import { pca } from "../../lib/eval/pca.ts";
+import { qualityOf } from "../../lib/open_model/quality.ts";
 import { bytes, count, many, percent } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
 import { print } from "../common/terminal.ts";
@@ -130,6 +131,7 @@ export async function lookMap(
       `neighbours, cosine, seed ${config.training.seed}. PCA: ${
         percent(explained[0] + explained[1])
       } of the variance.`,
+    note: await qualityOf(loaded, readoutName(readout)),
     style,
     body: `<main><p class="wait">This page needs JavaScript.</p></main>\n` +
       `${embedded("data", data)}\n<script>\n${script}</script>`,

@@ -11,6 +11,7 @@ import { readoutOf } from "../../lib/from_config.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
 import { spreadIndices } from "../../lib/from_config/pictures.ts";
+import { qualityOf } from "../../lib/open_model/quality.ts";
 import { shown } from "../../lib/text.ts";
 import { MOST_ON_PAGE } from "../common/numbers.ts";
 import { print } from "../common/terminal.ts";
@@ -146,6 +147,7 @@ export async function lookNeighbors(
           many(n, "picture")
         } of ${dataset.name} whose features (${readoutName(readout)}) ` +
         "have the largest cosine similarity to those of the framed picture.",
+      note: await qualityOf(session.loaded, readoutName(readout)),
       body: `<main>${sections.join("\n")}</main>`,
     }),
   );

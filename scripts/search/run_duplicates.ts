@@ -14,7 +14,9 @@ import { card, pageOf } from "../../lib/draw/page.ts";
 import type { Session } from "../../lib/session.ts";
 import type { ProgressLine } from "../../lib/progress.ts";
 import { findGroups, type Member } from "../../lib/search/duplicates.ts";
-import { modelPairs } from "../../lib/search/model_pairs.ts";
+import { COMPARED, modelPairs } from "../../lib/search/model_pairs.ts";
+import { qualityOf } from "../../lib/open_model/quality.ts";
+import { readoutName } from "../../lib/eval/readout.ts";
 import type { Answer } from "./run_similar.ts";
 import { signFolder } from "../../lib/search/sign.ts";
 
@@ -49,6 +51,7 @@ export async function searchDuplicates(
   });
   progress.end();
   const skipped = [...listing.skipped, ...damaged];
+  const quality = session && await qualityOf(session.loaded, readoutName(COMPARED));
   const gain = groups.reduce((sum, group) => sum + gainOf(group), 0);
   const copies = groups.reduce((sum, group) => sum + group.length - 1, 0);
   const summary = groups.length
@@ -59,6 +62,7 @@ export async function searchDuplicates(
     json: {
       folder,
       weights: session?.loaded.file,
+      quality,
       pictures: pictures.length,
       decoded,
       encoded,
@@ -74,7 +78,7 @@ export async function searchDuplicates(
     table: [...groups.map((group) => tableOf(folder, group)), summary].join("\n\n"),
     skipped,
     remarks: [...remarks, ...found?.remarks ?? []],
-    page: () => pageFor(folder, listing, groups, summary),
+    page: () => pageFor(folder, listing, groups, summary, quality),
   };
 }
 
@@ -106,6 +110,7 @@ async function pageFor(
   listing: Listing,
   groups: readonly Member[][],
   summary: string,
+  quality?: string,
 ): Promise<string> {
   const places = new Map(listing.files.map(({ id }, i) => [id, i]));
   const options = {
@@ -153,6 +158,7 @@ async function pageFor(
       `${folder}: ${summary}. The framed picture of each group has the most pixels; the others are ` +
       `compared with it, and the number says how alike they are.` +
       (left > 0 ? ` ${many(left, "group")} more are in --json.` : ""),
+    note: quality,
     body: `<main>${sections.join("\n")}</main>`,
   });
 }

@@ -14,6 +14,7 @@ import { cardOf, neighborRow, type Similar } from "../../lib/draw/neighbor_row.t
 import { pageOf } from "../../lib/draw/page.ts";
 import type { Session } from "../../lib/session.ts";
 import { datasetOf, featuresOf } from "../../lib/search/features.ts";
+import { qualityOf } from "../../lib/open_model/quality.ts";
 import { nearestIn, queriesOf } from "../../lib/search/similar.ts";
 
 /** What a search gives. */
@@ -62,6 +63,7 @@ export async function searchSimilar(
     );
     return [shown(query), ...lines].join("\n");
   }).join("\n\n");
+  const quality = await qualityOf(session.loaded, readoutName(readout));
   const page = async () => {
     const places = new Map(listing.files.map(({ id }, i) => [id, i]));
     const dataset = datasetOf(folder, listing.files, listing, session);
@@ -81,6 +83,7 @@ export async function searchSimilar(
         `features (${
           readoutName(readout)
         }) have the largest cosine similarity to those of the framed picture.`,
+      note: quality,
       body: `<main>${sections.join("\n")}</main>`,
     });
   };
@@ -89,6 +92,7 @@ export async function searchSimilar(
       folder,
       weights: session.loaded.file,
       features: readoutName(readout),
+      quality,
       pictures,
       encoded,
       results,

@@ -9,6 +9,7 @@ import {
   remedyTitle,
   weigh,
   worthLine,
+  worthVerdict,
 } from "../../lib/diagnosis.ts";
 import { recordingOf } from "./recordings.ts";
 import healthy from "./healthy.json" with { type: "json" };
@@ -60,6 +61,7 @@ Deno.test("a run below raw pixels is not useful yet, with what helps", () => {
     diagnosisLine(found),
     /^not useful yet: worse than raw pixels at .*; what helps: evaluation\.feature grid/,
   );
+  assert.equal(worthVerdict(found.worth!, known), diagnosisLine(found));
   // What does not apply is left out.
   const other = { feature: "grid", whiten: true, objective: "infonce", contrastiveWeight: 0 };
   const rest = diagnose(lines, { batchSize: 64, totalSteps: 1e6, ...other }, final(SMALL)).remedy;
@@ -148,6 +150,11 @@ Deno.test("like with like: whitened beside whitened, a readout beside its own un
     found.remedy,
     /^reading out what is best .*feature grid with evaluation\.whiten true/,
   );
+  const known = { ...settings, feature: "class", whiten: false, contrastiveWeight: 0 };
+  assert.equal(
+    worthVerdict(found.worth!, known).split("; what")[0],
+    diagnosisLine(found).split("; what")[0],
+  );
   const set = { ...settings, feature: "grid", whiten: true };
   assert.equal(diagnose(lines, set, final(all)).verdict, "healthy");
   assert.match(
@@ -155,7 +162,6 @@ Deno.test("like with like: whitened beside whitened, a readout beside its own un
     /^as it is configured, worse than raw pixels at finding .* \(52\.7 % against 65\.2 %\): not useful yet$/,
   );
   const worse = all.map((f) => f.encoder?.startsWith("teacher") ? { ...f, percent: 1 } : f);
-  const known = { ...settings, feature: "class", whiten: false, contrastiveWeight: 0 };
   assert.match(diagnose(lines, known, final(worse)).remedy, /^a contrastive term beside the loss/);
   // Whitened features beside plain pixels alone are not compared with them.
   const unlike = figuresOf({ "teacher (whitened)": [44, 5, 70], "raw pixels": [34, 3, 65] });

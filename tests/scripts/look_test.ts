@@ -68,6 +68,7 @@ runTest(
     assert.doesNotMatch(map, /(src|href)="http/);
     const page = await Deno.readTextFile(`${folder}/out1/neighbours/neighbours.html`);
     assert.ok(!page.includes("<b>&.png"));
+    for (const html of [map, page]) assert.match(html, /How good these features \(class\) are/);
     assert.match(both[0][3], /of 16 prototypes .* ln K = 2\.77/);
 
     // Without --out below the run; again over its own files, over no other.

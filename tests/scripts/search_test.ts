@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import jpeg from "jpeg-js";
 import { PNG } from "pngjs";
 import type { Picture } from "../../lib/data/image.ts";
+import { escape } from "../../lib/draw/html.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { paint, plain, put } from "../data/support.ts";
 import { errorOf, flags, runTest, train } from "../support/runs.ts";
@@ -83,6 +84,11 @@ runTest(
     assert.ok(page.includes("&#60;img src=x onerror=alert(1)"));
     assert.ok(!page.includes("<img src=x"));
     assert.doesNotMatch(page, /(src|href)="http/);
+    assert.match(
+      third.quality,
+      /^How good these features \(class\) are, measured on 8 pictures of .* at the end of training: /,
+    );
+    assert.ok(page.includes(escape(third.quality)));
 
     const grid = await json(...asked, "--feature", "grid");
     assert.deepEqual([grid.features, grid.encoded], ["grid", 8], "other features are other rows");
@@ -247,6 +253,7 @@ folderTest(
     assert.ok(page.includes("&#60;img src=x onerror=alert(1)"));
     assert.ok(!page.includes("<img src=x"));
     assert.ok(page.includes("240 × 180") && page.includes("same file"));
+    assert.doesNotMatch(page, /How good/, "no model was asked");
 
     const plainly = await search(folder, "p", "--duplicates");
     assert.equal(plainly.stdout.trim().split("\n").at(-1), "out/search/duplicates.html");
