@@ -3,14 +3,39 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
-import type { Config } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { HatchlingError } from "../errors.ts";
 import { encodePictures } from "../eval/encode.ts";
 import { featureEncoder } from "../eval/feature_encoder.ts";
-import { type Readout, readoutName } from "../eval/readout.ts";
+import type { FeatureArray } from "../eval/features.ts";
+import { type Readout, readoutDim, readoutName } from "../eval/readout.ts";
+import { Whitener, type Whitening } from "../eval/whiten.ts";
+import { whitenPictures } from "../eval/whiten_sides.ts";
+import { spreadIndices } from "../from_config/pictures.ts";
 import type { Session } from "../session.ts";
+import { shown } from "../text.ts";
 import { inMemory, type Sound, soundPictures } from "./pictures.ts";
+
+/** Which features. */
+export interface FeatureChoice {
+  /** What is read out of the model. */
+  readout: Readout;
+  /** How that is whitened, if at all. */
+  whitening?: Whitening;
+}
+
+/** In words: "grid", "grid, whitened". */
+export function choiceName({ readout, whitening }: FeatureChoice): string {
+  return whitening ? `${readoutName(readout)}, whitened` : readoutName(readout);
+}
+
+/** Numbers of a picture, with tokens of width D. */
+export function choiceDim({ readout, whitening }: FeatureChoice, dim: number): number {
+  return whitening ? whitening.variance.length : readoutDim(readout, dim);
+}
+
+/** Most pictures that a whitening is fitted to where none is stored: they are encoded for it alone. */
+const SAMPLE = 4096;
 
 /** Some pictures with their features. */
 export interface Encoded {
@@ -25,7 +50,7 @@ export interface Encoded {
  * Encodes pictures with a session's model: of their central squares, as evaluation does.
  *
  * @param indices Which.
- * @param readout Which features.
+ * @param choice Which features.
  * @param normalize Scale each row to length 1.
  * @throws {HatchlingError} When features are not finite.
  */
@@ -33,56 +58,59 @@ export async function* encodeStream(
   session: Session,
   dataset: Dataset,
   indices: ArrayLike<number>,
-  readout: Readout,
+  { readout, whitening }: FeatureChoice,
   normalize: boolean,
 ): AsyncGenerator<Encoded> {
   const { gpu, params } = await session.gpu();
   const { loaded, config: { augmentation, evaluation, training, model } } = session;
   const encoder = featureEncoder(gpu, loaded.name, loaded.model.vit, params, readout);
+  using whitener = whitening && new Whitener(gpu, whitening);
   for await (const { sound, done } of soundPictures(dataset, indices, evaluation.batch_size)) {
     if (!sound.length) {
       yield { sound, rows: [], done };
       continue;
     }
     const pictures = inMemory(dataset.name, dataset.channels ?? model.in_chans, sound);
-    const [{ whole, raw }] = await encodePictures(gpu, pictures, [...sound.keys()], [encoder], {
+    const [encoded] = await encodePictures(gpu, pictures, [...sound.keys()], [encoder], {
       batchSize: evaluation.batch_size,
       seed: training.seed,
       views: false,
       mean: [...augmentation.normalize_mean],
       std: [...augmentation.normalize_std],
     });
+    const { whole, raw } = whitener ? await whitenPictures(whitener, encoded) : encoded;
     const { data, shape: [, dim] } = normalize ? whole : raw.whole;
     const rows = sound.map((_, i) => data.subarray(i * dim, (i + 1) * dim));
     yield { sound, rows, done };
   }
 }
 
-/** A hash of what decides about features: weights, shape of the model, and how pictures get to it. */
-export function modelHash(
-  weights: ReadonlyMap<string, Float32Array>,
-  config: Config,
+/**
+ * Features to fit a whitening to: of at most 4,096 pictures, spread over all, as the model gives them.
+ *
+ * @throws {HatchlingError} When none of them is sound.
+ */
+export async function sampleFeatures(
+  session: Session,
+  dataset: Dataset,
   readout: Readout,
-): string {
-  const { augmentation: { normalize_mean, normalize_std, global_crop_size }, model, data } = config;
-  const hash = createHash("sha256");
-  const settings = {
-    readout: readoutName(readout),
-    normalize_mean,
-    normalize_std,
-    global_crop_size,
-    model,
-    data: data.max_pixels,
-  };
-  hash.update(JSON.stringify(settings));
-  for (const name of [...weights.keys()].filter(isBackbone).sort()) {
-    const { buffer, byteOffset, byteLength } = weights.get(name)!;
-    hash.update(name).update(new Uint8Array(buffer, byteOffset, byteLength));
+): Promise<FeatureArray> {
+  const rows: Float32Array[] = [];
+  const some = spreadIndices(dataset.length, SAMPLE);
+  for await (const part of encodeStream(session, dataset, some, { readout }, false)) {
+    rows.push(...part.rows);
+    session.progress.show(
+      `encoding, to fit the whitening: ${part.done} of ${some.length} pictures`,
+    );
   }
-  return hash.digest("hex");
-}
-
-/** The head has no part in features. */
-function isBackbone(name: string): boolean {
-  return !name.startsWith("head.");
+  session.progress.end();
+  if (!rows.length) {
+    throw new HatchlingError(
+      `Expected sound pictures to fit a whitening to but found none in ${shown(dataset.name)}`,
+    );
+  }
+  const [{ length: dim }] = rows;
+  const data = new Float32Array(rows.length * dim);
+  rows.forEach((row, i) => data.set(row, i * dim));
+  return { data, shape: [rows.length, dim] };
 }

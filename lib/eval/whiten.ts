@@ -163,7 +163,7 @@ function countKept(variance: Float64Array, whole: Float64Array, share: number): 
  *
  * @category Evaluation
  */
-export class Whitener {
+export class Whitener implements Disposable {
   readonly #whitening: Whitening;
   readonly #directions: GpuRows;
   readonly #step: number;
@@ -217,5 +217,10 @@ export class Whitener {
   /** Frees them. */
   destroy(): void {
     this.#directions.destroy();
+  }
+
+  /** Frees them at the end of a block that it is `using`. */
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 }

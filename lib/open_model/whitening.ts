@@ -5,11 +5,15 @@
  */
 import { basename, dirname, join } from "node:path";
 import { HatchlingError } from "../errors.ts";
+import { type Readout, readoutName } from "../eval/readout.ts";
 import type { Whitening } from "../eval/whiten.ts";
 import { decodeWhitening, encodeWhitening, type WhiteningOf } from "../eval/whitening_file.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { readFile } from "../io/files.ts";
 import { shown } from "../text.ts";
+import { many } from "../words.ts";
+import type { LoadedModel } from "./load.ts";
+import { modelHash } from "./model_hash.ts";
 import { exists } from "./weight_files.ts";
 
 /** The file of a whitening: one for each feature. */
@@ -72,9 +76,45 @@ export async function storedWhitening(
   );
 }
 
-async function isResult(weights: string): Promise<boolean> {
+/** Whether a file of weights is the result of a run, which whitenings are stored for, not a state on the way to it. */
+export async function isResult(weights: string): Promise<boolean> {
   const name = basename(weights);
   if (/^(checkpoint-.*|best)\.safetensors$/.test(name)) return false;
   return name !== "student.safetensors" ||
     !await exists(join(dirname(weights), "teacher.safetensors"));
+}
+
+/** A whitening to use, and where it comes from. */
+export interface ChosenWhitening {
+  /** With the α of the configuration. */
+  whitening: Whitening;
+  /** Where it comes from, in words. */
+  note: string;
+}
+
+/**
+ * The whitening of a model's features: the one stored with its weights, else one fitted now.
+ *
+ * @param fit Fits one to the pictures at hand, where none is stored.
+ * @throws {HatchlingError} As {@linkcode storedWhitening} and `fit`.
+ */
+export async function whiteningFor(
+  { config, file, weights }: LoadedModel,
+  readout: Readout,
+  fit: () => Whitening | Promise<Whitening>,
+): Promise<ChosenWhitening> {
+  const { whiten_alpha: alpha } = config.evaluation;
+  const stored = await storedWhitening(file, {
+    feature: readoutName(readout),
+    model: modelHash(weights, config, readout),
+  });
+  if (stored) {
+    const { whitening, path } = stored;
+    const note = `whitened by ${shown(path)}, fitted to ${many(whitening.rows, "picture")}`;
+    return { whitening: { ...whitening, alpha }, note };
+  }
+  const whitening = { ...await fit(), alpha };
+  const pictures = many(whitening.rows, "picture");
+  const note = `whitened by a fit to ${pictures} at hand, as none is stored with ${shown(file)}`;
+  return { whitening, note };
 }

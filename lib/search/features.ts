@@ -7,8 +7,10 @@ import { decoderOf, FileDataset } from "../data/file_dataset.ts";
 import type { DecodeChannels } from "../data/decode.ts";
 import type { Listing, PictureFile } from "../data/files.ts";
 import { count, many } from "../words.ts";
-import { encodeStream, modelHash } from "../embed/encode.ts";
-import { type Readout, readoutDim } from "../eval/readout.ts";
+import { createHash } from "node:crypto";
+import { choiceDim, encodeStream, type FeatureChoice } from "../embed/encode.ts";
+import { encodeWhitening } from "../eval/whitening_file.ts";
+import { modelHash } from "../open_model/model_hash.ts";
 import type { Session } from "../session.ts";
 import { RowStore } from "./store.ts";
 
@@ -45,12 +47,12 @@ export async function featuresOf(
   folder: string,
   listing: Listing,
   session: Session,
-  readout: Readout,
+  choice: FeatureChoice,
 ): Promise<FolderFeatures> {
   const { loaded, config, progress } = session;
-  const model = modelHash(loaded.weights, config, readout);
-  const of = `features by ${model} of ${await Deno.realPath(folder)}`;
-  const store = await RowStore.open(of, 4 * readoutDim(readout, config.model.dim));
+  const model = modelHash(loaded.weights, config, choice.readout);
+  const of = `features by ${model}${hashOf(choice)} of ${await Deno.realPath(folder)}`;
+  const store = await RowStore.open(of, 4 * choiceDim(choice, config.model.dim));
   const unknown = listing.files.filter(({ id, state }) => !store.get(id, state));
   let encoded = 0;
   if (unknown.length) {
@@ -59,7 +61,7 @@ export async function featuresOf(
     const stampOf = ({ state: { size, mtime, ctime } }: PictureFile) => ({ size, mtime, ctime });
     try {
       for await (
-        const { sound, rows, done } of encodeStream(session, dataset, all, readout, true)
+        const { sound, rows, done } of encodeStream(session, dataset, all, choice, true)
       ) {
         for (const [row, { index }] of sound.entries()) {
           const { buffer, byteOffset, byteLength } = rows[row];
@@ -83,4 +85,10 @@ export async function featuresOf(
   }
   await store.keep(new Set(listing.files.map(({ id }) => id)));
   return { store, encoded };
+}
+
+function hashOf({ whitening }: FeatureChoice): string {
+  if (!whitening) return "";
+  const bytes = encodeWhitening(whitening, { feature: "", model: "" });
+  return `, whitened by ${createHash("sha256").update(bytes).digest("hex")},`;
 }

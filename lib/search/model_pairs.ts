@@ -36,7 +36,7 @@ export async function modelPairs(
   session: Session,
   pictures: readonly SignedPicture[],
 ): Promise<ModelPairs> {
-  const { store, encoded } = await featuresOf(folder, listing, session, COMPARED);
+  const { store, encoded } = await featuresOf(folder, listing, session, { readout: COMPARED });
   const places = new Map(pictures.map(({ id }, i) => [id, i]));
   const dim = readoutDim(COMPARED, session.config.model.dim);
   const all = new Float32Array(pictures.length * dim), owners = new Int32Array(pictures.length);

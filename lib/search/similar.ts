@@ -6,8 +6,7 @@
 import { relative, sep } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
 import { HatchlingError } from "../errors.ts";
-import { encodeStream } from "../embed/encode.ts";
-import type { Readout } from "../eval/readout.ts";
+import { encodeStream, type FeatureChoice } from "../embed/encode.ts";
 import type { Session } from "../session.ts";
 import type { RowStore } from "./store.ts";
 
@@ -41,7 +40,7 @@ export async function queriesOf(
   folder: string,
   store: RowStore,
   session: Session,
-  readout: Readout,
+  choice: FeatureChoice,
 ): Promise<Query[]> {
   const real = await Deno.realPath(folder);
   const queries: Query[] = [], outside: string[] = [];
@@ -55,7 +54,7 @@ export async function queriesOf(
     } else outside.push(path);
   }
   const rows = await store.rows(new Set(inside.values()));
-  const others = await encodeOutside(outside, session, readout);
+  const others = await encodeOutside(outside, session, choice);
   for (const path of paths) {
     const id = inside.get(path);
     if (id === undefined) queries.push(others.shift()!);
@@ -67,13 +66,13 @@ export async function queriesOf(
 async function encodeOutside(
   paths: readonly string[],
   session: Session,
-  readout: Readout,
+  choice: FeatureChoice,
 ): Promise<Query[]> {
   if (!paths.length) return [];
   const dataset = await session.files(paths, session.config.data.max_pixels);
   const queries: Query[] = [];
   const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
-  for await (const { sound, rows } of encodeStream(session, dataset, all, readout, true)) {
+  for await (const { sound, rows } of encodeStream(session, dataset, all, choice, true)) {
     sound.forEach(({ index }, row) => {
       queries.push({ path: paths[index], dataset, index, feature: rows[row] });
     });

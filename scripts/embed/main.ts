@@ -8,7 +8,7 @@ import { type Override, parseOverrides } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { leftOutLines } from "../../lib/data/left_out.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Readout, readoutDim, readoutName } from "../../lib/eval/readout.ts";
+import { fitWhitening } from "../../lib/eval/whiten.ts";
 import { readoutOf } from "../../lib/from_config.ts";
 import { openConfigured } from "../../lib/from_config/pictures.ts";
 import { count, many } from "../../lib/words.ts";
@@ -16,7 +16,16 @@ import { shown } from "../../lib/text.ts";
 import { claimOutputs } from "../common/outputs.ts";
 import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
-import { encodeStream, modelHash } from "../../lib/embed/encode.ts";
+import {
+  choiceDim,
+  choiceName,
+  encodeStream,
+  type FeatureChoice,
+  sampleFeatures,
+} from "../../lib/embed/encode.ts";
+import { modelHash } from "../../lib/open_model/model_hash.ts";
+import { whiteningFor } from "../../lib/open_model/whitening.ts";
+import { addWhitenOptions, whitenOverrides } from "../common/whiten_option.ts";
 import { outputsOf, reserve, sinkOf } from "./open_sink.ts";
 import { FEATURES_KEY } from "../../lib/embed/parquet.ts";
 import { requirePictures } from "../../lib/embed/pictures.ts";
@@ -32,6 +41,8 @@ interface Options {
   checkpoint?: string;
   student?: boolean;
   feature?: string;
+  whiten?: boolean;
+  whitenAlpha?: number;
   normalize: boolean;
   overwrite: boolean;
 }
@@ -41,7 +52,7 @@ let remove = () => {};
 
 async function main(): Promise<void> {
   const { overrides, rest } = parseOverrides([...Deno.args]);
-  const command = new Command("deno task embed")
+  const command = addWhitenOptions(new Command("deno task embed"))
     .description("Writes what a model makes of pictures: a row of features for each.")
     .argument("[dir]", "folder, list or module of pictures (default: those of the model's run)")
     .requiredOption("--weights <model>", "a run's folder, or a safetensors file")
@@ -68,7 +79,7 @@ async function main(): Promise<void> {
   const session = await Session.load({
     ...options,
     path: options.weights,
-    overrides: [...given, ...overrides, ...featureOverride(options)],
+    overrides: [...given, ...overrides, ...featureOverride(options), ...whitenOverrides(options)],
   }, new Progress());
   try {
     const { loaded, config } = session;
@@ -80,21 +91,22 @@ async function main(): Promise<void> {
     });
     const files = reserve(outputs);
     remove = () => files.forEach((file) => file.discard());
-    const readout = readoutOf(config), dim = readoutDim(readout, config.model.dim);
-    const words = readoutName(readout);
     const dataset = await openConfigured(config, session.progress);
+    const choice = await choiceOf(session, dataset);
+    const dim = choiceDim(choice, config.model.dim), words = choiceName(choice);
     const sink = sinkOf(files, format, {
       labels: Object.keys(dataset.labels ?? {}),
       dim,
       readout: words,
       about: {
-        "hatchling.weights": modelHash(loaded.weights, config, readout),
+        "hatchling.weights": modelHash(loaded.weights, config, choice.readout),
         [FEATURES_KEY]: words,
         "hatchling.normalized": String(options.normalize),
+        "hatchling.whitened": whitenedBy(choice),
       },
     });
     const start = performance.now();
-    const written = await embed(session, dataset, sink, readout, options.normalize);
+    const written = await embed(session, dataset, sink, choice, options.normalize);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     dataset.close?.();
     leftOutLines(dataset.skipped).forEach(say);
@@ -109,19 +121,37 @@ async function main(): Promise<void> {
   }
 }
 
+/** What is to be written; says where its whitening comes from. */
+async function choiceOf(session: Session, dataset: Dataset): Promise<FeatureChoice> {
+  const { config, loaded } = session, readout = readoutOf(config);
+  if (!config.evaluation.whiten) return { readout };
+  const { whitening, note } = await whiteningFor(loaded, readout, async () => {
+    return fitWhitening(await sampleFeatures(session, dataset, readout));
+  });
+  say(`note: ${note}`);
+  return { readout, whitening };
+}
+
+/** For the table: "no", or with which shrinkage and by how many pictures. */
+function whitenedBy({ whitening }: FeatureChoice): string {
+  return whitening
+    ? `alpha ${whitening.alpha}, fitted to ${many(whitening.rows, "picture")}`
+    : "no";
+}
+
 /** Encodes and writes all; returns the number of rows. */
 async function embed(
   session: Session,
   dataset: Dataset,
   sink: Sink,
-  readout: Readout,
+  choice: FeatureChoice,
   normalize: boolean,
 ): Promise<number> {
   const labels = Object.values(dataset.labels ?? {});
   const all = Uint32Array.from({ length: dataset.length }, (_, i) => i);
   let written = 0;
   for await (
-    const { sound, rows, done } of encodeStream(session, dataset, all, readout, normalize)
+    const { sound, rows, done } of encodeStream(session, dataset, all, choice, normalize)
   ) {
     sink.write(sound.map(({ index, picture }, row) => {
       const id = dataset.id(index);

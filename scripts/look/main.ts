@@ -18,6 +18,7 @@ import { LIMITS, positive, share, upTo } from "../common/numbers.ts";
 import { defaultFolder, OUT } from "../common/outputs.ts";
 import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { runCommand } from "../common/terminal.ts";
+import { addWhitenOptions, whitenOverrides } from "../common/whiten_option.ts";
 import { Progress } from "../common/progress.ts";
 
 /** Does the work of a command with its options. */
@@ -63,7 +64,7 @@ function add(
             config,
             checkpoint,
             student,
-            overrides: [...overrides, ...featureOverride(options)],
+            overrides: [...overrides, ...featureOverride(options), ...whitenOverrides(options)],
           },
           new Progress(),
         );
@@ -126,13 +127,13 @@ add("pca", "Principal components of the patch features, as colours.", FILES, ["s
   .option("--smooth", "blend from patch to patch", false)
   .addOption(images());
 
-add(
+addWhitenOptions(add(
   "neighbours",
   "The most similar pictures of some.",
   FILES,
   ["sheet.png", "neighbours.html"],
   lookNeighbors,
-)
+))
   .alias("neighbors")
   .option("-k, --k <n>", "neighbours of each", upTo(LIMITS.found), 8)
   .addOption(feature())
@@ -147,13 +148,13 @@ add("prototypes", "What the head's output dimensions stand for.", undefined, [
   .option("--images <n>", "pictures of each", upTo(LIMITS.found), 10)
   .addOption(maxImages());
 
-add(
+addWhitenOptions(add(
   "map",
   "All pictures on a page, similar ones near each other.",
   undefined,
   ["map.html"],
   lookMap,
-)
+))
   .addOption(feature())
   .option("--neighbours <n>", "neighbours that UMAP keeps together", upTo(LIMITS.graph), 15)
   .option("--color-by <label>", "kind of label to begin with")

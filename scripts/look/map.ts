@@ -6,7 +6,6 @@
 import type { Picture } from "../../lib/data/image.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
-import { readoutName } from "../../lib/eval/readout.ts";
 import { readoutOf } from "../../lib/from_config.ts";
 import { pca } from "../../lib/eval/pca.ts";
 import { qualityOf } from "../../lib/open_model/quality.ts";
@@ -16,6 +15,7 @@ import { print } from "../common/terminal.ts";
 import { squareOf } from "../../lib/draw/frame.ts";
 import script from "./map.js" with { type: "text" };
 import style from "./map.css" with { type: "text" };
+import { shownFeatures } from "./features.ts";
 import type { Output } from "./output.ts";
 import { embedded, pageOf } from "../../lib/draw/page.ts";
 import type { Session } from "../../lib/session.ts";
@@ -81,7 +81,9 @@ export async function lookMap(
   const { gpu, params } = await session.gpu();
   const readout = readoutOf(config);
   const encoder = featureEncoder(gpu, loaded.name, loaded.model.vit, params, readout);
-  const { indices, whole } = await session.encode(dataset, encoder, options.maxImages);
+  const plain = await session.encode(dataset, encoder, options.maxImages);
+  using features = await shownFeatures(session, readout, plain);
+  const { indices, whole } = features.encoded;
   const n = indices.length;
   if (n < LEAST) {
     throw new HatchlingError(
@@ -125,7 +127,7 @@ export async function lookMap(
   const page = pageOf({
     title: "Map of features",
     about:
-      `${part} of ${dataset.name}, ${loaded.file}, features: ${readoutName(readout)}. UMAP: ${
+      `${part} of ${dataset.name}, ${loaded.file}, features: ${features.words}. UMAP: ${
         Math.min(neighbours, n - 1)
       } ` +
       `neighbours, cosine, seed ${config.training.seed}. PCA: ${

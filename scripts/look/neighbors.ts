@@ -6,7 +6,6 @@
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
-import { readoutName } from "../../lib/eval/readout.ts";
 import { readoutOf } from "../../lib/from_config.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { nearest } from "../../lib/eval/nearest.ts";
@@ -17,6 +16,7 @@ import { MOST_ON_PAGE } from "../common/numbers.ts";
 import { print } from "../common/terminal.ts";
 import { many } from "../../lib/words.ts";
 import { cardOf, neighborRow, SIDE, type Similar } from "../../lib/draw/neighbor_row.ts";
+import { shownFeatures } from "./features.ts";
 import type { Output } from "./output.ts";
 import { pageOf } from "../../lib/draw/page.ts";
 import { indicesOf, type Session, sortNames } from "../../lib/session.ts";
@@ -67,11 +67,13 @@ export async function lookNeighbors(
   const { vit } = session.loaded.model;
   const readout = readoutOf(session.config);
   const encoder = featureEncoder(gpu, session.loaded.name, vit, params, readout);
-  const { indices: kept, whole: gallery } = await session.encode(
+  const plain = await session.encode(
     dataset,
     encoder,
     options.maxImages ?? session.config.evaluation.max_images,
   );
+  using features = await shownFeatures(session, readout, plain);
+  const { indices: kept, whole: gallery } = features.encoded;
   const rowOf = new Map(kept.map((index, row) => [index, row]));
   const [n, dim] = gallery.shape;
   const k = Math.min(options.k, n - 1);
@@ -87,7 +89,7 @@ export async function lookNeighbors(
   if (paths.length) {
     const files = await session.files(paths, session.config.data.max_pixels);
     checkFits(Math.min(files.length, options.images ?? Infinity), k);
-    const encoded = await session.encode(files, encoder);
+    const encoded = await features.alike(await session.encode(files, encoder));
     if (encoded.indices.length < files.length && files.skipped.length) {
       const [{ file, reason }] = files.skipped;
       session.progress.say(`note: ${shown(file)}: ${shown(reason)}`);
@@ -145,7 +147,7 @@ export async function lookNeighbors(
       about:
         `${session.loaded.file}: the ${k} of ${
           many(n, "picture")
-        } of ${dataset.name} whose features (${readoutName(readout)}) ` +
+        } of ${dataset.name} whose features (${features.words}) ` +
         "have the largest cosine similarity to those of the framed picture.",
       note: await qualityOf(session.loaded, readoutName(readout)),
       body: `<main>${sections.join("\n")}</main>`,

@@ -18,6 +18,8 @@ export interface SearchOptions {
   weights?: string;
   k: number;
   feature?: string;
+  whiten?: boolean;
+  whitenAlpha?: number;
   duplicates?: boolean;
   threshold?: number;
   mirrored?: boolean;
@@ -44,7 +46,7 @@ export interface Arguments {
  * @throws {HatchlingError} Saying what was expected, and what to do.
  */
 export async function checkArguments({ folder, queries, options }: Arguments): Promise<void> {
-  const { weights, duplicates, feature, threshold, mirrored, k } = options;
+  const { weights, duplicates, feature, whiten, threshold, mirrored, k } = options;
   const fail = (message: string): never => {
     throw new HatchlingError(message);
   };
@@ -75,6 +77,11 @@ export async function checkArguments({ folder, queries, options }: Arguments): P
     fail(
       `Expected no --feature beside --duplicates but found ${feature}: copies are compared by what lies ` +
         "where, as the feature grid",
+    );
+  }
+  if (duplicates && whiten) {
+    fail(
+      "Expected no --whiten beside --duplicates but found it: copies are compared by plain features",
     );
   }
   if (k > MOST_FOUND) {

@@ -16,6 +16,7 @@ import { opening } from "../../lib/from_config/pictures.ts";
 import { Session } from "../../lib/session.ts";
 import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { positive, share } from "../common/numbers.ts";
+import { addWhitenOptions, whitenOverrides } from "../common/whiten_option.ts";
 import { print, printJson, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
 import { type Arguments, checkArguments, MOST_FOUND, type SearchOptions } from "./arguments.ts";
@@ -27,7 +28,7 @@ import { retried } from "../../lib/search/store.ts";
 
 function readArguments(): Arguments {
   const { overrides, rest } = parseOverrides([...Deno.args]);
-  const command = new Command("deno task search")
+  const command = addWhitenOptions(new Command("deno task search"))
     .description("Finds similar pictures in a folder, or those that are there more than once.")
     .argument("<dir>", "folder of pictures")
     .argument("[query...]", "pictures to search for, of the folder or not")
@@ -61,7 +62,7 @@ async function main(): Promise<void> {
       session = await Session.load({
         ...options,
         path: weights,
-        overrides: [...overrides, ...featureOverride(options)],
+        overrides: [...overrides, ...featureOverride(options), ...whitenOverrides(options)],
       }, progress);
     }
     page.open();

@@ -9,13 +9,15 @@ import type { SkippedFile } from "../../lib/data/dataset.ts";
 import type { Listing } from "../../lib/data/files.ts";
 import { shown } from "../../lib/text.ts";
 import { many } from "../../lib/words.ts";
-import { type Readout, readoutName } from "../../lib/eval/readout.ts";
+import { choiceName } from "../../lib/embed/encode.ts";
+import type { Readout } from "../../lib/eval/readout.ts";
 import { cardOf, neighborRow, type Similar } from "../../lib/draw/neighbor_row.ts";
 import { pageOf } from "../../lib/draw/page.ts";
 import type { Session } from "../../lib/session.ts";
 import { datasetOf, featuresOf } from "../../lib/search/features.ts";
 import { qualityOf } from "../../lib/open_model/quality.ts";
 import { nearestIn, queriesOf } from "../../lib/search/similar.ts";
+import { folderWhitening } from "../../lib/search/whitening.ts";
 
 /** What a search gives. */
 export interface Answer {
@@ -39,8 +41,10 @@ export async function searchSimilar(
   session: Session,
   { k, readout }: { k: number; readout: Readout },
 ): Promise<Answer> {
-  const { store, encoded } = await featuresOf(folder, listing, session, readout);
-  const queries = await queriesOf(paths, folder, store, session, readout);
+  const chosen = await folderWhitening(folder, listing, session, readout);
+  const choice = { readout, whitening: chosen?.whitening }, features = choiceName(choice);
+  const { store, encoded } = await featuresOf(folder, listing, session, choice);
+  const queries = await queriesOf(paths, folder, store, session, choice);
   const found = await nearestIn(store, queries, k);
   if (!found[0].length) {
     throw new HatchlingError(
@@ -80,9 +84,7 @@ export async function searchSimilar(
     return pageOf({
       title: "Similar pictures",
       about: `${session.loaded.file}: of ${many(pictures, "picture")} in ${folder}, those whose ` +
-        `features (${
-          readoutName(readout)
-        }) have the largest cosine similarity to those of the framed picture.`,
+        `features (${features}) have the largest cosine similarity to those of the framed picture.`,
       note: quality,
       body: `<main>${sections.join("\n")}</main>`,
     });
@@ -91,7 +93,7 @@ export async function searchSimilar(
     json: {
       folder,
       weights: session.loaded.file,
-      features: readoutName(readout),
+      features,
       quality,
       pictures,
       encoded,
@@ -100,7 +102,7 @@ export async function searchSimilar(
     },
     table: `${table}\n\n${many(pictures, "picture")}, ${encoded} of them encoded now`,
     skipped,
-    remarks: store.remarks,
+    remarks: [...chosen ? [chosen.note] : [], ...store.remarks],
     page,
   };
 }
