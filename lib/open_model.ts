@@ -7,6 +7,8 @@ import type { Config } from "./config.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { type EncodedPictures, encodePictures } from "./eval/encode.ts";
 import { featureEncoder } from "./eval/feature_encoder.ts";
+import { fitWhitening, Whitener } from "./eval/whiten.ts";
+import { whitenPictures } from "./eval/whiten_sides.ts";
 import { readoutOf } from "./from_config.ts";
 import type { Gpu } from "./gpu.ts";
 import { type DinoModel, type Feature, Parameters } from "./model.ts";
@@ -24,6 +26,11 @@ export interface EncodeModelOptions {
   batchSize?: number;
   /** What is read out; by default what the configuration says (`evaluation.feature`). */
   feature?: Feature;
+  /**
+   * Whiten it, by what is stored with the weights, else by a fit to these pictures; by default what the configuration
+   * says (`evaluation.whiten`).
+   */
+  whiten?: boolean;
   /** Called with the number of pictures done. */
   onProgress?: (done: number) => void;
 }
@@ -71,12 +78,13 @@ export class OpenedModel implements LoadedModel {
   }
 
   /**
-   * Features of pictures: what the configuration says is read out (`evaluation.feature`, `last_blocks`), of their
-   * central squares, at the size and with the normalisation that the model was trained with.
+   * Features of pictures: what the configuration says is read out (`evaluation.feature`, `last_blocks`, `whiten`), of
+   * their central squares, at the size and with the normalisation that the model was trained with.
    *
-   * @returns `whole`: rows [n, D] of length 1; `raw.whole`: as the model gave them; `indices`: whose rows these
-   * are, as damaged pictures are left out.
-   * @throws {HatchlingError} When no picture is sound, or features are not finite.
+   * @returns `whole`: rows [n, D] of length 1; `raw.whole`: as the model gave them, or whitened; `indices`: whose rows
+   * these are, as damaged pictures are left out.
+   * @throws {HatchlingError} When no picture is sound, features are not finite, or the whitening that is stored is of
+   * other weights.
    */
   async encode(
     gpu: Gpu,
@@ -98,7 +106,12 @@ export class OpenedModel implements LoadedModel {
         std: [...augmentation.normalize_std],
         onProgress: options.onProgress,
       });
-      return encoded;
+      if (!(options.whiten ?? evaluation.whiten)) return encoded;
+      const { whiteningFor } = await import("./open_model/whitening.ts"); // it needs a disk
+      const fit = () => fitWhitening(encoded.raw.whole);
+      const { whitening } = await whiteningFor(this, readout, fit);
+      using whitener = new Whitener(gpu, whitening);
+      return await whitenPictures(whitener, encoded);
     } finally {
       if (!options.params) params.destroy();
     }

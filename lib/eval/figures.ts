@@ -5,6 +5,7 @@
  */
 
 import { shown } from "../text.ts";
+import { isWhitenedName } from "./readout.ts";
 
 /**
  * One figure of one encoder: a share in percent, or a number.
@@ -25,11 +26,18 @@ export interface Figure {
 }
 
 /**
- * Figures as a table for a terminal: metrics down, encoders across, an empty line between groups.
+ * Figures as a table for a terminal: metrics down, encoders across, an empty line between groups. Whitened features
+ * have a table of their own, as they are only compared with each other.
  *
  * @category Evaluation
  */
 export function figureTable(all: readonly Figure[]): string {
+  const whitened = all.filter(({ encoder }) => isWhitenedName(encoder));
+  const plain = all.filter(({ encoder }) => !isWhitenedName(encoder));
+  return [plain, whitened].filter((part) => part.length).map(oneTable).join("\n\n\n");
+}
+
+function oneTable(all: readonly Figure[]): string {
   const figures = all.map((f) => ({ ...f, metric: shown(f.metric), encoder: shown(f.encoder) }));
   const encoders = [...new Set(figures.map((f) => f.encoder))];
   const groups = [...new Set(figures.map((f) => f.group))];

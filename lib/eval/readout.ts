@@ -35,3 +35,13 @@ export function encoderName(who: string, readout: Readout): string {
 export function isEncoderOf(who: string, name: string): boolean {
   return name === who || name.startsWith(`${who} (`);
 }
+
+/** The name of an encoder whose features are whitened: "teacher (grid, whitened)", "raw pixels (whitened)". */
+export function whitenedName(encoder: string): string {
+  return encoder.endsWith(")") ? `${encoder.slice(0, -1)}, whitened)` : `${encoder} (whitened)`;
+}
+
+/** Whether an encoder's name is that of whitened features. */
+export function isWhitenedName(encoder: string): boolean {
+  return /\bwhitened\)$/.test(encoder);
+}

@@ -9,6 +9,7 @@ import type { EncodedPictures } from "./encode.ts";
 import { measureFeatures, type MeasureOptions } from "./evaluate.ts";
 import { type FeatureArray, l2Normalize } from "./features.ts";
 import type { Figure } from "./figures.ts";
+import { whitenedName } from "./readout.ts";
 import type { Side, Sides } from "./sides.ts";
 import { fitWhitening, Whitener, type Whitening, type WhitenOptions } from "./whiten.ts";
 
@@ -57,17 +58,12 @@ export async function whitenPictures(
   return { indices, whole: normalized(raw.whole), views: raw.views && normalized(raw.views), raw };
 }
 
-/** The name of an encoder whose features are whitened: "teacher (grid, whitened)", "raw pixels (whitened)". */
-export function whitenedName(encoder: string): string {
-  return encoder.endsWith(")") ? `${encoder.slice(0, -1)}, whitened)` : `${encoder} (whitened)`;
-}
-
 /** Figures of whitened features. */
 export interface MeasuredWhitened {
   /** Of what is found or told by neighbours: rank and spread are those that were fitted. */
   figures: Figure[];
-  /** What was fitted; undefined where the features are no such that can be whitened. */
-  whitening?: Whitening;
+  /** The features with what was fitted; undefined where they are no such that can be whitened. */
+  whitened?: WhitenedSides;
 }
 
 /**
@@ -95,5 +91,5 @@ export async function measureWhitened(
     ...options,
     neighborsOnly: true,
   });
-  return { figures, whitening: whitened.whitening };
+  return { figures, whitened };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Override } from "../../lib/config.ts";
 
 /** What the options give. */
@@ -18,11 +18,13 @@ export function addWhitenOptions(command: Command): Command {
   return command
     .option("--whiten", "whiten the features: all their directions count alike")
     .option("--no-whiten", "leave them as they are (default: evaluation.whiten)")
-    .option(
-      "--whiten-alpha <a>",
-      "shrinkage of whitening (default: evaluation.whiten_alpha)",
-      alpha,
-    );
+    .addOption(whitenAlphaOption());
+}
+
+/** `--whiten-alpha` alone. */
+export function whitenAlphaOption(): Option {
+  return new Option("--whiten-alpha <a>", "shrinkage (default: evaluation.whiten_alpha)")
+    .argParser(alpha);
 }
 
 function alpha(text: string): number {

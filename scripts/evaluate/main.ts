@@ -11,19 +11,20 @@ import type { Dataset } from "../../lib/data/dataset.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Encoder, pixelEncoder } from "../../lib/eval/encoder.ts";
-import { type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
-import { featureEncoders } from "../../lib/eval/feature_encoder.ts";
-import { encoderName, type Readout, readoutName } from "../../lib/eval/readout.ts";
+import { pixelEncoder } from "../../lib/eval/encoder.ts";
+import { type BestReadout, bestReadout } from "../../lib/eval/best_readout.ts";
+import { figureTable } from "../../lib/eval/figures.ts";
+import { featureEncoder, featureEncoders } from "../../lib/eval/feature_encoder.ts";
+import { encoderName, type Readout, readoutName, whitenedName } from "../../lib/eval/readout.ts";
 import { encodeSides } from "../../lib/eval/sides.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu.ts";
-import { writeFileAtomic } from "../../lib/io/atomic.ts";
-import { readFile } from "../../lib/io/files.ts";
-import { Parameters } from "../../lib/model.ts";
+import { initialize, Parameters } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
-import { besidePath, checkFeaturesPath, featuresOutputs, writeFeatures } from "./features_file.ts";
+import { besidePath, checkFeaturesPath, featuresOutputs } from "./features_file.ts";
+import { addFigures, keepWhitening } from "./run_files.ts";
+import { attempt, measureSubjects, type Subject } from "./measure.ts";
 import { type LoadedModel, loadModel, type ModelRequest } from "../../lib/open_model/load.ts";
 import {
   evaluationOptionsOf,
@@ -31,6 +32,8 @@ import {
   hasTest,
   openTest,
 } from "../../lib/from_config/evaluation.ts";
+import { isResult } from "../../lib/open_model/whitening.ts";
+import { whitenAlphaOption, whitenOverrides } from "../common/whiten_option.ts";
 import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { claimOutputs } from "../common/outputs.ts";
 import { print, printJson, runCommand, say } from "../common/terminal.ts";
@@ -43,6 +46,9 @@ interface Options extends Pick<ModelRequest, "checkpoint" | "student"> {
   overwrite: boolean;
   feature?: string;
   pixels: boolean;
+  untrained: boolean;
+  whiten: boolean;
+  whitenAlpha?: number;
   json?: boolean;
 }
 
@@ -65,6 +71,9 @@ async function main(): Promise<void> {
       ),
     )
     .option("--no-pixels", "leave out raw 16 × 16 pixels, which are measured beside it")
+    .option("--no-untrained", "leave out the same model before training, too")
+    .option("--no-whiten", "leave out whitened features, which are measured beside plain ones")
+    .addOption(whitenAlphaOption())
     .option("--json", "one object instead of a table")
     .addHelpText(
       "after",
@@ -73,7 +82,8 @@ async function main(): Promise<void> {
     .parse(rest, { from: "user" });
   const options = command.opts<Options>();
   const { features } = options;
-  const overrides = [...given, ...featureOverride(options)];
+  const { whitenAlpha } = options;
+  const overrides = [...given, ...featureOverride(options), ...whitenOverrides({ whitenAlpha })];
   if (features !== undefined) checkFeaturesPath(features);
   const progress = new Progress();
   const onWarning = (message: string) => progress.say(`warning: ${message}`);
@@ -99,54 +109,55 @@ async function main(): Promise<void> {
   weights.load(loaded.weights);
   const { vit } = loaded.model;
   const named = readouts.map((one) => ({ ...one, name: encoderName(loaded.name, one) }));
-  const encoders: Encoder[] = featureEncoders(gpu, vit, weights, named);
-  if (options.pixels) encoders.push(pixelEncoder(config.model.in_chans));
+  const subjects: Subject[] = featureEncoders(gpu, vit, weights, named).map((encoder, e) => {
+    return { encoder, readout: readouts[e], file: files[e] };
+  });
+  const initial = options.untrained ? new Parameters(gpu, loaded.model.specs()) : undefined;
+  if (initial) {
+    initial.load(initialize(loaded.model.specs(), config.training.seed));
+    const name = encoderName("random init", readoutOf(config));
+    subjects.push({ encoder: featureEncoder(gpu, name, vit, initial, readoutOf(config)) });
+  }
+  if (options.pixels) subjects.push({ encoder: pixelEncoder(config.model.in_chans) });
 
   const settings = evaluationOptionsOf(config);
   const start = performance.now();
-  const sides = await encodeSides(gpu, dataset, encoders, {
+  const sides = await encodeSides(gpu, dataset, subjects.map(({ encoder }) => encoder), {
     ...settings,
     test,
     onProgress: (done) => progress.show(`encoding: ${done} pictures`),
   });
   const encoded = performance.now();
-  const figures: Figure[] = [], notes = notesOf([dataset, ...test ? [test] : []]);
-  const failures: string[] = []; // of files that were asked for
-  for (const [e, both] of sides.entries()) {
-    const { name } = encoders[e], file = files[e];
-    const measured = await measureFeatures(gpu, both, name, {
-      ...settings,
-      probes: true,
-      onMeasure: (what) => progress.show(`${name}: ${what}`),
-      onNote: (text) => void (notes.includes(text) || notes.push(text)),
-    });
-    figures.push(...measured.figures);
-    if (file === undefined) continue;
-    const failure = await attempt(async () => {
-      const written = await writeFeatures(file, both, measured.clusters);
-      notes.push(`features (${readoutName(readouts[e])}) are in ${written.join(", ")}`);
-    });
-    if (failure) failures.push(failure);
-  }
-  progress.end();
+  const notes = notesOf([dataset, ...test ? [test] : []]);
+  const isOwn = loaded.folder !== undefined && !hasOtherPictures(overrides);
+  const { figures, failures } = await measureSubjects(gpu, sides, subjects, {
+    settings: { ...settings, probes: true },
+    alpha: options.whiten ? config.evaluation.whiten_alpha : undefined,
+    store: isOwn && await isResult(loaded.file)
+      ? (readout, whitening) => keepWhitening(loaded, readout, whitening)
+      : undefined,
+    progress,
+    notes,
+  });
   const seconds = [(encoded - start) / 1000, (performance.now() - encoded) / 1000];
   let warning: string | undefined; // of a file that was not asked for
   if (loaded.folder !== undefined) {
     const path = join(loaded.folder, "evaluation.json");
-    if (hasOtherPictures(overrides)) {
-      notes.push("evaluation.json of the run keeps the figures of its own pictures");
-    } else warning = await attempt(() => addFigures(path, figures));
+    if (isOwn) warning = await attempt(() => addFigures(path, figures));
+    else notes.push("the run keeps the figures and the whitening of its own pictures");
   }
 
   const { gallery, test: judged } = sides[0];
   const pictures = gallery.encoded.indices.length, tested = judged?.encoded.indices.length;
+  const best = bestReadout(figures, { pictures: tested ?? pictures });
   if (options.json) {
     const from = { weights: loaded.file, data: dataset.name, pictures, test: test?.name, tested };
-    printJson({ ...from, figures, notes, seconds });
+    printJson({ ...from, figures, best, notes, seconds });
   } else {
     const judge = test ? `, judging ${tested} of ${shown(test.name)}` : "";
     print(`${shown(loaded.file)}\n${pictures} pictures of ${shown(dataset.name)}${judge}\n`);
     print(figureTable(figures));
+    if (best) print(`\n${best.text}${howTo(best, config)}`);
     for (const note of notes) say(`note: ${shown(note)}`);
     const [encoding, measuring] = seconds.map((s) => s.toFixed(1));
     say(`${encoding} s to encode, ${measuring} s to measure`);
@@ -168,6 +179,21 @@ function readoutsOf(config: Config, alone: boolean): Readout[] {
   return all.filter((_, i) => names.indexOf(names[i]) === i);
 }
 
+/** What makes other commands use the best readout, where it isn't the configuration's own. */
+function howTo({ encoder, whitened }: BestReadout, config: Config): string {
+  const readouts = readoutsOf(config, false);
+  const readout = readouts.find((one) => {
+    const plain = encoderName("", one);
+    return encoder.endsWith(plain) || encoder.endsWith(whitenedName(plain));
+  });
+  if (!readout) return "";
+  const words = [
+    ...readout.feature === config.evaluation.feature ? [] : [`--feature ${readout.feature}`],
+    ...whitened === config.evaluation.whiten ? [] : [whitened ? "--whiten" : "--no-whiten"],
+  ];
+  return words.length ? `\nembed, search and look take it with ${words.join(" ")}` : "";
+}
+
 /** Makes sure that features can be written before anything is measured. */
 function claimFeatures(
   named: readonly string[],
@@ -184,16 +210,6 @@ function claimFeatures(
   for (const path of named) AtomicFile.open(path).discard();
 }
 
-/** Writes something; returns what hindered it, if anything: what was measured is not lost for that. */
-async function attempt(write: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await write();
-  } catch (error) {
-    if (error instanceof HatchlingError) return error.message;
-    throw error;
-  }
-}
-
 /** What was left out of the pictures. */
 function notesOf(sets: readonly Dataset[]): string[] {
   return sets.flatMap(({ name, skipped }) => {
@@ -203,25 +219,6 @@ function notesOf(sets: readonly Dataset[]): string[] {
     const one = `${shown(file)} for one: ${shown(reason)}`;
     return [`${damaged.length} files of ${shown(name)} could not be used, ${one}`, ...notes];
   });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
-
-/** Puts figures in the place of those of the same encoders; what else the file holds stays. */
-async function addFigures(path: string, figures: readonly Figure[]): Promise<void> {
-  let before: Figure[] = [];
-  try {
-    before = JSON.parse(new TextDecoder().decode(await readFile(path)));
-  } catch (error) {
-    // Not there yet, or not JSON any more: this makes one.
-    if (!(error instanceof SyntaxError) && await isThere(path)) throw error;
-  }
-  if (!Array.isArray(before)) before = [];
-  const encoders = new Set(figures.map(({ encoder }) => encoder));
-  const all = [...figures, ...before.filter(({ encoder }) => !encoders.has(encoder))];
-  await writeFileAtomic(path, new TextEncoder().encode(JSON.stringify(all, null, 2) + "\n"));
 }
 
 await runCommand(main);

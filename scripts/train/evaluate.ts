@@ -5,13 +5,24 @@
  */
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { pixelEncoder } from "../../lib/eval/encoder.ts";
+import { bestReadout } from "../../lib/eval/best_readout.ts";
 import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
 import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
-import { encoderName, isEncoderOf, readoutName } from "../../lib/eval/readout.ts";
-import { encodeSides } from "../../lib/eval/sides.ts";
+import {
+  encoderName,
+  isEncoderOf,
+  isWhitenedName,
+  type Readout,
+  readoutName,
+} from "../../lib/eval/readout.ts";
+import { encodeSides, type Sides } from "../../lib/eval/sides.ts";
+import type { Whitening } from "../../lib/eval/whiten.ts";
+import { measureWhitened } from "../../lib/eval/whiten_sides.ts";
 import { readoutOf } from "../../lib/from_config.ts";
 import { evaluationOptionsOf } from "../../lib/from_config/evaluation.ts";
 import { initialize, Parameters } from "../../lib/model.ts";
+import { modelHash } from "../../lib/open_model/model_hash.ts";
+import { storeWhitening } from "../../lib/open_model/whitening.ts";
 import { leaveNeighbors } from "../../lib/report/samples.ts";
 import { shown } from "../../lib/text.ts";
 import { type Score, scoreOf } from "./best.ts";
@@ -49,23 +60,55 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
   const options = await optionsOf(run);
   const sides = await encodeSides(gpu, pictures.dataset, encoders, options);
   const figures: Figure[] = [];
+  let searched: { sides: Sides; words: string } = { sides: sides[0], words: readoutName(readout) };
   for (const [e, both] of sides.entries()) {
+    const { name } = encoders[e];
     const onNote = e ? () => {} : options.onNote; // the same for all encoders
-    const measured = await measureFeatures(gpu, both, encoders[e].name, { ...options, onNote });
+    figures.push(...(await measureFeatures(gpu, both, name, { ...options, onNote })).figures);
+    const measured = await measureWhitened(gpu, both, name, {
+      ...options,
+      onNote: (text) => text.startsWith(name) ? options.onNote(text) : undefined,
+      whiten: { alpha: config.evaluation.whiten_alpha },
+    });
     figures.push(...measured.figures);
+    if (e || !measured.whitened) continue;
+    const { sides: whitened, whitening } = measured.whitened;
+    await keepWhitening(run, whitening, readout);
+    if (config.evaluation.whiten) {
+      searched = { sides: whitened, words: `${searched.words}, whitened` };
+    }
   }
   progress.end();
   initial.destroy();
   await files.put("evaluation.json", JSON.stringify(figures, null, 2) + "\n");
   await run.log.evaluated(step, figures);
   progress.result(figureTable(figures));
-  await leaveNeighbors(gpu, sides[0], files, readoutName(readout)).catch((error) => {
+  const judged = (sides[0].test ?? sides[0].gallery).encoded.indices.length;
+  const best = bestReadout(figures, { pictures: judged });
+  if (best) progress.result(`\n${best.text}`);
+  await leaveNeighbors(gpu, searched.sides, files, searched.words).catch((error) => {
     progress.say(`warning: no neighbours in the report: ${error.message}`);
   });
   return scoreOf({
     step,
-    figures: figures.filter(({ encoder }) => isEncoderOf("teacher", encoder)),
+    figures: figures.filter(({ encoder }) => {
+      return isEncoderOf("teacher", encoder) && !isWhitenedName(encoder);
+    }),
   });
+}
+
+/** Stores the whitening of a run's features with its weights: embed, search and look take it from there. */
+async function keepWhitening(
+  { config, files, progress, trainer }: Run,
+  whitening: Whitening,
+  readout: Readout,
+): Promise<void> {
+  const model = modelHash(await trainer.evaluated.save(), config, readout);
+  try {
+    await storeWhitening(files.folder, whitening, { feature: readoutName(readout), model });
+  } catch (error) {
+    progress.say(`warning: the whitening of the features is not stored: ${messageOf(error)}`);
+  }
 }
 
 /** Asked to stop while it evaluates. */

@@ -9,7 +9,7 @@ import {
   type MetricLine,
   type Verdict,
 } from "../../lib/diagnosis.ts";
-import { isEncoderOf } from "../../lib/eval/readout.ts";
+import { isEncoderOf, isWhitenedName } from "../../lib/eval/readout.ts";
 import { shown } from "../../lib/text.ts";
 import type { Progress } from "../common/progress.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
@@ -130,12 +130,10 @@ export class RunLog {
 
   /** Notes the figures of an evaluation for TensorBoard. */
   async evaluated(step: number, figures: readonly EvaluationFigure[]): Promise<void> {
-    const scalars = figures.map(({ metric, encoder = "teacher", percent, value }) =>
-      [
-        isEncoderOf("teacher", encoder) ? metric : `${metric} (${encoder})`,
-        percent ?? value,
-      ] as const
-    );
+    const scalars = figures.map(({ metric, encoder = "teacher", percent, value }) => {
+      const own = isEncoderOf("teacher", encoder) && !isWhitenedName(encoder);
+      return [own ? metric : `${metric} (${encoder})`, percent ?? value] as const;
+    });
     await this.#events?.write(step, "eval", scalars);
   }
 

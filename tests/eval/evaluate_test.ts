@@ -404,6 +404,24 @@ gpuTest("evaluate() refuses features that are not finite", async (gpu) => {
   );
 });
 
+Deno.test("figureTable() shows whitened features beside each other alone", () => {
+  const figure = (encoder: string, percent: number) => {
+    return { group: "", metric: "R@1", encoder, percent };
+  };
+  const [plain, whitened] = figureTable([
+    figure("teacher (grid)", 1),
+    figure("teacher (grid, whitened)", 2),
+    figure("raw pixels", 3),
+    figure("raw pixels (whitened)", 4),
+  ]).split("\n\n\n").map((table) => table.split("\n").map((line) => line.trim().split(/\s{2,}/)));
+  assert.deepEqual(plain, [["teacher (grid)", "raw pixels"], ["R@1", "1.0 %", "3.0 %"]]);
+  assert.deepEqual(whitened, [
+    ["teacher (grid, whitened)", "raw pixels (whitened)"],
+    ["R@1", "2.0 %", "4.0 %"],
+  ]);
+  assert.equal(figureTable([figure("a (whitened)", 1)]).split("\n").length, 2);
+});
+
 Deno.test("figureTable() has metrics down, encoders across, and groups apart", () => {
   const table = figureTable([
     { group: "", metric: "view retrieval R@1", encoder: "teacher", percent: 12.345 },

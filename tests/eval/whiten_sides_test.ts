@@ -3,7 +3,8 @@ import type { Dataset } from "../../lib/data/dataset.ts";
 import { type FeatureArray, l2Normalize } from "../../lib/eval/features.ts";
 import type { Side } from "../../lib/eval/sides.ts";
 import { fitWhitening, whiteningScale } from "../../lib/eval/whiten.ts";
-import { measureWhitened, whitenedName, whitenSides } from "../../lib/eval/whiten_sides.ts";
+import { isWhitenedName, whitenedName } from "../../lib/eval/readout.ts";
+import { measureWhitened, whitenSides } from "../../lib/eval/whiten_sides.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
 
@@ -90,12 +91,12 @@ gpuTest(
     const { classes, data } = twoClasses(60, 4);
     const sides = { gallery: sideOf(data, 4, classes) };
     const whiten = { alpha: 0.001 };
-    const { figures, whitening } = await measureWhitened(gpu, sides, "teacher (grid)", {
+    const { figures, whitened } = await measureWhitened(gpu, sides, "teacher (grid)", {
       ...OPTIONS,
       probes: true,
       whiten,
     });
-    assert.equal(whitening!.alpha, 0.001);
+    assert.equal(whitened!.whitening.alpha, 0.001);
     assert.deepEqual(figures.map(({ metric }) => metric), [
       "kind k-NN (k 1)",
       "kind retrieval R@1",
@@ -118,4 +119,7 @@ gpuTest("measureWhitened() leaves out features that are all the same, and says s
 Deno.test("whitenedName() puts the word where others know it", () => {
   assert.equal(whitenedName("teacher (grid)"), "teacher (grid, whitened)");
   assert.equal(whitenedName("raw pixels"), "raw pixels (whitened)");
+  for (const name of ["teacher", "teacher (grid)", "whitened.safetensors (class, last 4 blocks)"]) {
+    assert.ok(!isWhitenedName(name) && isWhitenedName(whitenedName(name)));
+  }
 });
