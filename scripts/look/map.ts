@@ -133,7 +133,7 @@ export async function lookMap(
       `neighbours, cosine, seed ${config.training.seed}. PCA: ${
         percent(explained[0] + explained[1])
       } of the variance.`,
-    note: await qualityOf(loaded, readoutName(readout)),
+    note: await qualityOf(loaded, features.words),
     style,
     body: `<main><p class="wait">This page needs JavaScript.</p></main>\n` +
       `${embedded("data", data)}\n<script>\n${script}</script>`,

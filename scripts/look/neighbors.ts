@@ -149,7 +149,7 @@ export async function lookNeighbors(
           many(n, "picture")
         } of ${dataset.name} whose features (${features.words}) ` +
         "have the largest cosine similarity to those of the framed picture.",
-      note: await qualityOf(session.loaded, readoutName(readout)),
+      note: await qualityOf(session.loaded, features.words),
       body: `<main>${sections.join("\n")}</main>`,
     }),
   );

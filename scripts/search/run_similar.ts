@@ -67,7 +67,7 @@ export async function searchSimilar(
     );
     return [shown(query), ...lines].join("\n");
   }).join("\n\n");
-  const quality = await qualityOf(session.loaded, readoutName(readout));
+  const quality = await qualityOf(session.loaded, features);
   const page = async () => {
     const places = new Map(listing.files.map(({ id }, i) => [id, i]));
     const dataset = datasetOf(folder, listing.files, listing, session);
