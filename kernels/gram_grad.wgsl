@@ -2,18 +2,21 @@
 //
 // For patch i of an image, with difference as gram_difference left it: share [n · P] = Σ_j difference_ij²,
 // out [n, T, D] = factor · Σ_j difference_ij x_j; both are symmetric in i and j, so a row is all there is to a patch.
+// SCALED: both are multiplied by scalars[factor_index].
 // Tokens that are no patches get 0.
 // VEC: D is a multiple of 4, and an element below is a vec4; `width` is a row in elements.
 // Launch: grid(blocks · width, 64), four rows of one element per invocation.
 
-struct Params { blocks: u32, first: u32, patches: u32, tokens: u32, width: u32, factor: f32 }
+struct Params { blocks: u32, first: u32, patches: u32, tokens: u32, width: u32, factor: f32, factor_index: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> difference: array<f32>;
-@group(0) @binding(3) var<storage, read_write> share: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read> scalars: array<f32>;
+@group(0) @binding(4) var<storage, read_write> share: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
 override VEC: bool = false;
+override SCALED: bool = false;
 
 fn load_token(i: u32) -> vec4f {
   if (VEC) { return x[i]; }
@@ -49,9 +52,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     sums[2] += d.z * v;
     sums[3] += d.w * v;
   }
+  var scale = 1.0;
+  if (SCALED) { scale = scalars[params.factor_index]; }
   for (var k = 0u; k < min(4u, params.patches - i); k++) {
-    put((start + i + k) * params.width + c, sums[k] * params.factor);
-    if (c == 0u) { share[image * params.patches + i + k] = squares[k]; }
+    put((start + i + k) * params.width + c, sums[k] * (params.factor * scale));
+    if (c == 0u) { share[image * params.patches + i + k] = squares[k] * scale; }
   }
   if (i == 0u) {
     for (var t = 0u; t < others; t++) { put((start - others + t) * params.width + c, vec4f()); }

@@ -65,8 +65,13 @@ export function modelOf({ model, augmentation, loss }: Config): DinoModel {
       normLastLayer: model.norm_last_layer,
       initStd: model.init_std,
     },
-    { feature: model.feature, contrastive },
+    { feature: model.feature, contrastive, ibot: ibotHeadOf(loss) },
   );
+}
+
+/** Through which head masked patches are learned, where they are. */
+function ibotHeadOf({ ibot_weight, ibot_separate_head }: LossConfig) {
+  if (ibot_weight > 0) return ibot_separate_head ? "separate" : "shared";
 }
 
 /** Whether InfoNCE takes part. */
@@ -151,6 +156,15 @@ export function trainerOptionsOf(
         teacherKeys: loss.contrastive_teacher,
       }
       : undefined,
+    ibot: loss.ibot_weight > 0
+      ? {
+        weight: loss.ibot_weight,
+        centering: loss.centering,
+        centerMomentum: loss.center_momentum,
+        chunkSize: loss.chunk_size ?? undefined,
+      }
+      : undefined,
+    gram: loss.gram_weight > 0 ? { weight: loss.gram_weight } : undefined,
     adamw: {
       betas: optimizer.betas,
       eps: optimizer.eps,
@@ -205,6 +219,10 @@ export function scheduleOf(
     warmupEpochs: loss.warmup_teacher_temp_epochs,
     epochs: training.num_epochs,
   });
+  const gramAt = (step: number) => {
+    const period = loss.gram_refresh_epochs * stepsPerEpoch;
+    return { on: step >= period, refresh: step > 0 && step % period === 0 };
+  };
   return (step) => {
     const epoch = Math.floor(step / stepsPerEpoch);
     return {
@@ -214,6 +232,7 @@ export function scheduleOf(
       momentum: momentum(step),
       teacherTemp: teacherTemp(epoch),
       freezeLastLayer: epoch < training.freeze_last_layer,
+      ...loss.gram_weight > 0 && { gram: gramAt(step) },
     };
   };
 }
@@ -259,7 +278,20 @@ export function diagnosisSettingsOf(
  */
 export function feedOptionsOf(config: Config): FeedOptions {
   const { gradient_accumulation_steps: accumulationSteps, seed } = config.training;
-  return { augmentation: augmentationOf(config), accumulationSteps, seed };
+  return { augmentation: augmentationOf(config), accumulationSteps, masks: masksOf(config), seed };
+}
+
+/** Masks of patches, where some are learned. */
+function masksOf({ augmentation, loss, model }: Config): FeedOptions["masks"] {
+  if (loss.ibot_weight === 0) return undefined;
+  const side = augmentation.global_crop_size / model.patch_size;
+  return {
+    grid: [side, side],
+    nGlobalCrops: augmentation.n_global_crops,
+    maskProb: loss.mask_prob,
+    maskRatioMin: loss.mask_ratio_min,
+    maskRatioMax: loss.mask_ratio_max,
+  };
 }
 
 /**

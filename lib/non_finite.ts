@@ -4,12 +4,16 @@
  * @module
  */
 import { type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu.ts";
+import type { PatchMasks } from "./augmentation.ts";
 import type { DinoModel, LastLayer, Parameters } from "./model.ts";
 import { readFeatures } from "./model/reads.ts";
-import { type DropPathSource, weightNormLinear } from "./ops.ts";
+import { type DropPathSource, gatherRows, weightNormLinear } from "./ops.ts";
 
 /** Elements downloaded at once (16 MiB), and what the start of a view is a multiple of. */
 const READ = 2 ** 22, ALIGN = 64;
+
+/** Which patches of the global views are masked: what {@linkcode PatchMasks} holds. */
+type Masks = Pick<PatchMasks, "mask" | "rows">;
 
 /** What goes into a training step. */
 export interface StepInputs {
@@ -21,6 +25,8 @@ export interface StepInputs {
   teacher?: Parameters;
   /** Images per crop size [n, C, H, W], view-major; the first tensor holds the global views. */
   crops: readonly Tensor[];
+  /** Which patches of the global views the student did not see, for a model with iBOT. */
+  masks?: Masks;
   /** Where the same branches as in the step are to be dropped; without it nothing is. */
   dropPath?: StepAddress;
 }
@@ -61,7 +67,7 @@ type Part = { of: Subject; start: number; tensor: Tensor };
  * Names the first tensor that holds NaN or infinity, in the order of computation: the crops, the student's
  * parameters, the teacher's, then all that the teacher's and the student's forward passes make of them
  * (`tokens` and `block.<i>` of each crop size, features, `bottleneck`, `normalized`, `logits`, and what the
- * contrastive head makes). Call it
+ * contrastive head and that of masked patches make). Call it
  * when the non-finite flag of a step is set: the state is then that from before the step. Takes the memory
  * of one forward pass without its backward pass, and leaves nothing behind.
  *
@@ -106,7 +112,8 @@ export async function firstNonFinite(gpu: Gpu, inputs: StepInputs): Promise<NonF
 }
 
 /** All parts in their order, a few at a time: made when they are asked for, freed when the next ones are. */
-async function* inOrder(gpu: Gpu, { model, student, teacher, crops, dropPath }: StepInputs) {
+async function* inOrder(gpu: Gpu, inputs: StepInputs) {
+  const { model, student, teacher, crops, masks, dropPath } = inputs;
   const sizes = crops.map(({ shape: [, , height, width] }) => `${width}×${height}`);
   const part = (name: string, tensor: Tensor, size?: number): Part => {
     return { of: { name, views: sizes[size ?? -1], shape: tensor.shape }, start: 0, tensor };
@@ -122,14 +129,21 @@ async function* inOrder(gpu: Gpu, { model, student, teacher, crops, dropPath }: 
       const watch = (name: string, tensor: Tensor, size?: number) =>
         void seen.push(part(`${who}.${name}`, tensor, size));
       const drop = params === student && dropPath ? sourceOf(gpu, dropPath) : undefined;
-      const { head, feature, contrastive } = model;
+      const { head, feature, contrastive, patchHead } = model;
       const words = [...head ? [feature] : [], ...contrastive ? [contrastive.feature] : []];
-      const options = { watch, dropPath: drop, features: words };
+      const mask = params === student ? masks?.mask : undefined;
+      const options = { watch, dropPath: drop, features: words, patches: !!patchHead, mask };
       const reads = readFeatures(gpu, model.vit, params, views, options);
       const made = head?.bottleneck(gpu, params, reads.feature(feature), { watch });
       contrastive?.forward(gpu, params, reads.feature(contrastive.feature), {
         watch: (name, tensor) => watch(`contrastive_${name}`, tensor),
       });
+      if (patchHead && masks) {
+        const rows = gatherRows(gpu, reads.crops[0].tokens, masks.rows);
+        patchHead.bottleneck(gpu, params, rows, {
+          watch: (name, tensor) => watch(`ibot_${name}`, tensor),
+        });
+      }
       return { seen, x: made?.y, lastLayer: made?.lastLayer };
     });
     try {

@@ -40,6 +40,19 @@ function ofBackbone(name: typeof SHAPE[number]): Rule {
   };
 }
 
+/** A weight that is 0 but for DINO. */
+function besideDino(key: "loss.ibot_weight" | "loss.gram_weight", why: string): Rule {
+  return {
+    keys: [key, "loss.objective"],
+    text: `\`${key}\` belongs to \`loss.objective: dino\`.`,
+    check({ loss }) {
+      const weight = key === "loss.ibot_weight" ? loss.ibot_weight : loss.gram_weight;
+      if (weight === 0 || loss.objective === "dino") return;
+      return `expected 0, as loss.objective is ${loss.objective}: ${why}`;
+    },
+  };
+}
+
 /** Every rule, in the order of the documentation. */
 export const RULES: readonly Rule[] = [
   ...VIEW_RULES,
@@ -88,6 +101,30 @@ export const RULES: readonly Rule[] = [
     check({ loss }) {
       if (loss.koleo_weight === 0 || loss.objective === "dino") return;
       return "expected 0, as loss.objective is infonce, which spreads features by itself";
+    },
+  },
+  besideDino("loss.ibot_weight", "masked patches need DINO's teacher and head"),
+  besideDino("loss.gram_weight", "the anchor is an earlier teacher of DINO"),
+  {
+    keys: ["loss.ibot_separate_head", "loss.ibot_weight", "model.feature"],
+    text:
+      "`loss.ibot_weight` above 0 needs a `model.feature` as wide as a token, class or mean, or `loss.ibot_separate_head`.",
+    check({ loss, model }) {
+      const wide = !["class", "mean"].includes(model.feature);
+      if (loss.ibot_weight === 0 || loss.ibot_separate_head || !wide) return;
+      return `expected true, as DINO's head reads model.feature ${model.feature}, which is wider than a patch's token`;
+    },
+  },
+  notAbove("loss.mask_ratio_min", "loss.mask_ratio_max"),
+  {
+    keys: ["loss.gram_refresh_epochs", "loss.gram_weight", EPOCHS],
+    chosen: [EPOCHS],
+    text:
+      "`loss.gram_weight` above 0 needs a `loss.gram_refresh_epochs` below `training.num_epochs`.",
+    check({ loss, training }) {
+      const { gram_weight: weight, gram_refresh_epochs: epochs } = loss;
+      if (weight === 0 || epochs < training.num_epochs) return;
+      return `expected less than ${EPOCHS} (${training.num_epochs}) but found ${epochs}: Gram anchoring begins then`;
     },
   },
   {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { INFONCE_DEFAULTS, LOSS_DEFAULTS } from "../loss/defaults.ts";
+import { GRAM_DEFAULTS, INFONCE_DEFAULTS, LOSS_DEFAULTS, MASK_DEFAULTS } from "../loss/defaults.ts";
 import { CONTRASTIVE_DEFAULTS, HEAD_DEFAULTS, VIT_DEFAULTS } from "../model/defaults.ts";
 import { FEATURES } from "../model/feature.ts";
 import {
@@ -12,6 +12,7 @@ import {
   BOOLEAN,
   COUNT,
   EPOCHS,
+  FRACTION,
   MOST_CHANNELS,
   NON_NEGATIVE,
   NULL,
@@ -203,6 +204,44 @@ export const LOSS_KEYS = {
     BOOLEAN,
     false,
     "Keys come from the teacher, as in MoCo v3, instead of the student.",
+  ],
+  ibot_weight: [
+    NON_NEGATIVE,
+    0,
+    "Weight of a term of masked patches (iBOT) beside DINO's loss: some patches of the global views are hidden from the student, which learns what the teacher makes of them. 0 turns it off, DINOv2 uses 1. It has a centre of its own; temperatures, `loss.centering` and `loss.center_momentum` are DINO's.",
+  ],
+  ibot_separate_head: [
+    BOOLEAN,
+    false,
+    "Masked patches have a head of their own, of the shape of DINO's, as in DINOv2, instead of DINO's itself, as in iBOT.",
+  ],
+  mask_prob: [
+    { ...FRACTION, minimum: undefined, exclusiveMinimum: 0 },
+    MASK_DEFAULTS.maskProb,
+    "Share of the global views of which patches are masked; with 0.5 and two global views, one of each picture.",
+    "mask_sample_probability",
+  ],
+  mask_ratio_min: [
+    FRACTION,
+    MASK_DEFAULTS.maskRatioMin,
+    "Share of the patches of such a view that is masked, at least.",
+    "mask_ratio_min_max",
+  ],
+  mask_ratio_max: [
+    FRACTION,
+    MASK_DEFAULTS.maskRatioMax,
+    "Share of the patches of such a view that is masked, at most.",
+    "mask_ratio",
+  ],
+  gram_weight: [
+    NON_NEGATIVE,
+    0,
+    "Weight of Gram anchoring (DINOv3) beside DINO's loss: patches keep the similarities to each other that they have in an earlier teacher, the anchor. For long runs, whose patches get worse while class tokens get better; 0 turns it off.",
+  ],
+  gram_refresh_epochs: [
+    COUNT,
+    GRAM_DEFAULTS.refreshEpochs,
+    "After this many epochs the teacher becomes the anchor, and Gram anchoring begins; then again every so often.",
   ],
   chunk_size: [
     { ...PROTOTYPES, nullable: true },

@@ -23,7 +23,7 @@ export type FoundTensor = Pick<HeaderEntry, "name" | "dtype" | "shape">;
 export interface MatchedWeights {
   /** Name in the file by parameter name. */
   names: Map<string, string>;
-  /** Expected parameters that the file does not hold: all of the head, or none. */
+  /** Expected parameters that the file does not hold: all of a head, or none; or the mask token. */
   missing: string[];
   /** Tensors of the file that are no part of a backbone. */
   unused: string[];
@@ -39,7 +39,7 @@ const PREFIXES = ["module.", "_orig_mod.", "backbone.", "teacher."];
  * stands in the place of `norm`, after a mean of patch tokens.
  */
 const NO_BACKBONE = new RegExp(
-  "^((head(_dist)?|fc|classifier|linear|pre_logits|projector|predictor|dino_head|ibot_head|" +
+  "^((head(_dist)?|fc|classifier|linear|pre_logits|projector|predictor|dino_head|ibot_head|contrastive_head|" +
     "optimizer|exp_avg|exp_avg_sq|dino_loss)\\.|decoder[._])|^(mask_token|masked_embed|center)$",
 );
 
@@ -89,15 +89,18 @@ export function matchWeights(
       faults.push(`${name}: expected F32, F16, BF16 or F64 but found ${tensor.dtype}`);
     } else names.set(name, tensor.name);
   }
-  const inHead = (name: string) => name.startsWith("head.");
-  const noHead = expected.every(({ name }) => !inHead(name) || missing.includes(name));
-  const lacking = missing.filter((name) => !noHead || !inHead(name));
+  const has = (head: string) =>
+    expected.some(({ name }) => headOf(name) === head && names.has(name));
+  const lacking = missing.filter((name) => {
+    const head = headOf(name);
+    return head === undefined || has(head);
+  });
   faults.push(...lacking.map((name) => `${name}: missing`));
   const known = new Set(expected.map(({ name }) => name));
   for (const [name, tensor] of found) {
     if (known.has(name)) continue;
     // A head that is taken must be taken whole.
-    const ofHead = !noHead && name.startsWith("head.mlp.");
+    const ofHead = has("head") && name.startsWith("head.mlp.");
     if (NO_BACKBONE.test(name) && !ofHead) unused.push(tensor.name);
     else extra.push(name);
   }
@@ -105,6 +108,15 @@ export function matchWeights(
   const all = [...foreignParts(extra, expected), ...faults];
   if (all.length) throw new HatchlingError(message(file, all));
   return { names, missing, unused };
+}
+
+/**
+ * The head that a parameter is of, `head`, `ibot_head` or `contrastive_head`, and `mask_token`, which is for training
+ * as heads are; undefined for all that features depend on.
+ */
+export function headOf(name: string): string | undefined {
+  if (name === "mask_token") return name;
+  return /^((?:\w+_)?head)\./.exec(name)?.[1];
 }
 
 function stripped(name: string): string {

@@ -26,7 +26,7 @@ export interface FoundWeights {
 /**
  * Reads weights by name: first the header, then only what the model needs. `module.` and `backbone.` before a
  * name are dropped; of a checkpoint of this project the teacher is taken, and every byte is checked. A file
- * without a head (names that start with `head.`) will do.
+ * without a head (names that start with `head.`, `ibot_head.`, `contrastive_head.`) will do.
  *
  * @param source Path of a safetensors file, or its bytes.
  * @param expected What the model holds.

@@ -35,3 +35,8 @@ export const MASK_DEFAULTS = {
   maskRatioMin: 0.1,
   maskRatioMax: 0.5,
 } as const;
+
+/** Of Gram anchoring in a run. */
+export const GRAM_DEFAULTS = {
+  refreshEpochs: 10,
+} as const;

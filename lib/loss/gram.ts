@@ -7,7 +7,7 @@
 import differenceCode from "../../kernels/gram_difference.wgsl" with { type: "text" };
 import gradCode from "../../kernels/gram_grad.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, Tensor } from "../gpu.ts";
+import { defineKernel, type Gpu, grid, type Scalar, Tensor } from "../gpu.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { PUT } from "../ops/wgsl_parts.ts";
 import { checkOneGpu, describe } from "./shapes.ts";
@@ -25,6 +25,8 @@ export interface GramOptions {
   prefix?: number;
   /** Factor on the gradient, at least 0; 1 by default. */
   weight?: number;
+  /** A factor on loss and gradient, which recorded steps read anew each time. */
+  weightAt?: Scalar;
   /** Micro-batches of equal size that the batch comes in; 1 by default. Loss and gradient are this one's share. */
   accumulationSteps?: number;
   /** Receives the loss [1]; a new tensor by default. */
@@ -77,7 +79,7 @@ export function gram(
   anchor: Tensor,
   options: GramOptions = {},
 ): GramResult {
-  const { n, tokens, patches, dim, weight, steps, out, accumulate, chunk } = check(
+  const { n, tokens, patches, dim, weight, weightAt, steps, out, accumulate, chunk } = check(
     student,
     anchor,
     options,
@@ -103,10 +105,14 @@ export function gram(
         flops: 16 * blocks * patches * dim,
       });
       gpu.dispatch(GRAM_GRAD, {
-        constants: { VEC: vec },
-        bindings: { x: x.y, difference, share, out: grad },
+        constants: { VEC: vec, SCALED: !!weightAt },
+        bindings: { x: x.y, difference, scalars: weightAt?.table, share, out: grad },
         // Each pair is there twice, and its difference moves with both of its patches.
-        params: { ...params, factor: 4 * weight * scale },
+        params: {
+          ...params,
+          factor: 4 * weight * scale,
+          factor_index: weightAt?.index ?? 0,
+        },
         workgroups: grid(blocks * width, 64),
         flops: 8 * blocks * patches * dim,
       });
@@ -118,7 +124,15 @@ export function gram(
 }
 
 const KEYS: readonly (keyof GramOptions)[] = [
-  ...["prefix", "weight", "accumulationSteps", "out", "accumulate", "chunkRows"] as const,
+  ...[
+    "prefix",
+    "weight",
+    "weightAt",
+    "accumulationSteps",
+    "out",
+    "accumulate",
+    "chunkRows",
+  ] as const,
 ];
 
 /** Sizes, and the options with defaults filled in. */
@@ -130,7 +144,14 @@ function check(student: Tensor, anchor: Tensor, options: GramOptions) {
     unknown,
     "look at its spelling",
   );
-  const { prefix = 1, weight = 1, accumulationSteps: steps = 1, out, accumulate = false } = options;
+  const {
+    prefix = 1,
+    weight = 1,
+    weightAt,
+    accumulationSteps: steps = 1,
+    out,
+    accumulate = false,
+  } = options;
   const shape = "tokens [n, T, D], of student and anchor alike";
   const both = "give all tokens of the same images, both from one layer";
   expect(student instanceof Tensor && student.shape.length === 3, shape, student, both);
@@ -165,7 +186,7 @@ function check(student: Tensor, anchor: Tensor, options: GramOptions) {
   const chunk = options.chunkRows ?? fits;
   const multiple = Number.isInteger(chunk) && chunk >= 4 && chunk % 4 === 0;
   expect(multiple, "chunkRows to be a multiple of 4", chunk, "leave it out for what fits 16 MiB");
-  return { n, tokens, patches, dim, weight, steps, out, accumulate, chunk };
+  return { n, tokens, patches, dim, weight, weightAt, steps, out, accumulate, chunk };
 }
 
 function expect(ok: boolean, expected: string, found: unknown, remedy: string): void {

@@ -6,7 +6,7 @@
  */
 import type { Gpu, Tensor } from "../gpu.ts";
 import { matmul } from "../ops/matmul.ts";
-import { columnSum, rowSum } from "../ops/reduce.ts";
+import { addTo, rowSum } from "../ops/reduce.ts";
 import { finish, rowPass } from "./infonce/kernels.ts";
 import { checkOptions, type InfoNceMetrics, type InfoNceOptions } from "./infonce/options.ts";
 
@@ -15,9 +15,6 @@ export interface InfoNceResult extends InfoNceMetrics {
   /** [V·B, D], the gradient of loss times weight: through queries and, unless these are given, through keys. */
   gradQueries: Tensor;
 }
-
-/** Elements that one sum takes, far from the limit on workgroups. */
-const SLICE = 2 ** 20;
 
 /**
  * L = 1/G Σ_i of the mean over views j ≠ i and samples b of −log( exp(z_jb · y_ib / τ) / Σ_b′ exp(z_jb · y_ib′ / τ) ),
@@ -85,12 +82,4 @@ export function infoNce(gpu: Gpu, queries: Tensor, options: InfoNceOptions): Inf
     });
     return { ...metrics, gradQueries };
   });
-}
-
-/** out += x. */
-function addTo(gpu: Gpu, out: Tensor, x: Tensor): void {
-  for (let start = 0; start < x.size; start += SLICE) {
-    const n = Math.min(SLICE, x.size - start);
-    columnSum(gpu, x.view([1, n], start), { out: out.view([n], start), accumulate: true });
-  }
 }

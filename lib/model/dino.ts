@@ -18,6 +18,11 @@ export interface ModelReads {
   feature?: Feature;
   /** The projector of a contrastive loss; it reads the same feature by default. */
   contrastive?: Omit<ContrastiveHeadConfig, "dim" | "feature"> & { feature?: Feature };
+  /**
+   * Through which head masked patches are learned (iBOT): DINO's, which must then read a feature as wide as a token, or
+   * one of the same shape for them alone. Adds the mask token. None by default.
+   */
+  ibot?: "shared" | "separate";
 }
 
 /**
@@ -34,6 +39,8 @@ export class DinoModel {
   readonly head?: DinoHead;
   /** The projector of a contrastive loss, where there is one. */
   readonly contrastive?: ContrastiveHead;
+  /** What reads masked patches, where they are learned: DINO's head, or one with names that begin with `ibot_head`. */
+  readonly patchHead?: DinoHead;
 
   /**
    * Checks all shapes.
@@ -44,23 +51,25 @@ export class DinoModel {
   constructor(
     vit: ViTConfig,
     head: Omit<DinoHeadConfig, "inDim"> | null,
-    { feature = "class", contrastive }: ModelReads = {},
+    { feature = "class", contrastive, ibot }: ModelReads = {},
   ) {
     if (!head && !contrastive) {
       throw new HatchlingError(
         "DinoModel: expected a head to train through but found none: give DINO's head, a contrastive one, or both",
       );
     }
-    this.vit = new VisionTransformer(vit);
+    this.vit = new VisionTransformer({ ...vit, maskToken: vit.maskToken ?? !!ibot });
     this.feature = feature;
     const { dim } = vit;
     if (head) this.head = new DinoHead({ ...head, inDim: featureDim(feature, dim) });
+    if (ibot) this.patchHead = this.#patchHead(ibot, head && { ...head, inDim: dim });
     if (contrastive) this.contrastive = new ContrastiveHead({ feature, ...contrastive, dim });
   }
 
   /** Names, shapes and initial values of all parameters, in checkpoint order. */
   specs(): ParameterSpec[] {
-    const heads = [this.head, this.contrastive];
+    const ofPatches = this.patchHead === this.head ? undefined : this.patchHead;
+    const heads = [this.head, ofPatches, this.contrastive];
     return [...this.vit.specs(), ...heads.flatMap((head) => head?.specs() ?? [])];
   }
 
@@ -109,6 +118,20 @@ export class DinoModel {
         reads.backward();
       },
     };
+  }
+
+  #patchHead(ibot: "shared" | "separate", separate: DinoHeadConfig | null): DinoHead {
+    if (!separate || !this.head) {
+      throw new HatchlingError(
+        `DinoModel: expected DINO's head with ibot ${ibot} but found none: masked patches are learned beside it`,
+      );
+    }
+    if (ibot === "separate") return new DinoHead(separate, "ibot_head");
+    if (this.head.config.inDim === separate.inDim) return this.head;
+    throw new HatchlingError(
+      `DinoModel: expected a feature as wide as a token (${separate.inDim}) with ibot shared but found ` +
+        `${this.feature} (${this.head.config.inDim}): read class or mean, or give ibot a separate head`,
+    );
   }
 
   #dino(): DinoHead {

@@ -135,16 +135,17 @@ export class Parameters {
   /**
    * Zero-filled parameters; fill them with {@linkcode load}.
    *
-   * @param options `grad`: with gradients; `chunkElements`: most elements of a chunk of the arenas.
+   * @param options `grad`: with gradients; `chunkElements`: most elements of a chunk of the arenas; `label`: what the
+   * values are called in plans, `parameters` by default.
    */
   constructor(
     gpu: Gpu,
     specs: readonly ParameterSpec[],
-    options: { grad?: boolean; chunkElements?: number } = {},
+    options: { grad?: boolean; chunkElements?: number; label?: string } = {},
   ) {
     this.#gpu = gpu;
     this.layout = new Layout(gpu, specs, options.chunkElements);
-    this.data = this.layout.arena(gpu, "parameters");
+    this.data = this.layout.arena(gpu, options.label ?? "parameters");
     this.grads = options.grad ? this.layout.arena(gpu, "gradients") : [];
     for (const slot of this.layout.slots) {
       const { spec } = slot;

@@ -72,6 +72,11 @@ export interface ViTForwardOptions {
    * for it is needed at once. The same gradients, bit by bit.
    */
   recompute?: boolean;
+  /**
+   * [n, patches], u32, of the first crop size: where it is not 0, the mask token stands for the patch. For models with
+   * `maskToken`.
+   */
+  mask?: Tensor;
 }
 
 /** All tokens of the crops of one size. */
@@ -136,6 +141,7 @@ export class VisionTransformer {
     this.config = {
       ...VIT_DEFAULTS,
       dropPathRate: 0,
+      maskToken: false,
       ...config,
     };
     const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans } = this.config;
@@ -302,7 +308,8 @@ export class VisionTransformer {
         if (group === 0) options.trace?.set(name, tokens);
       });
     const x = gpu.empty([rowsIn(spans), dim], "tokens");
-    const embeds = inputs.map(({ images, grid }, i) => {
+    const { mask } = options;
+    const embeds = inputs.map(({ images, grid, group }, i) => {
       const pos = posEmbed(gpu, params.get("pos_embed"), ...grid, posInterp);
       const embed = patchEmbed(
         gpu,
@@ -314,6 +321,7 @@ export class VisionTransformer {
         },
         pos.y,
         rowsOf(x, spans[i]),
+        mask && group === 0 ? { mask, token: params.get("mask_token") } : undefined,
       );
       return (dy: Tensor) => {
         const d = embed.backward(dy, options.inputGrad);

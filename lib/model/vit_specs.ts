@@ -32,6 +32,8 @@ export interface ViTConfig {
   initStd?: number;
   /** Drop path rate of the last block, linear from 0 at the first; 0 by default. */
   dropPathRate?: number;
+  /** Has a token that stands for masked patches, `mask_token`; false by default. */
+  maskToken?: boolean;
 }
 
 /** Names, shapes and initial values, in checkpoint order. */
@@ -49,6 +51,8 @@ export function vitSpecs(config: Required<ViTConfig>): ParameterSpec[] {
     { name: "patch_embed.proj.weight", shape: [dim, inChans, patchSize, patchSize], init: fanIn },
     { name: "patch_embed.proj.bias", shape: [dim], init: fanIn },
   ];
+  // Zeros at first, as in iBOT and DINOv2.
+  if (config.maskToken) specs.push({ name: "mask_token", shape: [1, dim], init: zero });
   const norm = (name: string) => {
     specs.push({ name: `${name}.weight`, shape: [dim], init: one }, {
       name: `${name}.bias`,

@@ -9,6 +9,7 @@ import { HatchlingError } from "../errors.ts";
 import { isCheckpoint, readCheckpoint } from "../io/checkpoint.ts";
 import { readConfig } from "../io/config_file.ts";
 import { openSafetensors } from "../io/safetensors_reader.ts";
+import { headOf } from "../io/weight_names.ts";
 import { type FoundWeights, networkIn, weightsIn, weightsOf } from "../io/weights.ts";
 import { type DinoModel, initialize } from "../model.ts";
 import { shown } from "../text.ts";
@@ -135,7 +136,7 @@ async function loadFile(
 function complete(config: Config, model: DinoModel, { weights, missing }: FoundWeights) {
   const lacking = model.specs().filter(({ name }) => missing.includes(name));
   const all = new Map([...initialize(lacking, 0), ...weights]);
-  return { config, model, weights: all, hasHead: !missing.length };
+  return { config, model, weights: all, hasHead: !missing.some((name) => headOf(name) === "head") };
 }
 
 /** The configuration asked for, else that of a checkpoint, else the one beside the file. */

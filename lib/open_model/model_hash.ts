@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { headOf } from "../io/weight_names.ts";
 import { createHash } from "node:crypto";
 import type { Config } from "../config.ts";
 import { type Readout, readoutName } from "../eval/readout.ts";
@@ -33,5 +34,5 @@ export function modelHash(
 
 /** The head has no part in features. */
 function isBackbone(name: string): boolean {
-  return !name.startsWith("head.");
+  return headOf(name) === undefined;
 }

@@ -83,6 +83,17 @@ export function columnSum(gpu: Gpu, x: Tensor, options: ColumnSumOptions = {}): 
   return last ? out : columnSum(gpu, to, { out, accumulate, scale });
 }
 
+/** Elements that one sum takes, far from the limit on workgroups. */
+const SLICE = 2 ** 20;
+
+/** out += x, of any shapes of as many elements. */
+export function addTo(gpu: Gpu, out: Tensor, x: Tensor): void {
+  for (let start = 0; start < x.size; start += SLICE) {
+    const n = Math.min(SLICE, x.size - start);
+    columnSum(gpu, x.view([1, n], start), { out: out.view([n], start), accumulate: true });
+  }
+}
+
 /** Options of {@linkcode rowSum}. */
 export interface RowSumOptions {
   /** Where to write [R]; a new tensor by default. */

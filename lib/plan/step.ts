@@ -48,6 +48,7 @@ export interface StepPlan {
 const KINDS: [RegExp, string][] = [
   [/^gradients/, "gradients"],
   [/^exp_avg/, "moments of AdamW"],
+  [/^gram_anchor/, "weights of the Gram anchor"],
   [/^pixels/, "pictures of a batch"],
 ];
 /** How many of the largest tensors are named. */
@@ -76,7 +77,7 @@ export async function planStep(
   const micro = await record(dry, () => {
     const tensors = feed.views();
     for (const { storage } of tensors) views.add(storage);
-    return trainer.microStep(tensors);
+    return trainer.microStep(tensors, feed.masks);
   });
   const kinds = kindsOfTemporaries(dry.temporaries, views, slotBytes(dry, micro));
   dry.begin();

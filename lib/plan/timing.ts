@@ -115,7 +115,7 @@ async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
   const trainer = new Trainer(gpu, model, trainerOptionsOf(one));
   const feed = new Feed(gpu, noise(config, sizes), feedOptionsOf(one));
   const views = await record(gpu, () => ({ views: feed.views() }));
-  const micro = await record(gpu, () => trainer.microStep(feed.views()));
+  const micro = await record(gpu, () => trainer.microStep(feed.views(), feed.masks));
   const block = await blockPass(gpu, config, model, trainer);
   const update = await record(gpu, () => trainer.update());
   const destroy = () => {

@@ -98,6 +98,8 @@ const LOGGED: readonly Logged[] = [
   },
   { name: "center-norm", title: "norm of the centre", keys: [["center_norm", "norm"]] },
   { name: "koleo", title: "KoLeo × weight", keys: [["koleo", "KoLeo"]] },
+  { name: "ibot", title: "loss of masked patches (iBOT), nats", keys: [["ibot", "iBOT"]] },
+  { name: "gram", title: "difference of Gram matrices", keys: [["gram", "Gram"]] },
   { name: "learning-rate", title: "learning rate", keys: [["lr", "lr"]], plain: true },
   { name: "weight-decay", title: "weight decay", keys: [["weight_decay", "decay"]], plain: true },
   {

@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { type AugmentationInput, MultiCrop } from "../augmentation.ts";
+import {
+  type AugmentationInput,
+  MultiCrop,
+  type PatchMaskOptions,
+  PatchMasks,
+} from "../augmentation.ts";
 import type { Loader } from "../data/loader.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 
@@ -24,7 +29,9 @@ export interface FeedOptions {
   augmentation: AugmentationInput;
   /** Micro-batches of a step; 1 by default. */
   accumulationSteps?: number;
-  /** Seed of the run, of which the views are drawn. */
+  /** Which patches of the global views are masked; none by default. */
+  masks?: Omit<PatchMaskOptions, "batchSize">;
+  /** Seed of the run, of which views and masks are drawn. */
   seed: number;
 }
 
@@ -38,6 +45,8 @@ export class Feed {
   readonly accumulationSteps: number;
   /** Pictures of a micro-batch. */
   readonly batchSize: number;
+  /** The masks of the micro-batch that was fed last, where there are some. */
+  readonly masks?: PatchMasks;
   readonly #source: BatchSource;
   readonly #seed: number;
   readonly #pixels: Tensor;
@@ -51,7 +60,7 @@ export class Feed {
   constructor(
     gpu: Gpu,
     source: BatchSource,
-    { augmentation, accumulationSteps = 1, seed }: FeedOptions,
+    { augmentation, accumulationSteps = 1, masks, seed }: FeedOptions,
   ) {
     const { batchSize, capacityPixels } = source;
     this.batchSize = batchSize;
@@ -61,6 +70,7 @@ export class Feed {
     this.#pixels = gpu.persistent([capacityPixels], "pixels");
     this.#table = gpu.persistent([batchSize, 4], "table");
     this.#crops = new MultiCrop(gpu, augmentation, batchSize);
+    if (masks) this.masks = new PatchMasks(gpu, { ...masks, batchSize });
   }
 
   /** Uploads pictures and crop parameters of micro-batch m of a step, both from 0. */
@@ -74,6 +84,7 @@ export class Feed {
     this.#pixels.view([usedPixels]).write(pixels.subarray(0, usedPixels));
     this.#table.write(table);
     this.#crops.update({ seed: this.#seed, epoch, indices, table });
+    this.masks?.update({ seed: this.#seed, epoch, indices });
     this.#source.release(batch);
   }
 
@@ -92,7 +103,7 @@ export class Feed {
 
   /** Frees its room on the GPU. */
   destroy(): void {
-    for (const part of [this.#pixels, this.#table, this.#crops]) part.destroy();
+    for (const part of [this.#pixels, this.#table, this.#crops, this.masks]) part?.destroy();
   }
 
   /** Support for `using`. */

@@ -5,7 +5,12 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Tensor } from "../gpu.ts";
-import type { DinoLossSettings } from "../loss.ts";
+import type {
+  DinoLossSettings,
+  IbotLossMetrics,
+  IbotLossSettings,
+  TemperatureKey,
+} from "../loss.ts";
 import { checkSettings } from "../loss/options.ts";
 import type { DinoModel } from "../model.ts";
 import type { AdamWOptions, ClipResult } from "../optim.ts";
@@ -29,6 +34,11 @@ export interface StepValues {
   weightDecay: number;
   /** Leave the last layer alone. */
   freezeLastLayer: boolean;
+  /**
+   * Of Gram anchoring: whether it takes part, and whether the teacher becomes the anchor before the step; neither by
+   * default.
+   */
+  gram?: { on: boolean; refresh: boolean };
 }
 
 /**
@@ -44,6 +54,10 @@ export interface TrainerOptions {
   loss: Omit<DinoLossSettings, "outDim" | "teacherTemp"> & { outDim?: never; teacherTemp?: never };
   /** InfoNCE, for a model with a contrastive head. */
   contrastive?: ContrastiveOptions;
+  /** iBOT, for a model that has a head for masked patches. */
+  ibot?: Omit<IbotLossSettings, "outDim" | TemperatureKey>;
+  /** Gram anchoring, beside DINO. */
+  gram?: GramTermOptions;
   /** The optimiser. */
   adamw?: Omit<AdamWOptions, "group">;
   /** Largest gradient norm per parameter tensor; 0 only measures. */
@@ -54,6 +68,12 @@ export interface TrainerOptions {
   accumulationSteps?: number;
   /** Make the student's activations again in the backward pass instead of keeping them: less memory, same bits. */
   recompute?: boolean;
+}
+
+/** Settings of Gram anchoring. */
+export interface GramTermOptions {
+  /** Factor on its gradient. */
+  weight: number;
 }
 
 /** What a micro-batch leaves to be read. */
@@ -82,6 +102,10 @@ export interface UpdateOutputs {
   koleo?: Tensor;
   /** InfoNCE, without its weight, where it is on; DINO's loss does not hold it. */
   contrastive?: ContrastiveOutputs;
+  /** iBOT, where it is on; DINO's loss does not hold it. */
+  ibot?: Pick<IbotLossMetrics, "loss" | "metrics" | "batchMean">;
+  /** [1], Gram anchoring without its weight, where it is on; 0 until it takes part. */
+  gram?: Tensor;
   /** Norms of the gradients before clipping, by chunk. */
   norms: ClipResult[];
 }
@@ -99,8 +123,8 @@ export interface StepOutputs extends UpdateOutputs, MicroStepOutputs {}
  * @throws {HatchlingError} As the trainer says.
  */
 export function checkOptions(
-  { accumulationSteps = 1, contrastive, loss }: TrainerOptions,
-  { head, contrastive: contrastiveHead }: DinoModel,
+  { accumulationSteps = 1, contrastive, gram, ibot, loss }: TrainerOptions,
+  { head, contrastive: contrastiveHead, patchHead }: DinoModel,
 ): {
   accumulationSteps: number;
   studentTemp: number | undefined;
@@ -130,6 +154,17 @@ export function checkOptions(
     throw new HatchlingError(
       "Trainer: expected a model with a contrastive head for the settings in contrastive but found none: give " +
         "DinoModel { contrastive: {} }, or leave the settings out",
+    );
+  }
+  if (ibot && !patchHead) {
+    throw new HatchlingError(
+      "Trainer: expected a model with a head for masked patches for the settings in ibot but found none: give " +
+        'DinoModel { ibot: "shared" }, or leave the settings out',
+    );
+  }
+  if (gram && !head) {
+    throw new HatchlingError(
+      "Trainer: expected DINO's head beside the settings in gram but found none: the anchor is an earlier teacher of DINO",
     );
   }
   if (!head && loss.koleoWeight) {

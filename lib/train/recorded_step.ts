@@ -120,7 +120,7 @@ export async function recordStep(gpu: Gpu, trainer: Trainer, feed: Feed): Promis
         `${feed.accumulationSteps}: give both the same, or a step would take the pictures of another`,
     );
   }
-  const microStep = await record(gpu, () => trainer.microStep(feed.views()));
+  const microStep = await record(gpu, () => trainer.microStep(feed.views(), feed.masks));
   try {
     const update = await record(gpu, () => trainer.update());
     return new RecordedStep(trainer, feed, microStep, update);

@@ -22,7 +22,9 @@ import {
 } from "./options.ts";
 import { ContrastiveTerm } from "./terms/contrastive_term.ts";
 import { DinoTerm } from "./terms/dino_term.ts";
-import type { Term } from "./terms/term.ts";
+import { GramTerm } from "./terms/gram_term.ts";
+import { IbotTerm } from "./terms/ibot_term.ts";
+import type { Masks, Term } from "./terms/term.ts";
 
 /** Group of the optimiser that facebookresearch/dino freezes in the first epochs. */
 export const LAST_LAYER = 1;
@@ -35,13 +37,16 @@ const SCALARS = [
   "momentum",
   "momentumRest",
   "microBatch",
+  "gramOn",
+  "copy",
+  "copyRest",
 ] as const;
 
 /**
  * The state of a training run (student, teacher, centre, optimiser) and the order of a step: forward both
  * → losses with the old centre → backward → norms → (if all is finite) centre, AdamW with clipped gradients,
- * EMA of all parameters. What is learned is a sum of terms, one for each head of the model: DINO, InfoNCE, or both.
- * Where none of them asks a teacher, there is none.
+ * EMA of all parameters. What is learned is a sum of terms, one for each head of the model: DINO, InfoNCE, or both;
+ * beside DINO masked patches (iBOT), and Gram anchoring. Where none of them asks a teacher, there is none.
  *
  * A batch that is too large for the memory comes in `accumulationSteps` micro-batches of equal size: the first
  * three parts run for each of them ({@linkcode Trainer.microStep}), which adds up gradients, metrics and the mean of
@@ -118,6 +123,8 @@ export class Trainer {
   readonly #scalars: StepScalars<typeof SCALARS[number]>;
   readonly #dino?: DinoTerm;
   readonly #contrastive?: ContrastiveTerm;
+  readonly #ibot?: IbotTerm;
+  readonly #gram?: GramTerm;
   readonly #terms: readonly Term[];
   readonly #views: { views: number; globals: number };
   /** As `flag`, of the micro-batches of a step: 1 + the first one whose loss is not finite. */
@@ -139,29 +146,42 @@ export class Trainer {
     this.student = new Parameters(gpu, model.specs(), { grad: true });
     this.adamw = new AdamW(gpu, this.student, {
       ...options.adamw,
-      group: (name) => name.startsWith("head.last_layer.") ? LAST_LAYER : 0,
+      group: (name) =>
+        name.startsWith("head.last_layer.") || name.startsWith("ibot_head.last_layer.")
+          ? LAST_LAYER
+          : 0,
     });
     this.#scalars = new StepScalars(gpu, SCALARS);
-    this.#scalars.write({ studentTemp });
+    this.#scalars.write({ studentTemp, copyRest: 1 });
     this.flag = gpu.persistent([3], "flag");
     this.#microBatchFlag = gpu.persistent([3], "flag of micro-batches");
-    const { head, contrastive, feature } = model;
+    const { head, contrastive, feature, patchHead } = model;
+    const temperaturesAt = {
+      student: this.#scalars.at("studentTemp"),
+      teacher: this.#scalars.at("teacherTemp"),
+    };
     if (head) {
       this.#dino = new DinoTerm(gpu, head, feature, {
         ...options.loss,
         outDim: head.config.outDim,
         studentTemp: undefined,
-        temperaturesAt: {
-          student: this.#scalars.at("studentTemp"),
-          teacher: this.#scalars.at("teacherTemp"),
-        },
+        temperaturesAt,
       });
       this.loss = this.#dino.loss;
     }
     if (contrastive) {
       this.#contrastive = new ContrastiveTerm(gpu, contrastive, views, options.contrastive);
     }
-    this.#terms = [this.#dino, this.#contrastive].filter((term) => term !== undefined);
+    if (patchHead) {
+      const { outDim } = patchHead.config;
+      this.#ibot = new IbotTerm(gpu, patchHead, { ...options.ibot, outDim, temperaturesAt });
+    }
+    if (options.gram) {
+      const scalars = { on: this.#scalars.at("gramOn"), copy: this.#scalars.at("copy") };
+      this.#gram = new GramTerm(gpu, model.vit, options.gram.weight, scalars);
+    }
+    this.#terms = [this.#dino, this.#ibot, this.#contrastive, this.#gram]
+      .filter((term) => term !== undefined);
     if (this.#terms.some(({ readsOfTeacher }) => readsOfTeacher.length)) {
       this.teacher = new Parameters(gpu, model.specs());
     }
@@ -172,7 +192,7 @@ export class Trainer {
     return this.teacher ?? this.student;
   }
 
-  /** What a run keeps beside weights and moments, by name: DINO's centre. */
+  /** What a run keeps beside weights and moments, by name: the centres of DINO and iBOT, the Gram anchor. */
   get buffers(): ReadonlyMap<string, Tensor> {
     return new Map(this.#terms.flatMap(({ buffers }) => [...buffers]));
   }
@@ -185,10 +205,18 @@ export class Trainer {
 
   /** Sets the values of the next step, at its first micro-batch; counts it for the optimiser. */
   set(values: StepValues): void {
-    const { step, teacherTemp, momentum, lr, weightDecay, freezeLastLayer } = values;
+    const { step, teacherTemp, momentum, lr, weightDecay, freezeLastLayer, gram } = values;
+    if (gram?.refresh && this.teacher) this.#gram?.refresh(this.teacher);
     this.adamw.set({ lr, weightDecay, frozen: freezeLastLayer ? [LAST_LAYER] : [] });
     const momentumRest = 1 - momentum;
-    this.#scalars.write({ step, teacherTemp, momentum, momentumRest, microBatch: 0 });
+    this.#scalars.write({
+      step,
+      teacherTemp,
+      momentum,
+      momentumRest,
+      microBatch: 0,
+      gramOn: +!!gram?.on,
+    });
   }
 
   /**
@@ -236,16 +264,17 @@ export class Trainer {
    * Dispatches a whole step in one batch; call it inside `record`.
    *
    * @param crops Images per crop size, view-major; the first tensor holds the global views.
-   * @throws {HatchlingError} When the trainer expects several micro-batches.
+   * @param masks Which patches of these the student does not see, for a model with iBOT.
+   * @throws {HatchlingError} When the trainer expects several micro-batches, or masks that are not there.
    */
-  step(crops: readonly Tensor[]): StepOutputs {
+  step(crops: readonly Tensor[], masks?: Masks): StepOutputs {
     if (this.accumulationSteps > 1) {
       throw new HatchlingError(
         `Trainer: expected a step in ${this.accumulationSteps} micro-batches but found one in a single batch: record ` +
           "microStep() and update() by themselves, or make the trainer with accumulationSteps 1",
       );
     }
-    return { ...this.microStep(crops), ...this.update() };
+    return { ...this.microStep(crops, masks), ...this.update() };
   }
 
   /**
@@ -253,8 +282,21 @@ export class Trainer {
    * else. Call it inside `record`, and run it once for every micro-batch.
    *
    * @param crops Images of the micro-batch per crop size, view-major; the first tensor holds the global views.
+   * @param masks Which patches of these the student does not see, for a model with iBOT.
+   * @throws {HatchlingError} When it expects masks that are not there.
    */
-  microStep(crops: readonly Tensor[]): MicroStepOutputs {
+  microStep(crops: readonly Tensor[], masks?: Masks): MicroStepOutputs {
+    if (!masks !== !this.#ibot) {
+      throw new HatchlingError(
+        `Trainer: expected ${
+          this.#ibot ? "masks, as the model learns masked patches," : "no masks"
+        } but found ` +
+          `${
+            masks ? "some" : "none"
+          }: give microStep() those of the feed, made with the options of ` +
+          "feedOptionsOf(config)",
+      );
+    }
     const gpu = this.#gpu;
     const { accumulationSteps } = this;
     const { vit } = this.#model;
@@ -262,12 +304,15 @@ export class Trainer {
     const wordsOf = (key: "reads" | "readsOfTeacher") => this.#terms.flatMap((term) => term[key]);
     const teacher = this.teacher && readFeatures(gpu, vit, this.teacher, crops.slice(0, 1), {
       features: wordsOf("readsOfTeacher"),
+      patches: this.#terms.some(({ patches }) => patches?.ofTeacher),
     });
     const { globals } = this.#views;
     const batch = crops[0].shape[0] / globals;
     const { seed = 0, recompute } = this.#options;
     const student = readFeatures(gpu, vit, this.student, crops, {
       features: wordsOf("reads"),
+      patches: this.#terms.some(({ patches }) => patches?.ofStudent),
+      mask: masks?.mask,
       dropPath: { seed, step, microBatch: { batch, accumulationSteps, index } },
       recompute,
     });
@@ -281,6 +326,7 @@ export class Trainer {
     }
     const input = {
       ...{ gpu, student, teacher, studentParams: this.student, teacherParams: this.teacher },
+      ...{ globals: crops[0], masks },
       microBatch: { index, accumulationSteps },
     };
     for (const term of this.#terms) term.microStep(input);
@@ -299,10 +345,12 @@ export class Trainer {
   update(): UpdateOutputs {
     const gpu = this.#gpu;
     const dino = this.#dino?.finish();
+    const ibot = this.#ibot?.finish();
+    const gram = this.#gram?.loss;
     const contrastive = this.#contrastive?.outputs;
     const norms = clipFactors(gpu, this.student, this.#options.clip);
     const step = this.#scalars.at("step"), microBatches = this.#microBatchFlag;
-    for (const loss of [dino?.loss, contrastive?.loss]) {
+    for (const loss of [dino?.loss, contrastive?.loss, ibot?.loss, gram]) {
       if (loss) flagNonFinite(gpu, this.flag, { values: loss, first: 0, step, microBatches });
     }
     norms.reduce((first, chunk) => {
@@ -318,7 +366,7 @@ export class Trainer {
     }
     const { loss, pairLoss } = (dino ?? contrastive)!;
     const { metrics = loss, batchMean, koleo } = dino ?? {};
-    return { loss, pairLoss, metrics, batchMean, koleo, contrastive, norms };
+    return { loss, pairLoss, metrics, batchMean, koleo, contrastive, ibot, gram, norms };
   }
 
   /** Frees all state. */

@@ -23,15 +23,25 @@ interface IbotConfig {
 /** More places than there are masked tokens, as in a recorded step. */
 const SPARE = 3;
 
-/** Rows of masked patches among all of them, and what each counts; then places that name none. */
-function masked(mask: Int32Array, samples: number, patches: number) {
+/**
+ * Rows of masked patches among those of all samples, and what each counts; then places that name none.
+ *
+ * @param perSample Rows of a sample, of which the patches are the last.
+ */
+export function maskedRows(
+  mask: Int32Array,
+  { samples, patches, perSample }: Record<"samples" | "patches" | "perSample", number>,
+): { rows: Uint32Array; weights: Float32Array } {
   const counts = Array.from(
     { length: samples },
     (_, s) => mask.subarray(s * patches, (s + 1) * patches).reduce((a, b) => a + b, 0),
   );
   const some = counts.filter((count) => count > 0).length;
-  const rows = Array.from(mask.keys()).filter((i) => mask[i]);
-  const weights = rows.map((row) => 1 / (counts[Math.floor(row / patches)] * some));
+  const masked = Array.from(mask.keys()).filter((i) => mask[i]);
+  const sample = (i: number) => Math.floor(i / patches);
+  const weights = masked.map((i) => 1 / (counts[sample(i)] * some));
+  const before = perSample - patches;
+  const rows = masked.map((i) => sample(i) * perSample + before + i % patches);
   return {
     rows: Uint32Array.from([...rows, ...Array<number>(SPARE).fill(NO_ROW)]),
     weights: Float32Array.from([...weights, ...Array<number>(SPARE).fill(0)]),
@@ -50,7 +60,9 @@ export async function runIbot(gpu: Gpu, testCase: Case): Promise<Results> {
     teacherTemp: config.teacher_temp,
     centerMomentum: config.center_momentum,
   });
-  const { rows, weights } = masked(givenLabels(testCase.tensors, "mask"), samples, patches);
+  const { rows, weights } = maskedRows(givenLabels(testCase.tensors, "mask"), {
+    ...{ samples, patches, perSample: patches },
+  });
   const made = gpu.scope(() => {
     const index = gpu.tensor(rows, [rows.length]);
     const [student, teacher] = ["student", "teacher"]

@@ -13,6 +13,7 @@ import { runKnn } from "./knn.ts";
 import { runLoss } from "./loss.ts";
 import { runAdamW, runClip, runEma } from "./optimizer.ts";
 import { runGram, runIbot, runMaskEmbed } from "./patches.ts";
+import { runPatchStep } from "./patch_step.ts";
 import { runPosEmbed } from "./posembed.ts";
 import { runSchedule } from "./schedule.ts";
 import { runStep } from "./step.ts";
@@ -28,6 +29,7 @@ export const RUNNERS: Record<string, Runner> = {
   ibot: runIbot,
   gram: runGram,
   maskembed: runMaskEmbed,
+  patchstep: runPatchStep,
   infonce: runInfoNce,
   head: runHead,
   vit: runVit,

@@ -17,12 +17,13 @@ export function showing(run: Run): Hook {
   return {
     run(step, { figures, imagesPerSecond, eta }) {
       const { total } = run; // a budget may move it
-      const { loss, loss_over_ln_k: share, teacher_entropy: entropy, contrastive } = figures;
+      const { loss, loss_over_ln_k: share, teacher_entropy: entropy, contrastive, ibot } = figures;
       const parts = [
         `loss ${loss.toFixed(4)}`,
         share !== undefined && `loss/ln K ${share.toFixed(3)}`,
         entropy !== undefined && `teacher entropy ${entropy.toFixed(3)}`,
         contrastive !== undefined && share !== undefined && `InfoNCE ${contrastive.toFixed(3)}`,
+        ibot !== undefined && `iBOT ${ibot.toFixed(3)}`,
       ];
       progress.show(
         `step ${step}/${total} epoch ${(step / stepsPerEpoch).toFixed(2)}  ` +

@@ -61,7 +61,8 @@ async function firstOf(run: Run, step: number): Promise<NonFinite | undefined> {
       const crops = gpu.scope(() => feed.views());
       const { batchSize: batch, accumulationSteps } = feed;
       const dropPath = { seed, step, microBatch: { batch, index: m, accumulationSteps } };
-      const found = await firstNonFinite(gpu, { model, student, teacher, crops, dropPath });
+      const { masks } = feed;
+      const found = await firstNonFinite(gpu, { model, student, teacher, crops, masks, dropPath });
       for (const tensor of crops) tensor.destroy();
       if (found) return found;
     }

@@ -26,6 +26,10 @@ export interface Figures {
   contrastive?: number;
   /** Share of views whose own picture was the nearest of the batch. */
   contrastive_accuracy?: number;
+  /** Loss of masked patches (iBOT) in nats, without its weight. */
+  ibot?: number;
+  /** Gram anchoring's loss, without its weight. */
+  gram?: number;
 }
 
 /**
@@ -75,13 +79,13 @@ export async function observe(
   outputs: StepOutputs,
   spread: boolean,
 ): Promise<Observation> {
-  const { metrics, contrastive, koleo, norms: chunks } = outputs;
+  const { metrics, contrastive, gram, ibot, koleo, norms: chunks } = outputs;
   const [count, dim] = [Math.min(MOST_ROWS, outputs.features.shape[0]), outputs.features.shape[1]];
   const features = outputs.features.view([count, dim]);
   const center = trainer.loss?.center;
   const asked = {
     ...{ metrics, flag: trainer.flag, contrastive: contrastive?.loss },
-    accuracy: contrastive?.accuracy,
+    ...{ accuracy: contrastive?.accuracy, ibot: ibot?.loss, gram },
     ...spread && { center, features, koleo },
   };
   const there = Object.entries(asked).flatMap(([name, tensor]) => tensor ? [{ name, tensor }] : []);
@@ -104,6 +108,8 @@ export async function observe(
         contrastive: read.contrastive[0],
         contrastive_accuracy: read.accuracy[0],
       },
+      ...ibot && { ibot: read.ibot[0] },
+      ...gram && { gram: read.gram[0] },
     },
     spreadTime: 0,
   };

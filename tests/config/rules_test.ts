@@ -163,6 +163,32 @@ const CASES: [text: string, error: string][] = [
     "a.yaml:1:52: data.batch_size: expected at least 2, as a picture is to be found among others, but found 1",
   ],
   [
+    "loss: {objective: infonce, ibot_weight: 1}",
+    "a.yaml:1:41: loss.ibot_weight: expected 0, as loss.objective is infonce: masked patches need DINO's " +
+    "teacher and head",
+  ],
+  [
+    "loss: {objective: infonce, gram_weight: 1}",
+    "a.yaml:1:41: loss.gram_weight: expected 0, as loss.objective is infonce: the anchor is an earlier " +
+    "teacher of DINO",
+  ],
+  [
+    "{model: {feature: quad}, loss: {ibot_weight: 1}}",
+    "a.yaml:1:46: loss.ibot_separate_head: expected true, as DINO's head reads model.feature quad, which is " +
+    "wider than a patch's token",
+  ],
+  ["{model: {feature: quad}, loss: {ibot_weight: 1, ibot_separate_head: true}}", ""],
+  ["{model: {feature: mean}, loss: {ibot_weight: 1}}", ""],
+  [
+    "loss: {mask_ratio_min: 0.6}",
+    "a.yaml:1:24: loss.mask_ratio_min: expected at most loss.mask_ratio_max (0.5) but found 0.6",
+  ],
+  [
+    "{loss: {gram_weight: 1}, training: {num_epochs: 10}}",
+    "a.yaml:1:49: loss.gram_refresh_epochs: expected less than training.num_epochs (10) but found 10: Gram " +
+    "anchoring begins then",
+  ],
+  [
     "{loss: {centering: sinkhorn_knopp}, training: {gradient_accumulation_steps: 2}}",
     "a.yaml:1:77: training.gradient_accumulation_steps: expected 1, as loss.centering is sinkhorn_knopp: it " +
     "needs the logits of the whole batch at once",

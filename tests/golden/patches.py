@@ -9,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import reference as R
+
 
 # ---------------------------------------------------------------- reference
 def sinkhorn(logits: torch.Tensor, temp: float, iterations: int = 3) -> torch.Tensor:
@@ -140,7 +142,55 @@ def makers(tools) -> dict:
         out, info = two_runs(run)
         return {**ten, **out}, info
 
-    return {"ibot": ibot, "gram": gram, "maskembed": maskembed}
+    def patchstep(c, rng):
+        v, h = R.ViTConfig(**c["vit"]), R.HeadConfig(**c["head"])
+        shapes = {**R.vit_shapes(v), "mask_token": (1, v.dim), **R.head_shapes(h)}
+        if c["separate_head"]:
+            shapes.update({"ibot_" + n: s for n, s in R.head_shapes(h).items()})
+        student, teacher = R.init_rich(shapes, rng), R.init_rich(shapes, rng)
+        for p in (student, teacher):
+            for n in p:
+                if n.endswith("weight_g"):
+                    p[n].fill_(1)
+        big, small = tools.make_crops(c, rng)
+        mask = random_mask(c, rng, c["n_global"] * c["batch"], v.grid ** 2)
+        center, ibot_center = normal(rng, h.out_dim, scale=0.2), normal(rng, h.out_dim, scale=0.2)
+        ten = {**inputs(student=student, teacher=teacher, center=center, ibot_center=ibot_center,
+                        **{"global": big, "local": small}), "in.mask": mask.int().numpy()}
+
+        def tokens(p, images, m=None):
+            trace = {}
+            R.vit_forward(p, v, images, trace=trace, mask=m)
+            return trace["normed"]
+
+        def patch_logits(p, x):
+            own = {n[5:]: t for n, t in p.items() if n.startswith("ibot_")} if c["separate_head"] else p
+            return R.head_forward(own, h, x[:, 1:].flatten(0, 1)).view(*mask.shape, -1)
+
+        def run(dt):
+            s, t = {n: leaf(x, dt) for n, x in student.items()}, R.cast(teacher, dt)
+            globals_, locals_ = big.flatten(0, 1).to(dt), small.flatten(0, 1).to(dt)
+            seen, whole = tokens(s, globals_, mask), tokens(t, globals_)
+            features = torch.cat([seen[:, 0], tokens(s, locals_)[:, 0]])
+            m, pm = center.to(dt), ibot_center.to(dt)
+            temps = {"student_temp": c["student_temp"], "teacher_temp": c["teacher_temp"]}
+            logits = R.head_forward(t, h, whole[:, 0])
+            dino, info = R.dino_loss(R.head_forward(s, h, features), logits, m, n_crops=c["n_global"] + c["n_local"],
+                                     n_global=c["n_global"], **temps)
+            patches_t = patch_logits(t, whole)
+            ibot, patch_info = ibot_loss(patch_logits(s, seen), patches_t, mask, pm, centering="center", **temps)
+            apart = gram_loss(seen[:, 1:], whole[:, 1:])  # the teacher is the anchor
+            (dino + c["ibot_weight"] * ibot + c["gram_weight"] * apart).backward()
+            out = {"center": R.update_center(m, logits, c["center_momentum"]),
+                   "ibot_center": update_patch_center(pm, patches_t, mask, c["center_momentum"])}
+            out.update({"grad." + n: x.grad for n, x in s.items() if not n.endswith("weight_g")})
+            return out, {"loss": float(dino.detach()), "teacher_entropy": float(info["teacher_entropy"]),
+                         "ibot": float(ibot.detach()), "ibot_teacher_entropy": float(patch_info["teacher_entropy"]),
+                         "gram": float(apart.detach())}
+        out, info = two_runs(run)
+        return {**ten, **out}, info
+
+    return {"ibot": ibot, "gram": gram, "maskembed": maskembed, "patchstep": patchstep}
 
 
 def mutants(patch) -> dict:

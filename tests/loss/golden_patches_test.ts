@@ -6,7 +6,13 @@ import { compare, passes } from "../../scripts/golden/compare.ts";
 import { RUNNERS } from "../../scripts/golden/runners.ts";
 import { gpuTest } from "../support/gpu.ts";
 
-for (const [kind, count, least] of [["ibot", 8, 5], ["gram", 8, 2], ["maskembed", 4, 7]] as const) {
+for (
+  const [kind, count, least] of [["ibot", 8, 5], ["gram", 8, 2], ["maskembed", 4, 7], [
+    "patchstep",
+    2,
+    30,
+  ]] as const
+) {
   gpuTest(`${kind}: every case made with PyTorch passes`, async (gpu) => {
     const folder = fileURLToPath(new URL("../golden/golden_public", import.meta.url));
     const rows = (await readManifest(folder)).filter((row) => row.kind === kind);

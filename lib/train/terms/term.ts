@@ -4,8 +4,12 @@
  * @module
  */
 import type { Gpu, Scalar, Tensor } from "../../gpu.ts";
+import type { PatchMasks } from "../../augmentation.ts";
 import type { Feature, Parameters } from "../../model.ts";
 import type { Reads } from "../../model/reads.ts";
+
+/** Which patches of the global views are masked: what {@linkcode PatchMasks} holds. */
+export type Masks = Pick<PatchMasks, "mask" | "rows" | "weights">;
 
 /** A micro-batch, seen by a term. */
 export interface TermInput {
@@ -19,6 +23,10 @@ export interface TermInput {
   student: Reads;
   /** What the teacher makes of the global views; absent where no term asks for it. */
   teacher?: Reads;
+  /** The global views [G·B, C, H, W]. */
+  globals: Tensor;
+  /** Which of their patches the student does not see; absent where it sees all. */
+  masks?: Masks;
   /** Which micro-batch this is, and of how many. */
   microBatch: { index: Scalar; accumulationSteps: number };
 }
@@ -29,8 +37,8 @@ export interface Term {
   readonly reads: readonly Feature[];
   /** What it reads of the teacher: nothing where it needs none. */
   readonly readsOfTeacher: readonly Feature[];
-  /** Whether it reads tokens themselves. */
-  readonly patches?: boolean;
+  /** Whether it reads tokens themselves, of the student and of the teacher. */
+  readonly patches?: { readonly ofStudent: boolean; readonly ofTeacher: boolean };
   /** What micro-batches add to; cleared at the first one. */
   readonly sums: readonly Tensor[];
   /** Its loss of the whole step [1] or more, of which none may be NaN or infinite. */
