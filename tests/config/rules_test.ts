@@ -185,7 +185,7 @@ const CASES: [text: string, error: string][] = [
   ],
   [
     "{loss: {gram_weight: 1}, training: {num_epochs: 10}}",
-    "a.yaml:1:49: loss.gram_refresh_epochs: expected less than training.num_epochs (10) but found 10: Gram " +
+    "a.yaml:1:22: loss.gram_refresh_epochs: expected less than training.num_epochs (10) but found 10: Gram " +
     "anchoring begins then",
   ],
   [
