@@ -12,9 +12,6 @@ import { type DropPathSource, gatherRows, weightNormLinear } from "./ops.ts";
 /** Elements downloaded at once (16 MiB), and what the start of a view is a multiple of. */
 const READ = 2 ** 22, ALIGN = 64;
 
-/** Which patches of the global views are masked: what {@linkcode PatchMasks} holds. */
-type Masks = Pick<PatchMasks, "mask" | "rows">;
-
 /** What goes into a training step. */
 export interface StepInputs {
   /** The model. */
@@ -26,7 +23,7 @@ export interface StepInputs {
   /** Images per crop size [n, C, H, W], view-major; the first tensor holds the global views. */
   crops: readonly Tensor[];
   /** Which patches of the global views the student did not see, for a model with iBOT. */
-  masks?: Masks;
+  masks?: Pick<PatchMasks, "mask" | "rows">;
   /** Where the same branches as in the step are to be dropped; without it nothing is. */
   dropPath?: StepAddress;
 }

@@ -43,6 +43,7 @@
 export { firstNonFinite, type NonFinite, type StepAddress, type StepInputs } from "./non_finite.ts";
 export { type BatchSource, Feed, type FeedOptions, type LoaderTimes } from "./train/feed.ts";
 export type {
+  GramTermOptions,
   MicroStepOutputs,
   StepOutputs,
   StepValues,
@@ -50,4 +51,6 @@ export type {
   UpdateOutputs,
 } from "./train/options.ts";
 export { RecordedStep, recordStep } from "./train/recorded_step.ts";
+export type { ContrastiveOptions, ContrastiveOutputs } from "./train/terms/contrastive_term.ts";
+export type { Masks } from "./train/terms/term.ts";
 export { LAST_LAYER, Trainer } from "./train/trainer.ts";
