@@ -84,6 +84,11 @@ export function hasTeacher({ loss }: Config): boolean {
   return loss.objective === "dino" || loss.contrastive_teacher;
 }
 
+/** The network that a run is judged by and used for: its teacher, or the student where that is alone. */
+export function networkOf(config: Config): "teacher" | "student" {
+  return hasTeacher(config) ? "teacher" : "student";
+}
+
 /**
  * Options of the augmentation.
  *

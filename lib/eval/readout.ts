@@ -36,6 +36,11 @@ export function isEncoderOf(who: string, name: string): boolean {
   return name === who || name.startsWith(`${who} (`);
 }
 
+/** Whether an encoder's name is of a trained network, and not of pixels or of untrained weights. */
+export function isNetworkName(name: string): boolean {
+  return ["teacher", "student"].some((who) => isEncoderOf(who, name));
+}
+
 /** The name of an encoder whose features are whitened: "teacher (grid, whitened)", "raw pixels (whitened)". */
 export function whitenedName(encoder: string): string {
   return encoder.endsWith(")") ? `${encoder.slice(0, -1)}, whitened)` : `${encoder} (whitened)`;

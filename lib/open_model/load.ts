@@ -14,7 +14,7 @@ import { type FoundWeights, networkIn, weightsIn, weightsOf } from "../io/weight
 import { type DinoModel, initialize } from "../model.ts";
 import { shown } from "../text.ts";
 import { exists, firstSound, weightFiles } from "./weight_files.ts";
-import { hasTeacher, modelOf } from "../from_config.ts";
+import { modelOf, networkOf } from "../from_config.ts";
 import { forOtherPictures } from "../from_config/evaluation.ts";
 
 /**
@@ -126,9 +126,9 @@ async function loadFile(
   const found = await weightsIn(reader, model.specs());
   const name = folder === undefined
     ? basename(file)
-    : request.student || !hasTeacher(config)
+    : request.student
     ? "student"
-    : "teacher";
+    : networkOf(config);
   return { ...complete(config, model, found), name, file, folder };
 }
 

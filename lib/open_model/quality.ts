@@ -5,6 +5,7 @@
  */
 import { type EvaluationFigure, weigh, worthLine } from "../diagnosis.ts";
 import { evaluationsOf, settingsOf } from "../from_config/verdict.ts";
+import { isNetworkName } from "../eval/readout.ts";
 import { Faults } from "../run/faults.ts";
 import { RunFiles } from "../run/files.ts";
 import { readJudged, readSetup } from "../run/read.ts";
@@ -29,11 +30,12 @@ export async function qualityOf(
   const settings = settingsOf(run);
   const worthOf = (figures: readonly EvaluationFigure[], of: string) =>
     weigh(figures, { pictures: settings.pictures, only: { of, readout } });
-  let worth = worthOf(run.figures, name), when = name === "teacher" ? "at the end of training" : "";
-  const step = Number(name.match(/^teacher at step (\d+)$/)?.[1]);
+  let worth = worthOf(run.figures, name),
+    when = isNetworkName(name) ? "at the end of training" : "";
+  const step = Number(name.match(/^(?:teacher|student) at step (\d+)$/)?.[1]);
   if (!worth && step >= 0) {
     const then = evaluationsOf(run).find((evaluation) => evaluation.step === step);
-    worth = then && worthOf(then.figures, "teacher");
+    worth = then && worthOf(then.figures, name.split(" ")[0]);
     when = `at step ${count(step)}`;
   }
   if (!worth) return unknown;

@@ -6,8 +6,8 @@
 import { capital, clock } from "../../lib/words.ts";
 import { type Diagnosis, remedyTitle, type Tone } from "../../lib/diagnosis.ts";
 import type { RunData } from "../../lib/run/data.ts";
-import { encoderName, isEncoderOf } from "../../lib/eval/readout.ts";
-import { readoutOf } from "../../lib/from_config.ts";
+import { encoderName, isNetworkName } from "../../lib/eval/readout.ts";
+import { networkOf, readoutOf } from "../../lib/from_config.ts";
 import { diagnosisOf } from "../../lib/from_config/verdict.ts";
 import type { End, Status } from "../common/dashboard/protocol.ts";
 import type { Entry } from "./runs.ts";
@@ -145,10 +145,10 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
 function teachersOf({ config, figures }: Entry["data"]): Entry["data"]["figures"] {
   const names = new Set(
     figures.map(({ encoder }) => encoder).filter((name) => {
-      return isEncoderOf("teacher", name);
+      return isNetworkName(name);
     }),
   );
-  const own = config && encoderName("teacher", readoutOf(config));
+  const own = config && encoderName(networkOf(config), readoutOf(config));
   const [first] = own !== undefined && names.has(own) ? [own] : names;
   return figures.filter(({ encoder }) => encoder === first);
 }

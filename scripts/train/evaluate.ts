@@ -10,7 +10,7 @@ import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/e
 import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
 import {
   encoderName,
-  isEncoderOf,
+  isNetworkName,
   isWhitenedName,
   type Readout,
   readoutName,
@@ -18,7 +18,7 @@ import {
 import { encodeSides, type Sides } from "../../lib/eval/sides.ts";
 import type { Whitening } from "../../lib/eval/whiten.ts";
 import { measureWhitened } from "../../lib/eval/whiten_sides.ts";
-import { readoutOf } from "../../lib/from_config.ts";
+import { networkOf, readoutOf } from "../../lib/from_config.ts";
 import { evaluationOptionsOf } from "../../lib/from_config/evaluation.ts";
 import { initialize, Parameters } from "../../lib/model.ts";
 import { modelHash } from "../../lib/open_model/model_hash.ts";
@@ -53,7 +53,13 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
   initial.load(initialize(model.specs(), config.training.seed));
   const readout = readoutOf(config);
   const encoders = [
-    featureEncoder(gpu, encoderName("teacher", readout), model.vit, trainer.evaluated, readout),
+    featureEncoder(
+      gpu,
+      encoderName(networkOf(config), readout),
+      model.vit,
+      trainer.evaluated,
+      readout,
+    ),
     featureEncoder(gpu, encoderName("random init", readout), model.vit, initial, readout),
     pixelEncoder(config.model.in_chans),
   ];
@@ -92,7 +98,7 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
   return scoreOf({
     step,
     figures: figures.filter(({ encoder }) => {
-      return isEncoderOf("teacher", encoder) && !isWhitenedName(encoder);
+      return isNetworkName(encoder) && !isWhitenedName(encoder);
     }),
   });
 }
@@ -121,7 +127,7 @@ class Stopped extends Error {}
 export async function evaluateTeacher(run: Run): Promise<void> {
   const { config, extra, gpu, guard, log, model, pictures, progress, step, trainer } = run;
   const options = { ...await optionsOf(run), onNote: () => {} };
-  const readout = readoutOf(config), name = encoderName("teacher", readout);
+  const readout = readoutOf(config), name = encoderName(networkOf(config), readout);
   const teacher = featureEncoder(gpu, name, model.vit, trainer.evaluated, readout);
   let figures: Figure[];
   try {

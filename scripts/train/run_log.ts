@@ -9,7 +9,7 @@ import {
   type MetricLine,
   type Verdict,
 } from "../../lib/diagnosis.ts";
-import { isEncoderOf, isWhitenedName } from "../../lib/eval/readout.ts";
+import { isNetworkName, isWhitenedName } from "../../lib/eval/readout.ts";
 import { shown } from "../../lib/text.ts";
 import type { Progress } from "../common/progress.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
@@ -131,7 +131,7 @@ export class RunLog {
   /** Notes the figures of an evaluation for TensorBoard. */
   async evaluated(step: number, figures: readonly EvaluationFigure[]): Promise<void> {
     const scalars = figures.map(({ metric, encoder = "teacher", percent, value }) => {
-      const own = isEncoderOf("teacher", encoder) && !isWhitenedName(encoder);
+      const own = isNetworkName(encoder) && !isWhitenedName(encoder);
       return [own ? metric : `${metric} (${encoder})`, percent ?? value] as const;
     });
     await this.#events?.write(step, "eval", scalars);
