@@ -4,8 +4,9 @@
  * @module
  */
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
-import { pixelEncoder } from "../../lib/eval/encoder.ts";
+import { worthLine } from "../../lib/diagnosis.ts";
 import { bestReadout } from "../../lib/eval/best_readout.ts";
+import { type Encoder, pixelEncoder } from "../../lib/eval/encoder.ts";
 import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
 import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
 import {
@@ -49,20 +50,10 @@ export async function evaluateRun(run: Run): Promise<Score | undefined> {
 /** Evaluates the teacher beside the same model before training and the pixels. */
 async function evaluateBesides(run: Run): Promise<Score | undefined> {
   const { config, files, gpu, model, pictures, progress, step, trainer } = run;
-  const initial = new Parameters(gpu, model.specs());
-  initial.load(initialize(model.specs(), config.training.seed));
-  const readout = readoutOf(config);
-  const encoders = [
-    featureEncoder(
-      gpu,
-      encoderName(networkOf(config), readout),
-      model.vit,
-      trainer.evaluated,
-      readout,
-    ),
-    featureEncoder(gpu, encoderName("random init", readout), model.vit, initial, readout),
-    pixelEncoder(config.model.in_chans),
-  ];
+  const readout = readoutOf(config), name = encoderName(networkOf(config), readout);
+  const teacher = featureEncoder(gpu, name, model.vit, trainer.evaluated, readout);
+  using beside = besideTeacher(run);
+  const encoders = [teacher, ...beside.encoders];
   const options = await optionsOf(run);
   const sides = await encodeSides(gpu, pictures.dataset, encoders, options);
   const figures: Figure[] = [];
@@ -85,7 +76,6 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
     }
   }
   progress.end();
-  initial.destroy();
   await files.put("evaluation.json", JSON.stringify(figures, null, 2) + "\n");
   await run.log.evaluated(step, figures);
   progress.result(figureTable(figures));
@@ -117,21 +107,37 @@ async function keepWhitening(
   }
 }
 
+/** What the teacher is measured beside: the same model before training, and the pixels. */
+function besideTeacher({ config, gpu, model }: Run): Disposable & { encoders: Encoder[] } {
+  const initial = new Parameters(gpu, model.specs()), readout = readoutOf(config);
+  initial.load(initialize(model.specs(), config.training.seed));
+  const name = encoderName("random init", readout);
+  return {
+    encoders: [
+      featureEncoder(gpu, name, model.vit, initial, readout),
+      pixelEncoder(config.model.in_chans),
+    ],
+    [Symbol.dispose]: () => initial.destroy(),
+  };
+}
+
 /** Asked to stop while it evaluates. */
 class Stopped extends Error {}
 
 /**
- * Evaluates the teacher while it trains: a line of evaluations.jsonl, and best.safetensors when its k-NN, or
+ * Evaluates the teacher while it trains, the first time beside the same model before training and the pixels, so
+ * that it can be told what the figures are worth: a line of evaluations.jsonl, and best.safetensors when its k-NN, or
  * without labels its view retrieval, is the best so far.
  */
 export async function evaluateTeacher(run: Run): Promise<void> {
   const { config, extra, gpu, guard, log, model, pictures, progress, step, trainer } = run;
   const options = { ...await optionsOf(run), onNote: () => {} };
+  using beside = log.hasBaselines ? undefined : besideTeacher(run);
   const readout = readoutOf(config), name = encoderName(networkOf(config), readout);
   const teacher = featureEncoder(gpu, name, model.vit, trainer.evaluated, readout);
-  let figures: Figure[];
+  let all: Figure[];
   try {
-    figures = await evaluate(gpu, pictures.dataset, [teacher], {
+    all = await evaluate(gpu, pictures.dataset, [teacher, ...beside?.encoders ?? []], {
       ...options,
       onProgress: (done) => {
         if (guard.stop) throw new Stopped();
@@ -144,14 +150,17 @@ export async function evaluateTeacher(run: Run): Promise<void> {
     progress.say(`warning: not evaluated after step ${step}: ${message}; training goes on`);
     return;
   }
-  const found = figures.map(({ group: _, ...figure }) => figure);
-  await log.evaluatedMidway(step, found);
+  const figures = all.filter(({ encoder }) => encoder === name);
+  const bare = (figures: readonly Figure[]) => figures.map(({ group: _, ...figure }) => figure);
+  const baselines = all.filter(({ encoder }) => encoder !== name);
+  await log.evaluatedMidway(step, bare(figures), bare(baselines));
+  const worth = log.worthOf(figures);
   progress.say(
     `step ${step}: ${
       figures.map(({ metric, percent, value }) =>
         `${metric} ${percent === undefined ? value!.toFixed(3) : `${percent.toFixed(1)} %`}`
       ).join(", ")
-    }`,
+    }${worth ? `; ${worthLine(worth)}` : ""}`,
   );
   const score = scoreOf({ step, figures });
   if (!score) return;

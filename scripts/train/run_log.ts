@@ -6,8 +6,11 @@
 import {
   diagnose,
   type DiagnosisSettings,
+  type EvaluationFigure,
   type MetricLine,
   type Verdict,
+  weigh,
+  type Worth,
 } from "../../lib/diagnosis.ts";
 import { isNetworkName, isWhitenedName } from "../../lib/eval/readout.ts";
 import { shown } from "../../lib/text.ts";
@@ -36,18 +39,6 @@ export interface RunLogOptions {
   now?: () => number;
 }
 
-/** A figure of an evaluation: in percent where it is a share. */
-export interface EvaluationFigure {
-  /** What was measured. */
-  metric: string;
-  /** Whose features; the teacher's by default. */
-  encoder?: string;
-  /** The share in percent. */
-  percent?: number;
-  /** What is no share. */
-  value?: number;
-}
-
 /**
  * Appends to the files, and warns when a verdict appears or changes: once for each verdict. A diagnosis is made
  * once a second at most, and of the last lines.
@@ -61,6 +52,7 @@ export class RunLog {
   readonly #warned = new Set<Verdict>();
   #events?: EventFile;
   #lines: MetricLine[] = [];
+  #baselines: readonly EvaluationFigure[] = [];
   #diagnosed = { next: -Infinity, lines: 0 };
   #time = 0;
   #mute = false;
@@ -93,8 +85,9 @@ export class RunLog {
 
   /** Goes on after `step` steps, fewer than before where the run had trouble: later lines of the files are dropped. */
   async goOn(step: number): Promise<void> {
-    this.#lines = await keepLines(this.#files, METRICS, step);
-    await keepLines(this.#files, EVALUATIONS, step);
+    this.#lines = await keepLines<MetricLine>(this.#files, METRICS, step);
+    const evaluations = await keepLines<Evaluated>(this.#files, EVALUATIONS, step);
+    this.#baselines = evaluations.findLast(hasBaselines)?.baselines ?? [];
     this.#diagnosed = { next: -Infinity, lines: this.#lines.length };
     this.#warned.clear();
     if (!this.#tensorboard) return;
@@ -122,10 +115,26 @@ export class RunLog {
     if (this.#lines.length > this.#diagnosed.lines) this.#diagnose();
   }
 
-  /** Notes the figures of an evaluation while the run trains. */
-  async evaluatedMidway(step: number, figures: readonly EvaluationFigure[]): Promise<void> {
-    await this.#files.add(EVALUATIONS, JSON.stringify({ step, figures }) + "\n");
+  /** Whether pixels and the untrained model were measured: once is enough, as they do not change. */
+  get hasBaselines(): boolean {
+    return this.#baselines.length > 0;
+  }
+
+  /** Notes the figures of an evaluation while the run trains, and what was measured beside it for the first time. */
+  async evaluatedMidway(
+    step: number,
+    figures: readonly EvaluationFigure[],
+    baselines: readonly EvaluationFigure[] = [],
+  ): Promise<void> {
+    if (baselines.length) this.#baselines = baselines;
+    const line = { step, figures, ...baselines.length ? { baselines } : {} };
+    await this.#files.add(EVALUATIONS, JSON.stringify(line) + "\n");
     await this.evaluated(step, figures);
+  }
+
+  /** What figures of the teacher are worth beside what was measured with them once. */
+  worthOf(figures: readonly EvaluationFigure[]): Worth | undefined {
+    return weigh([...figures, ...this.#baselines], this.#settings);
   }
 
   /** Notes the figures of an evaluation for TensorBoard. */
@@ -170,17 +179,31 @@ export class RunLog {
   }
 }
 
+/** A line of evaluations.jsonl, as far as it matters here. */
+interface Evaluated {
+  step: number;
+  baselines?: EvaluationFigure[];
+}
+
+function hasBaselines({ baselines }: Evaluated): boolean {
+  return Array.isArray(baselines) && baselines.length > 0;
+}
+
 /**
  * Keeps the whole lines up to `step`. An interrupted run may have logged steps after its last checkpoint, which will
  * be logged again, or a number that was not finite, after which it now goes on.
  */
-async function keepLines(files: SideFiles, name: string, step: number): Promise<MetricLine[]> {
-  let lines: MetricLine[] = [];
+async function keepLines<T extends { step: number }>(
+  files: SideFiles,
+  name: string,
+  step: number,
+): Promise<T[]> {
+  let lines: T[] = [];
   await files.edit(name, (text) => {
     lines = [];
     const kept = text.split("\n").filter((row) => {
       try {
-        const line: MetricLine = JSON.parse(row);
+        const line: T & { non_finite?: string } = JSON.parse(row);
         if (!(line.step <= step) || line.non_finite !== undefined) return false;
         return lines.push(line);
       } catch {

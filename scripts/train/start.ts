@@ -72,7 +72,8 @@ export async function beginRun(prepared: Prepared): Promise<Run> {
   await files.put("kernels.json", JSON.stringify(extra.kernels, null, 2) + "\n");
   await pictures.keep(files, earlier.rows);
   await keepBest(prepared);
-  const settings = diagnosisSettingsOf(config, { totalSteps: total });
+  const { length: count } = pictures.dataset;
+  const settings = diagnosisSettingsOf(config, { totalSteps: total, pictures: count });
   const log = await RunLog.open(files, step, settings, progress, config.logging);
   return { ...prepared, saved: folder.checkpoint ? step : -1, log };
 }

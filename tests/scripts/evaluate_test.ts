@@ -182,7 +182,11 @@ runTest(
       const lines = (await Deno.readTextFile(`${folder}/${out}/evaluations.jsonl`)).trim().split(
         "\n",
       );
-      const { figures } = JSON.parse(lines[0]);
+      const { figures, baselines } = JSON.parse(lines[0]);
+      const beside = new Set(baselines.map(({ encoder }: Figure) => encoder));
+      assert.deepEqual([...beside], ["random init (class)", "raw pixels"]);
+      for (const line of lines.slice(1)) assert.equal(JSON.parse(line).baselines, undefined);
+      assert.match(stderr, /^step 2: .*; .*(than|as) raw pixels at .*/m);
       const recall = figures.find(({ metric }: Figure) =>
         metric === "folder retrieval R@1"
       ).percent;
