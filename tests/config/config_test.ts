@@ -73,6 +73,13 @@ Deno.test("configDefaults() are main_dino.py's for a ViT", () => {
     contrastive_temp: 0.1,
     contrastive_temp_learned: false,
     contrastive_teacher: false,
+    ibot_weight: 0,
+    ibot_separate_head: false,
+    mask_prob: 0.5,
+    mask_ratio_min: 0.1,
+    mask_ratio_max: 0.5,
+    gram_weight: 0,
+    gram_refresh_epochs: 10,
     chunk_size: null,
   });
   assert.deepEqual(optimizer, {
@@ -444,8 +451,7 @@ function anyConfig(): fc.Arbitrary<Config> {
     augmentation.n_global_crops = 1 + augmentation.n_global_crops % 16;
     augmentation.num_local_views %= 16;
     if (augmentation.n_global_crops === 1) augmentation.num_local_views ||= 1;
-    for (const name of ["hidden", "bottleneck", "output"]) {
-      const key = `projection_${name}_dim`;
+    for (const key of Object.keys(model).filter((key) => /^(proj|contr).*_dim$/.test(key))) {
       model[key] = 2 + model[key] % 4096;
     }
     model.backbone = "custom";
@@ -461,7 +467,10 @@ function anyConfig(): fc.Arbitrary<Config> {
       loss.koleo_weight = loss.contrastive_weight = 0;
       loss.objective = "dino";
     }
-    if (loss.objective === "infonce") loss.koleo_weight = 0;
+    if (loss.objective === "infonce") loss.koleo_weight = loss.ibot_weight = loss.gram_weight = 0;
+    if (loss.mask_ratio_min > loss.mask_ratio_max) loss.mask_ratio_min = loss.mask_ratio_max;
+    if (loss.gram_refresh_epochs >= training.num_epochs) loss.gram_weight = 0;
+    if (!["class", "mean"].includes(model.feature)) loss.ibot_separate_head = true;
     if (loss.centering === "sinkhorn_knopp") training.gradient_accumulation_steps = 1;
     evaluation.knn_k = [evaluation.knn_k].flat();
     return any as unknown as Config;
