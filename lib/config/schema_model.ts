@@ -239,7 +239,7 @@ export const LOSS_KEYS = {
     "Weight of Gram anchoring (DINOv3) beside DINO's loss: patches keep the similarities to each other that they have in an earlier teacher, the anchor. For long runs, whose patches get worse while class tokens get better; 0 turns it off.",
   ],
   gram_refresh_epochs: [
-    COUNT,
+    { ...EPOCHS, minimum: 1 },
     GRAM_DEFAULTS.refreshEpochs,
     "After this many epochs the teacher becomes the anchor, and Gram anchoring begins; then again every so often.",
   ],

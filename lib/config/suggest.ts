@@ -120,6 +120,9 @@ export interface Hint {
   keys: string[];
 }
 
+/** Keys that one message lists. */
+const MOST_LISTED = 12;
+
 /** The hint for an unknown key: those that may be meant, or all there are. */
 export function hintForKey(section: string, name: string, prefix = ""): Hint {
   if (name === "<<") {
@@ -133,7 +136,10 @@ export function hintForKey(section: string, name: string, prefix = ""): Hint {
     : suggestKeys(`${section}.${name.slice(0, dot)}`, name.slice(dot + 1));
   const home = findSection(section);
   if (!found.length && home) {
-    const keys = [...home.keys, ...home.tables].map((one) => one.name).join(", ");
+    const all = [...home.keys, ...home.tables].map((one) => one.name);
+    const more = all.length - MOST_LISTED;
+    const keys = all.slice(0, MOST_LISTED).join(", ") +
+      (more > 0 ? ` and ${more} more, in docs/configuration.md` : "");
     return { text: `unknown key - the keys of ${section} are ${keys}`, keys: [] };
   }
   return didYouMean(

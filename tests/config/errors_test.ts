@@ -300,7 +300,8 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
     ...[["8", "constructor"], ["24", "toString"], ["37", "__proto__"]].map(([column, name]) =>
       `a.yaml:1:${column}: loss.${name}: unknown key - the keys of loss are objective, student_temp, teacher_temp, ` +
       "warmup_teacher_temp, warmup_teacher_temp_epochs, center_momentum, centering, koleo_weight, " +
-      "contrastive_weight, contrastive_feature, contrastive_temp, contrastive_temp_learned, contrastive_teacher, chunk_size"
+      "contrastive_weight, contrastive_feature, contrastive_temp, contrastive_temp_learned and 9 more, in " +
+      "docs/configuration.md"
     ),
   ],
   "names and values that command a terminal": [
