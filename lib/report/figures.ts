@@ -3,7 +3,10 @@
  *
  * @module
  */
-import type { Figure } from "../eval/evaluate.ts";
+import { bestReadout } from "../eval/best_readout.ts";
+import type { Figure } from "../eval/figures.ts";
+import { isWhitenedName } from "../eval/readout.ts";
+import { settingsOf } from "../from_config/verdict.ts";
 import { escape } from "../draw/html.ts";
 import { count } from "../words.ts";
 import type { RunData } from "../run/data.ts";
@@ -16,7 +19,7 @@ export function headline({ figures, evaluations }: RunData): string {
   const told = figures.filter(({ metric, percent }) => {
     return typeof percent === "number" && HEADLINE.test(metric);
   });
-  if (told.length) return table(told, 'class="headline"', true);
+  if (told.length) return tables(told, 'class="headline"', true);
   const last = evaluations.at(-1);
   const now = (last?.figures ?? []).flatMap((figure): Figure[] => {
     if (!HEADLINE.test(figure.metric) || typeof figure.percent !== "number") return [];
@@ -31,7 +34,23 @@ export function headline({ figures, evaluations }: RunData): string {
 
 /** All figures: metrics down, encoders across. */
 export function evaluationTable(figures: readonly Figure[]): string {
-  return figures.length ? table(figures, "", false) : "";
+  return figures.length ? tables(figures, "", false) : "";
+}
+
+/** Which readout is best, in a sentence. */
+export function bestLine(run: RunData): string {
+  const best = bestReadout(run.figures, { pictures: settingsOf(run).pictures });
+  return best ? `<p class="best">${escape(best.text)}.</p>` : "";
+}
+
+/** Plain features, then whitened ones: each is compared with its like. */
+function tables(figures: readonly Figure[], attributes: string, bars: boolean): string {
+  const parts = [false, true].map((whitened) =>
+    figures.filter(({ encoder }) => isWhitenedName(encoder) === whitened)
+  );
+  return parts.filter((part) => part.length).map((part) => table(part, attributes, bars)).join(
+    "\n",
+  );
 }
 
 function table(figures: readonly Figure[], attributes: string, bars: boolean): string {

@@ -8,7 +8,7 @@ import { escape } from "../draw/html.ts";
 import { capital, clock, count } from "../words.ts";
 import { pageOf } from "../draw/page.ts";
 import { diagnosisOf } from "../from_config/verdict.ts";
-import { evaluationTable, headline } from "./figures.ts";
+import { bestLine, evaluationTable, headline } from "./figures.ts";
 import { list, section } from "./html.ts";
 import type { RunData } from "../run/data.ts";
 import type { Drawn } from "./drawn.ts";
@@ -93,6 +93,7 @@ function summary(run: RunData): string {
   }</small></p>
 ${totalSteps ? `<div class="far"><span style="width:${share.toFixed(1)}%"></span></div>` : ""}
 ${headline(run)}
+${bestLine(run)}
 ${list(evidence)}
 ${more.filter(Boolean).join("\n")}
 </section>`;

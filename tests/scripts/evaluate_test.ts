@@ -54,7 +54,12 @@ runTest(
     assert.deepEqual(shapes, ["8, 64", "8, 16", "8, 256", "8, 256"]);
     const npy = await Deno.readFile(`${folder}/f.npy`);
     const columns = table.stdout.split("\n").find((line) => line.includes("raw pixels"))!;
-    assert.match(columns, /teacher \(class\) +teacher \(quad\) +teacher \(grid\) +raw pixels/);
+    assert.match(
+      columns,
+      /teacher \(class\) +teacher \(quad\) +teacher \(grid\) +random init \(quad\) +raw pixels$/,
+    );
+    assert.match(table.stdout, /raw pixels \(whitened\)$/m);
+    assert.match(table.stdout, /^best readout here \(of 6\): /m);
 
     const views = await Deno.readFile(`${folder}/f.views.npy`);
     assert.equal(views.length, npy.length);
@@ -99,10 +104,15 @@ runTest(
       [...new Set(kept.map(({ encoder }) => encoder))].sort(),
       [
         "random init (quad)",
+        "random init (quad, whitened)",
         "raw pixels",
+        "raw pixels (whitened)",
         "teacher (class)",
+        "teacher (class, whitened)",
         "teacher (grid)",
+        "teacher (grid, whitened)",
         "teacher (quad)",
+        "teacher (quad, whitened)",
       ],
     );
     const of = (list: Figure[]) =>
