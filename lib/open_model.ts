@@ -136,7 +136,7 @@ export class OpenedModel implements LoadedModel {
  * const opened = await openModel("runs/a");
  * const dataset = await openDataset({ path: "photos" });
  * const { whole, indices } = await opened.encode(gpu, dataset);
- * console.log(whole.shape, dataset.id(indices[0]), whole.data.subarray(0, opened.config.model.dim));
+ * console.log(whole.shape, dataset.id(indices[0]), whole.data.subarray(0, whole.shape[1]));
  * dataset.close?.(); // its workers would keep the script alive
  *
  * await saveWeights("copy.safetensors", opened.params(gpu));
