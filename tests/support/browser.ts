@@ -12,7 +12,7 @@ const PLACES = [
 ];
 
 /** Milliseconds that anything may take to be seen. */
-export const LIMIT = 10_000;
+export const LIMIT = 60_000;
 
 const missing = lacks("read", "write", "run", "net", "env", "sys");
 const chromium = missing ? undefined : PLACES.find((place) => {

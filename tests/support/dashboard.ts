@@ -9,7 +9,7 @@ import { start } from "./runs.ts";
 export const TOKEN = "a-token-of-the-test";
 
 /** Milliseconds until a wait is given up. */
-const LIMIT = 60_000;
+const LIMIT = 180_000;
 
 /** A port that is free now. */
 export function freePort(): number {

@@ -17,7 +17,7 @@ async function deno(
     args,
     cwd,
     env: { NO_COLOR: "1", ...env },
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(240_000),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   assert.equal(code, 0, text(stderr));
