@@ -100,7 +100,7 @@ Deno.test("choosePreset() adds the contrastive term to few pictures, in batches 
   assert.deepEqual([4, 8].map((n) => weight(300, `data: {batch_size: ${n}}`)), [0, 1]);
   const of = (text: string) => chosen({ pictures: 300, text }).config;
   const alone = of("loss: {contrastive_weight: 0}");
-  assert.deepEqual([alone.evaluation.feature, alone.loss.contrastive_feature], ["class", null]);
+  assert.deepEqual([alone.evaluation.feature, alone.loss.contrastive_feature], ["class", "class"]);
   const half = of("loss: {contrastive_weight: 0.5, contrastive_feature: mean}").loss;
   assert.deepEqual([half.contrastive_weight, half.contrastive_feature], [0.5, "mean"]);
   assert.equal(of("model: {feature: quad}").evaluation.feature, "quad");
