@@ -6,7 +6,7 @@
 import { HatchlingError } from "../errors.ts";
 import { type Gpu, Tensor } from "../gpu.ts";
 import { matmul } from "../ops/matmul.ts";
-import { checkRows, type Features } from "./features.ts";
+import { checkRows, type FeatureArray, type Features } from "./features.ts";
 import { type Neighbors, TopK } from "./topk.ts";
 
 export type { Neighbors } from "./topk.ts";
@@ -21,6 +21,9 @@ export interface NearestOptions {
 
 /** Rows per piece are multiples of this, so that a view starts at a multiple of 256 bytes. */
 const ROW_STEP = 64;
+
+/** Rows per piece where features meet themselves: the smaller, the more of the products are made once, not twice. */
+const OWN_ROWS = 1024;
 
 function rowsPerPiece(rows: number, limit: number): number {
   return Math.min(rows, Math.max(ROW_STEP, Math.floor(limit / ROW_STEP) * ROW_STEP));
@@ -39,7 +42,8 @@ function piece(gpu: Gpu, features: Features, start: number, rows: number) {
 
 /**
  * The k gallery rows with the largest dot product with each query. Normalise the rows first
- * ({@linkcode l2Normalize}) for cosine similarity. Memory on the GPU stays below three pieces.
+ * ({@linkcode l2Normalize}) for cosine similarity. Memory on the GPU stays below three pieces. Where queries and
+ * gallery are the same array, every pair is multiplied once.
  *
  * @param queries [m, D].
  * @param gallery [n, D].
@@ -73,6 +77,10 @@ export async function nearest(
     );
   }
   const limit = chunkBytes / Float32Array.BYTES_PER_ELEMENT;
+  if (queries === gallery && !(queries instanceof Tensor)) {
+    const step = rowsPerPiece(n, Math.min(limit / dim, Math.sqrt(limit), OWN_ROWS));
+    return await nearestOwn(gpu, queries, k, step, exclude);
+  }
   const width = rowsPerPiece(n, Math.min(limit / dim, limit / ROW_STEP));
   const height = rowsPerPiece(m, Math.min(limit / dim, limit / width));
   const best = new TopK(m, k);
@@ -90,6 +98,43 @@ export async function nearest(
       }
     } finally {
       if (keys.free) keys.tensor.destroy();
+    }
+  }
+  return best.finish();
+}
+
+/** Rows among themselves: of two pieces their product serves both, by its rows and by its columns. */
+async function nearestOwn(
+  gpu: Gpu,
+  features: FeatureArray,
+  k: number,
+  step: number,
+  exclude: ArrayLike<number> | undefined,
+): Promise<Neighbors> {
+  const [n] = features.shape;
+  const best = new TopK(n, k);
+  const push = (row: number, line: Float32Array, first: number) =>
+    best.push(row, line, first, exclude ? exclude[row] : -1);
+  for (let left = 0; left < n; left += step) {
+    const columns = Math.min(step, n - left);
+    const keys = piece(gpu, features, left, columns);
+    try {
+      for (let top = left; top < n; top += step) {
+        const rows = Math.min(step, n - top);
+        const values = await similarities(gpu, piece(gpu, features, top, rows), keys.tensor);
+        // Rows of a piece meet those before them here, themselves, then those behind: in ascending order.
+        for (let row = 0; row < rows; row++) {
+          push(top + row, values.subarray(row * columns, (row + 1) * columns), left);
+        }
+        if (top === left) continue;
+        const column = new Float32Array(rows);
+        for (let c = 0; c < columns; c++) {
+          for (let row = 0; row < rows; row++) column[row] = values[row * columns + c];
+          push(left + c, column, top);
+        }
+      }
+    } finally {
+      keys.tensor.destroy();
     }
   }
   return best.finish();

@@ -8,8 +8,8 @@ import type { Gpu } from "../gpu.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
 import { GpuRows } from "./rows.ts";
 
-/** Most rows of which all pairs are looked at: of more, evenly spread ones. */
-const MOST_ROWS = 10_000;
+/** Most rows of which all pairs are looked at, 2 million: of more, evenly spread ones. */
+const MOST_ROWS = 2048;
 
 /** Rows that meet all others at a time. */
 const COLUMNS = 1024;
@@ -43,7 +43,7 @@ export function alignment(a: FeatureArray, b: FeatureArray): number {
 
 /**
  * Uniformity: log of the mean of exp(−2 ‖x − y‖²) over all pairs of different rows. 0 where all features are one,
- * about −4 where they fill the sphere of many dimensions evenly. At most 10,000 rows are used, evenly spread.
+ * about −4 where they fill the sphere of many dimensions evenly. At most 2,048 rows are used, evenly spread.
  *
  * @param features [n ≥ 2, D], L2-normalised.
  * @throws {HatchlingError} When there are fewer than two rows or features are not finite.

@@ -47,6 +47,23 @@ gpuTest("nearest() breaks ties by index and passes over excluded rows", async (g
   assert.deepEqual([...indices.subarray(297)], [0, 1, 2]);
 });
 
+gpuTest(
+  "nearest() finds the same among the rows themselves as among a copy of them",
+  async (gpu) => {
+    for (const [n, dim] of [[1, 3], [64, 5], [333, 12]]) {
+      const own = rows(n, dim, 5), copy = { data: own.data.slice(), shape: own.shape };
+      for (const exclude of [undefined, Int32Array.from({ length: n }, (_, i) => i)]) {
+        const k = Math.min(20, exclude ? n - 1 : n);
+        if (k < 1) continue;
+        const expected = await nearest(gpu, own, copy, k, { exclude });
+        for (const chunkBytes of [undefined, 1, 4 * 128 * 128]) {
+          assert.deepEqual(await nearest(gpu, own, own, k, { exclude, chunkBytes }), expected);
+        }
+      }
+    }
+  },
+);
+
 gpuTest("nearest() throws when shapes, k or values are wrong", async (gpu) => {
   const a = rows(4, 3, 5), b = rows(5, 3, 6);
   const none = { exclude: [-1, -1, -1, -1] };
