@@ -168,10 +168,12 @@ testUnless(
 gpuTest(
   "checkFits() refuses an evaluation that does not fit, and says which batch would",
   async (gpu) => {
-    const { total, evaluation, peak } = await planStep(gpu, config(small), SIZES);
+    const batches: typeof config = (text, ...args) =>
+      config(text, "--evaluation.batch_size", "512", ...args);
+    const { total, evaluation, peak } = await planStep(gpu, batches(small), SIZES);
     assert.equal(peak, Math.max(total, evaluation.bytes + evaluation.beside));
     assert.ok(peak > total, "the test needs an evaluation that is larger than training");
-    const limited = config(small, "--device.memory_bytes", String(total));
+    const limited = batches(small, "--device.memory_bytes", String(total));
     const error: Error = await checkFits(gpu, limited, SIZES).then(
       () => assert.fail(),
       (error) => error,
@@ -182,7 +184,7 @@ gpuTest(
       batch_size: +error.message.match(/size (\d+)/)![1],
     };
     await checkFits(gpu, { ...limited, evaluation: evaluating }, SIZES);
-    const beside = await planStep(gpu, config(small, "--evaluation.every_n_epochs", "1"), SIZES);
+    const beside = await planStep(gpu, batches(small, "--evaluation.every_n_epochs", "1"), SIZES);
     assert.equal(beside.peak, total + evaluation.bytes);
   },
 );
