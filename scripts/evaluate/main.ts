@@ -10,6 +10,7 @@ import { type Config, parseOverrides } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { openDataset } from "../../lib/data/open.ts";
+import { weigh, worthVerdict } from "../../lib/diagnosis.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { pixelEncoder } from "../../lib/eval/encoder.ts";
 import { type BestReadout, bestReadout } from "../../lib/eval/best_readout.ts";
@@ -38,7 +39,7 @@ import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { claimOutputs } from "../common/outputs.ts";
 import { print, printJson, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
-import { datasetOptionsOf, readoutOf } from "../../lib/from_config.ts";
+import { datasetOptionsOf, diagnosisSettingsOf, readoutOf } from "../../lib/from_config.ts";
 
 interface Options extends Pick<ModelRequest, "checkpoint" | "student"> {
   config?: string;
@@ -149,15 +150,17 @@ async function main(): Promise<void> {
 
   const { gallery, test: judged } = sides[0];
   const pictures = gallery.encoded.indices.length, tested = judged?.encoded.indices.length;
-  const best = bestReadout(figures, { pictures: tested ?? pictures });
+  const known = { ...diagnosisSettingsOf(config), pictures: tested ?? pictures };
+  const best = bestReadout(figures, known), worth = weigh(figures, known);
   if (options.json) {
     const from = { weights: loaded.file, data: dataset.name, pictures, test: test?.name, tested };
-    printJson({ ...from, figures, best, notes, seconds });
+    printJson({ ...from, figures, best, worth, notes, seconds });
   } else {
     const judge = test ? `, judging ${tested} of ${shown(test.name)}` : "";
     print(`${shown(loaded.file)}\n${pictures} pictures of ${shown(dataset.name)}${judge}\n`);
     print(figureTable(figures));
     if (best) print(`\n${best.text}${howTo(best, config)}`);
+    if (worth) print(`\nverdict: ${worthVerdict(worth, known)}`);
     for (const note of notes) say(`note: ${shown(note)}`);
     const [encoding, measuring] = seconds.map((s) => s.toFixed(1));
     say(`${encoding} s to encode, ${measuring} s to measure`);

@@ -53,6 +53,10 @@ runTest(
     const shapes = await Promise.all(names.map(shapeOf));
     assert.deepEqual(shapes, ["8, 64", "8, 16", "8, 256", "8, 256"]);
     const npy = await Deno.readFile(`${folder}/f.npy`);
+    assert.match(
+      table.stdout,
+      /^verdict: (useful|useful in part|not useful yet): .*(than|as) raw pixels /m,
+    );
     const columns = table.stdout.split("\n").find((line) => line.includes("raw pixels"))!;
     assert.match(
       columns,
