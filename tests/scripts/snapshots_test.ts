@@ -67,7 +67,7 @@ gpuTest(
       const files = new SideFiles(folder, { say: (text) => void said.push(text) });
       const run = {
         ...{ gpu, files, config, model, progress, step: 0, total: 8, stepsPerEpoch: 4 },
-        ...{ pictures: { dataset }, trainer: { teacher } },
+        ...{ pictures: { dataset }, trainer: { evaluated: teacher } },
         guard: {
           get stop() {
             return stop ? { why: "the test", code: 1 } : undefined;
