@@ -69,6 +69,9 @@ runTest("train gives the same bytes twice, and when stopped and resumed", async 
       "teacher (class)",
       "random init (class)",
       "raw pixels",
+      "teacher (class, whitened)",
+      "random init (class, whitened)",
+      "raw pixels (whitened)",
     ]),
   );
   for (const { metric } of figures) assert.match(first.stdout, new RegExp(metric.split("(")[0]));
