@@ -10,7 +10,7 @@ import { defineKernel, type Gpu, grid } from "../../lib/gpu.ts";
 const HISTOGRAM = defineKernel("color_histogram", code);
 
 /** Levels of a channel: 216 colours. Side of the images that they are counted in. */
-const LEVELS = 6, SIDE = 64;
+const LEVELS = 6, SIDE = 32;
 
 /**
  * Root of the share of pixels of each of 6 × 6 × 6 colours: rows of length 1, whose dot product is Bhattacharyya's

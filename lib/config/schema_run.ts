@@ -76,7 +76,7 @@ export const TRAINING_KEYS = {
   preset: [
     { enum: ["none", "auto"] },
     "none",
-    "`auto` chooses the settings that depend on the data (K, temperatures, momenta, rates, crops, epochs) from the number and size of the pictures and `--budget`; what the file or the command line sets stays.",
+    "`auto` chooses what depends on the data and the time (model, views, objective, batch, epochs, rates, momenta, temperatures, K) by the number and size of the pictures and `--budget`; what the file or the command line sets stays.",
   ],
   seed: [ZERO_OR_MORE, 0, "The only seed: weights, order of pictures, views and drop path."],
   num_epochs: [

@@ -41,7 +41,7 @@ export const isContrastive = ({ loss }: Pick<Config, "loss">): boolean =>
 export function pictureFlops(shapes: Shapes): number {
   const { augmentation: a, loss, model: m } = shapes;
   const dino = loss.objective === "dino", term = isContrastive(shapes);
-  const read = loss.contrastive_feature ?? m.feature;
+  const read = loss.contrastive_feature;
   const whole = term && read !== "class" ? read : m.feature;
   const head = dino
     ? layersFlops(
