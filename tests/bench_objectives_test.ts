@@ -43,7 +43,7 @@ Deno.test("commandOf() trains by whom a row says, into its folder; commandText()
   const extra = [{ key: "training.max_steps", value: "2" }];
   const job = jobOf("infonce-quad", { extra });
   const args = commandOf(job)!;
-  assert.deepEqual(args.slice(0, 3), ["task", "train", "configs/small.yaml"]);
+  assert.deepEqual(args.slice(0, 3), ["task", "train", "configs/dino-small.yaml"]);
   assert.equal(args[args.indexOf("--out") + 1], join("out", "infonce-quad", "run"));
   for (const pair of ["--loss.objective infonce", "--training.seed 1", "--training.max_steps 2"]) {
     assert.ok(args.join(" ").includes(pair), pair);

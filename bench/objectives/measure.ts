@@ -58,6 +58,7 @@ export async function measure(
       ...evaluationOptionsOf(config),
       seed: VIEWS,
       views: true,
+      neighborsOnly: true,
       knnK: [10],
       alpha: config.evaluation.whiten_alpha,
       test,

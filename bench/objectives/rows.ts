@@ -1,6 +1,5 @@
 /**
- * The rows of the table of objectives: each a configuration with what is set beside it. A row says all that it
- * depends on, so that it stays what it was when a recipe is improved.
+ * The rows of the table of objectives: each a configuration with what is set beside it.
  *
  * @module
  */
@@ -33,16 +32,6 @@ export type Judge = "emoji_base" | "mnist";
 /** What is read out of every model, each plain and whitened. */
 export const READOUTS: readonly Feature[] = ["class", "mean", "quad", "grid"];
 
-/** Loss and projector of DINO alone, whatever a recipe has. */
-const DINO = {
-  "model.feature": "class",
-  "loss.objective": "dino",
-  "loss.contrastive_weight": "0",
-  "loss.koleo_weight": "0",
-  "loss.centering": "center",
-  "loss.center_momentum": "0.95",
-} as const;
-
 /** Batches of 64 at a high rate for five epochs, which InfoNCE makes the most of. */
 const FAST = {
   "data.batch_size": "64",
@@ -52,23 +41,16 @@ const FAST = {
   "training.max_steps": "null",
 } as const;
 
-const EMOJI = { judge: "emoji_base", config: "configs/small.yaml" } as const;
-const DINO_SMALL = {
-  ...DINO,
-  "data.batch_size": "32",
-  "optimizer.lr": "1e-3",
-  "scheduler.warmup_epochs": "1",
-  "training.num_epochs": "11",
-  "training.max_steps": "1180",
-  "training.teacher_momentum": "0.99",
-  "training.teacher_momentum_final": "0.9995",
-} as const;
-const INFONCE = { ...DINO, ...FAST, "loss.objective": "infonce" } as const;
 /** A teacher that follows as fast as a short run with such a rate needs. */
 const QUICK_TEACHER = {
   "training.teacher_momentum": "0.95",
   "training.teacher_momentum_final": "0.995",
 } as const;
+
+const INFONCE = { ...FAST, "loss.objective": "infonce" } as const;
+
+/** DINO's own small recipe, which stays as it is. */
+const EMOJI = { judge: "emoji_base", config: "configs/dino-small.yaml" } as const;
 
 /** All rows, in the order of the tables. */
 export const ROWS: readonly Row[] = [
@@ -79,27 +61,34 @@ export const ROWS: readonly Row[] = [
     set: {},
     by: "pixels",
   },
-  { ...EMOJI, name: "untrained", title: "untrained", set: DINO_SMALL, by: "untrained" },
-  { ...EMOJI, name: "dino", title: "DINO", set: DINO_SMALL, by: "hatchling" },
+  { ...EMOJI, name: "untrained", title: "untrained", set: {}, by: "untrained" },
+  { ...EMOJI, name: "dino", title: "DINO", set: {}, by: "hatchling" },
   {
     ...EMOJI,
     name: "dino-koleo",
     title: "DINO + KoLeo 0.1",
-    set: { ...DINO_SMALL, "loss.koleo_weight": "0.1" },
+    set: { "loss.koleo_weight": "0.1" },
     by: "hatchling",
   },
   {
     ...EMOJI,
     name: "dino-sinkhorn",
     title: "DINO, Sinkhorn–Knopp",
-    set: { ...DINO_SMALL, "loss.centering": "sinkhorn_knopp" },
+    set: { "loss.centering": "sinkhorn_knopp" },
+    by: "hatchling",
+  },
+  {
+    ...EMOJI,
+    name: "dino-ibot",
+    title: "DINO + iBOT",
+    set: { "loss.ibot_weight": "1" },
     by: "hatchling",
   },
   {
     ...EMOJI,
     name: "dino-quad",
     title: "DINO on quad",
-    set: { ...DINO_SMALL, "model.feature": "quad" },
+    set: { "model.feature": "quad" },
     by: "hatchling",
   },
   {
@@ -140,7 +129,6 @@ export const ROWS: readonly Row[] = [
     name: "dino-infonce",
     title: "DINO + InfoNCE on quad",
     set: {
-      ...DINO,
       ...FAST,
       ...QUICK_TEACHER,
       "loss.contrastive_weight": "1",
@@ -152,15 +140,31 @@ export const ROWS: readonly Row[] = [
     ...EMOJI,
     name: "simdino",
     title: "SimDINO (PyTorch)",
-    set: { ...DINO, ...FAST, ...QUICK_TEACHER },
+    set: { ...FAST, ...QUICK_TEACHER },
     by: "simdino",
   },
   {
     ...EMOJI,
     name: "simdino-quad",
     title: "SimDINO on quad (PyTorch)",
-    set: { ...DINO, ...FAST, ...QUICK_TEACHER, "model.feature": "quad" },
+    set: { ...FAST, ...QUICK_TEACHER, "model.feature": "quad" },
     by: "simdino",
+  },
+  {
+    ...EMOJI,
+    name: "small",
+    title: "configs/small.yaml as it is",
+    config: "configs/small.yaml",
+    set: {},
+    by: "hatchling",
+  },
+  {
+    ...EMOJI,
+    name: "emoji",
+    title: "configs/emoji.yaml as it is",
+    config: "configs/emoji.yaml",
+    set: {},
+    by: "hatchling",
   },
   {
     judge: "mnist",
@@ -175,21 +179,6 @@ export const ROWS: readonly Row[] = [
     name: "mnist",
     title: "configs/mnist.yaml as it is",
     config: "configs/mnist.yaml",
-    set: {},
-    by: "hatchling",
-  },
-  {
-    ...EMOJI,
-    name: "small",
-    title: "configs/small.yaml as it is",
-    set: {},
-    by: "hatchling",
-  },
-  {
-    ...EMOJI,
-    name: "emoji",
-    title: "configs/emoji.yaml as it is",
-    config: "configs/emoji.yaml",
     set: {},
     by: "hatchling",
   },

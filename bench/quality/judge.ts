@@ -4,9 +4,9 @@
  * @module
  */
 import { type Figure, measureFeatures, type MeasureOptions } from "../../lib/eval/evaluate.ts";
+import { measureWhitened } from "../../lib/eval/whiten_sides.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import type { Encoded } from "./contestant.ts";
-import { whitenSides } from "./readout.ts";
 import { largestDifference, WHITENED } from "./results.ts";
 
 /** How features are judged. */
@@ -20,14 +20,14 @@ export async function judge(
   gpu: Gpu,
   { sides, own }: Encoded,
   name: string,
-  options: JudgeOptions,
+  { alpha, ...options }: JudgeOptions,
 ): Promise<{ figures: Figure[]; apart: number }> {
   const { figures } = await measureFeatures(gpu, sides, name, options);
   const differences = own ? [largestDifference(figures, own.plain)] : [];
-  if (options.alpha !== undefined) {
-    const white = await whitenSides(gpu, sides, options.alpha);
-    const found = (await measureFeatures(gpu, white, name, options)).figures;
-    if (own?.whitened) differences.push(largestDifference(found, own.whitened));
+  if (alpha !== undefined) {
+    const white = await measureWhitened(gpu, sides, name, { ...options, whiten: { alpha } });
+    const found = white.figures.map((f) => ({ ...f, encoder: name }));
+    if (own?.whitened && found.length) differences.push(largestDifference(found, own.whitened));
     figures.push(...found.map((f) => ({ ...f, metric: WHITENED + f.metric })));
   }
   return { figures, apart: Math.max(0, ...differences) };

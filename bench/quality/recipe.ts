@@ -17,6 +17,8 @@ export function checkComparable(config: Config, objective?: string): void {
   const wanted: [string, unknown, unknown, string][] = [
     ["model.drop_path_rate", model.drop_path_rate, 0, "the two draw different random numbers"],
     ["loss.centering", loss.centering, "center", "the reference has no other"],
+    ["loss.ibot_weight", loss.ibot_weight, 0, "the reference has no masks"],
+    ["loss.gram_weight", loss.gram_weight, 0, "the reference has no anchor"],
     ["optimizer.layer_decay", optimizer.layer_decay, 1, "the reference has one rate"],
     [
       "training.gradient_accumulation_steps",

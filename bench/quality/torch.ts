@@ -6,12 +6,12 @@
 import type { Config } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { EncodedPictures } from "../../lib/eval/encode.ts";
+import { l2Normalize } from "../../lib/eval/features.ts";
 import { classesOf, type Sides } from "../../lib/eval/sides.ts";
 import type { DinoModel } from "../../lib/model.ts";
 import type { StepValues } from "../../lib/train.ts";
 import type { Contestant, Encoded } from "./contestant.ts";
 import { TorchProcess, type TorchVersions } from "./python.ts";
-import { unit } from "./readout.ts";
 import { vendorsOf } from "./vendors.ts";
 
 /** Numbers sent at once. */
@@ -158,6 +158,8 @@ export async function openTorch(
 }
 
 type Raw = EncodedPictures["raw"]["whole"];
+
+const unit = ({ data, shape }: Raw): Raw => ({ data: l2Normalize(data, shape[1]), shape });
 
 async function sendPictures(torch: TorchProcess, images: Sides, model: DinoModel): Promise<void> {
   const { imageSize, inChans = 3 } = model.vit.config;
