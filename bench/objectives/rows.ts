@@ -43,7 +43,7 @@ const FAST = {
 
 /** A teacher that follows as fast as a short run with such a rate needs. */
 const QUICK_TEACHER = {
-  "training.teacher_momentum": "0.95",
+  "training.teacher_momentum": "0.98",
   "training.teacher_momentum_final": "0.995",
 } as const;
 
@@ -131,6 +131,7 @@ export const ROWS: readonly Row[] = [
     set: {
       ...FAST,
       ...QUICK_TEACHER,
+      "loss.center_momentum": "0.9",
       "loss.contrastive_weight": "1",
       "loss.contrastive_feature": "quad",
     },
