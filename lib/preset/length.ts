@@ -72,7 +72,7 @@ export function chooseEpochs(
   const { budget, stepsPerEpoch, secondsPerEpoch, evaluation } = length;
   const within = (seconds: number) => Math.floor(SPENT * seconds / secondsPerEpoch - evaluation);
   const longest = warmups.toSorted((a, b) => draft.value(b) - draft.value(a)).at(0);
-  const least = longest ? draft.value(longest) : 0;
+  const least = longest ? Math.ceil(draft.value(longest)) : 0;
   if (budget !== undefined) {
     const value = within(budget);
     const needed = (epochs: number) =>

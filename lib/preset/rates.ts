@@ -77,11 +77,7 @@ export function chooseRates(draft: Draft, input: RatesInput): void {
   );
   draft.choose(
     "scheduler.warmup_epochs",
-    clamp(
-      Math.round(epochs / 10),
-      epochs > 1 ? 1 : 0,
-      Math.max(10, Math.ceil(WARM_STEPS / stepsPerEpoch)),
-    ),
+    round(Math.min(epochs / 10, Math.max(10, WARM_STEPS / stepsPerEpoch))),
     `a tenth of the run, ten epochs or ${WARM_STEPS} steps at most`,
   );
 }

@@ -66,7 +66,7 @@ export function moveEnd(run: HasLength, move: Move): void {
   };
   // Epochs that hold the steps, and are no fewer than a warm-up: whoever reads the configuration knows the end.
   const warmups = [config.scheduler.warmup_epochs, config.loss.warmup_teacher_temp_epochs];
-  const num_epochs = Math.max(Math.ceil(move.end / stepsPerEpoch), ...warmups);
+  const num_epochs = Math.ceil(Math.max(move.end / stepsPerEpoch, ...warmups));
   run.config = { ...config, training: { ...config.training, num_epochs, max_steps: move.end } };
   Object.assign(run, lengthOf(run.config, stepsPerEpoch, extra.pace));
 }

@@ -90,7 +90,7 @@ Deno.test("choosePreset() gives what was found by experiment with a contrastive 
   assert.equal(found["optimizer.lr"], 5e-3);
   near(1 - found["training.teacher_momentum"], 0.02, 0.03);
   near(1 - found["training.teacher_momentum_final"], 5e-3, 0.25);
-  assert.equal(found["scheduler.warmup_epochs"], 1);
+  assert.equal(found["scheduler.warmup_epochs"], 0.5);
 });
 
 Deno.test("choosePreset() adds the contrastive term to few pictures, in batches that tell them apart", () => {
@@ -257,7 +257,7 @@ Deno.test("choosePreset() warms up for a tenth of a run, and saves as often for 
     const found = valuesOf({ pictures, text: `training: {num_epochs: ${epochs}}` });
     return [found["scheduler.warmup_epochs"], found["checkpoint.save_every_n_epochs"]];
   };
-  assert.deepEqual(of(7572, 1), [0, 1]);
+  assert.deepEqual(of(7572, 1), [0.1, 1]);
   assert.deepEqual(of(7572, 30), [3, 2]);
   assert.deepEqual(of(7572, 400), [10, 20]);
   assert.deepEqual(of(300, 400), [40, 20]);

@@ -53,6 +53,10 @@ Deno.test("moveEnd() writes no fewer epochs than a warm-up takes", () => {
   moveEnd(run, { step: 8, end: 12 });
   const { num_epochs, max_steps } = parseConfig(stringifyConfig(run.config)).training;
   assert.deepEqual([num_epochs, max_steps, run.total], [4, 12, 12]);
+  const part = { ...config, scheduler: { ...config.scheduler, warmup_epochs: 4.5 } };
+  const other = { config: part, extra: {}, stepsPerEpoch: S, ...lengthOf(part, S) };
+  moveEnd(other, { step: 8, end: 12 });
+  assert.equal(other.config.training.num_epochs, 5);
 });
 
 Deno.test("a budget decides the end of a new run that sets neither epochs nor steps", () => {
