@@ -73,10 +73,10 @@ export interface Evaluation {
  * risky one it is too early to call a run sound before step 500. And it is in the evaluations: curves alone never
  * make a run healthy, and whatever they say, features that are no better than raw pixels are not useful yet.
  *
- * Curves are looked at every 10 steps, of longer runs every hundredth of the steps and at most every 100. The newest tenth of the lines up
- * to there counts, at least 5, by its median; lines without a key are left out for it. What looks say is the state
- * once it has held for five of them in a row over 50 to 500 steps, so no state follows another one
- * sooner; NaN counts at once. An evaluation while the run trains changes the answer of the one before
+ * Curves are looked at every 10 steps, of longer runs every hundredth of the steps and at most every 100. The
+ * newest tenth of the lines up to there counts, at least 5, by its median; lines without a key are left out for it.
+ * What looks say is the state once it has held for five of them in a row over 50 to 500 steps, so no state follows
+ * another one sooner; NaN counts at once. An evaluation while the run trains changes the answer of the one before
  * when the next one agrees, 50 steps later at least.
  *
  * Pure: the same lines, settings and evaluations give the same words, while a run goes on as from its files.
@@ -172,11 +172,10 @@ export function diagnosisLine(diagnosis: Diagnosis): string {
  */
 export function worthVerdict(worth: Worth, settings: DiagnosisSettings = {}): string {
   const { verdict, text, configured } = worth;
-  const lacking = verdict === "not useful yet" || verdict === "useful in part";
   return [
     verdict === "not compared" ? text : `${verdict}: ${text}`,
     configured,
-    lacking && `what helps: ${againstUseless(settings, worth)}`,
+    WEIGHED.some((one) => one === verdict) && `what helps: ${againstUseless(settings, worth)}`,
   ].filter(Boolean).join("; ");
 }
 

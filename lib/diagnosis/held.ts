@@ -43,14 +43,13 @@ export function held<T extends { verdict: string }>(
   { looks, steps }: Hold,
 ): Held<T> {
   let end: T | undefined, newest: T | undefined; // of the row of equal ones, of all
-  let first = 0, count = 0, until = 0, since = 0;
+  let count = 0, until = 0, since = 0;
   for (let i = moments.length - 1; i >= 0; i--) {
     const one = judge(i), { step } = moments[i];
     if (one.verdict !== end?.verdict) [end, until, count] = [one, step, 0];
     newest ??= one;
     if (end === newest) since = step;
-    [first, count] = [step, count + 1];
-    if (count >= looks && until - first >= steps(until)) {
+    if (++count >= looks && until - step >= steps(until)) {
       return end === newest ? { holds: end } : { holds: end, next: newest, since };
     }
   }

@@ -51,7 +51,7 @@ export function readoutsOf(figures: readonly EvaluationFigure[]): Readout[] {
 /** "teacher (grid, whitened)" is the teacher's grid, whitened. */
 function parse(encoder: string): Readout {
   const kind = PIXELS.test(encoder) ? "pixels" : UNTRAINED.test(encoder) ? "untrained" : "model";
-  const [, of, more = ""] = encoder.match(/^(.*?)\s*(?:[(,]\s*(.*?)\s*\)?)?$/)!;
+  const [, of, more = ""] = encoder.match(/^([^]*?)\s*(?:[(,]\s*([^]*?)\s*\)?)?$/)!;
   const whitened = WHITENED.test(encoder);
   const plain = (text: string) => text.replace(WHITENED, " ").trim();
   return { encoder, kind, of: plain(of), how: plain(more), whitened, shares: new Map() };

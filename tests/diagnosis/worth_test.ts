@@ -205,6 +205,8 @@ Deno.test("figures that tell nothing, or whose names are hostile, do no harm", (
   assert.equal(weigh([{ metric: "alignment", value: 1 }]), undefined);
   assert.equal(weigh(figuresOf({ "raw pixels": [1, 2, 3] })), undefined);
   assert.equal(diagnose(lines, settings, final([])).verdict, "learning");
+  const hostile = "a\n(b\n, \u2028)x";
+  assert.ok(weigh([{ metric: VIEWS, encoder: hostile, percent: 3 }]));
   const odd = "a\nb\x1b[2J k-NN (k 5)";
   const worth = weigh([{ metric: odd, percent: 5 }, {
     metric: odd,
