@@ -21,8 +21,10 @@ export const CHECKPOINT_VERSION = 1;
 const FORMAT = "hatchling-checkpoint";
 const GROUPS = ["student", "teacher", "exp_avg", "exp_avg_sq"] as const;
 
-/** What losses keep. */
-const BUFFERS: readonly string[] = ["center"];
+/** What losses keep: centres, and the weights that Gram anchoring compares with. */
+const CENTERS: readonly string[] = ["center", "ibot_center"];
+const ANCHOR = "gram_anchor.";
+const isBuffer = (name: string) => CENTERS.includes(name) || name.startsWith(ANCHOR);
 
 /** What a checkpoint's tensors are named after. */
 export type CheckpointGroup = typeof GROUPS[number];
@@ -48,7 +50,7 @@ export interface CheckpointState {
   expAvgSq: Map<string, Float32Array>;
   /** AdamW's own step count of every parameter (a frozen one stands still). */
   stepCounts: Record<string, number>;
-  /** What losses keep, by name: DINO's `center`, [K]. */
+  /** What losses keep, by name: `center` and `ibot_center`, [K]; `gram_anchor.` and names of the backbone. */
   buffers: Map<string, Float32Array>;
   /** The resolved config of the run, as plain JSON. */
   config: unknown;
@@ -160,7 +162,7 @@ function readCount(metadata: Readonly<Record<string, string>>, key: string, file
  * Reads a checkpoint and checks every byte of it.
  *
  * @param reader the open file.
- * @param groups what to keep: the others stay empty, and take no memory.
+ * @param groups what to keep: the others stay empty, and take no memory. The Gram anchor is kept with all of them.
  * @throws {HatchlingError} when it is no checkpoint, of another version, or damaged in any byte.
  */
 export async function readCheckpoint(
@@ -174,10 +176,11 @@ export async function readCheckpoint(
         `"format": "${FORMAT}" in its metadata; a file with weights only cannot be resumed`,
     );
   }
+  const goesOn = groups.length === GROUPS.length;
   const groupOf = (name: string) => name.slice(0, name.indexOf(".")) as CheckpointGroup;
   const tensors = await readChecked(
     reader,
-    (name) => BUFFERS.includes(name) || groups.includes(groupOf(name)),
+    (name) => name.startsWith(ANCHOR) ? goesOn : isBuffer(name) || groups.includes(groupOf(name)),
   );
   if (metadata.version !== String(CHECKPOINT_VERSION)) {
     throw new HatchlingError(
@@ -200,7 +203,7 @@ export async function readCheckpoint(
   };
   const maps = groupsOf(state);
   for (const { name, dtype } of reader.entries.values()) {
-    if (!BUFFERS.includes(name) && !GROUPS.includes(groupOf(name))) {
+    if (!isBuffer(name) && !GROUPS.includes(groupOf(name))) {
       throw new HatchlingError(`${file}: unknown tensor ${brief(name)}`);
     }
     if (!isFloating(dtype)) {
@@ -208,7 +211,7 @@ export async function readCheckpoint(
     }
   }
   for (const [fullName, tensor] of tensors) {
-    if (BUFFERS.includes(fullName)) state.buffers.set(fullName, toFloat32(tensor));
+    if (isBuffer(fullName)) state.buffers.set(fullName, toFloat32(tensor));
     else {
       const name = fullName.slice(fullName.indexOf(".") + 1);
       maps[GROUPS.indexOf(groupOf(fullName))].set(name, toFloat32(tensor));

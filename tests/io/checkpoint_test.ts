@@ -13,6 +13,8 @@ import {
   saveCheckpoint,
 } from "../../lib/io/checkpoint.ts";
 import { float32Tensor, parseSafetensors, serializeSafetensors } from "../../lib/io/safetensors.ts";
+import { readCheckpoint } from "../../lib/io/checkpoint_format.ts";
+import { readerOf } from "../../lib/io/safetensors_reader.ts";
 import { folderTest } from "../support/permissions.ts";
 
 function state(step: number): CheckpointState {
@@ -40,6 +42,22 @@ Deno.test("decodeCheckpoint() gives back what encodeCheckpoint() was given", asy
   const bytes = encodeCheckpoint(state(120));
   assert.deepEqual(await decodeCheckpoint(bytes), state(120));
   assert.deepEqual(encodeCheckpoint(state(120)), bytes);
+});
+
+Deno.test("what losses keep goes on with a run, and its largest part is left where a network alone is read", async () => {
+  const kept = [["center", 2], ["ibot_center", 3], [
+    "gram_anchor.blocks.0.norm1.weight",
+    4,
+  ]] as const;
+  const buffers = new Map(kept.map(([name, n]) => [name as string, new Float32Array(n).fill(n)]));
+  const bytes = encodeCheckpoint({ ...state(3), buffers });
+  assert.deepEqual((await decodeCheckpoint(bytes)).buffers, buffers);
+  using reader = await readerOf(bytes, "a");
+  const { buffers: few, student } = await readCheckpoint(reader, ["teacher"]);
+  assert.deepEqual([...few.keys()], ["center", "ibot_center"]);
+  assert.equal(student.size, 0);
+  const odd = encodeCheckpoint({ ...state(3), buffers: new Map([["gram", new Float32Array(1)]]) });
+  await assert.rejects(decodeCheckpoint(odd, "odd"), /odd: unknown tensor "gram"/);
 });
 
 Deno.test("encodeCheckpoint() writes names, shapes and texts that other tools can read", () => {
