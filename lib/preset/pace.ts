@@ -64,6 +64,10 @@ export class Pace {
 const WINDOW = 0.05;
 /** An end that misses the budget by less than this share of it stays. */
 const NEAR = 0.03;
+/** Share of a budget for steps and the evaluation; the report and the last checkpoint take the rest. */
+const AIM = 0.97;
+/** What the newest measurement counts for, beside those before: other work on the machine comes and goes. */
+const NEWEST = 0.5;
 
 /** What a run under a budget knows. */
 export interface BudgetOptions {
@@ -82,6 +86,7 @@ export interface BudgetOptions {
 export class BudgetWatch {
   readonly #options: BudgetOptions;
   #since?: { step: number; seconds: number };
+  #secondsPerStep?: number;
 
   /** Nothing is measured yet. */
   constructor(options: BudgetOptions) {
@@ -106,8 +111,9 @@ export class BudgetWatch {
     const gone = seconds - since.seconds;
     if (step <= since.step || step >= end || gone < WINDOW * budget) return;
     this.#since = { step, seconds };
-    const secondsPerStep = gone / (step - since.step);
-    const left = (budget - spent - seconds) / secondsPerStep - after;
+    const newest = gone / (step - since.step), before = this.#secondsPerStep ?? newest;
+    const secondsPerStep = this.#secondsPerStep = NEWEST * newest + (1 - NEWEST) * before;
+    const left = (AIM * budget - spent - seconds) / secondsPerStep - after;
     const moved = step + Math.max(1, Math.floor(left));
     if (Math.abs(moved - end) * secondsPerStep <= NEAR * budget) return;
     return { end: moved, secondsPerStep };
