@@ -72,16 +72,14 @@ function tableOf(judge: Judge, all: readonly Done[], readouts: readonly string[]
   const head = ["objective", "read out", ...columns.map(({ title }) => title), "seeds", "seconds"];
   const rule = head.map((_, i) => i < 2 ? "---" : "--:");
   const { judged, adapter } = some[0].seeds[0].found;
+  const commands = some.flatMap(({ row, seeds: [{ job }] }) => {
+    if (row.by === "pixels" || row.by === "untrained") return [];
+    return [`# ${row.title}`, commandText(job)];
+  });
   return [
     `Judged on ${judged} (${judge}), in %; ${adapter}.`,
     "",
     ...[head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`),
-    "",
-    "```sh",
-    ...some.flatMap(({ row, seeds: [{ job }] }) => {
-      if (row.by === "pixels" || row.by === "untrained") return [];
-      return [`# ${row.title}`, commandText(job)];
-    }),
-    "```",
+    ...commands.length ? ["", "```sh", ...commands, "```"] : [],
   ].join("\n");
 }

@@ -17,6 +17,7 @@ import { runPatchStep } from "./patch_step.ts";
 import { runPosEmbed } from "./posembed.ts";
 import { runSchedule } from "./schedule.ts";
 import { runStep } from "./step.ts";
+import { runTerms } from "./terms.ts";
 import { runTrain } from "./train.ts";
 import { runVit } from "./vit.ts";
 
@@ -40,6 +41,7 @@ export const RUNNERS: Record<string, Runner> = {
   ema: runEma,
   schedule: (_, testCase) => runSchedule(testCase),
   train: runTrain,
+  terms: runTerms,
   knn: runKnn,
   aug: async (gpu, { doc, tensors }) => {
     const results = await runAug(gpu, doc as GoldenDoc, tensors as Map<string, GoldenTensor>);

@@ -15,6 +15,9 @@ const CASES = [
   "step_basic",
   "train_standard",
   "train_rich",
+  "terms_infonce",
+  "terms_infonce_teacher",
+  "terms_sum",
 ];
 
 for (const name of CASES) {
