@@ -36,7 +36,10 @@ async function main(args: ObjectivesArguments): Promise<number> {
     return 0;
   }
   let stop = false;
-  const hear = () => void (stop = true);
+  const hear = () => {
+    if (stop) Deno.exit(130); // heard before: what is under way is not waited for
+    stop = true;
+  };
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, hear);
   for (const job of args.report ? [] : jobs) {
     if (await readFound(job)) continue;

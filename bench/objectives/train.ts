@@ -71,5 +71,10 @@ export async function train(job: Job, heard: () => boolean): Promise<Ended> {
         `${commandText(job)}`,
     );
   }
+  if (!await weightsOf(job)) {
+    throw new HatchlingError(
+      `Expected weights in ${folder} but found none after: ${commandText(job)}`,
+    );
+  }
   return { seconds: resumes ? undefined : (performance.now() - start) / 1000, stopped: false };
 }
