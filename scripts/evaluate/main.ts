@@ -90,7 +90,8 @@ async function main(): Promise<void> {
   const onWarning = (message: string) => progress.say(`warning: ${message}`);
   const loaded = await loadModel({ path: command.args[0], ...options, overrides, onWarning });
   const { config } = loaded;
-  const readouts = readoutsOf(config, overrides.some(({ key }) => key === "evaluation.feature"));
+  const alone = overrides.some(({ key }) => key === "evaluation.feature");
+  const readouts = readoutsOf(config, alone);
   // Where features are to be written, if anywhere: the configuration's own under the name that was given.
   const own = readoutName(readoutOf(config));
   const files = readouts.map((one) =>
@@ -111,15 +112,16 @@ async function main(): Promise<void> {
   const { vit } = loaded.model;
   const named = readouts.map((one) => ({ ...one, name: encoderName(loaded.name, one) }));
   const subjects: Subject[] = featureEncoders(gpu, vit, weights, named).map((encoder, e) => {
-    return { encoder, readout: readouts[e], file: files[e] };
+    return { encoder, readout: readouts[e], file: files[e], probes: true };
   });
   const initial = options.untrained ? new Parameters(gpu, loaded.model.specs()) : undefined;
   if (initial) {
     initial.load(initialize(loaded.model.specs(), config.training.seed));
     const name = encoderName("random init", readoutOf(config));
-    subjects.push({ encoder: featureEncoder(gpu, name, vit, initial, readoutOf(config)) });
+    const encoder = featureEncoder(gpu, name, vit, initial, readoutOf(config));
+    subjects.push({ encoder, probes: false });
   }
-  if (options.pixels) subjects.push({ encoder: pixelEncoder(config.model.in_chans) });
+  if (options.pixels) subjects.push({ encoder: pixelEncoder(config.model.in_chans), probes: true });
 
   const settings = evaluationOptionsOf(config);
   const start = performance.now();
@@ -132,7 +134,7 @@ async function main(): Promise<void> {
   const notes = notesOf([dataset, ...test ? [test] : []]);
   const isOwn = loaded.folder !== undefined && !hasOtherPictures(overrides);
   const { figures, failures } = await measureSubjects(gpu, sides, subjects, {
-    settings: { ...settings, probes: true },
+    settings,
     alpha: options.whiten ? config.evaluation.whiten_alpha : undefined,
     store: isOwn && await isResult(loaded.file)
       ? (readout, whitening) => keepWhitening(loaded, readout, whitening)
@@ -159,7 +161,7 @@ async function main(): Promise<void> {
     const judge = test ? `, judging ${tested} of ${shown(test.name)}` : "";
     print(`${shown(loaded.file)}\n${pictures} pictures of ${shown(dataset.name)}${judge}\n`);
     print(figureTable(figures));
-    if (best) print(`\n${best.text}${howTo(best, config)}`);
+    if (best) print(`\n${best.text}${howTo(best, readouts, config, alone)}`);
     if (worth) print(`\nverdict: ${worthVerdict(worth, known)}`);
     for (const note of notes) say(`note: ${shown(note)}`);
     const [encoding, measuring] = seconds.map((s) => s.toFixed(1));
@@ -182,18 +184,24 @@ function readoutsOf(config: Config, alone: boolean): Readout[] {
   return all.filter((_, i) => names.indexOf(names[i]) === i);
 }
 
-/** What makes other commands use the best readout, where it isn't the configuration's own. */
-function howTo({ encoder, whitened }: BestReadout, config: Config): string {
-  const readouts = readoutsOf(config, false);
+/** What makes other commands use the best readout, where it isn't the run's own. */
+function howTo(
+  { encoder, whitened }: BestReadout,
+  readouts: readonly Readout[],
+  { evaluation }: Config,
+  alone: boolean,
+): string {
   const readout = readouts.find((one) => {
     const plain = encoderName("", one);
-    return encoder.endsWith(plain) || encoder.endsWith(whitenedName(plain));
+    return encoder.endsWith(whitened ? whitenedName(plain) : plain);
   });
   if (!readout) return "";
+  const { feature, lastBlocks = 1 } = readout;
   const words = [
-    ...readout.feature === config.evaluation.feature ? [] : [`--feature ${readout.feature}`],
-    ...whitened === config.evaluation.whiten ? [] : [whitened ? "--whiten" : "--no-whiten"],
-  ];
+    (alone || feature !== evaluation.feature) && `--feature ${feature}`,
+    lastBlocks !== evaluation.last_blocks && `--evaluation.last_blocks ${lastBlocks}`,
+    whitened !== evaluation.whiten && (whitened ? "--whiten" : "--no-whiten"),
+  ].filter(Boolean);
   return words.length ? `\nembed, search and look take it with ${words.join(" ")}` : "";
 }
 

@@ -21,6 +21,8 @@ export interface Subject {
   readout?: Readout;
   /** Where its features are to be written, if anywhere. */
   file?: string;
+  /** Fit linear probes and make clusters, too. */
+  probes: boolean;
 }
 
 /** How. */
@@ -44,9 +46,9 @@ export async function measureSubjects(
 ): Promise<{ figures: Figure[]; failures: string[] }> {
   const figures: Figure[] = [], failures: string[] = [];
   const onNote = (text: string) => void (notes.includes(text) || notes.push(text));
-  for (const [e, { encoder: { name }, readout, file }] of subjects.entries()) {
+  for (const [e, { encoder: { name }, readout, file, probes }] of subjects.entries()) {
     const onMeasure = (what: string) => progress.show(`${name}: ${what}`);
-    const options = { ...settings, onNote, onMeasure };
+    const options = { ...settings, probes, onNote, onMeasure };
     const { figures: plain, clusters } = await measureFeatures(gpu, sides[e], name, options);
     figures.push(...plain);
     if (file !== undefined && readout) {
