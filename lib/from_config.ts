@@ -262,6 +262,7 @@ export function diagnosisSettingsOf(
     centering: loss.centering,
     centerMomentum: loss.center_momentum,
     koleoWeight: loss.koleo_weight,
+    ibotSeparateHead: loss.ibot_weight > 0 ? loss.ibot_separate_head : undefined,
     contrastiveWeight: loss.contrastive_weight,
     contrastiveTemp: loss.contrastive_temp,
     contrastiveKeys: data.batch_size,

@@ -47,6 +47,10 @@ export interface MetricLine {
   contrastive_accuracy?: number | null;
   /** Loss of masked patches (iBOT) in nats, where it is on. */
   ibot?: number | null;
+  /** Mean entropy of the teacher's distributions of masked patches in nats. */
+  ibot_teacher_entropy?: number | null;
+  /** Entropy of their mean over the batch in nats. */
+  ibot_teacher_entropy_of_mean?: number | null;
   /** Gram anchoring's loss, where it is on. */
   gram?: number | null;
   /** Speed since the run or its last part began. */
@@ -90,6 +94,8 @@ export const NUMBERS = Object.keys(
     contrastive: 0,
     contrastive_accuracy: 0,
     ibot: 0,
+    ibot_teacher_entropy: 0,
+    ibot_teacher_entropy_of_mean: 0,
     gram: 0,
     images_per_second: 0,
     data_wait_ms: 0,

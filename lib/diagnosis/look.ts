@@ -7,7 +7,9 @@ import { contrastText, shortcut, stuck, tellsKeys } from "./contrast.ts";
 import { numberOf, recentLines } from "./curves.ts";
 import type { MetricLine } from "./lines.ts";
 import { measure, type Measures } from "./measures.ts";
+import { alikePatches, patchText } from "./patches.ts";
 import {
+  againstAlikePatches,
   againstLargeSteps,
   againstLowRank,
   againstNonFinite,
@@ -113,6 +115,8 @@ function trouble(m: Measures, settings: DiagnosisSettings, lr: number): Found | 
   if (alike) return make("contrastive loss stuck", againstStuck(lr, settings), alike);
   const cheap = shortcut(m);
   if (cheap) return make("shortcut", againstShortcut(), cheap);
+  const patches = alikePatches(m, settings);
+  if (patches) return make("collapse of patches", againstAlikePatches(settings), patches);
 }
 
 /** Nothing is wrong: it learns once its loss is below that of guessing and pictures are told apart. */
@@ -130,7 +134,7 @@ function sound(m: Measures): Found {
     const used = short(Math.exp(ofMean.recent));
     evidence.push(`the teacher uses ${used} prototypes in a batch; ${apart(m)}`);
   }
-  evidence.push(...contrastText(m));
+  evidence.push(...contrastText(m), ...patchText(m));
   if (rank) {
     const { recent, high } = rank;
     evidence.push(

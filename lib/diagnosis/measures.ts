@@ -44,6 +44,10 @@ export interface Measures {
   contrastive?: Curve;
   /** Share of its queries that find their key. */
   accuracy?: Curve;
+  /** iBOT: the loss of masked patches. */
+  patchLoss?: Curve;
+  /** The same of the teacher's answers for masked patches: what they tell of the patch. */
+  patchInformation?: Curve;
   /** Spread of the teacher's features. */
   std?: Curve;
   /** Their effective rank. */
@@ -86,11 +90,9 @@ export function measure(
     loss: curve(lines, "loss"),
     entropy: curve(lines, "teacher_entropy"),
     ofMean: curve(lines, "teacher_entropy_of_mean"),
-    information: curve(lines, (line) => {
-      const mean = numberOf(line, "teacher_entropy_of_mean");
-      const own = numberOf(line, "teacher_entropy");
-      return mean === undefined || own === undefined ? undefined : Math.max(0, mean - own);
-    }),
+    information: informationOf(lines, ""),
+    patchLoss: curve(lines, "ibot"),
+    patchInformation: informationOf(lines, "ibot_"),
     kl: curve(lines, "kl_teacher_student"),
     contrastive: curve(lines, "contrastive") ?? (alone ? curve(lines, "loss") : undefined),
     accuracy: curve(lines, "contrastive_accuracy"),
@@ -99,6 +101,15 @@ export function measure(
     gradient: curve(lines, "gradient_norm"),
     risks: riskySettings(known, lr, last.step),
   };
+}
+
+/** Entropy of the mean less mean entropy, of the answers whose keys begin like that. */
+function informationOf(lines: readonly MetricLine[], prefix: "" | "ibot_"): Curve | undefined {
+  return curve(lines, (line) => {
+    const mean = numberOf(line, `${prefix}teacher_entropy_of_mean`);
+    const own = numberOf(line, `${prefix}teacher_entropy`);
+    return mean === undefined || own === undefined ? undefined : Math.max(0, mean - own);
+  });
 }
 
 /** InfoNCE alone has nothing of a teacher's distributions. */

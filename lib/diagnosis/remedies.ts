@@ -70,6 +70,13 @@ export function againstShortcut(): string {
     "hue up, augmentation.local_crop_scale_min down; or more keys, data.batch_size";
 }
 
+/** For masked patches that all get the same answer. */
+export function againstAlikePatches(s: DiagnosisSettings): string {
+  const separate = s.ibotSeparateHead === false ? "set loss.ibot_separate_head true; " : "";
+  return `${separate}lower loss.ibot_weight or optimizer.lr, lengthen scheduler.warmup_epochs; loss.centering ` +
+    "sinkhorn_knopp uses all prototypes alike";
+}
+
 /** For features that are configured otherwise than those that were found to be the best. */
 function insteadOf(readout: string): string {
   const [feature] = readout.split(", "), whitened = readout.includes("whitened");

@@ -28,6 +28,8 @@ export interface DiagnosisSettings {
   contrastiveTemp?: number;
   /** Keys among which a query of InfoNCE looks for its own: the pictures of a micro-batch; by default B. */
   contrastiveKeys?: number;
+  /** Whether masked patches have a head of their own. */
+  ibotSeparateHead?: boolean;
   /** Standard deviation of the weights at the start. */
   initStd?: number;
   /** Largest weight decay. */

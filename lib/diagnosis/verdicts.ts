@@ -16,6 +16,7 @@ export type Verdict =
   | "falling feature rank"
   | "contrastive loss stuck"
   | "shortcut"
+  | "collapse of patches"
   | "learning rate too high"
   | "not finite";
 

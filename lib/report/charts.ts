@@ -99,6 +99,11 @@ const LOGGED: readonly Logged[] = [
   { name: "center-norm", title: "norm of the centre", keys: [["center_norm", "norm"]] },
   { name: "koleo", title: "KoLeo × weight", keys: [["koleo", "KoLeo"]] },
   { name: "ibot", title: "loss of masked patches (iBOT), nats", keys: [["ibot", "iBOT"]] },
+  {
+    name: "ibot-entropy",
+    title: "entropy of the teacher for masked patches, nats",
+    keys: [["ibot_teacher_entropy_of_mean", "of the mean"], ["ibot_teacher_entropy", "of a patch"]],
+  },
   { name: "gram", title: "difference of Gram matrices", keys: [["gram", "Gram"]] },
   { name: "learning-rate", title: "learning rate", keys: [["lr", "lr"]], plain: true },
   { name: "weight-decay", title: "weight decay", keys: [["weight_decay", "decay"]], plain: true },

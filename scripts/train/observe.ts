@@ -28,6 +28,10 @@ export interface Figures {
   contrastive_accuracy?: number;
   /** Loss of masked patches (iBOT) in nats, without its weight. */
   ibot?: number;
+  /** Mean entropy of the teacher's distributions of masked patches in nats. */
+  ibot_teacher_entropy?: number;
+  /** Entropy of their mean in nats. */
+  ibot_teacher_entropy_of_mean?: number;
   /** Gram anchoring's loss, without its weight. */
   gram?: number;
 }
@@ -85,7 +89,7 @@ export async function observe(
   const center = trainer.loss?.center;
   const asked = {
     ...{ metrics, flag: trainer.flag, contrastive: contrastive?.loss },
-    ...{ accuracy: contrastive?.accuracy, ibot: ibot?.loss, gram },
+    ...{ accuracy: contrastive?.accuracy, ibot: ibot?.metrics, gram },
     ...spread && { center, features, koleo },
   };
   const there = Object.entries(asked).flatMap(([name, tensor]) => tensor ? [{ name, tensor }] : []);
@@ -108,7 +112,11 @@ export async function observe(
         contrastive: read.contrastive[0],
         contrastive_accuracy: read.accuracy[0],
       },
-      ...ibot && { ibot: read.ibot[0] },
+      ...ibot && {
+        ibot: read.ibot[0],
+        ibot_teacher_entropy: read.ibot[1],
+        ibot_teacher_entropy_of_mean: read.ibot[2],
+      },
       ...gram && { gram: read.gram[0] },
     },
     spreadTime: 0,
