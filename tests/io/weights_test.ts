@@ -99,6 +99,25 @@ folderTest(
   },
 );
 
+folderTest(
+  "readWeights() takes each head whole or not at all, and does without a mask token",
+  async (folder) => {
+    const heads = ["ibot_head.mlp.0.bias", "ibot_head.mlp.2.bias", "contrastive_head.mlp.0.bias"];
+    const shape = [2];
+    const more = [...EXPECTED, ...["mask_token", ...heads].map((name) => ({ name, shape }))];
+    const own = { cls_token: [1, 1, 2], "head.mlp.0.bias": [3] };
+    const plain = await readWeights(await file(folder, own), more);
+    assert.deepEqual(plain.missing, ["mask_token", ...heads]);
+    const all = Object.fromEntries(["mask_token", ...heads].map((name) => [name, shape]));
+    assert.deepEqual((await readWeights(await file(folder, { ...own, ...all }), more)).missing, []);
+    const half = await file(folder, { ...own, "ibot_head.mlp.0.bias": shape });
+    await assert.rejects(readWeights(half, more), /ibot_head\.mlp\.2\.bias: missing/);
+    // A model without them takes what it knows.
+    const { unused } = await readWeights(await file(folder, { ...own, ...all }), EXPECTED);
+    assert.deepEqual(unused.sort(), Object.keys(all).sort());
+  },
+);
+
 folderTest("readWeights() names every fault when the file is another model's", async (folder) => {
   const path = await file(folder, { cls_token: [1, 1, 4] });
   const more = [...EXPECTED, { name: "norm.bias", shape: [2] }, { name: "head.x", shape: [1] }];
