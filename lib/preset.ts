@@ -82,7 +82,7 @@ export function choosePreset(input: PresetInput): Chosen {
   const chooses = !input.onlyEpochs;
 
   const batch = chooses
-    ? draft.choose("data.batch_size", fittingBatch(n, micros), `a quarter of ${few}, but 8 to 64`)
+    ? draft.choose("data.batch_size", fittingBatch(n, micros), `a quarter of ${few}, 8 to 64`)
     : draft.value("data.batch_size");
   const perStep = batch * micros, stepsPerEpoch = Math.floor(n / perStep);
   if (stepsPerEpoch < 1) {
