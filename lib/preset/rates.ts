@@ -9,7 +9,6 @@
  * @module
  */
 import { LOSS_KEYS } from "../config/schema_model.ts";
-import { OPTIMIZER_KEYS } from "../config/schema_run.ts";
 import type { Draft } from "./draft.ts";
 
 /** What the choice depends on. */
@@ -24,7 +23,7 @@ export interface RatesInput {
   contrastive: boolean;
 }
 
-const TEMPERATURE = LOSS_KEYS.teacher_temp[1], DECAY = OPTIMIZER_KEYS.weight_decay[1];
+const TEMPERATURE = LOSS_KEYS.teacher_temp[1];
 
 const clamp = (x: number, low: number, high: number) => Math.min(high, Math.max(low, x));
 const round = (x: number, digits = 2) => Number(x.toPrecision(digits));
@@ -34,7 +33,7 @@ const count = (n: number) => n.toLocaleString("en");
 const momentum = (steps: number) => round(1 - round(Math.LN2 / steps, 3), 12);
 
 /** 0 up to 10⁴ pictures, 1 from 10⁶. */
-export const manyOf = (pictures: number): number => clamp((Math.log10(pictures) - 4) / 2, 0, 1);
+const manyOf = (pictures: number) => clamp((Math.log10(pictures) - 4) / 2, 0, 1);
 
 /** Chooses what the loss and the optimiser are told. */
 export function chooseRates(draft: Draft, input: RatesInput): void {
@@ -69,7 +68,7 @@ export function chooseRates(draft: Draft, input: RatesInput): void {
   );
 
   chooseRate(draft, input);
-  const decay = draft.value("optimizer.weight_decay") ?? DECAY;
+  const decay = draft.value("optimizer.weight_decay");
   draft.choose(
     "optimizer.weight_decay_end",
     round(decay * 10 ** many),

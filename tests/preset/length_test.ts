@@ -1,7 +1,12 @@
 /** How long runs are, what is too short, and how durations are written. */
 import assert from "node:assert/strict";
-import { parseConfig } from "../../lib/config.ts";
-import { durationText, parseDuration } from "../../lib/preset.ts";
+import dinoSmall from "../../configs/dino-small.yaml" with { type: "text" };
+import emoji from "../../configs/emoji.yaml" with { type: "text" };
+import photos from "../../configs/photos.yaml" with { type: "text" };
+import small from "../../configs/small.yaml" with { type: "text" };
+import { givenValues, parseConfig } from "../../lib/config.ts";
+import readme from "../../README.md" with { type: "text" };
+import { choosePreset, durationText, parseDuration } from "../../lib/preset.ts";
 import { needsOf, shortRun, stepsOf } from "../../lib/preset/length.ts";
 import { fittingBatch } from "../../lib/preset/batch.ts";
 
@@ -45,6 +50,24 @@ Deno.test("shortRun() says what would do: epochs, steps, or a longer budget", ()
   const enough = `${text.replace("11", String(Math.ceil(fewest / 9)))}}`;
   assert.equal(shortRun(config(enough), 300), undefined);
   assert.equal(shortRun(config(enough), 30), undefined); // no step at all: the loader says so
+});
+
+Deno.test("no recipe of this project is too short for its pictures", () => {
+  for (const [name, text] of Object.entries({ small, dinoSmall, emoji })) {
+    assert.equal(shortRun(config(text), 7572), undefined, name);
+  }
+  assert.match(readme, /deno task train configs\/photos\.yaml --data\.path DIR/);
+  for (const pictures of [300, 1000, 5000]) {
+    const { config: chosen } = choosePreset({
+      config: config(photos),
+      given: givenValues(photos),
+      pictures,
+      largestPixels: 2 ** 16,
+      flopsPerSecond: 3e10,
+    });
+    assert.equal(shortRun(chosen, pictures), undefined, `${pictures} photographs`);
+    assert.equal(chosen.evaluation.knn_k[0], 10);
+  }
 });
 
 Deno.test("a contrastive term needs fewer steps", () => {
