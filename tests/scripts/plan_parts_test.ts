@@ -369,18 +369,14 @@ testUnless(needs, "plan refuses what is wrong", async () => {
 });
 
 testUnless(needs, "plan --budget tells what fits, and what is faster", async () => {
-  const args = [path("configs/small.yaml"), "--training.max_steps", "null", "--pictures", "640"];
+  const few = ["--pictures", "640", "--data.batch_size", "8", "--data.max_pixels", "1024"];
+  const args = [path("configs/small.yaml"), ...few];
   const { code, stdout, stderr } = await plan(...args, "--budget", "20h");
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^training\.num_epochs 4: kept, as it is set$/m);
   assert.match(stdout, /^budget +20 h has room for \d+ such steps and the evaluation/m);
   assert.match(stdout, /^faster by +each change by itself/m);
   assert.match(stdout, /^ +1\.\d × {2}augmentation\.num_local_views 2: \d+ steps in the budget$/m);
-  const short = await plan(...args, "--budget", "1s", "--json");
-  assert.equal(short.code, 0, short.stderr);
-  const { budget, faster, chosen } = JSON.parse(short.stdout);
-  assert.deepEqual([budget.seconds, chosen], [1, []]);
-  assert.ok(budget.steps < 20 && faster[0].steps >= budget.steps && faster[0].times > 1.5);
   const both = await plan(...args, "--budget", "1h", "--no-time");
   assert.equal(both.code, 1);
   assert.match(both.stderr, /^error: Expected --budget or --no-time but found both/m);
@@ -392,20 +388,25 @@ testUnless(
   async () => {
     const file = await Deno.makeTempFile({ suffix: ".yaml" });
     try {
-      await Deno.writeTextFile(file, "preset: auto\ndevice: {memory_bytes: 8000000000}\n");
+      await Deno.writeTextFile(
+        file,
+        "preset: auto\ndevice: {memory_bytes: 8000000000}\ndata: {max_pixels: 1024}\n",
+      );
       const { stdout, stderr } = await plan(file, "--pictures", "300", "--no-time", "--json");
       const { chosen, batch_size } = JSON.parse(stdout);
       assert.equal(batch_size, 64);
       const batch = chosen.find(({ key }: { key: string }) => key === "data.batch_size");
       assert.equal(batch.value, 64);
       assert.ok(stderr.includes(`${batch.key} 64: ${batch.reason}`));
-      const short = await plan(file, "--pictures", "3000", "--budget", "1s");
+      const short = await plan(file, "--pictures", "3000", "--budget", "1s", "--json");
       assert.equal(short.code, 0, short.stderr);
       assert.match(
         short.stderr,
         /^warning: Expected a budget of at least one epoch, .* found 1 s/m,
       );
-      assert.match(short.stdout, /^budget +1 s has room for 0 such steps/m);
+      const { budget, faster } = JSON.parse(short.stdout);
+      assert.deepEqual(budget.seconds, 1);
+      assert.ok(budget.steps <= faster[0].steps && faster[0].times > 1.5);
     } finally {
       await Deno.remove(file);
     }
