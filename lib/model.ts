@@ -30,13 +30,7 @@ export {
 } from "./model/head.ts";
 export { initialize } from "./model/init.ts";
 export { type Init, type Parameter, Parameters, type ParameterSpec } from "./model/parameters.ts";
-export {
-  type CropTokens,
-  VisionTransformer,
-  VIT_PRESETS,
-  type ViTConfig,
-  type ViTForwardOptions,
-  type ViTResult,
-  type ViTTokens,
-} from "./model/vit.ts";
+export { VisionTransformer, VIT_PRESETS } from "./model/vit.ts";
+export type { CropTokens, ViTForwardOptions, ViTResult, ViTTokens } from "./model/vit_pass.ts";
+export type { ViTConfig } from "./model/vit_specs.ts";
 export { Projector, type ProjectorConfig } from "./model/projector.ts";

@@ -10,7 +10,9 @@ import { type Feature, featureDim } from "./feature.ts";
 import { DinoHead, type DinoHeadConfig, type LastLayer } from "./head.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { readFeatures } from "./reads.ts";
-import { VisionTransformer, type ViTConfig, type ViTForwardOptions } from "./vit.ts";
+import { VisionTransformer } from "./vit.ts";
+import type { ViTForwardOptions } from "./vit_pass.ts";
+import type { ViTConfig } from "./vit_specs.ts";
 
 /** What a model reads, and the heads beside DINO's. */
 export interface ModelReads {

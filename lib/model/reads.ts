@@ -6,13 +6,14 @@
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 import { poolTokens, poolTokensBackward } from "../ops/pool_tokens.ts";
-import { columnSum } from "../ops/reduce.ts";
+import { addTo } from "../ops/reduce.ts";
 import { type Feature, featureDim } from "./feature.ts";
 import type { Parameters } from "./parameters.ts";
-import type { CropTokens, VisionTransformer, ViTForwardOptions } from "./vit.ts";
+import type { VisionTransformer } from "./vit.ts";
+import type { CropTokens, ViTForwardOptions } from "./vit_pass.ts";
 
-/** Adds to the gradients of all tokens, or overwrites them. */
-export type TokensGradient = (crops: readonly CropTokens[], accumulate: boolean) => void;
+/** Adds to the gradients of tokens. */
+export type TokensGradient = (crops: readonly CropTokens[]) => void;
 
 /** One forward pass that several losses read, and the backward pass of all of them. */
 export interface Reads {
@@ -25,7 +26,7 @@ export interface Reads {
   give(word: Feature, gradient: Tensor): void;
   /** All tokens of the crop sizes; only where they were asked for. */
   readonly crops: readonly CropTokens[];
-  /** Takes gradients of tokens, which are added at the end. */
+  /** Takes what adds to the gradients of tokens at the end, when those of a feature are there. */
   giveTokens(gradient: TokensGradient): void;
   /** Fills the gradients of the backbone's parameters. */
   backward(): void;
@@ -54,8 +55,7 @@ export function readFeatures(
   const give = (word: Feature, gradient: Tensor) => {
     const held = gradients.get(word);
     if (!held) return void gradients.set(word, gradient);
-    const { size } = gradient;
-    columnSum(gpu, gradient.view([1, size]), { out: held.view([size]), accumulate: true });
+    addTo(gpu, held, gradient);
   };
   const giveTokens = (gradient: TokensGradient) => void ofTokens.push(gradient);
   if (classOnly) {
@@ -92,10 +92,7 @@ export function readFeatures(
         }
         accumulate = true;
       }
-      for (const add of ofTokens) {
-        add(run.crops, accumulate);
-        accumulate = true;
-      }
+      for (const add of ofTokens) add(run.crops);
       run.backward();
     },
   };

@@ -8,13 +8,12 @@ import type { Gpu, Tensor } from "../gpu.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
 import { posEmbed } from "../ops/pos_embed.ts";
-import { dropPathFactors, type DropPathSource, gatherClass, scatterClass } from "../ops/rows.ts";
+import { dropPathFactors, gatherClass, scatterClass } from "../ops/rows.ts";
 import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
 import { VIT_DEFAULTS } from "./defaults.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
-import { type ViTConfig, vitSpecs } from "./vit_specs.ts";
-
-export type { ViTConfig } from "./vit_specs.ts";
+import type { CropTokens, ViTForwardOptions, ViTResult, ViTTokens } from "./vit_pass.ts";
+import { checkViT, type ViTConfig, vitSpecs } from "./vit_specs.ts";
 import { canPack, classSpans, rowsIn, rowsOf, spansOf } from "./spans.ts";
 
 /** Where a trace keeps the last block's tokens until the final norm. */
@@ -46,66 +45,6 @@ export const VIT_PRESETS: Readonly<
   vit_small: { dim: 384, depth: 12, heads: 6 },
   vit_base: { dim: 768, depth: 12, heads: 12 },
 };
-
-/** Options of {@linkcode VisionTransformer.forward}. */
-export interface ViTForwardOptions {
-  /** Gets `tokens`, `block.<i>`, `attention` (of the last block) and `normed` of the first crop size. */
-  trace?: Map<string, Tensor>;
-  /**
-   * Whose attention a trace gets: `all` tokens' [n, heads, N, N], the default, or the `class` token's [n, heads, 1, N],
-   * which large images have room for.
-   */
-  attentionOf?: "all" | "class";
-  /** Is shown `tokens` and `block.<i>` of every crop size, by its index, and `features` when they are made. */
-  watch?: (name: string, tensor: Tensor, size?: number) => void;
-  /**
-   * Drop path factors per block and crop size, [n] each: 0 or 1 / (1 − rate).
-   * @internal
-   */
-  keep?: BlockKeep[][];
-  /** Draws drop path factors at the configured rate; for training. */
-  dropPath?: DropPathSource;
-  /** Also compute the gradient of the images. */
-  inputGrad?: boolean;
-  /**
-   * Keep the input of each block alone for the backward pass, which runs the block again; the last one is kept whole,
-   * for it is needed at once. The same gradients, bit by bit.
-   */
-  recompute?: boolean;
-  /**
-   * [n, patches], u32, of the first crop size: where it is not 0, the mask token stands for the patch. For models with
-   * `maskToken`.
-   */
-  mask?: Tensor;
-}
-
-/** All tokens of the crops of one size. */
-export interface CropTokens {
-  /** [n, 1 + rows · cols, D] after the final norm, the class token first. */
-  tokens: Tensor;
-  /** Patches down and across. */
-  grid: [rows: number, cols: number];
-  /** Sequences of the sizes before this one. */
-  first: number;
-  /** Room for their gradient; whoever calls `backward` fills it. */
-  gradient: Tensor;
-}
-
-/** What {@linkcode VisionTransformer.tokens} returns. */
-export interface ViTTokens {
-  /** One for each crop size, in order. */
-  crops: CropTokens[];
-  /** Fills the gradients of the parameters from those of the tokens. */
-  backward(): Tensor[];
-}
-
-/** What {@linkcode VisionTransformer.forward} returns. */
-export interface ViTResult {
-  /** Class tokens after the final norm, [Σ n, D], crop sizes one after the other. */
-  y: Tensor;
-  /** Fills the gradients of the parameters; returns those of the crops when `inputGrad` was set. */
-  backward(dy: Tensor): Tensor[];
-}
 
 /**
  * A vision transformer: a description without state; its weights are {@linkcode Parameters}.
@@ -144,31 +83,7 @@ export class VisionTransformer {
       maskToken: false,
       ...config,
     };
-    const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans } = this.config;
-    for (
-      const [key, value] of Object.entries({ imageSize, patchSize, dim, depth, heads, inChans })
-    ) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw new HatchlingError(
-          `VisionTransformer: expected a positive whole ${key} but found ${value}`,
-        );
-      }
-    }
-    if (imageSize % patchSize) {
-      throw new HatchlingError(
-        `VisionTransformer: expected imageSize to be a multiple of patchSize ${patchSize} but found ${imageSize}`,
-      );
-    }
-    if (dim % heads) {
-      throw new HatchlingError(
-        `VisionTransformer: expected dim to be a multiple of ${heads} heads but found ${dim}`,
-      );
-    }
-    if (!Number.isInteger(dim * mlpRatio) || dim * mlpRatio < 1) {
-      throw new HatchlingError(
-        `VisionTransformer: expected mlpRatio · dim to be whole but found ${mlpRatio} · ${dim}`,
-      );
-    }
+    checkViT(this.config);
   }
 
   /** Elements of the largest tensor that an image of `imageSize` needs in a forward pass. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HatchlingError } from "../errors.ts";
 import type { ParameterSpec } from "./parameters.ts";
 import type { PosInterp } from "../ops/pos_embed.ts";
 
@@ -34,6 +35,39 @@ export interface ViTConfig {
   dropPathRate?: number;
   /** Has a token that stands for masked patches, `mask_token`; false by default. */
   maskToken?: boolean;
+}
+
+/**
+ * Checks a shape.
+ *
+ * @throws {HatchlingError} When sizes do not divide or are not positive whole numbers.
+ */
+export function checkViT(config: Required<ViTConfig>): void {
+  const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans } = config;
+  for (
+    const [key, value] of Object.entries({ imageSize, patchSize, dim, depth, heads, inChans })
+  ) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new HatchlingError(
+        `VisionTransformer: expected a positive whole ${key} but found ${value}`,
+      );
+    }
+  }
+  if (imageSize % patchSize) {
+    throw new HatchlingError(
+      `VisionTransformer: expected imageSize to be a multiple of patchSize ${patchSize} but found ${imageSize}`,
+    );
+  }
+  if (dim % heads) {
+    throw new HatchlingError(
+      `VisionTransformer: expected dim to be a multiple of ${heads} heads but found ${dim}`,
+    );
+  }
+  if (!Number.isInteger(dim * mlpRatio) || dim * mlpRatio < 1) {
+    throw new HatchlingError(
+      `VisionTransformer: expected mlpRatio · dim to be whole but found ${mlpRatio} · ${dim}`,
+    );
+  }
 }
 
 /** Names, shapes and initial values, in checkpoint order. */

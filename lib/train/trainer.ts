@@ -20,11 +20,8 @@ import {
   type TrainerOptions,
   type UpdateOutputs,
 } from "./options.ts";
-import { ContrastiveTerm } from "./terms/contrastive_term.ts";
-import { DinoTerm } from "./terms/dino_term.ts";
-import { GramTerm } from "./terms/gram_term.ts";
-import { IbotTerm } from "./terms/ibot_term.ts";
-import type { Masks, Term } from "./terms/term.ts";
+import type { Masks } from "./terms/term.ts";
+import { type Terms, termsOf } from "./terms/terms_of.ts";
 
 /** Group of the optimiser that facebookresearch/dino freezes in the first epochs. */
 export const LAST_LAYER = 1;
@@ -121,11 +118,7 @@ export class Trainer {
   readonly #model: DinoModel;
   readonly #options: TrainerOptions;
   readonly #scalars: StepScalars<typeof SCALARS[number]>;
-  readonly #dino?: DinoTerm;
-  readonly #contrastive?: ContrastiveTerm;
-  readonly #ibot?: IbotTerm;
-  readonly #gram?: GramTerm;
-  readonly #terms: readonly Term[];
+  readonly #terms: Terms;
   readonly #views: { views: number; globals: number };
   /** As `flag`, of the micro-batches of a step: 1 + the first one whose loss is not finite. */
   readonly #microBatchFlag: Tensor;
@@ -155,34 +148,9 @@ export class Trainer {
     this.#scalars.write({ studentTemp, copyRest: 1 });
     this.flag = gpu.persistent([3], "flag");
     this.#microBatchFlag = gpu.persistent([3], "flag of micro-batches");
-    const { head, contrastive, feature, patchHead } = model;
-    const temperaturesAt = {
-      student: this.#scalars.at("studentTemp"),
-      teacher: this.#scalars.at("teacherTemp"),
-    };
-    if (head) {
-      this.#dino = new DinoTerm(gpu, head, feature, {
-        ...options.loss,
-        outDim: head.config.outDim,
-        studentTemp: undefined,
-        temperaturesAt,
-      });
-      this.loss = this.#dino.loss;
-    }
-    if (contrastive) {
-      this.#contrastive = new ContrastiveTerm(gpu, contrastive, views, options.contrastive);
-    }
-    if (patchHead) {
-      const { outDim } = patchHead.config;
-      this.#ibot = new IbotTerm(gpu, patchHead, { ...options.ibot, outDim, temperaturesAt });
-    }
-    if (options.gram) {
-      const scalars = { on: this.#scalars.at("gramOn"), copy: this.#scalars.at("copy") };
-      this.#gram = new GramTerm(gpu, model.vit, options.gram.weight, scalars);
-    }
-    this.#terms = [this.#dino, this.#ibot, this.#contrastive, this.#gram]
-      .filter((term) => term !== undefined);
-    if (this.#terms.some(({ readsOfTeacher }) => readsOfTeacher.length)) {
+    this.#terms = termsOf(gpu, model, options, { views, at: (name) => this.#scalars.at(name) });
+    this.loss = this.#terms.dino?.loss;
+    if (this.#terms.all.some(({ readsOfTeacher }) => readsOfTeacher.length)) {
       this.teacher = new Parameters(gpu, model.specs());
     }
   }
@@ -194,7 +162,7 @@ export class Trainer {
 
   /** What a run keeps beside weights and moments, by name: the centres of DINO and iBOT, the Gram anchor. */
   get buffers(): ReadonlyMap<string, Tensor> {
-    return new Map(this.#terms.flatMap(({ buffers }) => [...buffers]));
+    return new Map(this.#terms.all.flatMap(({ buffers }) => [...buffers]));
   }
 
   /** Starts from given weights: the teacher is a copy of the student. */
@@ -206,7 +174,7 @@ export class Trainer {
   /** Sets the values of the next step, at its first micro-batch; counts it for the optimiser. */
   set(values: StepValues): void {
     const { step, teacherTemp, momentum, lr, weightDecay, freezeLastLayer, gram } = values;
-    if (gram?.refresh && this.teacher) this.#gram?.refresh(this.teacher);
+    if (gram?.refresh && this.teacher) this.#terms.gram?.refresh(this.teacher);
     this.adamw.set({ lr, weightDecay, frozen: freezeLastLayer ? [LAST_LAYER] : [] });
     const momentumRest = 1 - momentum;
     this.#scalars.write({
@@ -286,10 +254,10 @@ export class Trainer {
    * @throws {HatchlingError} When it expects masks that are not there.
    */
   microStep(crops: readonly Tensor[], masks?: Masks): MicroStepOutputs {
-    if (!masks !== !this.#ibot) {
+    if (!masks !== !this.#terms.ibot) {
       throw new HatchlingError(
         `Trainer: expected ${
-          this.#ibot ? "masks, as the model learns masked patches," : "no masks"
+          this.#terms.ibot ? "masks, as the model learns masked patches," : "no masks"
         } but found ` +
           `${
             masks ? "some" : "none"
@@ -301,24 +269,25 @@ export class Trainer {
     const { accumulationSteps } = this;
     const { vit } = this.#model;
     const index = this.#scalars.at("microBatch"), step = this.#scalars.at("step");
-    const wordsOf = (key: "reads" | "readsOfTeacher") => this.#terms.flatMap((term) => term[key]);
+    const wordsOf = (key: "reads" | "readsOfTeacher") =>
+      this.#terms.all.flatMap((term) => term[key]);
     const teacher = this.teacher && readFeatures(gpu, vit, this.teacher, crops.slice(0, 1), {
       features: wordsOf("readsOfTeacher"),
-      patches: this.#terms.some(({ patches }) => patches?.ofTeacher),
+      patches: this.#terms.all.some(({ patches }) => patches?.ofTeacher),
     });
     const { globals } = this.#views;
     const batch = crops[0].shape[0] / globals;
     const { seed = 0, recompute } = this.#options;
     const student = readFeatures(gpu, vit, this.student, crops, {
       features: wordsOf("reads"),
-      patches: this.#terms.some(({ patches }) => patches?.ofStudent),
+      patches: this.#terms.all.some(({ patches }) => patches?.ofStudent),
       mask: masks?.mask,
       dropPath: { seed, step, microBatch: { batch, accumulationSteps, index } },
       recompute,
     });
     this.student.zeroGrad();
     if (accumulationSteps > 1) {
-      const sums = this.#terms.flatMap(({ sums }) => sums);
+      const sums = this.#terms.all.flatMap(({ sums }) => sums);
       for (const tensor of [...this.student.grads, ...sums, this.#microBatchFlag]) {
         clearAtFirst(gpu, tensor, index);
       }
@@ -329,14 +298,14 @@ export class Trainer {
       ...{ globals: crops[0], masks },
       microBatch: { index, accumulationSteps },
     };
-    for (const term of this.#terms) term.microStep(input);
+    for (const term of this.#terms.all) term.microStep(input);
     student.backward();
     if (accumulationSteps > 1) {
-      for (const { checked } of this.#terms) {
+      for (const { checked } of this.#terms.all) {
         flagNonFinite(gpu, this.#microBatchFlag, { values: checked, first: 0, step: index });
       }
     }
-    const [word] = this.#terms[0].reads;
+    const [word] = this.#terms.all[0].reads;
     const features = (teacher ?? student).feature(word);
     return { features: features.view([globals * batch, features.shape[1]]) };
   }
@@ -344,10 +313,10 @@ export class Trainer {
   /** Dispatches the end of a step, when all micro-batches are in; call it inside `record`. */
   update(): UpdateOutputs {
     const gpu = this.#gpu;
-    const dino = this.#dino?.finish();
-    const ibot = this.#ibot?.finish();
-    const gram = this.#gram?.loss;
-    const contrastive = this.#contrastive?.outputs;
+    const dino = this.#terms.dino?.finish();
+    const ibot = this.#terms.ibot?.finish();
+    const gram = this.#terms.gram?.loss;
+    const contrastive = this.#terms.contrastive?.outputs;
     const norms = clipFactors(gpu, this.student, this.#options.clip);
     const step = this.#scalars.at("step"), microBatches = this.#microBatchFlag;
     for (const loss of [dino?.loss, contrastive?.loss, ibot?.loss, gram]) {
@@ -358,9 +327,9 @@ export class Trainer {
       return first + chunk.names.length;
     }, 1);
 
-    for (const term of this.#terms) term.update?.(this.flag);
+    for (const term of this.#terms.all) term.update?.(this.flag);
     this.adamw.step(norms, this.flag);
-    for (const term of this.#terms) term.constrain?.(this.student);
+    for (const term of this.#terms.all) term.constrain?.(this.student);
     if (this.teacher) {
       emaUpdate(gpu, this.teacher, this.student, this.#scalars.at("momentum"), this.flag);
     }
@@ -371,7 +340,9 @@ export class Trainer {
 
   /** Frees all state. */
   destroy(): void {
-    for (const part of [this.student, this.teacher, this.adamw, ...this.#terms]) part?.destroy();
+    for (const part of [this.student, this.teacher, this.adamw, ...this.#terms.all]) {
+      part?.destroy();
+    }
     for (const t of [this.flag, this.#scalars, this.#microBatchFlag]) t.destroy();
   }
 
