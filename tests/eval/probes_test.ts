@@ -271,16 +271,18 @@ gpuTest("alignment() and uniformity() equal their definitions", async (gpu) => {
   const mean = Math.log(pairs.reduce((x, y) => x + y) / 3);
   assert.ok(Math.abs(await uniformity(gpu, a) - mean) < 1e-12);
   assert.throws(() => alignment(a, { data: new Float32Array(2), shape: [1, 2] }), /a view of each/);
-  const many = 2100; // three columns of rows
-  const angle = (r: number) => 2 * Math.PI * r / many;
-  const circle = Float32Array.from(
-    { length: 2 * many },
-    (_, i) => i % 2 ? Math.sin(angle(i >> 1)) : Math.cos(angle(i >> 1)),
-  );
+  const most = 2048; // several columns of rows; of more, as many are taken, evenly spread
+  const angle = (r: number) => 2 * Math.PI * r / most;
   let sum = 0;
-  for (let r = 1; r < many; r++) sum += Math.exp(-4 * (1 - Math.cos(angle(r))));
-  const found = await uniformity(gpu, { data: circle, shape: [many, 2] });
-  assert.ok(Math.abs(found - Math.log(sum / (many - 1))) < 1e-6);
+  for (let r = 1; r < most; r++) sum += Math.exp(-4 * (1 - Math.cos(angle(r))));
+  for (const times of [1, 3]) {
+    const circle = Float32Array.from({ length: 2 * times * most }, (_, i) => {
+      const at = angle((i >> 1) / times);
+      return i % 2 ? Math.sin(at) : Math.cos(at);
+    });
+    const found = await uniformity(gpu, { data: circle, shape: [times * most, 2] });
+    assert.ok(Math.abs(found - Math.log(sum / (most - 1))) < 1e-6, `${times}`);
+  }
 });
 
 Deno.test("encodeNpy() writes version 1.0 with data at a multiple of 64", () => {
