@@ -15,6 +15,7 @@ import small from "../configs/dino-small.yaml" with { type: "text" };
 import { positive } from "../scripts/common/numbers.ts";
 import { print, runCommand, say } from "../scripts/common/terminal.ts";
 import { modelOf } from "../lib/from_config.ts";
+import { transformerOf } from "../lib/model.ts";
 import { openOurs } from "./ours.ts";
 import { digits } from "./report.ts";
 import { compare, median } from "./timing.ts";
@@ -37,12 +38,12 @@ async function measure(steps: number): Promise<Found> {
   await ensureAdapter({ log: say });
   const gpu = await openGpu();
   const config = parseConfig(small, { file: "configs/dino-small.yaml" });
-  const { data, augmentation } = config, { vit, head } = modelOf(config);
+  const { data, augmentation } = config, { backbone, head } = modelOf(config);
   const ours = await openOurs(gpu, manifest.version, { gflops: 1, gbs: 1 });
   const subject = await ours.prepare({
     op: "step",
     batch: data.batch_size,
-    vit: vit.config,
+    vit: transformerOf(backbone, "this bench").config,
     head: head!.config,
     globals: augmentation.n_global_crops,
     locals: augmentation.num_local_views,

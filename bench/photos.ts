@@ -75,7 +75,7 @@ async function* all(folders: readonly string[]) {
 async function judge(path: string, options: { pictures?: string; json?: boolean }): Promise<void> {
   const progress = new Progress();
   const loaded = await loadModel({ path });
-  const { config, model: { vit } } = loaded;
+  const { config, model: { backbone } } = loaded;
   const { batch_size: batchSize, whiten_alpha: alpha } = config.evaluation;
   const [mean, std] = [[...config.augmentation.normalize_mean], [
     ...config.augmentation.normalize_std,
@@ -94,12 +94,15 @@ async function judge(path: string, options: { pictures?: string; json?: boolean 
   }
   await ensureAdapter();
   const gpu = await openGpu({ limits: config.device.limits });
-  const readout = readoutOf(config), random = initialize(vit.specs(), config.training.seed);
+  const readout = readoutOf(config), random = initialize(backbone.specs(), config.training.seed);
   const networks = [[loaded.name, loaded.weights], ["random init", random]] as const;
   const encoders = networks.flatMap(([name, weights]) => {
-    const params = new Parameters(gpu, vit.specs());
+    const params = new Parameters(gpu, backbone.specs());
     params.load(weights);
-    return featureEncoders(gpu, vit, params, [{ ...readout, name: encoderName(name, readout) }]);
+    return featureEncoders(gpu, backbone, params, [{
+      ...readout,
+      name: encoderName(name, readout),
+    }]);
   });
   const figures = await judgePhotos(
     gpu,

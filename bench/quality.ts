@@ -74,7 +74,7 @@ async function main(args: QualityArguments): Promise<void> {
   // All pictures once as images of the model's size, for PyTorch; and pixels as the baseline.
   const options = { ...evaluationOptionsOf(config), test, alpha };
   const encode = (encoders: Encoder[]) => encodeSides(gpu, judged, encoders, options);
-  const size = model.vit.config.imageSize;
+  const size = model.backbone.imageSize;
   const imageEncoder: Encoder = {
     ...pixelEncoder(config.model.in_chans),
     name: "images",

@@ -27,7 +27,7 @@ export {
   type KMeansOptions,
 } from "./eval/clusters.ts";
 export { type EncodedPictures, type EncodeOptions, encodePictures } from "./eval/encode.ts";
-export { type Encoder, type PassTokens, pixelEncoder, type SharedPass } from "./eval/encoder.ts";
+export { type Encoder, pixelEncoder, type SharedPass } from "./eval/encoder.ts";
 export {
   evaluate,
   type EvaluateOptions,

@@ -10,7 +10,7 @@
  * const config = parseConfig("data: {batch_size: 32}\naugmentation: {global_crop_size: 64, local_crop_size: 32}");
  * const model = modelOf(config);
  * const schedule = scheduleOf(config, 100); // 100 steps an epoch
- * console.log(model.vit.config.imageSize, augmentationOf(config).globalCropSize, schedule(0).lr);
+ * console.log(model.backbone.imageSize, augmentationOf(config).globalCropSize, schedule(0).lr);
  * ```
  *
  * @module

@@ -19,6 +19,7 @@
  *
  * @module
  */
+export type { Backbone, LastTokens } from "./model/backbone.ts";
 export { ContrastiveHead, type ContrastiveHeadConfig } from "./model/contrastive_head.ts";
 export { DinoModel, type ModelReads } from "./model/dino.ts";
 export { type Feature, featureDim, FEATURES } from "./model/feature.ts";
@@ -30,7 +31,7 @@ export {
 } from "./model/head.ts";
 export { initialize } from "./model/init.ts";
 export { type Init, type Parameter, Parameters, type ParameterSpec } from "./model/parameters.ts";
-export { VisionTransformer, VIT_PRESETS } from "./model/vit.ts";
+export { transformerOf, VisionTransformer, VIT_PRESETS } from "./model/vit.ts";
 export type { CropTokens, ViTForwardOptions, ViTResult, ViTTokens } from "./model/vit_pass.ts";
 export type { ViTConfig } from "./model/vit_specs.ts";
 export { Projector, type ProjectorConfig } from "./model/projector.ts";

@@ -130,7 +130,7 @@ async function* inOrder(gpu: Gpu, inputs: StepInputs) {
       const words = [...head ? [feature] : [], ...contrastive ? [contrastive.feature] : []];
       const mask = params === student ? masks?.mask : undefined;
       const options = { watch, dropPath: drop, features: words, patches: !!patchHead, mask };
-      const reads = readFeatures(gpu, model.vit, params, views, options);
+      const reads = readFeatures(gpu, model.backbone, params, views, options);
       const made = head?.bottleneck(gpu, params, reads.feature(feature), { watch });
       contrastive?.forward(gpu, params, reads.feature(contrastive.feature), {
         watch: (name, tensor) => watch(`contrastive_${name}`, tensor),

@@ -43,7 +43,7 @@ export interface EncodeModelOptions {
 export class OpenedModel implements LoadedModel {
   /** Its configuration. */
   readonly config: Config;
-  /** The model: `model.vit` is the backbone, `model.head` the DINO head. */
+  /** The model: `model.backbone`, `model.head` the DINO head. */
   readonly model: DinoModel;
   /** Its weights by name. */
   readonly weights: Map<string, Float32Array>;
@@ -97,7 +97,7 @@ export class OpenedModel implements LoadedModel {
     try {
       const readout = readoutOf(this.config);
       if (options.feature !== undefined) readout.feature = options.feature;
-      const encoder = featureEncoder(gpu, this.name, this.model.vit, params, readout);
+      const encoder = featureEncoder(gpu, this.name, this.model.backbone, params, readout);
       const [encoded] = await encodePictures(gpu, dataset, indices, [encoder], {
         batchSize: options.batchSize ?? evaluation.batch_size,
         seed: training.seed,

@@ -171,7 +171,7 @@ gpuTest("firstNonFinite() drops the same branches as the step", async (gpu) => {
       const trace = new Map<string, Tensor>();
       const table = gpu.tensor(new Float32Array([step]));
       const dropPath = { seed: 7, step: { table, index: 0 } };
-      state.model.vit.forward(gpu, state.student, state.crops, { trace, dropPath });
+      state.model.backbone.forward(gpu, state.student, state.crops, { trace, dropPath });
       return { block: trace.get("block.1")! };
     });
     program.run();

@@ -50,7 +50,7 @@ export async function measure(
       ? [{ ...pixelEncoder(config.model.in_chans), name: PIXELS }]
       : featureEncoders(
         gpu,
-        model.vit,
+        model.backbone,
         params,
         (row.readouts ?? READOUTS).map((feature) => ({ feature, name: feature })),
       );

@@ -64,7 +64,7 @@ export async function openHatchling(
     },
     encode: async () => ({
       sides: await encodeWith(
-        featureEncoder(gpu, name, model.vit, trainer.evaluated, readoutOf(config)),
+        featureEncoder(gpu, name, model.backbone, trainer.evaluated, readoutOf(config)),
       ),
     }),
     weights: () => trainer.evaluated.save(),

@@ -162,7 +162,7 @@ type Raw = EncodedPictures["raw"]["whole"];
 const unit = ({ data, shape }: Raw): Raw => ({ data: l2Normalize(data, shape[1]), shape });
 
 async function sendPictures(torch: TorchProcess, images: Sides, model: DinoModel): Promise<void> {
-  const { imageSize, inChans = 3 } = model.vit.config;
+  const { imageSize, inChans } = model.backbone;
   const send = async (set: string, { data, shape: [rows, width] }: Raw) => {
     const step = Math.max(1, Math.floor(BLOCK / width));
     for (let from = 0; from < rows; from += step) {

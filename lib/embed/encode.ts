@@ -63,7 +63,7 @@ export async function* encodeStream(
 ): AsyncGenerator<Encoded> {
   const { gpu, params } = await session.gpu();
   const { loaded, config: { augmentation, evaluation, training, model } } = session;
-  const encoder = featureEncoder(gpu, loaded.name, loaded.model.vit, params, readout);
+  const encoder = featureEncoder(gpu, loaded.name, loaded.model.backbone, params, readout);
   using whitener = whitening && new Whitener(gpu, whitening);
   for await (const { sound, done } of soundPictures(dataset, indices, evaluation.batch_size)) {
     if (!sound.length) {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu, Tensor } from "../gpu.ts";
-import type { PatchGrid } from "../ops/pool_tokens.ts";
+import type { LastTokens } from "../model/backbone.ts";
 
 /**
  * Turns images into features.
@@ -27,19 +27,9 @@ export interface Encoder {
 /** A forward pass, and what an encoder reads of it. */
 export interface SharedPass {
   /** Images [n, C, size, size] → tokens. The same function for all that share it. */
-  pass: (images: Tensor) => PassTokens;
+  pass: (images: Tensor) => LastTokens;
   /** Tokens → features [n, D]. */
-  read: (tokens: PassTokens) => Tensor;
-}
-
-/** Tokens of a forward pass, after the final norm. */
-export interface PassTokens {
-  /** Patches down and across. */
-  patches: PatchGrid;
-  /** All tokens [n, 1 + patches, D] of the last blocks, the last block at the end; none where only classes are read. */
-  blocks: readonly Tensor[];
-  /** Class tokens of the last block [n, D]. */
-  classes: Tensor;
+  read: (tokens: LastTokens) => Tensor;
 }
 
 /** The picture's own pixels at 16 × 16, of C channels: the baseline that a model has to beat. */

@@ -1,24 +1,24 @@
 /**
- * Encoders that read features out of a vision transformer by a word.
+ * Encoders that read features out of a backbone by a word.
  *
  * @module
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
-import type { Parameters, VisionTransformer } from "../model.ts";
+import type { Backbone, Parameters } from "../model.ts";
+import type { LastTokens } from "../model/backbone.ts";
 import { featureDim } from "../model/feature.ts";
-import { layerNorm } from "../ops/layer_norm.ts";
 import { poolTokens } from "../ops/pool_tokens.ts";
-import type { Encoder, PassTokens } from "./encoder.ts";
+import type { Encoder } from "./encoder.ts";
 import { type Readout, readoutDim } from "./readout.ts";
 
 /**
- * Reads one feature out of a vision transformer: by default the class token after the final norm, which DINO
+ * Reads one feature out of a backbone: by default the class token after the final norm, which DINO
  * evaluates. Tokens of several of the last blocks go through the final norm each, as in DINO's linear evaluation
  * (`get_intermediate_layers` of facebookresearch/dino), and lie side by side or are averaged.
  *
  * The class token says what is seen; `quad` and `grid` say what lies where. Images of other sizes than the model's are
- * taken as well, H and W multiples of the patch size; cells are 2 × 2 and 4 × 4 whatever the number of patches.
+ * taken as well, H and W multiples of `sizeMultiple`; cells are 2 × 2 and 4 × 4 whatever the number of patches.
  *
  * @param name Shown in tables.
  * @throws {HatchlingError} When the word is unknown, or the model has fewer blocks.
@@ -46,11 +46,11 @@ import { type Readout, readoutDim } from "./readout.ts";
 export function featureEncoder(
   gpu: Gpu,
   name: string,
-  vit: VisionTransformer,
+  backbone: Backbone,
   params: Parameters,
   readout: Readout = { feature: "class" },
 ): Encoder {
-  return featureEncoders(gpu, vit, params, [{ ...readout, name }])[0];
+  return featureEncoders(gpu, backbone, params, [{ ...readout, name }])[0];
 }
 
 /**
@@ -61,11 +61,11 @@ export function featureEncoder(
  */
 export function featureEncoders(
   gpu: Gpu,
-  vit: VisionTransformer,
+  backbone: Backbone,
   params: Parameters,
   readouts: readonly (Readout & { name: string })[],
 ): Encoder[] {
-  const { dim, depth, imageSize } = vit.config;
+  const { dim, depth, imageSize } = backbone;
   for (const { lastBlocks = 1 } of readouts) {
     if (Number.isInteger(lastBlocks) && lastBlocks >= 1 && lastBlocks <= depth) continue;
     throw new HatchlingError(
@@ -75,13 +75,13 @@ export function featureEncoders(
   const wanted = readouts.every(isClass)
     ? 0
     : Math.max(...readouts.map(({ lastBlocks = 1 }) => lastBlocks));
-  const pass = (images: Tensor) => passTokens(gpu, vit, params, images, wanted);
+  const pass = (images: Tensor) => backbone.lastTokens(gpu, params, images, wanted);
   return readouts.map(({ name, ...readout }) => {
-    const read = (tokens: PassTokens) => readTokens(gpu, tokens, readout);
+    const read = (tokens: LastTokens) => readTokens(gpu, tokens, readout);
     return {
       name,
       size: imageSize,
-      imageBytes: 4 * Math.max(vit.largest, readoutDim(readout, dim)),
+      imageBytes: 4 * Math.max(backbone.largest, readoutDim(readout, dim)),
       encode: (images) => read(pass(images)),
       shared: { pass, read },
     };
@@ -93,33 +93,9 @@ function isClass({ feature, lastBlocks = 1 }: Readout): boolean {
   return feature === "class" && lastBlocks === 1;
 }
 
-/** A forward pass with all tokens of so many of the last blocks, after the final norm. */
-function passTokens(
-  gpu: Gpu,
-  vit: VisionTransformer,
-  params: Parameters,
-  images: Tensor,
-  blocks: number,
-): PassTokens {
-  const { patchSize, depth } = vit.config;
-  const [rows, cols] = images.shape.slice(2).map((side) => side / patchSize);
-  const kept: Tensor[] = [];
-  // Nobody watches where only the class token is wanted: nothing else leaves the last block then.
-  const watch = blocks
-    ? (name: string, tokens: Tensor) => {
-      const block = Number(name.match(/^block\.(\d+)$/)?.[1]);
-      if (block >= depth - blocks) kept.push(tokens);
-    }
-    : undefined;
-  const { y: classes } = vit.forward(gpu, params, [images], { watch });
-  const [weight, bias] = [params.get("norm.weight"), params.get("norm.bias")];
-  const normed = kept.map((tokens) => layerNorm(gpu, tokens, weight, bias).y);
-  return { patches: [rows, cols], blocks: normed, classes };
-}
-
 function readTokens(
   gpu: Gpu,
-  { patches, blocks, classes }: PassTokens,
+  { patches, blocks, classes }: LastTokens,
   readout: Readout,
 ): Tensor {
   if (isClass(readout)) return classes;

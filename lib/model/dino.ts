@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
+import type { Backbone } from "./backbone.ts";
 import { ContrastiveHead, type ContrastiveHeadConfig } from "./contrastive_head.ts";
 import { type Feature, featureDim } from "./feature.ts";
 import { DinoHead, type DinoHeadConfig, type LastLayer } from "./head.ts";
@@ -34,7 +35,7 @@ export interface ModelReads {
  */
 export class DinoModel {
   /** The backbone. */
-  readonly vit: VisionTransformer;
+  readonly backbone: Backbone;
   /** What DINO's head reads. */
   readonly feature: Feature;
   /** DINO's projection head; absent where another objective takes its place. */
@@ -60,7 +61,7 @@ export class DinoModel {
         "DinoModel: expected a head to train through but found none: give DINO's head, a contrastive one, or both",
       );
     }
-    this.vit = new VisionTransformer({ ...vit, maskToken: vit.maskToken ?? !!ibot });
+    this.backbone = new VisionTransformer({ ...vit, maskToken: vit.maskToken ?? !!ibot });
     this.feature = feature;
     const { dim } = vit;
     if (head) this.head = new DinoHead({ ...head, inDim: featureDim(feature, dim) });
@@ -72,7 +73,7 @@ export class DinoModel {
   specs(): ParameterSpec[] {
     const ofPatches = this.patchHead === this.head ? undefined : this.patchHead;
     const heads = [this.head, ofPatches, this.contrastive];
-    return [...this.vit.specs(), ...heads.flatMap((head) => head?.specs() ?? [])];
+    return [...this.backbone.specs(), ...heads.flatMap((head) => head?.specs() ?? [])];
   }
 
   /**
@@ -89,7 +90,10 @@ export class DinoModel {
     options: ViTForwardOptions = {},
   ): { bottleneck: Tensor; lastLayer: LastLayer; features: Tensor } {
     const head = this.#dino(), { feature } = this;
-    const reads = readFeatures(gpu, this.vit, params, crops, { ...options, features: [feature] });
+    const reads = readFeatures(gpu, this.backbone, params, crops, {
+      ...options,
+      features: [feature],
+    });
     const features = reads.feature(feature);
     const { y: bottleneck, lastLayer } = head.bottleneck(gpu, params, features, options);
     return { bottleneck, lastLayer, features };
@@ -109,7 +113,10 @@ export class DinoModel {
     options: ViTForwardOptions = {},
   ): { logits: Tensor; features: Tensor; backward(dLogits: Tensor): void } {
     const dino = this.#dino(), { feature } = this;
-    const reads = readFeatures(gpu, this.vit, params, crops, { ...options, features: [feature] });
+    const reads = readFeatures(gpu, this.backbone, params, crops, {
+      ...options,
+      features: [feature],
+    });
     const features = reads.feature(feature);
     const head = dino.forward(gpu, params, features, options);
     return {
@@ -139,7 +146,7 @@ export class DinoModel {
   #dino(): DinoHead {
     if (this.head) return this.head;
     throw new HatchlingError(
-      "DinoModel: expected DINO's head but this model has a contrastive one alone: read model.vit, or train with " +
+      "DinoModel: expected DINO's head but this model has a contrastive one alone: read model.backbone, or train with " +
         "loss.objective dino",
     );
   }

@@ -7,9 +7,9 @@ import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 import { poolTokens, poolTokensBackward } from "../ops/pool_tokens.ts";
 import { addTo } from "../ops/reduce.ts";
+import type { Backbone } from "./backbone.ts";
 import { type Feature, featureDim } from "./feature.ts";
 import type { Parameters } from "./parameters.ts";
-import type { VisionTransformer } from "./vit.ts";
 import type { CropTokens, ViTForwardOptions } from "./vit_pass.ts";
 
 /** Adds to the gradients of tokens. */
@@ -43,7 +43,7 @@ export interface ReadOptions extends ViTForwardOptions {
 /** Runs the backbone over crops [n, C, H, W], one tensor per size. */
 export function readFeatures(
   gpu: Gpu,
-  vit: VisionTransformer,
+  backbone: Backbone,
   params: Parameters,
   crops: readonly Tensor[],
   { features, patches = false, ...options }: ReadOptions,
@@ -59,7 +59,7 @@ export function readFeatures(
   };
   const giveTokens = (gradient: TokensGradient) => void ofTokens.push(gradient);
   if (classOnly) {
-    const run = vit.forward(gpu, params, crops, options);
+    const run = backbone.forward(gpu, params, crops, options);
     return {
       crops: [],
       give,
@@ -68,11 +68,11 @@ export function readFeatures(
       backward: () => void run.backward(gradients.get("class")!),
     };
   }
-  const run = vit.tokens(gpu, params, crops, options);
+  const run = backbone.tokens(gpu, params, crops, options);
   const sequences = run.crops.reduce((sum, { tokens }) => sum + tokens.shape[0], 0);
   const made = new Map<Feature, Tensor>();
   for (const word of words) {
-    const out = gpu.empty([sequences, featureDim(word, vit.config.dim)], word);
+    const out = gpu.empty([sequences, featureDim(word, backbone.dim)], word);
     for (const { tokens, grid, first } of run.crops) {
       poolTokens(gpu, tokens, grid, word, { out, first });
     }

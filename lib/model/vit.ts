@@ -9,6 +9,7 @@ import { layerNorm } from "../ops/layer_norm.ts";
 import { patchEmbed } from "../ops/patch_embed.ts";
 import { posEmbed } from "../ops/pos_embed.ts";
 import { dropPathFactors, gatherClass, scatterClass } from "../ops/rows.ts";
+import type { Backbone, LastTokens } from "./backbone.ts";
 import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
 import { VIT_DEFAULTS } from "./defaults.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
@@ -67,7 +68,8 @@ export const VIT_PRESETS: Readonly<
  *
  * @category Model
  */
-export class VisionTransformer {
+export class VisionTransformer implements Backbone {
+  readonly kind = "a vision transformer";
   /** The configuration with defaults filled in. */
   readonly config: Required<ViTConfig>;
 
@@ -84,6 +86,31 @@ export class VisionTransformer {
       ...config,
     };
     checkViT(this.config);
+  }
+
+  /** Pixels per side of the images that `pos_embed` is stored for. */
+  get imageSize(): number {
+    return this.config.imageSize;
+  }
+
+  /** Image channels. */
+  get inChans(): number {
+    return this.config.inChans;
+  }
+
+  /** Width D of the tokens. */
+  get dim(): number {
+    return this.config.dim;
+  }
+
+  /** Number of blocks. */
+  get depth(): number {
+    return this.config.depth;
+  }
+
+  /** Pixels per side of a patch. */
+  get sizeMultiple(): number {
+    return this.config.patchSize;
   }
 
   /** Elements of the largest tensor that an image of `imageSize` needs in a forward pass. */
@@ -183,6 +210,27 @@ export class VisionTransformer {
       return () => run.backward(final.backward(gradient));
     });
     return { crops: found, backward: () => runs.flatMap((backward) => backward()) };
+  }
+
+  /**
+   * A forward pass with all tokens of so many of the last blocks, after the final norm.
+   *
+   * @throws {HatchlingError} As {@linkcode VisionTransformer.forward} does.
+   */
+  lastTokens(gpu: Gpu, params: Parameters, images: Tensor, blocks: number): LastTokens {
+    const { patchSize, depth } = this.config;
+    const [rows, cols] = images.shape.slice(2).map((side) => side / patchSize);
+    const kept: Tensor[] = [];
+    // Nobody watches where only the class token is wanted: nothing else leaves the last block then.
+    const watch = blocks
+      ? (name: string, tokens: Tensor) => {
+        const block = Number(name.match(/^block\.(\d+)$/)?.[1]);
+        if (block >= depth - blocks) kept.push(tokens);
+      }
+      : undefined;
+    const { y: classes } = this.forward(gpu, params, [images], { watch });
+    const normed = kept.map((tokens) => finalNorm(gpu, tokens, params).y);
+    return { patches: [rows, cols], blocks: normed, classes };
   }
 
   /** Crop sizes that run as one matrix of tokens: all of them where the adapter can bind their parts of it. */
@@ -294,6 +342,19 @@ export class VisionTransformer {
       return { attn: draw(0), mlp: draw(1) };
     });
   }
+}
+
+/**
+ * The vision transformer that a backbone is, for what makes sense of no other.
+ *
+ * @param purpose What it is for: "attention".
+ * @throws {HatchlingError} When it is another one.
+ */
+export function transformerOf(backbone: Backbone, purpose: string): VisionTransformer {
+  if (backbone instanceof VisionTransformer) return backbone;
+  throw new HatchlingError(
+    `Expected a vision transformer, for ${purpose}, but found ${backbone.kind}: use a model with a vit backbone`,
+  );
 }
 
 function finalNorm(gpu: Gpu, x: Tensor, params: Parameters) {

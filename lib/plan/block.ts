@@ -6,7 +6,7 @@
 import type { Config } from "../config.ts";
 import { type Gpu, type Program, record } from "../gpu.ts";
 import { block } from "../model/block.ts";
-import type { DinoModel, Parameters } from "../model.ts";
+import { type DinoModel, type Parameters, transformerOf } from "../model.ts";
 import { canPack, rowsIn, spansOf } from "../model/spans.ts";
 import type { Trainer } from "../train.ts";
 
@@ -20,7 +20,8 @@ export async function blockPass(
   model: DinoModel,
   trainer: Trainer,
 ): Promise<Program<unknown>> {
-  const { dim, heads, patchSize, mlpRatio } = model.vit.config;
+  const { dim, heads, patchSize, mlpRatio } =
+    transformerOf(model.backbone, "the time of a block").config;
   const sequences = (views: number, size: number) => ({
     count: views * data.batch_size,
     tokens: 1 + (size / patchSize) ** 2,

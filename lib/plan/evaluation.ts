@@ -19,9 +19,9 @@ export async function evaluationBytes(
   largestPixels: number,
 ): Promise<number> {
   const dry = new DryGpu(gpu);
-  const { vit } = modelOf(config);
-  const params = new Parameters(dry, vit.specs());
-  const encoder = featureEncoder(dry, "teacher", vit, params, readoutOf(config));
+  const { backbone } = modelOf(config);
+  const params = new Parameters(dry, backbone.specs());
+  const encoder = featureEncoder(dry, "teacher", backbone, params, readoutOf(config));
   const before = dry.memory.liveBytes;
   const most = Math.floor(gpu.limits.maxStorageBufferBindingSize / encoder.imageBytes);
   const { batch_size, max_images } = config.evaluation;

@@ -267,18 +267,18 @@ export class Trainer {
     }
     const gpu = this.#gpu;
     const { accumulationSteps } = this;
-    const { vit } = this.#model;
+    const { backbone } = this.#model;
     const index = this.#scalars.at("microBatch"), step = this.#scalars.at("step");
     const wordsOf = (key: "reads" | "readsOfTeacher") =>
       this.#terms.all.flatMap((term) => term[key]);
-    const teacher = this.teacher && readFeatures(gpu, vit, this.teacher, crops.slice(0, 1), {
+    const teacher = this.teacher && readFeatures(gpu, backbone, this.teacher, crops.slice(0, 1), {
       features: wordsOf("readsOfTeacher"),
       patches: this.#terms.all.some(({ patches }) => patches?.ofTeacher),
     });
     const { globals } = this.#views;
     const batch = crops[0].shape[0] / globals;
     const { seed = 0, recompute } = this.#options;
-    const student = readFeatures(gpu, vit, this.student, crops, {
+    const student = readFeatures(gpu, backbone, this.student, crops, {
       features: wordsOf("reads"),
       patches: this.#terms.all.some(({ patches }) => patches?.ofStudent),
       mask: masks?.mask,

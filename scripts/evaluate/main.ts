@@ -109,16 +109,16 @@ async function main(): Promise<void> {
   const gpu = await openGpu({ limits: config.device.limits });
   const weights = new Parameters(gpu, loaded.model.specs());
   weights.load(loaded.weights);
-  const { vit } = loaded.model;
+  const { backbone } = loaded.model;
   const named = readouts.map((one) => ({ ...one, name: encoderName(loaded.name, one) }));
-  const subjects: Subject[] = featureEncoders(gpu, vit, weights, named).map((encoder, e) => {
+  const subjects: Subject[] = featureEncoders(gpu, backbone, weights, named).map((encoder, e) => {
     return { encoder, readout: readouts[e], file: files[e], probes: true };
   });
   const initial = options.untrained ? new Parameters(gpu, loaded.model.specs()) : undefined;
   if (initial) {
     initial.load(initialize(loaded.model.specs(), config.training.seed));
     const name = encoderName("random init", readoutOf(config));
-    const encoder = featureEncoder(gpu, name, vit, initial, readoutOf(config));
+    const encoder = featureEncoder(gpu, name, backbone, initial, readoutOf(config));
     subjects.push({ encoder, probes: false });
   }
   if (options.pixels) subjects.push({ encoder: pixelEncoder(config.model.in_chans), probes: true });

@@ -5,6 +5,7 @@
  */
 import type { Picture } from "../../lib/data/image.ts";
 import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
+import { transformerOf } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
 import { print } from "../common/terminal.ts";
 import { many } from "../../lib/words.ts";
@@ -47,7 +48,7 @@ export async function lookAttention(
   paths: readonly string[],
   options: AttentionOptions,
 ): Promise<void> {
-  const { vit } = session.loaded.model;
+  const vit = transformerOf(session.loaded.model.backbone, "pictures of attention");
   const { imageSize, patchSize: patch, heads } = vit.config;
   const { size = imageSize, whole } = options;
   checkSize(size, patch);

@@ -80,7 +80,7 @@ export async function lookMap(
   }
   const { gpu, params } = await session.gpu();
   const readout = readoutOf(config);
-  const encoder = featureEncoder(gpu, loaded.name, loaded.model.vit, params, readout);
+  const encoder = featureEncoder(gpu, loaded.name, loaded.model.backbone, params, readout);
   const plain = await session.encode(dataset, encoder, options.maxImages);
   using features = await shownFeatures(session, readout, plain);
   const { indices, whole } = features.encoded;

@@ -64,9 +64,9 @@ export async function lookNeighbors(
   const { paths, ids } = await sortNames(asked);
   const indices = indicesOf(dataset, ids);
   const { gpu, params } = await session.gpu();
-  const { vit } = session.loaded.model;
+  const { backbone } = session.loaded.model;
   const readout = readoutOf(session.config);
-  const encoder = featureEncoder(gpu, session.loaded.name, vit, params, readout);
+  const encoder = featureEncoder(gpu, session.loaded.name, backbone, params, readout);
   const plain = await session.encode(
     dataset,
     encoder,

@@ -7,6 +7,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { lookAt } from "../../lib/eval/attention.ts";
 import type { FeatureArray } from "../../lib/eval/features.ts";
 import { pca } from "../../lib/eval/pca.ts";
+import { transformerOf } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
 import { print } from "../common/terminal.ts";
 import { many, percent } from "../../lib/words.ts";
@@ -55,7 +56,7 @@ export async function lookPca(
   paths: readonly string[],
   options: PcaOptions,
 ): Promise<void> {
-  const { vit } = session.loaded.model;
+  const vit = transformerOf(session.loaded.model.backbone, "pictures of patches");
   const { imageSize, patchSize: patch, dim } = vit.config;
   const { size = imageSize, whole } = options;
   checkSize(size, patch);

@@ -61,8 +61,8 @@ export async function lookPrototypes(
   const { gpu, params } = await session.gpu();
   const encoder: Encoder = {
     name: loaded.name,
-    size: model.vit.config.imageSize,
-    imageBytes: 4 * model.vit.largest,
+    size: model.backbone.imageSize,
+    imageBytes: 4 * model.backbone.largest,
     encode: (images) => model.bottleneck(gpu, params, [images]).bottleneck,
   };
   const { indices, raw } = await session.encode(

@@ -51,7 +51,7 @@ export async function evaluateRun(run: Run): Promise<Score | undefined> {
 async function evaluateBesides(run: Run): Promise<Score | undefined> {
   const { config, files, gpu, model, pictures, progress, step, trainer } = run;
   const readout = readoutOf(config), name = encoderName(networkOf(config), readout);
-  const teacher = featureEncoder(gpu, name, model.vit, trainer.evaluated, readout);
+  const teacher = featureEncoder(gpu, name, model.backbone, trainer.evaluated, readout);
   using beside = besideTeacher(run);
   const encoders = [teacher, ...beside.encoders];
   const options = await optionsOf(run);
@@ -114,7 +114,7 @@ function besideTeacher({ config, gpu, model }: Run): Disposable & { encoders: En
   const name = encoderName("random init", readout);
   return {
     encoders: [
-      featureEncoder(gpu, name, model.vit, initial, readout),
+      featureEncoder(gpu, name, model.backbone, initial, readout),
       pixelEncoder(config.model.in_chans),
     ],
     [Symbol.dispose]: () => initial.destroy(),
@@ -134,7 +134,7 @@ export async function evaluateTeacher(run: Run): Promise<void> {
   const options = { ...await optionsOf(run), onNote: () => {} };
   using beside = log.hasBaselines ? undefined : besideTeacher(run);
   const readout = readoutOf(config), name = encoderName(networkOf(config), readout);
-  const teacher = featureEncoder(gpu, name, model.vit, trainer.evaluated, readout);
+  const teacher = featureEncoder(gpu, name, model.backbone, trainer.evaluated, readout);
   let all: Figure[];
   try {
     all = await evaluate(gpu, pictures.dataset, [teacher, ...beside?.encoders ?? []], {

@@ -8,6 +8,7 @@ import type { Picture } from "../../lib/data/image.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { DeviceError } from "../../lib/errors.ts";
 import { lookAt } from "../../lib/eval/attention.ts";
+import { transformerOf } from "../../lib/model.ts";
 import { soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
 import { pngOf } from "../../lib/draw/canvas.ts";
 import { drawn } from "../../lib/draw/attention.ts";
@@ -128,7 +129,7 @@ export class Snapshots {
 
   async #look({ shown, input }: Framed): Promise<Picture[]> {
     const { gpu, model, trainer } = this.#run;
-    const { vit } = model, { heads } = vit.config;
+    const vit = transformerOf(model.backbone, "pictures of attention"), { heads } = vit.config;
     const { width, height, channels = 3 } = shown;
     const images = gpu.tensor(input, [1, channels, height, width]);
     try {
@@ -149,7 +150,7 @@ export class Snapshots {
   /** The pictures: the same ones in every part of a run. */
   async #load(): Promise<Framed[]> {
     const { config, model, pictures: { dataset } } = this.#run;
-    const { imageSize, patchSize: patch } = model.vit.config;
+    const { imageSize, sizeMultiple: patch } = model.backbone;
     const size = Math.max(imageSize, FEWEST_PATCHES * patch);
     const found: Framed[] = [];
     for (const i of spreadIndices(dataset.length, PICTURES)) {

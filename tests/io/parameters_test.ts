@@ -40,8 +40,10 @@ gpuTest(
 );
 
 gpuTest("without a head the head keeps its values; a backbone takes what it needs", async (gpu) => {
-  const specs = MODEL.specs(), { vit } = MODEL;
-  const [whole, other, backbone] = [specs, specs, vit.specs()].map((s) => new Parameters(gpu, s));
+  const specs = MODEL.specs(), { backbone: network } = MODEL;
+  const [whole, other, backbone] = [specs, specs, network.specs()].map((s) =>
+    new Parameters(gpu, s)
+  );
   whole.load(initialize(specs, 5));
   other.load(initialize(specs, 6));
   const head = (await other.save()).get("head.mlp.0.weight")!;

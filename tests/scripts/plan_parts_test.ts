@@ -101,9 +101,9 @@ for (const args of READ) {
     () =>
       withPortable(async (gpu) => {
         const of = config(small, ...args);
-        const { vit } = modelOf(of);
-        const teacher = new Parameters(gpu, vit.specs());
-        teacher.load(initialize(vit.specs(), 0));
+        const { backbone } = modelOf(of);
+        const teacher = new Parameters(gpu, backbone.specs());
+        teacher.load(initialize(backbone.specs(), 0));
         const picture = { width: 32, height: 32, data: new Uint8Array(4096).fill(128) };
         const dataset = {
           name: "greys",
@@ -118,7 +118,7 @@ for (const args of READ) {
           gpu,
           dataset,
           Array.from({ length: 130 }, (_, i) => i),
-          [featureEncoder(gpu, "teacher", vit, teacher, readoutOf(of))],
+          [featureEncoder(gpu, "teacher", backbone, teacher, readoutOf(of))],
           { batchSize: 128, seed: 0, views: false, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] },
         );
         const took = gpu.memory.peakBytes - before;

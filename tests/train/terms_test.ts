@@ -92,7 +92,7 @@ gpuTest("InfoNCE alone has no teacher, and the loss and slopes of its reference"
     params.load(changed);
     const { y } = gpu.scope(() => {
       const { feature } = model.contrastive!;
-      const reads = readFeatures(gpu, model.vit, params, crops, { features: [feature] });
+      const reads = readFeatures(gpu, model.backbone, params, crops, { features: [feature] });
       return { y: model.contrastive!.forward(gpu, params, reads.feature(feature)).y };
     });
     const queries = await y.read();
@@ -151,7 +151,7 @@ gpuTest("gradients of several features of one pass add up", async (gpu) => {
   const sequences = 3 * BATCH;
   const gradientOf = async (words: readonly (typeof FEATURES)[number][]) => {
     const program = await record(gpu, () => {
-      const reads = readFeatures(gpu, model.vit, params, crops, { features: words });
+      const reads = readFeatures(gpu, model.backbone, params, crops, { features: words });
       params.zeroGrad();
       for (const word of words) {
         const { shape, size } = reads.feature(word);

@@ -6,7 +6,7 @@
 import { emaUpdate } from "../../ema.ts";
 import type { Gpu, Scalar, Tensor } from "../../gpu.ts";
 import { gram } from "../../loss.ts";
-import { type Feature, Parameters, type VisionTransformer } from "../../model.ts";
+import { type Backbone, type Feature, Parameters } from "../../model.ts";
 import { readFeatures } from "../../model/reads.ts";
 import { addTo } from "../../ops/reduce.ts";
 import type { Term, TermInput } from "./term.ts";
@@ -31,18 +31,18 @@ export class GramTerm implements Term {
   /** [1], without its weight; 0 as long as there is no anchor. */
   readonly loss: Tensor;
   readonly #gpu: Gpu;
-  readonly #vit: VisionTransformer;
+  readonly #backbone: Backbone;
   readonly #anchor: Parameters;
   readonly #weight: number;
   readonly #scalars: GramScalars;
 
   /** Allocates the anchor, which holds nothing yet. */
-  constructor(gpu: Gpu, vit: VisionTransformer, weight: number, scalars: GramScalars) {
+  constructor(gpu: Gpu, backbone: Backbone, weight: number, scalars: GramScalars) {
     this.#gpu = gpu;
-    this.#vit = vit;
+    this.#backbone = backbone;
     this.#weight = weight;
     this.#scalars = scalars;
-    this.#anchor = new Parameters(gpu, vit.specs(), { label: "gram_anchor" });
+    this.#anchor = new Parameters(gpu, backbone.specs(), { label: "gram_anchor" });
     this.loss = gpu.persistent([1], "gram");
     this.sums = [this.loss];
   }
@@ -63,7 +63,7 @@ export class GramTerm implements Term {
 
   microStep({ gpu, student, globals, microBatch }: TermInput): void {
     const options = { features: [], patches: true };
-    const anchor = readFeatures(gpu, this.#vit, this.#anchor, [globals], options);
+    const anchor = readFeatures(gpu, this.#backbone, this.#anchor, [globals], options);
     const { gradTokens } = gram(gpu, student.crops[0].tokens, anchor.crops[0].tokens, {
       weight: this.#weight,
       weightAt: this.#scalars.on,

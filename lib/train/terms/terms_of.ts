@@ -41,7 +41,7 @@ export interface TermContext {
  */
 export function termsOf(
   gpu: Gpu,
-  { head, feature, contrastive, patchHead, vit }: DinoModel,
+  { head, feature, contrastive, patchHead, backbone }: DinoModel,
   options: TrainerOptions,
   { views, at }: TermContext,
 ): Terms {
@@ -60,7 +60,7 @@ export function termsOf(
     }),
     contrastive: contrastive && new ContrastiveTerm(gpu, contrastive, views, options.contrastive),
     gram: options.gram &&
-      new GramTerm(gpu, vit, options.gram.weight, { on: at("gramOn"), copy: at("copy") }),
+      new GramTerm(gpu, backbone, options.gram.weight, { on: at("gramOn"), copy: at("copy") }),
   };
   const all: readonly (Term | undefined)[] = Object.values(found);
   return { ...found, all: all.filter((term) => term !== undefined) };
