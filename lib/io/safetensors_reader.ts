@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { DamagedFileError, HatchlingError } from "../errors.ts";
+import { HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
+import { bytesOf, type ByteSource, openSource, PIECE, sourceOf } from "./byte_source.ts";
 import { type RawTensor, viewOf } from "./dtype.ts";
-import { fileError, statFile } from "./files.ts";
 import {
   failer,
   type HeaderEntry,
@@ -14,21 +14,6 @@ import {
   PREFIX_BYTES,
   readHeader,
 } from "./safetensors_header.ts";
-
-/** Bytes read at a time. */
-const PIECE = 1 << 24;
-
-/** Bytes to read from: of a file, or in memory. */
-interface Source {
-  /** How many. */
-  size: number;
-  /** Fills `into` from byte `at` on. */
-  read(into: Uint8Array<ArrayBuffer>, at: number): Promise<void>;
-  /** Bytes that are there already need no copy. */
-  view?(begin: number, end: number): Uint8Array<ArrayBuffer>;
-  /** Frees it. */
-  close(): void;
-}
 
 /** A safetensors file whose header was read and checked. One read at a time. */
 export class SafetensorsReader implements Disposable {
@@ -40,9 +25,9 @@ export class SafetensorsReader implements Disposable {
   readonly entries: ReadonlyMap<string, HeaderEntry>;
   /** The free texts of the header. */
   readonly metadata: Readonly<Record<string, string>>;
-  readonly #source: Source;
+  readonly #source: ByteSource;
 
-  private constructor(file: string, source: Source, head: Uint8Array<ArrayBuffer>) {
+  private constructor(file: string, source: ByteSource, head: Uint8Array<ArrayBuffer>) {
     this.file = file;
     this.head = head;
     this.#source = source;
@@ -56,7 +41,7 @@ export class SafetensorsReader implements Disposable {
   }
 
   /** Reads the header; what is wrong with it is an error, and the source is closed then. */
-  static async open(file: string, source: Source): Promise<SafetensorsReader> {
+  static async open(file: string, source: ByteSource): Promise<SafetensorsReader> {
     try {
       const start = await bytesOf(source, 0, Math.min(source.size, 512));
       const length = headerLength(start, source.size, failer(file, start));
@@ -102,13 +87,6 @@ export class SafetensorsReader implements Disposable {
   }
 }
 
-async function bytesOf(source: Source, begin: number, end: number) {
-  if (source.view) return source.view(begin, end);
-  const bytes = new Uint8Array(end - begin);
-  await source.read(bytes, begin);
-  return bytes;
-}
-
 /**
  * Opens a safetensors file and checks its header: lengths, names, types, and that the tensors fill the file. No
  * tensor is read yet.
@@ -130,28 +108,7 @@ async function bytesOf(source: Source, begin: number, end: number) {
  * ```
  */
 export async function openSafetensors(path: string): Promise<SafetensorsReader> {
-  await statFile(path);
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path);
-  } catch (error) {
-    throw fileError("read", path, error);
-  }
-  const read = async (into: Uint8Array, at: number) => {
-    try {
-      await file.seek(at, Deno.SeekMode.Start);
-      for (let done = 0; done < into.length;) {
-        const count = await file.read(into.subarray(done, done + PIECE));
-        if (count === null) throw new Error("it has become shorter while it was read");
-        done += count;
-      }
-    } catch (error) {
-      // What a failing disk does to a file is damage, too.
-      throw new DamagedFileError(fileError("read", path, error).message, { cause: error });
-    }
-  };
-  const { size } = await file.stat();
-  return await SafetensorsReader.open(path, { size, read, close: () => file.close() });
+  return await SafetensorsReader.open(path, await openSource(path));
 }
 
 /** A reader of a file that is in memory; tensors are views of `bytes` where the element size allows it. */
@@ -159,11 +116,5 @@ export async function readerOf(
   bytes: Uint8Array<ArrayBuffer>,
   file: string,
 ): Promise<SafetensorsReader> {
-  const view = (begin: number, end: number) => bytes.subarray(begin, end);
-  return await SafetensorsReader.open(file, {
-    size: bytes.length,
-    view,
-    read: (into, at) => Promise.resolve(into.set(view(at, at + into.length))),
-    close() {},
-  });
+  return await SafetensorsReader.open(file, sourceOf(bytes));
 }
