@@ -6,6 +6,9 @@
 import { HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
 import { isFloating } from "./dtype.ts";
+import { findNetwork, type Network } from "./names/networks.ts";
+import { isSameShape, positionsFor, type Source, sourceOf } from "./names/pieces.ts";
+import { parameterOf } from "./names/layouts.ts";
 import { brief, type HeaderEntry } from "./safetensors_header.ts";
 
 /** A parameter that a model expects. */
@@ -19,18 +22,25 @@ export interface ExpectedWeight {
 /** What a header says of a tensor. */
 export type FoundTensor = Pick<HeaderEntry, "name" | "dtype" | "shape">;
 
+/** How {@linkcode matchWeights} matches. */
+export interface MatchOptions {
+  /** Which network of the file, as of `findNetwork`. */
+  part?: string;
+  /** Whether a position embedding of another grid will do, as it is resampled then. */
+  resizable?: boolean;
+}
+
 /** A file that fits a model. */
 export interface MatchedWeights {
-  /** Name in the file by parameter name. */
-  names: Map<string, string>;
+  /** Where each parameter comes from, by its name. */
+  sources: Map<string, Source>;
   /** Expected parameters that the file does not hold: all of a head, or none; or the mask token. */
   missing: string[];
   /** Tensors of the file that are no part of a backbone. */
   unused: string[];
+  /** The network that was taken. */
+  network: Network<FoundTensor>;
 }
-
-/** What training frameworks put before a name: DDP, torch.compile, DINO's MultiCropWrapper, a checkpoint. */
-const PREFIXES = ["module.", "_orig_mod.", "backbone.", "teacher."];
 
 /**
  * What changes no feature: heads of DINO, iBOT and DINOv2, classifiers of timm (`head`, DeiT's `head_dist`,
@@ -39,7 +49,7 @@ const PREFIXES = ["module.", "_orig_mod.", "backbone.", "teacher."];
  * stands in the place of `norm`, after a mean of patch tokens.
  */
 const NO_BACKBONE = new RegExp(
-  "^((head(_dist)?|fc|classifier|linear|pre_logits|projector|predictor|dino_head|ibot_head|contrastive_head|" +
+  "^((head(_dist)?|fc|classifier|linear|pre_logits|projectors?|predictor|dino_head|ibot_head|contrastive_head|" +
     "optimizer|exp_avg|exp_avg_sq|dino_loss)\\.|decoder[._])|^(mask_token|masked_embed|center)$",
 );
 
@@ -67,47 +77,56 @@ export function matchWeights(
   file: string,
   tensors: readonly FoundTensor[],
   expected: readonly ExpectedWeight[],
+  { part, resizable = false }: MatchOptions = {},
 ): MatchedWeights {
-  const faults: string[] = [], unused: string[] = [], extra: string[] = [];
-  const found = new Map<string, FoundTensor>();
-  const hasTeacher = tensors.some(({ name }) => name.startsWith("teacher."));
-  for (const tensor of tensors) {
-    const name = stripped(tensor.name);
-    const before = found.get(name);
-    if (hasTeacher && tensor.name.startsWith("student.")) unused.push(tensor.name);
-    else if (!before) found.set(name, tensor);
-    else faults.push(`${brief(before.name)} and ${brief(tensor.name)}: both are ${brief(name)}`);
-  }
-  const names = new Map<string, string>();
-  const missing: string[] = [];
+  const network = findNetwork(file, tensors, part);
+  const faults: string[] = [], extra: string[] = [];
+  const sources = new Map<string, Source>(), missing: string[] = [];
+  const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
   for (const { name, shape } of expected) {
-    const tensor = found.get(name);
-    if (!tensor) missing.push(name);
-    else if (tensor.shape.join() !== shape.join()) {
-      faults.push(`${name}: expected ${shapeText(shape)} but found ${shapeText(tensor.shape)}`);
-    } else if (!isFloating(tensor.dtype)) {
-      faults.push(`${name}: expected F32, F16, BF16 or F64 but found ${tensor.dtype}`);
-    } else names.set(name, tensor.name);
+    const found = sourceOf(network, name);
+    if (!found) {
+      missing.push(name);
+      continue;
+    }
+    const source = isSameShape(found.shape, shape)
+      ? found
+      : name === "pos_embed"
+      ? positionsFor(found, shape)
+      : undefined;
+    const whole = source &&
+      tensorsOf(source).map((name) => dtypes.get(name)!).find((dtype) => !isFloating(dtype));
+    if (!source || source.resize && !resizable) {
+      faults.push(`${name}: expected ${shapeText(shape)} but found ${shapeText(found.shape)}`);
+    } else if (whole) {
+      faults.push(`${name}: expected F32, F16, BF16 or F64 but found ${whole}`);
+    } else sources.set(name, source);
   }
   const has = (head: string) =>
-    expected.some(({ name }) => headOf(name) === head && names.has(name));
+    expected.some(({ name }) => headOf(name) === head && sources.has(name));
   const lacking = missing.filter((name) => {
     const head = headOf(name);
     return head === undefined || has(head);
   });
   faults.push(...lacking.map((name) => `${name}: missing`));
+
+  const used = new Set([...sources.values()].flatMap(tensorsOf));
   const known = new Set(expected.map(({ name }) => name));
-  for (const [name, tensor] of found) {
-    if (known.has(name)) continue;
+  const unused = network.others.map(({ name }) => name);
+  for (const [name, tensor] of network.tensors) {
+    if (used.has(tensor.name)) continue;
+    const ours = parameterOf(network.layout, name);
+    if (known.has(ours)) continue; // its fault is among the others
     // A head that is taken must be taken whole.
     const ofHead = has("head") && name.startsWith("head.mlp.");
-    if (NO_BACKBONE.test(name) && !ofHead) unused.push(tensor.name);
-    else extra.push(name);
+    const aside = NO_BACKBONE.test(ours) || network.layout.ignored.test(name);
+    if (aside && !ofHead) unused.push(tensor.name);
+    else extra.push(ours);
   }
   // What the model cannot do tells most, so it comes first.
   const all = [...foreignParts(extra, expected), ...faults];
   if (all.length) throw new HatchlingError(message(file, all));
-  return { names, missing, unused };
+  return { sources, missing, unused, network };
 }
 
 /**
@@ -119,12 +138,9 @@ export function headOf(name: string): string | undefined {
   return /^((?:\w+_)?head)\./.exec(name)?.[1];
 }
 
-function stripped(name: string): string {
-  for (let left = name;;) {
-    const prefix = PREFIXES.find((prefix) => left.startsWith(prefix));
-    if (prefix === undefined) return left;
-    left = left.slice(prefix.length);
-  }
+/** The tensors of a file that a parameter is made of. */
+function tensorsOf({ values }: Source): string[] {
+  return values.flatMap((value) => "tensor" in value ? value.tensor : []);
 }
 
 function shapeText(shape: readonly number[]): string {
@@ -157,6 +173,6 @@ function message(file: string, faults: readonly string[]): string {
     faults.slice(0, LISTED).map((fault) => `\n  ${fault}`).join("")
   }${more}\n` +
     "Set the model section (patch_size, dim, depth, heads, the head's sizes, augmentation.global_crop_size) " +
-    "to what the file was trained with; parts that it has no key for are not supported " +
-    "(docs/guides/weights.md)";
+    "to what the file was trained with, or leave it out: the shape is read off the file; " +
+    `${shown(file)}#backbone takes it without its heads (docs/guides/models.md)`;
 }
