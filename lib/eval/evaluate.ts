@@ -43,8 +43,8 @@ export interface MeasureOptions {
   /** Epochs of the linear probe by SGD; 0 leaves it out. Default 100. */
   linearEpochs?: number;
   /**
-   * Leave out what takes more eigenvalues, as their time grows with the third power: effective rank and the linear
-   * probe by ridge regression. Default 2048, half a minute each.
+   * Most eigenvalues, as their time grows with the third power: the effective rank is that of so many evenly spread
+   * rows, and the linear probe by ridge regression is left out where it takes more. Default 2048.
    */
   maxEigenvalues?: number;
   /** Gets what is left out or measured otherwise, and why. */
@@ -169,7 +169,6 @@ async function withoutLabels(
     maxEigenvalues = MAX_EIGENVALUES,
     neighborsOnly,
     onMeasure = () => {},
-    onNote = () => {},
   }: MeasureOptions,
   add: Add,
 ): Promise<void> {
@@ -182,11 +181,8 @@ async function withoutLabels(
   }
   if (neighborsOnly) return;
   onMeasure("rank and spread");
-  if (Math.min(rows, dim) <= maxEigenvalues) {
-    add("", "effective rank (RankMe)", {
-      value: rankMe(raw.whole.data, rows, dim, { maxRows: Infinity }),
-    });
-  } else onNote(`no effective rank of ${dim} dimensions, ${maxEigenvalues} at most`);
+  const value = rankMe(raw.whole.data, rows, dim, { maxRows: maxEigenvalues });
+  add("", "effective rank (RankMe)", { value });
   add("", "feature std", { value: featureStd(raw.whole.data, rows, dim, { maxRows: Infinity }) });
   if (rows > 1) add("", "uniformity", { value: await uniformity(gpu, whole) });
   if (views) add("", "alignment", { value: alignment(whole, views) });

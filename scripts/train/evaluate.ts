@@ -62,6 +62,7 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
     const { name } = encoders[e];
     const onNote = e ? () => {} : options.onNote; // the same for all encoders
     figures.push(...(await measureFeatures(gpu, both, name, { ...options, onNote })).figures);
+    if (encoders[e] === beside.untrained) continue; // whitening takes its time; `deno task evaluate` does it
     const measured = await measureWhitened(gpu, both, name, {
       ...options,
       onNote: (text) => text.startsWith(name) ? options.onNote(text) : undefined,
@@ -108,15 +109,16 @@ async function keepWhitening(
 }
 
 /** What the teacher is measured beside: the same model before training, and the pixels. */
-function besideTeacher({ config, gpu, model }: Run): Disposable & { encoders: Encoder[] } {
+function besideTeacher(
+  { config, gpu, model }: Run,
+): Disposable & { encoders: Encoder[]; untrained: Encoder } {
   const initial = new Parameters(gpu, model.specs()), readout = readoutOf(config);
   initial.load(initialize(model.specs(), config.training.seed));
   const name = encoderName("random init", readout);
+  const untrained = featureEncoder(gpu, name, model.backbone, initial, readout);
   return {
-    encoders: [
-      featureEncoder(gpu, name, model.backbone, initial, readout),
-      pixelEncoder(config.model.in_chans),
-    ],
+    untrained,
+    encoders: [untrained, pixelEncoder(config.model.in_chans)],
     [Symbol.dispose]: () => initial.destroy(),
   };
 }

@@ -70,7 +70,6 @@ runTest("train gives the same bytes twice, and when stopped and resumed", async 
       "random init (class)",
       "raw pixels",
       "teacher (class, whitened)",
-      "random init (class, whitened)",
       "raw pixels (whitened)",
     ]),
   );

@@ -28,8 +28,11 @@ runTest("a run stores its whitening; embed, search and look use it, or fit one a
   assert.match(run.stdout, /^best readout here \(of 2\): quad, (plain|whitened): /m);
   const figures: Figure[] = JSON.parse(await Deno.readTextFile(`${folder}/run/evaluation.json`));
   const encoders = [...new Set(figures.map(({ encoder }) => encoder))];
-  const plain = ["teacher (quad)", "random init (quad)", "raw pixels"];
-  assert.deepEqual(encoders, plain.flatMap((name) => [name, whitenedName(name)]));
+  const [teacher, untrained, pixels] = ["teacher (quad)", "random init (quad)", "raw pixels"];
+  assert.deepEqual(
+    encoders,
+    [teacher, whitenedName(teacher), untrained, pixels, whitenedName(pixels)],
+  );
   const report = await Deno.readTextFile(`${folder}/run/report.html`);
   assert.match(report, /best readout here \(of 2\): quad, /);
 
