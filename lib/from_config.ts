@@ -55,6 +55,7 @@ export function modelOf({ model, augmentation, loss }: Config): DinoModel {
       inChans: model.in_chans,
       posInterp: model.pos_interp,
       dropPathRate: model.drop_path_rate,
+      freezeBlocks: model.freeze_blocks,
       initStd: model.init_std,
     },
     loss.objective === "infonce" ? null : {

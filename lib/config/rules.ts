@@ -77,6 +77,16 @@ export const RULES: readonly Rule[] = [
       return `expected an integer when multiplied by model.dim (${dim}) but found ${model.mlp_ratio}`;
     },
   },
+  {
+    keys: ["model.freeze_blocks", "model.depth", "model.backbone"],
+    chosen: ["model.depth"],
+    text: "`model.freeze_blocks` is at most `model.depth`.",
+    check({ model }) {
+      const { depth } = backboneShape(model);
+      if (model.freeze_blocks <= depth) return;
+      return atMost("model.depth", depth, model.freeze_blocks);
+    },
+  },
   notAbove("loss.warmup_teacher_temp_epochs", EPOCHS, [EPOCHS]),
   {
     keys: ["loss.chunk_size"],

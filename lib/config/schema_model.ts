@@ -18,6 +18,7 @@ import {
   NULL,
   POSITIVE,
   SIDE,
+  ZERO_OR_MORE,
 } from "./kinds.ts";
 
 /** Widths of the named backbones: dim, depth and heads as in timm. */
@@ -93,6 +94,12 @@ export const MODEL_KEYS = {
     { enum: ["offset", "size"] },
     VIT_DEFAULTS.posInterp,
     "How the position embedding is resampled for local views: `offset` steps by grid / (n + 0.1), as facebookresearch/dino does, `size` by grid / n.",
+  ],
+  freeze_blocks: [
+    { ...ZERO_OR_MORE, maximum: 256 },
+    0,
+    "Blocks, from the first one on, that are not trained, and the patch, position and token embeddings with them: no gradients, no moments, no backward pass. 0 trains all. For given weights (`--weights`).",
+    "frozen_blocks freeze_layers",
   ],
   projection_hidden_dim: [
     WIDTH,

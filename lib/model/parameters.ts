@@ -42,6 +42,8 @@ export class Layout {
   readonly slots: readonly Slot[];
   /** Elements per chunk; a chunk is at most one binding of the adapter. */
   readonly chunks: readonly number[];
+  /** Chunks at the beginning that hold only what is not trained: there are no gradients and moments of them. */
+  readonly frozen: number;
 
   /**
    * Places every tensor.
@@ -56,7 +58,8 @@ export class Layout {
   ) {
     const chunks = [0];
     const names = new Set<string>();
-    this.slots = specs.map((spec) => {
+    const first = specs.findIndex(({ trainable }) => trainable !== false);
+    this.slots = specs.map((spec, i) => {
       if (names.has(spec.name)) {
         throw new HatchlingError(`Expected unique parameter names but found ${spec.name} twice`);
       }
@@ -70,27 +73,38 @@ export class Layout {
             `${limit * 4} that can be bound at once: use a smaller dimension`,
         );
       }
-      if (chunks.at(-1)! + size > limit) chunks.push(0);
+      if (chunks.at(-1)! + size > limit || i > 0 && i === first) chunks.push(0);
       const start = chunks.at(-1)!;
       chunks[chunks.length - 1] += size;
       return { spec, chunk: chunks.length - 1, start };
     });
     this.chunks = chunks;
+    this.frozen = first < 0 ? chunks.length : this.slots[first].chunk;
   }
 
-  /** A zero-filled arena: one tensor per chunk. */
-  arena(gpu: Gpu, label: string): Tensor[] {
-    return this.chunks.map((elements, i) =>
+  /** A zero-filled arena: one tensor per chunk, perhaps without those at the beginning. */
+  arena(gpu: Gpu, label: string, from = 0): Tensor[] {
+    return this.chunks.slice(from).map((elements, i) =>
       gpu.persistent([Math.max(GRANULE, elements)], `${label}.${i}`)
     );
   }
 
   /** The view of one parameter in an arena. */
   view(arena: readonly Tensor[], slot: Slot): Tensor {
-    const chunk = arena[slot.chunk];
+    const chunk = arena[slot.chunk - this.#from(arena)];
     const storage: Storage = { ...chunk.storage, label: slot.spec.name };
     // A view of the chunk's buffer under the parameter's own name; only the arena itself is ever freed.
     return new Tensor(chunk.gpu, slot.spec.shape, storage, slot.start * 4);
+  }
+
+  /** Places of the parameters that an arena holds. */
+  slotsOf(arena: readonly Tensor[]): readonly Slot[] {
+    const from = this.#from(arena);
+    return from ? this.slots.filter(({ chunk }) => chunk >= from) : this.slots;
+  }
+
+  #from(arena: readonly Tensor[]): number {
+    return this.chunks.length - arena.length;
   }
 }
 
@@ -127,7 +141,7 @@ export class Parameters {
   readonly layout: Layout;
   /** The values, by chunk. */
   readonly data: readonly Tensor[];
-  /** The gradients, by chunk; empty without gradients. */
+  /** The gradients, by chunk from {@linkcode Layout.frozen} on; empty without gradients. */
   readonly grads: readonly Tensor[];
   readonly #byName = new Map<string, Parameter>();
   readonly #gpu: Gpu;
@@ -146,7 +160,7 @@ export class Parameters {
     this.#gpu = gpu;
     this.layout = new Layout(gpu, specs, options.chunkElements);
     this.data = this.layout.arena(gpu, options.label ?? "parameters");
-    this.grads = options.grad ? this.layout.arena(gpu, "gradients") : [];
+    this.grads = options.grad ? this.layout.arena(gpu, "gradients", this.layout.frozen) : [];
     for (const slot of this.layout.slots) {
       const { spec } = slot;
       const grad = options.grad && spec.trainable !== false;
@@ -223,7 +237,8 @@ export function uploadByName(
   arena: readonly Tensor[],
   values: ReadonlyMap<string, Float32Array>,
 ): void {
-  const problems = layout.slots.flatMap(({ spec }) => {
+  const slots = layout.slotsOf(arena);
+  const problems = slots.flatMap(({ spec }) => {
     const found = values.get(spec.name);
     const size = sizeOf(spec.shape);
     if (!found) return [`${spec.name} [${spec.shape.join(", ")}] is missing`];
@@ -238,7 +253,7 @@ export function uploadByName(
       }. Use the configuration that they were trained with`,
     );
   }
-  for (const slot of layout.slots) layout.view(arena, slot).write(values.get(slot.spec.name)!);
+  for (const slot of slots) layout.view(arena, slot).write(values.get(slot.spec.name)!);
 }
 
 /** Downloads an arena of the parameters' layout by name. */
@@ -248,8 +263,11 @@ export async function downloadByName(
   arena: readonly Tensor[],
 ): Promise<Map<string, Float32Array>> {
   const chunks = await gpu.read(arena);
-  return new Map(layout.slots.map(({ spec, chunk, start }) => [
-    spec.name,
-    chunks[chunk].slice(start, start + sizeOf(spec.shape)),
-  ]));
+  const from = layout.chunks.length - arena.length;
+  return new Map(
+    layout.slotsOf(arena).map(({ spec, chunk, start }) => [
+      spec.name,
+      chunks[chunk - from].slice(start, start + sizeOf(spec.shape)),
+    ]),
+  );
 }

@@ -83,6 +83,7 @@ export class VisionTransformer implements Backbone {
       ...VIT_DEFAULTS,
       dropPathRate: 0,
       maskToken: false,
+      freezeBlocks: 0,
       ...config,
     };
     checkViT(this.config);
@@ -262,7 +263,7 @@ export class VisionTransformer implements Backbone {
     options: ViTForwardOptions,
     classOnly: boolean,
   ) {
-    const { dim, depth, heads, posInterp } = this.config;
+    const { dim, depth, heads, posInterp, freezeBlocks } = this.config;
     const spans = spansOf(inputs);
     const show = (name: string, packed: Tensor) =>
       inputs.forEach(({ group }, i) => {
@@ -318,8 +319,9 @@ export class VisionTransformer implements Backbone {
       spans,
       backward: (dy: Tensor): Tensor[] => {
         let d = dy;
-        for (const run of blocks.toReversed()) d = run.backward(d);
-        return embeds.flatMap((backward, i) => backward(rowsOf(d, spans[i])) ?? []);
+        const end = options.inputGrad ? 0 : freezeBlocks; // nothing asks what lies below
+        for (const run of blocks.slice(end).toReversed()) d = run.backward(d);
+        return end ? [] : embeds.flatMap((backward, i) => backward(rowsOf(d, spans[i])) ?? []);
       },
     };
   }

@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { ParameterSpec } from "./parameters.ts";
+import { blockOf } from "./parts.ts";
 import type { PosInterp } from "../ops/pos_embed.ts";
 
 /**
@@ -35,6 +36,8 @@ export interface ViTConfig {
   dropPathRate?: number;
   /** Has a token that stands for masked patches, `mask_token`; false by default. */
   maskToken?: boolean;
+  /** The embedding (patches, positions, tokens) and so many blocks are not trained; 0, which trains all, by default. */
+  freezeBlocks?: number;
 }
 
 /**
@@ -43,7 +46,7 @@ export interface ViTConfig {
  * @throws {HatchlingError} When sizes do not divide or are not positive whole numbers.
  */
 export function checkViT(config: Required<ViTConfig>): void {
-  const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans } = config;
+  const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans, freezeBlocks } = config;
   for (
     const [key, value] of Object.entries({ imageSize, patchSize, dim, depth, heads, inChans })
   ) {
@@ -61,6 +64,11 @@ export function checkViT(config: Required<ViTConfig>): void {
   if (dim % heads) {
     throw new HatchlingError(
       `VisionTransformer: expected dim to be a multiple of ${heads} heads but found ${dim}`,
+    );
+  }
+  if (!Number.isInteger(freezeBlocks) || freezeBlocks < 0 || freezeBlocks > depth) {
+    throw new HatchlingError(
+      `VisionTransformer: expected freezeBlocks to be whole, from 0 to depth ${depth}, but found ${freezeBlocks}`,
     );
   }
   if (!Number.isInteger(dim * mlpRatio) || dim * mlpRatio < 1) {
@@ -109,5 +117,8 @@ export function vitSpecs(config: Required<ViTConfig>): ParameterSpec[] {
     linear(`blocks.${i}.mlp.fc2`, dim, hidden);
   }
   norm("norm");
-  return specs;
+  const isFrozen = (name: string) => (blockOf(name) ?? depth) < config.freezeBlocks;
+  return config.freezeBlocks === 0
+    ? specs
+    : specs.map((spec) => isFrozen(spec.name) ? { ...spec, trainable: false } : spec);
 }

@@ -65,9 +65,9 @@ export class AdamW {
   readonly eps: number;
   /** Steps taken, per group. */
   readonly counts: number[];
-  /** First moments, by chunk. */
+  /** First moments, by chunk, as gradients are. */
   readonly expAvg: readonly Tensor[];
-  /** Second moments, by chunk. */
+  /** Second moments, by chunk, as gradients are. */
   readonly expAvgSq: readonly Tensor[];
   readonly #gpu: Gpu;
   readonly #params: Parameters;
@@ -103,8 +103,9 @@ export class AdamW {
     const groups = params.all.filter((p) => p.grad).map((p) => this.#group(p.name));
     this.counts = Array(Math.max(0, ...groups) + 1).fill(0);
     this.#rates = gpu.persistent([this.counts.length + 1, 4], "rates");
-    this.expAvg = params.layout.arena(gpu, "exp_avg");
-    this.expAvgSq = params.layout.arena(gpu, "exp_avg_sq");
+    const { layout } = params;
+    this.expAvg = layout.arena(gpu, "exp_avg", layout.frozen);
+    this.expAvgSq = layout.arena(gpu, "exp_avg_sq", layout.frozen);
   }
 
   /** Sets the rates of the next step, and counts it for every group that is not frozen. */
@@ -127,17 +128,19 @@ export class AdamW {
    */
   step(clip: readonly ClipResult[], flag?: Tensor): void {
     const [beta1, beta2] = this.betas;
-    this.#params.data.forEach((data, chunk) => {
+    const { frozen } = this.#params.layout;
+    this.#params.grads.forEach((grad, i) => {
       const gpu = this.#gpu;
+      const chunk = frozen + i, data = this.#params.data[chunk];
       const segment = gpu.tensor(this.#segments(chunk), [data.size / GRANULE, 4], "segments");
       gpu.dispatch(ADAMW, {
         bindings: {
           parameter: data,
-          grad: this.#params.grads[chunk],
-          exp_avg: this.expAvg[chunk],
-          exp_avg_sq: this.expAvgSq[chunk],
+          grad,
+          exp_avg: this.expAvg[i],
+          exp_avg_sq: this.expAvgSq[i],
           segment,
-          factors: clip[chunk].factors,
+          factors: clip[i].factors,
           scalars: this.#rates,
           flag,
         },

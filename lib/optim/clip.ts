@@ -32,7 +32,7 @@ export interface ClipResult {
  * Norm and clip factor of every gradient tensor by itself, as facebookresearch/dino clips; AdamW applies
  * the factors. A clip of 0 only measures.
  *
- * @returns One result per arena chunk.
+ * @returns One result per chunk of gradients.
  * @throws {HatchlingError} When `clip` is negative or the parameters hold no gradients.
  */
 export function clipFactors(gpu: Gpu, params: Parameters, clip: number): ClipResult[] {
@@ -42,8 +42,8 @@ export function clipFactors(gpu: Gpu, params: Parameters, clip: number): ClipRes
   if (!params.grads.length) {
     throw new HatchlingError("Expected parameters with gradients but they have none");
   }
-  return params.grads.map((grad, chunk) => {
-    const slots = params.layout.slots.filter((slot) => slot.chunk === chunk);
+  return params.grads.map((grad, i) => {
+    const slots = params.layout.slots.filter(({ chunk }) => chunk === params.layout.frozen + i);
     const blocks: number[] = [];
     const ranges: number[] = [];
     for (const { spec, start } of slots) {

@@ -3,9 +3,7 @@
  *
  * @module
  */
-
-/** What comes before the first block. */
-const EMBEDDING = /^(cls_token|mask_token|register_tokens$|pos_embed$|patch_embed\.)/;
+import { blockOf } from "../model/parts.ts";
 
 /**
  * Factors of the learning rate that fall from the last block to the first: d^(depth + 1 − l) in layer l, which is 0 for
@@ -27,8 +25,6 @@ const EMBEDDING = /^(cls_token|mask_token|register_tokens$|pos_embed$|patch_embe
  */
 export function layerDecay(decay: number, depth: number): (name: string) => number {
   return (name) => {
-    const block = /^blocks\.(\d+)\./.exec(name);
-    const layer = block ? 1 + Number(block[1]) : EMBEDDING.test(name) ? 0 : depth + 1;
-    return decay ** (depth + 1 - layer);
+    return decay ** (depth - (blockOf(name) ?? depth));
   };
 }

@@ -13,12 +13,15 @@ import type { Trainer } from "../train.ts";
 /**
  * Records the teacher's forward pass of the global views, and the student's two passes of all views, of the first
  * block of a model. It fills the gradients of that block, and nothing else.
+ *
+ * @param frozen The student has a forward pass alone.
  */
 export async function blockPass(
   gpu: Gpu,
   { augmentation, data, model: { drop_path_rate }, training }: Config,
   model: DinoModel,
   trainer: Trainer,
+  frozen = false,
 ): Promise<Program<unknown>> {
   const { dim, heads, patchSize, mlpRatio } =
     transformerOf(model.backbone, "the time of a block").config;
@@ -33,18 +36,18 @@ export async function blockPass(
   const packs = together ? [all] : all.map((one) => [one]);
   const { gradient_accumulation_steps: micros, recompute } = training;
   return await record(gpu, () => {
-    const run = (params: Parameters, pack: typeof all, backward: boolean) => {
+    const run = (params: Parameters, pack: typeof all, ofStudent: boolean) => {
       const spans = spansOf(pack);
       const x = gpu.persistent([rowsIn(spans), dim], "tokens");
       const ones = (count: number) => gpu.tensor(new Float32Array(count).fill(1));
-      const keep = backward && drop_path_rate > 0
+      const keep = ofStudent && drop_path_rate > 0
         ? pack.map(({ count }) => ({ attn: ones(count), mlp: ones(count) }))
         : undefined;
       const result = block(gpu, x, spans, params, "blocks.0", heads, {
         keep,
-        recompute: backward && recompute,
+        recompute: ofStudent && recompute,
       });
-      return backward ? result.backward(x) : result.y;
+      return ofStudent && !frozen ? result.backward(x) : result.y;
     };
     trainer.student.zeroGrad();
     if (micros > 1) trainer.student.keepGrad();

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { type Gpu, type Program, record } from "../gpu.ts";
+import { type Gpu, type Program, record, sizeOf } from "../gpu.ts";
 import type { Storage } from "../gpu/tensor.ts";
 import { planMemory } from "../gpu/plan.ts";
 import type { DinoModel } from "../model.ts";
@@ -91,8 +91,10 @@ export async function planStep(
   const total = bytes.reduce((sum, { bytes }) => sum + bytes, 0);
   const parameters = countOf(model);
   const { backbone, head } = parameters;
-  // Weights and both moments of the student; the teacher's weights.
-  const networks = trainer.teacher ? 4 : 3;
+  // Weights of student and teacher, and both moments of what is trained.
+  const moments = 2 * trainer.student.layout.slotsOf(trainer.student.grads)
+    .reduce((sum, { spec }) => sum + sizeOf(spec.shape), 0);
+  const networks = trainer.teacher ? 2 : 1;
   const buffers = [...trainer.buffers.values()].reduce((sum, { size }) => sum + size, 0);
   // At the end the program is freed, and an untrained model stands beside the teacher.
   const atEnd = state + 4 * (backbone + head);
@@ -113,7 +115,7 @@ export async function planStep(
     largest,
     workgroups: dry.workgroups,
     bindings: dry.bindings,
-    checkpoint: 4 * (networks * (backbone + head) + buffers),
+    checkpoint: 4 * (networks * (backbone + head) + moments + buffers),
     refused: [...new Set(dry.refused)],
   };
 }

@@ -62,7 +62,8 @@ export async function stepTime(
     // The largest batch whose pieces, once to compile and then in runs, take no longer than there is patience for.
     for (let b = batch; b > 1; b = Math.ceil(b / 2)) {
       const many = await flopsOf(gpu, atBatch(config, b), sizes);
-      const likely = pieces.micro * many.micro / one.micro + pieces.block * many.block / one.block;
+      const likely = pieces.micro * many.micro / one.micro + pieces.block * many.block / one.block +
+        pieces.frozen * many.block / one.block;
       if (likely * (RUNS + 1) > PATIENCE) continue;
       onProgress(`measuring a step of ${b} pictures`);
       pieces = await measure(gpu, atBatch(config, b), sizes, RUNS);
@@ -77,11 +78,13 @@ export async function stepTime(
     ];
     pieces.micro *= all.micro / few.micro;
     pieces.block *= all.block / few.block;
+    pieces.frozen *= all.block / few.block;
     pieces.views *= batch / measuredWith;
   }
   const shares = parametersOf(modelOf(config)) / parametersOf(modelOf(shallow(config)));
   const views = micros * pieces.views;
-  const blocks = micros * (depth - 1) * pieces.block;
+  const frozen = Math.min(depth - 1, config.model.freeze_blocks);
+  const blocks = micros * (frozen * pieces.frozen + (depth - 1 - frozen) * pieces.block);
   const rest = Math.max(0, micros * pieces.micro - views);
   const update = pieces.update * shares;
   return {
@@ -99,14 +102,23 @@ const atBatch = (config: Config, batch_size: number): Config => ({
   data: { ...config.data, batch_size },
 });
 
-/** The same model with a single block. */
-const shallow = (config: Config): Config => ({
+/** The same model with its last block alone. */
+const shallow = ({ model, ...config }: Config): Config => ({
   ...config,
-  model: { ...config.model, backbone: "custom", depth: 1 },
+  model: {
+    ...model,
+    backbone: "custom",
+    depth: 1,
+    freeze_blocks: model.freeze_blocks < model.depth ? 0 : 1,
+  },
 });
 
+/** Numbers that an update walks. */
 const parametersOf = (model: { specs(): ParameterSpec[] }) =>
-  model.specs().reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  model.specs().reduce(
+    (sum, { shape, trainable }) => sum + (trainable === false ? 0 : sizeOf(shape)),
+    0,
+  );
 
 /** The pieces, recorded on any GPU. */
 async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
@@ -117,11 +129,14 @@ async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
   const views = await record(gpu, () => ({ views: feed.views() }));
   const micro = await record(gpu, () => trainer.microStep(feed.views(), feed.masks));
   const block = await blockPass(gpu, config, model, trainer);
+  const frozen = config.model.freeze_blocks > 0
+    ? await blockPass(gpu, config, model, trainer, true)
+    : undefined;
   const update = await record(gpu, () => trainer.update());
   const destroy = () => {
-    for (const part of [views, micro, block, update, feed, trainer]) part.destroy();
+    for (const part of [views, micro, block, frozen, update, feed, trainer]) part?.destroy();
   };
-  return { model, trainer, feed, views, micro, block, update, destroy };
+  return { model, trainer, feed, views, micro, block, frozen, update, destroy };
 }
 
 /** FLOPs of the pieces that are scaled by them. */
@@ -146,7 +161,10 @@ async function measure(gpu: Gpu, config: Config, sizes: PictureSizes, runs: numb
     return {
       views: await timed(programs.views),
       micro: await timed(programs.micro, () => feed.microBatch(0, 0)),
-      block: config.model.depth > 1 ? await timed(programs.block) : 0,
+      block: config.model.depth > Math.max(1, config.model.freeze_blocks)
+        ? await timed(programs.block)
+        : 0,
+      frozen: programs.frozen ? await timed(programs.frozen) : 0,
       update: await timed(programs.update),
     };
   } finally {

@@ -59,14 +59,22 @@ export function pictureFlops(shapes: Shapes): number {
       m.contrastive_layers,
     )
     : 0;
-  const student = (side: number) => viewFlops(shapes, side, whole) + head + projector;
+  const heads = head + projector;
+  // Of frozen blocks, and of what comes before them, there are no gradients.
+  const trained = { ...shapes, model: { ...m, depth: m.depth - m.freeze_blocks, in_chans: 0 } };
+  const student = (side: number) => {
+    const forward = viewFlops(shapes, side, whole) + heads;
+    return m.freeze_blocks === 0
+      ? 3 * forward
+      : forward + 2 * (m.freeze_blocks < m.depth ? viewFlops(trained, side, whole) : 0) + 2 * heads;
+  };
   const keys = loss.contrastive_teacher && term;
   const teacher = dino || keys
     ? viewFlops(shapes, a.global_crop_size, keys ? whole : m.feature) + head +
       (keys ? projector : 0)
     : 0;
-  return a.n_global_crops * (3 * student(a.global_crop_size) + teacher) +
-    3 * a.num_local_views * student(a.local_crop_size);
+  return a.n_global_crops * (student(a.global_crop_size) + teacher) +
+    a.num_local_views * student(a.local_crop_size);
 }
 
 /**

@@ -21,6 +21,8 @@ const SHAPES = [
   `${SMALL} --loss.contrastive_weight 1 --loss.contrastive_feature quad`,
   `${SMALL} --loss.contrastive_weight 1 --loss.contrastive_feature mean --loss.contrastive_teacher true`,
   `${SMALL} --loss.objective infonce --model.feature quad`,
+  `${SMALL} --model.freeze_blocks 2`,
+  `${SMALL} --model.freeze_blocks 3`,
 ];
 
 for (const shape of SHAPES) {

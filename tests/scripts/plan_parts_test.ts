@@ -74,6 +74,23 @@ for (const [name, text] of [["tiny", tiny], ["small", small]]) {
   }
 }
 
+gpuTest("planStep() counts what frozen blocks save", async (gpu) => {
+  const plan = (n: number) => planStep(gpu, config(small, "--model.freeze_blocks", `${n}`), SIZES);
+  const plans = [await plan(0), await plan(2)];
+  const of = (what: string) => plans.map(({ bytes }) => bytes.find((b) => b.what === what)!.bytes);
+  const [all, some] = plans;
+  assert.ok(some.flops < 0.75 * all.flops && some.peak < all.peak);
+  assert.ok(some.checkpoint < all.checkpoint);
+  const [gradients, fewer] = of("gradients");
+  assert.deepEqual(of("moments of AdamW"), [2 * gradients, 2 * fewer]);
+  const trained = modelOf(config(small, "--model.freeze_blocks", "2")).specs()
+    .filter(({ trainable }) => trainable !== false)
+    .reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+  assert.ok(fewer >= trained && fewer < 1.2 * trained);
+  const [whole, same] = of("weights of the teacher");
+  assert.equal(whole, same);
+});
+
 Deno.test("kindsOfTemporaries() tells what lives at the peak, and adds up to what is taken", () => {
   const storage = (label: string): Storage => ({ bytes: 0, destroyed: false, label });
   const [view, kept, logits, later] = ["view", "tokens", "student_logits", "matmul"].map(storage);

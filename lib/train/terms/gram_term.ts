@@ -58,7 +58,7 @@ export class GramTerm implements Term {
   /** Makes the teacher of this moment the anchor. */
   refresh(teacher: Parameters): void {
     // The backbone comes first in both layouts.
-    emaUpdate(this.#gpu, this.#anchor, teacher, this.#scalars.copy);
+    emaUpdate(this.#gpu, this.#anchor, teacher, this.#scalars.copy, undefined, 0);
   }
 
   microStep({ gpu, student, globals, microBatch }: TermInput): void {
