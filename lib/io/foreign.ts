@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isLegacy } from "./pytorch/marks.ts";
 
 /** A format: how its files begin, what it is, and how to get at its tensors. */
 interface Kind {
@@ -15,13 +16,8 @@ interface Kind {
 /** Bytes that are looked at: a zip archive has the name of its first member among them. */
 const LOOKED_AT = 512;
 
-const PYTORCH = `a PyTorch file (.pth, .pt, .bin). Convert it with Python:
-  import torch
-  from safetensors.torch import save_file
-  w = torch.load("weights.pth", map_location="cpu", weights_only=True)
-  w = w.get("teacher", w.get("model", w.get("state_dict", w)))
-  save_file({k: v.clone().contiguous() for k, v in w.items()}, "weights.safetensors")
-docs/guides/weights.md says more`;
+const PYTORCH =
+  "a PyTorch file (.pth, .pt, .bin): name it where weights are asked for, by its path";
 
 const begins = (...marks: string[]) => (start: string) => marks.some((m) => start.startsWith(m));
 
@@ -33,9 +29,21 @@ const KINDS: readonly Kind[] = [
   import numpy, safetensors.numpy
   safetensors.numpy.save_file(dict(numpy.load("weights.npz")), "weights.safetensors")`,
   },
-  // torch.save: its archive holds NAME/data.pkl first, and before 1.6 it was a pickle, of protocol 2.
+  // torch.save: its archive holds NAME/data.pkl first.
   { matches: (start) => begins("PK\x03\x04")(start) && start.includes(".pkl"), says: PYTORCH },
-  { matches: begins("\x80\x02", "\x80\x03", "\x80\x04", "\x80\x05"), says: PYTORCH },
+  { matches: isLegacy, says: PYTORCH },
+  {
+    matches: begins("\x80\x02", "\x80\x03", "\x80\x04", "\x80\x05"),
+    says:
+      "a Python pickle that torch.save did not write. If you trust where it comes from, load it in Python and " +
+      'write its weights with torch.save(weights, "weights.pth")',
+  },
+  {
+    matches: (start) => start.slice(257, 262) === "ustar",
+    says:
+      "a tar archive. If it is a PyTorch file of a version before 0.1.10, load it in Python and write its " +
+      'weights with torch.save(weights, "weights.pth"); else unpack it, and name the file inside',
+  },
   { matches: begins("PK\x03\x04"), says: "a zip archive: unpack it, and name the file inside" },
   {
     matches: (start) => /^(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)/i.test(start),

@@ -9,9 +9,9 @@ import { type CheckpointState, isCheckpoint, readCheckpoint } from "./checkpoint
 import { type Dtype, toFloat32 } from "./dtype.ts";
 import type { Resizing, Source } from "./names/pieces.ts";
 import { brief, type HeaderEntry } from "./safetensors_header.ts";
-import { readerOf, SafetensorsReader } from "./safetensors_reader.ts";
+import { SafetensorsReader } from "./safetensors_reader.ts";
 import { type ExpectedWeight, matchWeights } from "./weight_names.ts";
-import { openWeightsFile, type WeightsFile } from "./weights_file.ts";
+import { openWeightsBytes, openWeightsFile, type WeightsFile } from "./weights_file.ts";
 
 export type { ExpectedWeight } from "./weight_names.ts";
 
@@ -46,7 +46,7 @@ export interface ReadWeightsOptions {
  * facebookresearch, Hugging Face or torchvision, whatever stands before them; of student and teacher the teacher is
  * taken; of a checkpoint of this project every byte is checked. A file without a head will do.
  *
- * @param source Path of a file of weights, or the bytes of a safetensors file.
+ * @param source Path of a file of weights, or its bytes.
  * @param expected What the model holds.
  * @throws {DamagedFileError} When the file is damaged or of another kind, or holds NaN or infinity.
  * @throws {HatchlingError} When it cannot be read or holds another network: a parameter of the backbone or a part
@@ -69,7 +69,7 @@ export async function readWeights(
   using reader =
     await (typeof source === "string"
       ? openWeightsFile(source)
-      : readerOf(source, "the bytes given"));
+      : openWeightsBytes(source, "the bytes given"));
   if (!isOwnCheckpoint(reader)) return await weightsIn(reader, expected, options);
   const who = networkIn(reader, options.part);
   // What the header says costs nothing, so it comes first.

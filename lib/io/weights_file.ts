@@ -4,44 +4,94 @@
  *
  * @module
  */
-import type { RawTensor } from "./dtype.ts";
-import { openSafetensors } from "./safetensors_reader.ts";
-import type { FoundTensor } from "./weight_names.ts";
+import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
+import { bytesOf, type ByteSource, openSource, sourceOf } from "./byte_source.ts";
+import { folderOf } from "./files.ts";
+import { readJson } from "./json_file.ts";
+import { isArchive, isLegacy } from "./pytorch/marks.ts";
+import { PyTorchFile } from "./pytorch/reader.ts";
+import { SafetensorsReader } from "./safetensors_reader.ts";
+import { openSharded } from "./sharded.ts";
+import type { WeightsFile } from "./tensor_file.ts";
 
-/** A file of weights, or a folder of them, that is open. */
-export interface WeightsFile extends Disposable {
-  /** How messages call it, usually its path. */
-  readonly file: string;
-  /** What it holds, by name; what a checkpoint nests is joined by dots, e.g. `teacher.backbone.cls_token`. */
-  readonly entries: ReadonlyMap<string, FoundTensor>;
-  /** Texts that it carries: of safetensors, its metadata; of a checkpoint, its numbers and short strings. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Hugging Face's `config.json` beside it, parsed. */
-  readonly config?: unknown;
-  /**
-   * Reads one tensor.
-   *
-   * @throws {HatchlingError} When there is none of this name, or the file is damaged or cannot be read.
-   */
-  read(name: string): Promise<RawTensor>;
-}
+export type { WeightsFile } from "./tensor_file.ts";
+
+/** What a folder of Hugging Face holds its weights in, the one to take first. */
+const IN_FOLDERS: readonly string[] = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
+];
+
+/** Brackets within one another in a `config.json`. */
+const CONFIG_DEPTH = 64;
+
+/** Bytes that tell the format. */
+const START = 512;
 
 /**
- * Opens a file of weights and checks what it says of itself. No tensor is read yet.
+ * Opens a file of weights and checks what it says of itself. No tensor is read yet, and no code of the file is ever
+ * run.
  *
- * @param path A `.safetensors` file.
- * @throws {DamagedFileError} When it is damaged or of another kind.
- * @throws {HatchlingError} When it cannot be read.
+ * @param path A `.safetensors` file; a PyTorch file (`.pth`, `.pt`, `.bin`), as torch.save writes it now or did before
+ * version 1.6; an index of several such files (`….index.json`); or a folder with one of these as Hugging Face names
+ * them. What a file is, its contents decide.
+ * @throws {DamagedFileError} When it is damaged, of another kind, or a pickle that holds more than data.
+ * @throws {HatchlingError} When it cannot be read, or a folder holds no weights.
  *
  * @example
  * ```ts ignore
  * import { openWeightsFile } from "./weights_file.ts";
  *
- * using file = await openWeightsFile("teacher.safetensors");
+ * using file = await openWeightsFile("dino_deitsmall16_pretrain.pth");
  * for (const { name, dtype, shape } of file.entries.values()) console.log(name, dtype, shape);
  * const { data } = await file.read("cls_token");
  * ```
  */
 export async function openWeightsFile(path: string): Promise<WeightsFile> {
-  return await openSafetensors(path);
+  const isFolder = (await Deno.stat(path).catch(() => undefined))?.isDirectory;
+  if (!isFolder) return await openFile(path);
+  for (const name of IN_FOLDERS) {
+    if (await exists(`${path}/${name}`)) return await openFile(`${path}/${name}`);
+  }
+  throw new HatchlingError(
+    `Expected weights in the folder ${shown(path)} but found none of ${IN_FOLDERS.join(", ")}: ` +
+      "name the file itself",
+  );
+}
+
+/** The same of a file in memory, which is no index. */
+export async function openWeightsBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  file: string,
+): Promise<WeightsFile> {
+  return await openOne(file, sourceOf(bytes));
+}
+
+async function openFile(path: string): Promise<WeightsFile> {
+  const isIndex = path.endsWith(".index.json");
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const config = IN_FOLDERS.includes(name) ? await configBeside(path) : undefined;
+  const one = async (path: string) => await openOne(path, await openSource(path));
+  const file = isIndex ? await openSharded(path, one) : await one(path);
+  return config === undefined ? file : Object.assign(file, { config });
+}
+
+async function configBeside(path: string): Promise<unknown> {
+  const config = `${folderOf(path)}/config.json`;
+  return await exists(config) ? await readJson(config, CONFIG_DEPTH) : undefined;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** What is none of PyTorch's formats is read as safetensors, whose errors tell what else it is. */
+async function openOne(file: string, source: ByteSource): Promise<WeightsFile> {
+  const start = String.fromCharCode(...await bytesOf(source, 0, Math.min(START, source.size)));
+  const format = isArchive(start) ? "archive" : isLegacy(start) ? "legacy" : undefined;
+  if (format === undefined) return await SafetensorsReader.open(file, source);
+  return await PyTorchFile.open(file, source, format);
 }

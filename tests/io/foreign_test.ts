@@ -12,9 +12,14 @@ const zip = (member: string) =>
   bytes(`PK\x03\x04${"\0".repeat(22)}${String.fromCharCode(member.length)}\0\0\0${member}rest`);
 
 const KINDS: [RegExp, Uint8Array][] = [
-  [/a PyTorch file .*\n.*import torch\n[^]*save_file[^]*weights\.md/, zip("archive/data.pkl")],
+  [/a PyTorch file .*by its path/, zip("archive/data.pkl")],
   [/a PyTorch file/, bytes("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M")],
-  [/a PyTorch file/, bytes("\x80\x04\x95\x10\0\0\0\0\0\0\0}")],
+  [
+    /a PyTorch file/,
+    bytes("\x80\x04\x95\x0d\0\0\0\0\0\0\0\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x04M"),
+  ],
+  [/a Python pickle that torch\.save did not write/, bytes("\x80\x04\x95\x10\0\0\0\0\0\0\0}")],
+  [/a tar archive.* before 0\.1\.10/, bytes("storages" + "\0".repeat(249) + "ustar  \0")],
   [/a NumPy archive[^]*numpy\.load/, zip("arr_0.npy")],
   [/a zip archive: unpack/, zip("readme.txt")],
   [/a web page/, bytes("<!DOCTYPE html>\n<html>")],
