@@ -9,6 +9,7 @@ import { atMost, notAbove, type ParsedConfig, type Rule } from "./rule.ts";
 import { BACKBONES } from "./schema_model.ts";
 import { sizeRules } from "./rules_size.ts";
 import { VIEW_RULES } from "./rules_views.ts";
+import { vitRules } from "./rules_vit.ts";
 
 type Preset = keyof typeof BACKBONES;
 const EPOCHS = "training.num_epochs";
@@ -68,12 +69,12 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    keys: ["model.mlp_ratio", "model.dim", "model.backbone"],
+    keys: ["model.mlp_ratio", "model.dim", "model.backbone", "model.mlp_hidden_dim"],
     chosen: ["model.dim"],
-    text: "`model.mlp_ratio` × `model.dim` is an integer.",
+    text: "`model.mlp_ratio` × `model.dim` is an integer, unless `model.mlp_hidden_dim` is set.",
     check({ model }) {
       const { dim } = backboneShape(model);
-      if (Number.isInteger(dim * model.mlp_ratio)) return;
+      if (model.mlp_hidden_dim !== null || Number.isInteger(dim * model.mlp_ratio)) return;
       return `expected an integer when multiplied by model.dim (${dim}) but found ${model.mlp_ratio}`;
     },
   },
@@ -87,6 +88,7 @@ export const RULES: readonly Rule[] = [
       return atMost("model.depth", depth, model.freeze_blocks);
     },
   },
+  ...vitRules(backboneShape),
   notAbove("loss.warmup_teacher_temp_epochs", EPOCHS, [EPOCHS]),
   {
     keys: ["loss.chunk_size"],

@@ -34,7 +34,6 @@ export function modelSize(
   const {
     in_chans: channels,
     patch_size: patch,
-    mlp_ratio: ratio,
     projection_hidden_dim: hidden,
     projection_bottleneck_dim: bottleneck,
     projection_output_dim: outputs,
@@ -42,12 +41,16 @@ export function modelSize(
   } = model;
   const grid = augmentation.global_crop_size / patch;
   const linear = (inputs: number, out: number) => inputs * out + out;
-  const block = 4 * dim + linear(dim, 3 * dim) + linear(dim, dim) + linear(dim, dim * ratio) +
-    linear(dim * ratio, dim);
+  const wide = model.mlp_hidden_dim ?? dim * model.mlp_ratio;
+  const qkv = linear(dim, 3 * dim) - (model.qkv_bias === "none" ? 3 * dim : 0);
+  const block = 4 * dim + qkv + linear(dim, dim) + (model.layer_scale === null ? 0 : 2 * dim) +
+    linear(dim, model.mlp === "swiglu" ? 2 * wide : wide) + linear(wide, dim);
   const mlp = (inputs: number, hidden: number, out: number, layers: number) =>
     layers === 1
       ? linear(inputs, out)
       : linear(inputs, hidden) + (layers - 2) * linear(hidden, hidden) + linear(hidden, out);
+  const tokens = +model.class_token + model.registers;
+  const positions = model.pos_embed === "rope" ? 0 : +model.class_token + grid * grid;
   const alone = loss.objective === "infonce";
   const head = mlp(featureDim(model.feature, dim), hidden, bottleneck, layers);
   const contrastive = mlp(
@@ -57,7 +60,7 @@ export function modelSize(
     model.contrastive_layers,
   ) + +loss.contrastive_temp_learned;
   return [
-    { key: "augmentation.global_crop_size", parameters: dim * (2 + grid * grid) },
+    { key: "augmentation.global_crop_size", parameters: dim * (tokens + positions) },
     { key: "model.patch_size", parameters: linear(channels * patch * patch, dim) },
     { key: "model.dim", parameters: depth * block + 2 * dim },
     { key: "model.projection_hidden_dim", parameters: alone ? 0 : head },
@@ -84,7 +87,7 @@ export function leastBytes(
   const parts = modelSize(config, shape);
   const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
   const each = (side: number) => {
-    const tokens = 1 + (side / model.patch_size) ** 2;
+    const tokens = +model.class_token + model.registers + (side / model.patch_size) ** 2;
     return model.in_chans * side * side + tokens * shape.dim * shape.depth;
   };
   const views = a.n_global_crops * each(a.global_crop_size) +
@@ -124,6 +127,7 @@ export function sizeRules(
       keys: [
         ...SHAPE,
         "model.mlp_ratio",
+        "model.mlp_hidden_dim",
         "model.patch_size",
         "model.in_chans",
         "augmentation.global_crop_size",

@@ -5,7 +5,12 @@
  */
 
 import { GRAM_DEFAULTS, INFONCE_DEFAULTS, LOSS_DEFAULTS, MASK_DEFAULTS } from "../loss/defaults.ts";
-import { CONTRASTIVE_DEFAULTS, HEAD_DEFAULTS, VIT_DEFAULTS } from "../model/defaults.ts";
+import {
+  CONTRASTIVE_DEFAULTS,
+  HEAD_DEFAULTS,
+  POS_INTERPS,
+  VIT_DEFAULTS,
+} from "../model/defaults.ts";
 import { FEATURES } from "../model/feature.ts";
 import {
   BELOW_ONE,
@@ -26,6 +31,8 @@ export const BACKBONES = {
   vit_tiny: { dim: 192, depth: 12, heads: 3 },
   vit_small: { dim: 384, depth: 12, heads: 6 },
   vit_base: { dim: 768, depth: 12, heads: 12 },
+  vit_large: { dim: 1024, depth: 24, heads: 16 },
+  vit_giant2: { dim: 1536, depth: 40, heads: 24 },
 } as const;
 
 const NAMED: string = Object.entries(BACKBONES)
@@ -40,7 +47,7 @@ const PROTOTYPES = { ...COUNT, maximum: 4194304 } as const;
 /** The keys of section `model`. */
 export const MODEL_KEYS = {
   backbone: [
-    { enum: ["vit_tiny", "vit_small", "vit_base", "custom"] },
+    { enum: ["vit_tiny", "vit_small", "vit_base", "vit_large", "vit_giant2", "custom"] },
     "vit_small",
     `Vision transformer: ${NAMED}, or custom, which needs \`dim\`, \`depth\` and \`heads\`.`,
     "arch",
@@ -68,11 +75,68 @@ export const MODEL_KEYS = {
     VIT_DEFAULTS.mlpRatio,
     "Hidden width of a block's MLP over `model.dim`.",
   ],
+  mlp_hidden_dim: [
+    { ...WIDTH, nullable: true },
+    null,
+    "Hidden width of a block's MLP in its place; null is `model.mlp_ratio` × `model.dim`. DINOv2's giant has 4096.",
+  ],
+  mlp: [
+    { enum: ["gelu", "swiglu"] },
+    VIT_DEFAULTS.mlp,
+    "A block's MLP: `gelu` is two layers with GELU between; `swiglu` multiplies the two halves of a first layer of twice the hidden width, one of them through SiLU, as DINOv2's giant and DINOv3's larger models do.",
+    "ffn_layer ffn",
+  ],
   in_chans: [
     { ...COUNT, maximum: MOST_CHANNELS },
     VIT_DEFAULTS.inChans,
     "Channels of a picture: 3 are red, green and blue, 1 is gray, 4 are red, green, blue and alpha; other numbers are for data sets of your own.",
     "channels in_channels",
+  ],
+  class_token: [
+    BOOLEAN,
+    VIT_DEFAULTS.classToken,
+    "Has a class token. Without one, features are means of patch tokens.",
+  ],
+  registers: [
+    { ...ZERO_OR_MORE, maximum: 1024 },
+    VIT_DEFAULTS.registers,
+    "Register tokens beside the class token, which keep what belongs to no patch; DINOv2 and DINOv3 have 4. They are no part of a feature.",
+    "num_register_tokens reg_tokens n_storage_tokens",
+  ],
+  layer_scale: [
+    { ...POSITIVE, nullable: true },
+    VIT_DEFAULTS.layerScale,
+    "Initial value of LayerScale, the learned factors of what each branch of a block adds; DINOv2 uses 1e-5. Null has none.",
+    "layerscale init_values layerscale_init",
+  ],
+  pos_embed: [
+    { enum: ["learned", "rope"] },
+    VIT_DEFAULTS.posEmbed,
+    "Where patches lie: `learned` adds an embedding to each, resampled for other sizes; `rope` rotates queries and keys by their place, as DINOv3 does, and learns nothing.",
+    "pos_embed_type",
+  ],
+  rope_base: [
+    POSITIVE,
+    VIT_DEFAULTS.ropeBase,
+    "Base of the periods of `model.pos_embed: rope`.",
+    "pos_embed_rope_base rope_theta",
+  ],
+  qkv_bias: [
+    { enum: ["all", "none", "no_key"] },
+    VIT_DEFAULTS.qkvBias,
+    "Which of queries, keys and values have a bias; `no_key` keeps that of the keys at 0, as DINOv3 does.",
+  ],
+  fc_norm: [
+    BOOLEAN,
+    VIT_DEFAULTS.fcNorm,
+    "The final norm is of features, after the mean of patch tokens instead of before, as in timm's models that pool; patch tokens have none then.",
+    "use_fc_norm",
+  ],
+  norm_eps: [
+    { ...POSITIVE, maximum: 1 },
+    VIT_DEFAULTS.normEps,
+    "What layer norms add to the variance.",
+    "layer_norm_eps",
   ],
   feature: [
     { enum: FEATURES },
@@ -91,9 +155,9 @@ export const MODEL_KEYS = {
     "Standard deviation of the initial weights of linear layers. DINO's is made for widths of 384 and more; narrow models pass little on at the start and learn sooner with more, such as 0.4 / √dim.",
   ],
   pos_interp: [
-    { enum: ["offset", "size"] },
+    { enum: POS_INTERPS },
     VIT_DEFAULTS.posInterp,
-    "How the position embedding is resampled for local views: `offset` steps by grid / (n + 0.1), as facebookresearch/dino does, `size` by grid / n.",
+    "How the position embedding is resampled for other sizes, such as local views: `offset` steps by grid / (n + 0.1), as facebookresearch/dino does, and DINOv2 without registers; `size` by grid / n, as Hugging Face does; `antialias` by grid / n with antialiasing, as timm does, and DINOv2 with registers; `offset_antialias` has both.",
   ],
   freeze_blocks: [
     { ...ZERO_OR_MORE, maximum: 256 },

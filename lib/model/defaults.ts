@@ -5,10 +5,22 @@
  * @module
  */
 
+/** Ways to resample a position embedding: see `PosInterp`. */
+export const POS_INTERPS = ["offset", "size", "antialias", "offset_antialias"] as const;
+
 /** Of `ViTConfig`. */
 export const VIT_DEFAULTS = {
   mlpRatio: 4,
   inChans: 3,
+  registers: 0,
+  layerScale: null,
+  mlp: "gelu",
+  posEmbed: "learned",
+  ropeBase: 100,
+  qkvBias: "all",
+  classToken: true,
+  fcNorm: false,
+  normEps: 1e-6,
   posInterp: "offset",
   initStd: 0.02,
 } as const;

@@ -35,16 +35,22 @@ interface Input {
 }
 
 /**
- * Widths of the usual models (Touvron et al. 2021, arXiv:2012.12877, table 1).
+ * Widths of the usual models (Touvron et al. 2021, arXiv:2012.12877, table 1; Dosovitskiy et al. 2021, table 1; the
+ * giant is that of Oquab et al. 2023, arXiv:2304.07193, table 16).
  *
  * @category Model
  */
 export const VIT_PRESETS: Readonly<
-  Record<"vit_tiny" | "vit_small" | "vit_base", { dim: number; depth: number; heads: number }>
+  Record<
+    "vit_tiny" | "vit_small" | "vit_base" | "vit_large" | "vit_giant2",
+    { dim: number; depth: number; heads: number }
+  >
 > = {
   vit_tiny: { dim: 192, depth: 12, heads: 3 },
   vit_small: { dim: 384, depth: 12, heads: 6 },
   vit_base: { dim: 768, depth: 12, heads: 12 },
+  vit_large: { dim: 1024, depth: 24, heads: 16 },
+  vit_giant2: { dim: 1536, depth: 40, heads: 24 },
 };
 
 /**
@@ -85,6 +91,7 @@ export class VisionTransformer implements Backbone {
       maskToken: false,
       freezeBlocks: 0,
       ...config,
+      mlpHiddenDim: config.mlpHiddenDim ?? config.dim * (config.mlpRatio ?? VIT_DEFAULTS.mlpRatio),
     };
     checkViT(this.config);
   }
@@ -116,9 +123,15 @@ export class VisionTransformer implements Backbone {
 
   /** Elements of the largest tensor that an image of `imageSize` needs in a forward pass. */
   get largest(): number {
-    const { imageSize, patchSize, dim, mlpRatio, inChans } = this.config;
+    const { imageSize, patchSize, inChans } = this.config;
     const tokens = 1 + (imageSize / patchSize) ** 2;
-    return Math.max(inChans * imageSize ** 2, tokens * dim * Math.max(3, mlpRatio));
+    return Math.max(inChans * imageSize ** 2, tokens * this.widest);
+  }
+
+  /** Columns of the widest matrix of tokens. */
+  get widest(): number {
+    const { dim, mlpHiddenDim } = this.config;
+    return Math.max(3 * dim, mlpHiddenDim);
   }
 
   /** Names, shapes and initial values of the parameters, in checkpoint order. */
@@ -236,9 +249,9 @@ export class VisionTransformer implements Backbone {
 
   /** Crop sizes that run as one matrix of tokens: all of them where the adapter can bind their parts of it. */
   #packs(gpu: Gpu, crops: readonly Tensor[]): Input[][] {
-    const { dim, mlpRatio } = this.config;
+    const { dim } = this.config;
     const inputs = crops.map((images, group) => this.#input(images, group));
-    return canPack(gpu, spansOf(inputs), dim, dim * Math.max(3, mlpRatio))
+    return canPack(gpu, spansOf(inputs), dim, this.widest)
       ? [inputs]
       : inputs.map((input) => [input]);
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
+import { VIT_DEFAULTS } from "./defaults.ts";
 import type { ParameterSpec } from "./parameters.ts";
 import { blockOf } from "./parts.ts";
 import type { PosInterp } from "../ops/pos_embed.ts";
@@ -26,8 +27,37 @@ export interface ViTConfig {
   heads: number;
   /** Hidden width of the MLP over `dim`; 4 by default. */
   mlpRatio?: number;
+  /** Hidden width of the MLP, where it is no multiple of `dim`; `mlpRatio` · `dim` by default. */
+  mlpHiddenDim?: number;
+  /**
+   * `gelu`, the default: two layers with GELU between; `swiglu`: silu(x₁) · x₂ between, of the halves of a first layer
+   * of twice the hidden width (Shazeer 2020, arXiv:2002.05202), as in DINOv2's giant.
+   */
+  mlp?: "gelu" | "swiglu";
   /** Image channels; 3 by default. */
   inChans?: number;
+  /** Has a class token; true by default. Without one, an image's feature is the mean of its patch tokens. */
+  classToken?: boolean;
+  /** Register tokens between class token and patches (Darcet et al. 2023, arXiv:2309.16588); 0 by default. */
+  registers?: number;
+  /**
+   * Initial value of the factors of every branch (LayerScale, Touvron et al. 2021, arXiv:2103.17239); null, the default,
+   * has none.
+   */
+  layerScale?: number | null;
+  /**
+   * `learned`, the default: an embedding for every patch, resampled for other image sizes; `rope`: queries and keys of
+   * patches are rotated by their place down and across, as in DINOv3, and nothing is learned.
+   */
+  posEmbed?: "learned" | "rope";
+  /** Longest period of `rope` over its shortest; 100 by default. */
+  ropeBase?: number;
+  /** Which of queries, keys and values have a bias: `all`, the default, `none`, or `no_key`, as in DINOv3. */
+  qkvBias?: "all" | "none" | "no_key";
+  /** The final norm is of features, after the mean of patch tokens, and called `fc_norm`, as in timm; false by default. */
+  fcNorm?: boolean;
+  /** What layer norms add to the variance; 1e-6 by default. */
+  normEps?: number;
   /** Resampling of the position embedding; "offset" by default. */
   posInterp?: PosInterp;
   /** Standard deviation of the initial weights of linear layers; 0.02 by default. */
@@ -46,10 +76,10 @@ export interface ViTConfig {
  * @throws {HatchlingError} When sizes do not divide or are not positive whole numbers.
  */
 export function checkViT(config: Required<ViTConfig>): void {
-  const { imageSize, patchSize, dim, depth, heads, mlpRatio, inChans, freezeBlocks } = config;
-  for (
-    const [key, value] of Object.entries({ imageSize, patchSize, dim, depth, heads, inChans })
-  ) {
+  const { imageSize, patchSize, dim, depth, heads, mlpRatio, mlpHiddenDim, inChans } = config;
+  const { freezeBlocks } = config;
+  const whole = { imageSize, patchSize, dim, depth, heads, inChans };
+  for (const [key, value] of Object.entries(whole)) {
     if (!Number.isInteger(value) || value < 1) {
       throw new HatchlingError(
         `VisionTransformer: expected a positive whole ${key} but found ${value}`,
@@ -71,18 +101,62 @@ export function checkViT(config: Required<ViTConfig>): void {
       `VisionTransformer: expected freezeBlocks to be whole, from 0 to depth ${depth}, but found ${freezeBlocks}`,
     );
   }
-  if (!Number.isInteger(dim * mlpRatio) || dim * mlpRatio < 1) {
+  if (!Number.isInteger(mlpHiddenDim) || mlpHiddenDim < 1) {
     throw new HatchlingError(
-      `VisionTransformer: expected mlpRatio · dim to be whole but found ${mlpRatio} · ${dim}`,
+      mlpHiddenDim === dim * mlpRatio
+        ? `VisionTransformer: expected mlpRatio · dim to be whole but found ${mlpRatio} · ${dim}`
+        : `VisionTransformer: expected a positive whole mlpHiddenDim but found ${mlpHiddenDim}`,
     );
   }
+  checkParts(config);
+}
+
+/** What of a family is not there yet. */
+const FIXED = [
+  "mlp",
+  "registers",
+  "layerScale",
+  "posEmbed",
+  "qkvBias",
+  "classToken",
+  "fcNorm",
+] as const;
+
+function checkParts(config: Required<ViTConfig>): void {
+  const { registers, layerScale, ropeBase, normEps } = config;
+  const right: [name: string, ok: boolean, expected: string, found: unknown][] = [
+    ["registers", Number.isInteger(registers) && registers >= 0, "a whole number ≥ 0", registers],
+    ["layerScale", layerScale === null || positive(layerScale), "a number > 0 or null", layerScale],
+    ["ropeBase", positive(ropeBase), "a number > 0", ropeBase],
+    ["normEps", positive(normEps), "a number > 0", normEps],
+  ];
+  for (const [name, ok, expected, found] of right) {
+    if (!ok) {
+      throw new HatchlingError(
+        `VisionTransformer: expected ${name} to be ${expected} but found ${found}`,
+      );
+    }
+  }
+  for (const name of FIXED) {
+    if (config[name] !== VIT_DEFAULTS[name]) {
+      throw new HatchlingError(
+        `VisionTransformer: expected ${name} ${VIT_DEFAULTS[name]} but found ${
+          config[name]
+        }, which is not ` +
+          "implemented yet",
+      );
+    }
+  }
+}
+
+function positive(value: number): boolean {
+  return Number.isFinite(value) && value > 0;
 }
 
 /** Names, shapes and initial values, in checkpoint order. */
 export function vitSpecs(config: Required<ViTConfig>): ParameterSpec[] {
-  const { imageSize, patchSize, dim, depth, mlpRatio, inChans, initStd } = config;
+  const { imageSize, patchSize, dim, depth, mlpHiddenDim: hidden, inChans, initStd } = config;
   const grid = imageSize / patchSize;
-  const hidden = dim * mlpRatio;
   const fanIn = { uniform: 1 / Math.sqrt(inChans * patchSize * patchSize) };
   const normal = { normal: 0.02 };
   const zero = { constant: 0 };

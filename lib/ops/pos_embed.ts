@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
+import type { POS_INTERPS } from "../model/defaults.ts";
 import { matmul } from "./matmul.ts";
 import { columnSum } from "./reduce.ts";
 import { claim, type Weight } from "./weight.ts";
@@ -12,12 +13,19 @@ import { claim, type Weight } from "./weight.ts";
 /** Multiply-adds of a product that takes less time than compiling a fast kernel for it. */
 const SMALL = 2 ** 18;
 
-/** "offset" samples with step grid / (n + 0.1), as facebookresearch/dino does; "size" with grid / n. */
-export type PosInterp = "offset" | "size";
+/**
+ * How a position embedding is resampled, always by cubic convolution:
+ *
+ * - `offset` samples with step grid / (n + 0.1), as facebookresearch/dino does, and DINOv2 without registers;
+ * - `size` with step grid / n, as Hugging Face's models do;
+ * - `antialias` with step grid / n and a kernel as wide as what it stands for where the grid shrinks, as timm does, and
+ *   DINOv2 with registers;
+ * - `offset_antialias` the same with step grid / (n + 0.1).
+ */
+export type PosInterp = typeof POS_INTERPS[number];
 
-/** Cubic convolution kernel with a = −0.75 (Keys 1981). */
-function cubic(distance: number): number {
-  const a = -0.75;
+/** Cubic convolution kernel (Keys 1981). */
+function cubic(distance: number, a: number): number {
   const x = Math.abs(distance);
   if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
@@ -25,7 +33,8 @@ function cubic(distance: number): number {
 }
 
 /**
- * Bicubic weights [nOut, nIn], row-major: half-pixel centres, edge samples repeated, no antialiasing.
+ * Bicubic weights [nOut, nIn], row-major, with half-pixel centres, as PyTorch's `interpolate`: without antialiasing of
+ * a = −0.75, edge samples repeated; with it of a = −0.5, over the samples that there are.
  *
  * @example
  * ```ts
@@ -36,16 +45,33 @@ function cubic(distance: number): number {
  * ```
  */
 export function resampleMatrix(nIn: number, nOut: number, mode: PosInterp): Float64Array {
-  const step = mode === "offset" ? nIn / (nOut + 0.1) : nIn / nOut;
+  const step = mode.startsWith("offset") ? nIn / (nOut + 0.1) : nIn / nOut;
   const weights = new Float64Array(nOut * nIn);
   for (let o = 0; o < nOut; o++) {
-    const source = (o + 0.5) * step - 0.5;
-    const base = Math.floor(source);
-    for (let tap = base - 1; tap < base + 3; tap++) {
-      weights[o * nIn + Math.min(Math.max(tap, 0), nIn - 1)] += cubic(source - tap);
-    }
+    const row = weights.subarray(o * nIn, (o + 1) * nIn);
+    if (mode.endsWith("antialias")) smoothed(row, (o + 0.5) * step, Math.max(1, step));
+    else sampled(row, (o + 0.5) * step - 0.5);
   }
   return weights;
+}
+
+/** The four samples around a place. */
+function sampled(row: Float64Array, source: number): void {
+  const base = Math.floor(source);
+  for (let tap = base - 1; tap < base + 3; tap++) {
+    row[Math.min(Math.max(tap, 0), row.length - 1)] += cubic(source - tap, -0.75);
+  }
+}
+
+/** All samples under a kernel that is `wide` times as wide; `center` counts from the first sample's edge. */
+function smoothed(row: Float64Array, center: number, wide: number): void {
+  const first = Math.max(0, Math.floor(center - 2 * wide + 0.5));
+  const end = Math.min(row.length, Math.floor(center + 2 * wide + 0.5));
+  let sum = 0;
+  for (let tap = first; tap < end; tap++) {
+    sum += row[tap] = cubic((tap + 0.5 - center) / wide, -0.5);
+  }
+  for (let tap = first; tap < end; tap++) row[tap] /= sum;
 }
 
 /**

@@ -23,8 +23,8 @@ export async function blockPass(
   trainer: Trainer,
   frozen = false,
 ): Promise<Program<unknown>> {
-  const { dim, heads, patchSize, mlpRatio } =
-    transformerOf(model.backbone, "the time of a block").config;
+  const vit = transformerOf(model.backbone, "the time of a block");
+  const { dim, heads, patchSize } = vit.config;
   const sequences = (views: number, size: number) => ({
     count: views * data.batch_size,
     tokens: 1 + (size / patchSize) ** 2,
@@ -32,7 +32,7 @@ export async function blockPass(
   const globals = sequences(augmentation.n_global_crops, augmentation.global_crop_size);
   const locals = sequences(augmentation.num_local_views, augmentation.local_crop_size);
   const all = augmentation.num_local_views ? [globals, locals] : [globals];
-  const together = canPack(gpu, spansOf(all), dim, dim * Math.max(3, mlpRatio));
+  const together = canPack(gpu, spansOf(all), dim, vit.widest);
   const packs = together ? [all] : all.map((one) => [one]);
   const { gradient_accumulation_steps: micros, recompute } = training;
   return await record(gpu, () => {

@@ -74,7 +74,8 @@ function* smallerModels(config: Config): Generator<[string, Config]> {
     yield [`model.depth ${blocks}`, changed(config, "model", { depth: blocks })];
   }
   const fewer = Math.max(1, Math.floor(0.75 * heads)), width = dim / heads * fewer;
-  if (fewer < heads && Number.isInteger(width * config.model.mlp_ratio)) {
+  const { mlp_ratio: ratio, mlp_hidden_dim: hidden } = config.model;
+  if (fewer < heads && (hidden !== null || Number.isInteger(width * ratio))) {
     yield [
       `model.dim ${width} and model.heads ${fewer}`,
       changed(config, "model", { dim: width, heads: fewer }),

@@ -11,10 +11,12 @@ export type Shapes = Pick<Config, "augmentation" | "evaluation" | "loss" | "mode
 
 /** Operations of a backbone for one view, forwards; of the last block only the class token may go on. */
 function viewFlops({ model }: Shapes, side: number, feature: Feature): number {
-  const { dim, depth, in_chans, mlp_ratio, patch_size: patch } = model;
-  const patches = (side / patch) ** 2, tokens = 1 + patches;
+  const { dim, depth, in_chans, patch_size: patch } = model;
+  const patches = (side / patch) ** 2, tokens = +model.class_token + model.registers + patches;
+  const hidden = model.mlp_hidden_dim ?? dim * model.mlp_ratio;
+  const mlp = (model.mlp === "swiglu" ? 6 : 4) * dim * hidden;
   const block = (out: number) =>
-    dim * dim * (6 * tokens + (2 + 4 * mlp_ratio) * out) + 4 * tokens * out * dim;
+    dim * dim * (6 * tokens + 2 * out) + mlp * out + 4 * tokens * out * dim;
   const last = block(feature === "class" ? 1 : tokens);
   return (depth - 1) * block(tokens) + last + 2 * patches * in_chans * patch * patch * dim;
 }

@@ -268,6 +268,15 @@ Deno.test("networks, loss and AdamW have the configuration's defaults where noth
     [model.mlp_ratio, model.in_chans, model.pos_interp, model.init_std],
     [vit.config.mlpRatio, vit.config.inChans, vit.config.posInterp, vit.config.initStd],
   );
+  const { config } = vit;
+  assert.deepEqual(
+    [model.mlp, model.class_token, model.registers, model.layer_scale, model.pos_embed],
+    [config.mlp, config.classToken, config.registers, config.layerScale, config.posEmbed],
+  );
+  assert.deepEqual(
+    [model.rope_base, model.qkv_bias, model.fc_norm, model.norm_eps],
+    [config.ropeBase, config.qkvBias, config.fcNorm, config.normEps],
+  );
   const head = new DinoHead({ inDim: 8, outDim: 4 }).config;
   assert.deepEqual(
     [model.projection_hidden_dim, model.projection_bottleneck_dim, model.projection_layers],
@@ -460,6 +469,13 @@ function anyConfig(): fc.Arbitrary<Config> {
     model.depth ??= 1;
     evaluation.last_blocks = 1 + evaluation.last_blocks % model.depth;
     model.mlp_ratio = 1 + Math.floor(model.mlp_ratio % 8);
+    if (model.pos_embed === "rope") model.dim *= 4;
+    if (!model.class_token) {
+      for (const section of [model, evaluation]) {
+        if (section.feature?.startsWith("class")) section.feature = "mean";
+      }
+      if (loss.contrastive_feature?.startsWith("class")) loss.contrastive_feature = "quad";
+    }
     loss.warmup_teacher_temp_epochs %= training.num_epochs + 1;
     scheduler.warmup_epochs %= training.num_epochs;
     if (loss.chunk_size) loss.chunk_size = 64 * (1 + loss.chunk_size % 100);

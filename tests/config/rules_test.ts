@@ -135,6 +135,26 @@ const CASES: [text: string, error: string][] = [
     "a.yaml:1:20: model.mlp_ratio: expected an integer when multiplied by model.dim (384) but " +
     "found 2.001",
   ],
+  ["model: {mlp_ratio: 2.001, mlp_hidden_dim: 768}", ""],
+  [
+    "model: {backbone: custom, dim: 12, depth: 2, heads: 2, pos_embed: rope}",
+    "a.yaml:1:67: model.pos_embed: expected learned, as rope needs heads of a multiple of 4 dimensions but " +
+    "those of model.dim 12 and model.heads 2 have 6",
+  ],
+  [
+    "model: {class_token: false}",
+    "a.yaml:1:22: model.feature: expected mean, quad or grid, as model.class_token is false, but found class",
+  ],
+  [
+    "model: {class_token: false, feature: mean}\nloss: {contrastive_feature: class}",
+    "a.yaml:2:29: loss.contrastive_feature: expected mean, quad or grid, as model.class_token is false, but " +
+    "found class",
+  ],
+  [
+    "model: {class_token: false, feature: mean}\nevaluation: {feature: class+mean}",
+    "a.yaml:2:23: evaluation.feature: expected mean, quad or grid, as model.class_token is false, but found " +
+    "class+mean",
+  ],
   [
     "training: {num_epochs: 5}",
     "a.yaml:1:24: scheduler.warmup_epochs: expected at most training.num_epochs (5) but found 10",

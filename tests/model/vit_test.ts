@@ -61,6 +61,11 @@ Deno.test("VisionTransformer says which size does not fit", () => {
     [{ imageSize: 18 }, /imageSize to be a multiple of patchSize 4 but found 18/],
     [{ heads: 5 }, /dim to be a multiple of 5 heads but found 12/],
     [{ mlpRatio: 0.3 }, /mlpRatio · dim to be whole but found 0\.3 · 12/],
+    [{ mlpHiddenDim: 2.5 }, /positive whole mlpHiddenDim but found 2\.5/],
+    [{ registers: -1 }, /registers to be a whole number ≥ 0 but found -1/],
+    [{ layerScale: 0 }, /layerScale to be a number > 0 or null but found 0/],
+    [{ ropeBase: NaN }, /ropeBase to be a number > 0 but found NaN/],
+    [{ normEps: 0 }, /normEps to be a number > 0 but found 0/],
   ];
   for (const [change, pattern] of wrong) {
     assert.throws(() => new VisionTransformer({ ...TINY, ...change }), (error: Error) => {
