@@ -1,7 +1,7 @@
 // C = op(A) · op(B), then an epilogue; tiles of 64×64 outputs, staged in workgroup memory: for GPUs.
 //
-// op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc: shared/matmul_operands.wgsl;
-// the epilogue is in shared/matmul_store.wgsl.
+// op(A) [M, K], op(B) [K, N], C [M, N]: shared/matmul_io.wgsl, matmul_a.wgsl and matmul_b.wgsl, or those of a
+// convolution; the epilogue is in shared/matmul_store.wgsl.
 // Workgroups [·, ·, z] sum over `split` blocks of four k from z · split on and write to C + z · M · N.
 //
 // Launch: workgroups [ceil(N / 64), ceil(M / 64), splits], 64 invocations each, 9 KiB of workgroup memory.

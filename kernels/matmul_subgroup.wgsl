@@ -1,7 +1,6 @@
 // C = op(A) · op(B), then an epilogue; 32×8 outputs per invocation, rows of A shared through the subgroup.
 //
-// op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb, ldc, all multiples of 4.
-// TRANS_A: A is stored [K, M]; TRANS_B: B is stored [N, K].
+// op(A) [M, K], op(B) [K, N], C [M, N]: shared/whole_io.wgsl, whole_a.wgsl and whole_b.wgsl, or those of a convolution.
 // Epilogue, in this order: + bias[n], where params.bias is 1; pre keeps the value and C gets its exact GELU
 // (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants, since the code exists once for each of the 64 vec4s
 // of outputs.
@@ -14,56 +13,11 @@
 // are loaded from its edge, and not stored.
 // The sum over K runs in one invocation, in order: the same bits every time.
 
-struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, bias: u32, split: u32 }
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
-@group(0) @binding(4) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(5) var<storage, read> aux: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> pre: array<vec4f>;
-
-override TRANS_A: bool = false;
-override TRANS_B: bool = false;
 override GELU: bool = false;
 override GELU_GRAD: bool = false;
 override ADD: bool = false;
 
 alias Real = vec4f;
-
-// Row 4k + i of a k-major operand, as the vec4 at column block `col`; beyond K, A is 0.
-fn a_k(k: u32, i: u32, col: u32) -> vec4f {
-  let row = 4u * k + i;
-  return select(vec4f(), a[min(row, params.k - 1u) * (params.lda / 4u) + col], row < params.k);
-}
-
-fn b_k(k: u32, i: u32, col: u32) -> vec4f {
-  let row = 4u * k + i;
-  return b[min(row, params.k - 1u) * (params.ldb / 4u) + col];
-}
-
-// Four rows of op(A) over four k: element [i] is row 4m + i.
-fn load_a(m: u32, k: u32) -> mat4x4f {
-  if (TRANS_A) {
-    let col = min(m, params.m / 4u - 1u);
-    return transpose(mat4x4f(a_k(k, 0u, col), a_k(k, 1u, col), a_k(k, 2u, col), a_k(k, 3u, col)));
-  }
-  let r = 4u * m;
-  let l = params.lda / 4u;
-  let last = params.m - 1u;
-  return mat4x4f(a[min(r, last) * l + k], a[min(r + 1u, last) * l + k], a[min(r + 2u, last) * l + k], a[min(r + 3u, last) * l + k]);
-}
-
-// Four k of op(B) over four columns: element [i] is row 4k + i.
-fn load_b(k: u32, n: u32) -> mat4x4f {
-  let col = min(n, params.n / 4u - 1u);
-  if (TRANS_B) {
-    let l = params.ldb / 4u;
-    let r = 4u * col;
-    return transpose(mat4x4f(b[r * l + k], b[(r + 1u) * l + k], b[(r + 2u) * l + k], b[(r + 3u) * l + k]));
-  }
-  return mat4x4f(b_k(k, 0u, col), b_k(k, 1u, col), b_k(k, 2u, col), b_k(k, 3u, col));
-}
 
 fn put_row(at: u32, sum: vec4f) {
   var v = sum;

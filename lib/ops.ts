@@ -24,6 +24,14 @@ export {
   type AttentionResult,
   type AttentionVariant,
 } from "./ops/attention.ts";
+export {
+  batchNorm,
+  type BatchNormOptions,
+  type BatchNormResult,
+  type BatchNormWeights,
+} from "./ops/batch_norm.ts";
+export { channelsLast } from "./ops/channels_last.ts";
+export { conv2d, type Conv2dOptions, type Conv2dResult } from "./ops/conv2d.ts";
 export { tuningTasks } from "./ops/tuning_tasks.ts";
 export { gatherRows, NO_ROW, scatterRows } from "./ops/gather_rows.ts";
 export { gelu } from "./ops/gelu.ts";
@@ -48,6 +56,12 @@ export {
   poolTokens,
   poolTokensBackward,
 } from "./ops/pool_tokens.ts";
+export {
+  averagePool,
+  type AveragePoolOptions,
+  maxPool,
+  type MaxPoolOptions,
+} from "./ops/pool2d.ts";
 export { posEmbed, type PosInterp, resampleMatrix } from "./ops/pos_embed.ts";
 export { columnSum, type ColumnSumOptions, rowSum, type RowSumOptions } from "./ops/reduce.ts";
 export {

@@ -1,4 +1,4 @@
-// Outputs of a matmul in blocks of 4 × 4, and its epilogue; needs matmul_operands.wgsl, gelu.wgsl.
+// Outputs of a matmul in blocks of 4 × 4, and its epilogue; needs matmul_io.wgsl, gelu.wgsl.
 //
 // Bits of params.epilogue, in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps the value and C
 // gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD).

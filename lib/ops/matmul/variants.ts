@@ -8,8 +8,13 @@ import naiveCode from "../../../kernels/matmul_naive.wgsl" with { type: "text" }
 import reduceCode from "../../../kernels/matmul_reduce.wgsl" with { type: "text" };
 import stagedCode from "../../../kernels/matmul_staged.wgsl" with { type: "text" };
 import subgroupCode from "../../../kernels/matmul_subgroup.wgsl" with { type: "text" };
-import operandsCode from "../../../kernels/shared/matmul_operands.wgsl" with { type: "text" };
+import matrixACode from "../../../kernels/shared/matmul_a.wgsl" with { type: "text" };
+import matrixBCode from "../../../kernels/shared/matmul_b.wgsl" with { type: "text" };
+import ioCode from "../../../kernels/shared/matmul_io.wgsl" with { type: "text" };
 import storeCode from "../../../kernels/shared/matmul_store.wgsl" with { type: "text" };
+import wholeACode from "../../../kernels/shared/whole_a.wgsl" with { type: "text" };
+import wholeBCode from "../../../kernels/shared/whole_b.wgsl" with { type: "text" };
+import wholeIoCode from "../../../kernels/shared/whole_io.wgsl" with { type: "text" };
 import {
   type Constants,
   defineKernel,
@@ -52,26 +57,69 @@ export interface ProductTensors {
   bias?: Tensor;
   aux?: Tensor;
   pre?: Tensor;
+  /** What a and b are where they are no matrices. */
+  operands?: Operands;
 }
 
-const BLOCKS: SharedCode[] = [
-  { name: "matmul_operands", code: operandsCode },
-  { name: "matmul_store", code: storeCode },
-  GELU,
-];
-const PLAIN = defineKernel("matmul", code, { shared: BLOCKS });
-const STAGED = defineKernel("matmul_staged", stagedCode, { shared: BLOCKS });
-const SUBGROUP = defineKernel("matmul_subgroup", subgroupCode, { shared: [GELU], subgroups: true });
+/** What the kernels of a product read: its arguments, and each of the operands, in elements or in whole vec4s. */
+export interface OperandCode {
+  /** For any shape. */
+  any: readonly SharedCode[];
+  /** For the `subgroup` variant. */
+  whole: readonly SharedCode[];
+}
+
+/** A matrix as the left operand, and as the right one. */
+export const MATRIX: Readonly<Record<"a" | "b", OperandCode>> = {
+  a: {
+    any: [{ name: "matmul_a", code: matrixACode }],
+    whole: [{ name: "whole_a", code: wholeACode }],
+  },
+  b: {
+    any: [{ name: "matmul_b", code: matrixBCode }],
+    whole: [{ name: "whole_b", code: wholeBCode }],
+  },
+};
+
+/** The kernels that multiply operands of one kind; names get `suffix`. */
+export type ProductKernels = Readonly<Record<Exclude<MatmulVariant, "naive">, KernelSource>>;
+
+/** The tuned loops over operands that are read as told. */
+export function productKernels(
+  suffix: string,
+  { any, whole }: { any: readonly SharedCode[]; whole: readonly SharedCode[] },
+): ProductKernels {
+  const shared = [...any, { name: "matmul_store", code: storeCode }, GELU];
+  return {
+    plain: defineKernel(`matmul${suffix}`, code, { shared }),
+    staged: defineKernel(`matmul_staged${suffix}`, stagedCode, { shared }),
+    subgroup: defineKernel(`matmul_subgroup${suffix}`, subgroupCode, {
+      shared: [...whole, GELU],
+      subgroups: true,
+    }),
+  };
+}
+
 const REDUCE = defineKernel("matmul_reduce", reduceCode, { shared: [GELU] });
 const NAIVE = defineKernel("matmul_naive", naiveCode);
 
 /** The kernel of each variant. */
 export const KERNELS: Readonly<Record<MatmulVariant, KernelSource>> = {
-  plain: PLAIN,
-  staged: STAGED,
-  subgroup: SUBGROUP,
+  ...productKernels("", {
+    any: [{ name: "matmul_io", code: ioCode }, ...MATRIX.a.any, ...MATRIX.b.any],
+    whole: [{ name: "whole_io", code: wholeIoCode }, ...MATRIX.a.whole, ...MATRIX.b.whole],
+  }),
   naive: NAIVE,
 };
+
+/** Operands that are no matrices in memory: what reads them, and what it must know beside the sizes. */
+export interface Operands {
+  /** Their kernels. */
+  kernels: ProductKernels;
+  /** More constants and members of `Params`. */
+  constants: Constants;
+  params: Readonly<Record<string, number>>;
+}
 
 /** Subgroup size that the kernel of that name is made for. */
 const SUBGROUP_SIZE = 8;
@@ -176,7 +224,7 @@ function launchPart(
   gpu: Gpu,
   variant: MatmulVariant,
   product: Product,
-  { a, b, out, bias, aux, pre }: ProductTensors,
+  { a, b, out, bias, aux, pre, operands }: ProductTensors,
   { epilogue, split, parts }: { epilogue: number; split: number; parts: number },
 ): void {
   const { m, n, k, transA, transB } = product;
@@ -192,15 +240,23 @@ function launchPart(
   }
   const subgroup = variant === "subgroup";
   const { BIAS, GELU, GELU_GRAD, ADD } = constantsOf(epilogue);
-  const constants: Constants = subgroup ? { GELU, GELU_GRAD, ADD } : {
-    VEC_A: lda % 4 === 0,
-    VEC_B: ldb % 4 === 0,
-    EXACT_K: k % 4 === 0,
+  const constants: Constants = {
+    ...transposes,
+    ...subgroup ? { GELU, GELU_GRAD, ADD } : {
+      VEC_A: lda % 4 === 0,
+      VEC_B: ldb % 4 === 0,
+      EXACT_K: k % 4 === 0,
+    },
+    ...operands?.constants,
   };
-  gpu.dispatch(KERNELS[variant], {
-    constants: { ...transposes, ...constants },
+  const kernel = (operands?.kernels ?? KERNELS)[variant];
+  gpu.dispatch(kernel, {
+    // An operand that is no matrix has no constants of one.
+    constants: Object.fromEntries(
+      Object.entries(constants).filter(([name]) => kernel.overrides.has(name)),
+    ),
     bindings: { a, b, c: out, bias, aux, pre },
-    params: { ...sizes, split, ...subgroup ? { bias: +BIAS } : { epilogue } },
+    params: { ...sizes, split, ...subgroup ? { bias: +BIAS } : { epilogue }, ...operands?.params },
     workgroups: [Math.ceil(n / 64), Math.ceil(m / (subgroup ? 32 : 64)), parts],
     flops,
   });

@@ -1,0 +1,81 @@
+/**
+ * A convolution as a product: one operand is read out of pictures while the product is made, so that the matrix of
+ * all windows is never in memory.
+ *
+ * @module
+ */
+import convACode from "../../../kernels/shared/conv_a.wgsl" with { type: "text" };
+import convBCode from "../../../kernels/shared/conv_b.wgsl" with { type: "text" };
+import ioCode from "../../../kernels/shared/conv_io.wgsl" with { type: "text" };
+import tapsCode from "../../../kernels/shared/conv_taps.wgsl" with { type: "text" };
+import wholeIoCode from "../../../kernels/shared/conv_whole_io.wgsl" with { type: "text" };
+import type { Gpu, SharedCode, Tensor } from "../../gpu.ts";
+import {
+  EPILOGUE,
+  fits,
+  launch,
+  MATRIX,
+  type Product,
+  productKernels,
+  splitsOf,
+  variantOf,
+} from "./variants.ts";
+
+const IO: SharedCode = { name: "conv_io", code: ioCode };
+const WHOLE_IO: SharedCode = { name: "conv_whole_io", code: wholeIoCode };
+const TAPS: SharedCode = { name: "conv_taps", code: tapsCode };
+const CONV_A: SharedCode = { name: "conv_a", code: convACode };
+const CONV_B: SharedCode = { name: "conv_b", code: convBCode };
+
+/** Windows times a weight: the forward pass and the gradient of the input; and for the gradient of the weight. */
+const KERNELS = {
+  a: productKernels("_conv", {
+    any: [IO, TAPS, CONV_A, ...MATRIX.b.any],
+    whole: [WHOLE_IO, TAPS, CONV_A, ...MATRIX.b.whole],
+  }),
+  b: productKernels("_conv_weight", {
+    any: [IO, TAPS, CONV_B, ...MATRIX.a.any],
+    whole: [WHOLE_IO, TAPS, CONV_B, ...MATRIX.a.whole],
+  }),
+};
+
+/** How windows lie on pictures. */
+export interface Windows {
+  /** Which operand they are. */
+  operand: "a" | "b";
+  /** From places of the output to the input, or the other way. */
+  back: boolean;
+  /** [B, H, W, C], which the windows lie on. */
+  pictures: Tensor;
+  /** Places, rows and columns, that have a window each. */
+  places: readonly [rows: number, cols: number];
+  /** Pixels per side of a window, from one to the next, and beyond the edge. */
+  side: number;
+  stride: number;
+  pad: number;
+}
+
+/** C = windows · matrix, or matrixᵀ · windows; with `add`, that is added. */
+export function windowProduct(
+  gpu: Gpu,
+  product: Product,
+  windows: Windows,
+  { matrix, out, add }: { matrix: Tensor; out: Tensor; add?: Tensor },
+): void {
+  const { operand, back, pictures, places: [rows, cols], side, stride, pad } = windows;
+  const [, height, width, channels] = pictures.shape;
+  const whole = channels % 4 === 0;
+  let variant = variantOf(gpu, product);
+  if (variant === "naive" || variant === "subgroup" && !(whole && fits(gpu, variant, product))) {
+    variant = gpu.isSoftware ? "plain" : "staged";
+  }
+  const [a, b] = operand === "a" ? [pictures, matrix] : [matrix, pictures];
+  const sizes = { channels, height, width, grid: rows * cols, grid_width: cols };
+  const operands = {
+    kernels: KERNELS[operand],
+    constants: { BACK: back, VEC_TAPS: whole },
+    params: { ...sizes, side, stride, pad },
+  };
+  const splits = splitsOf(gpu, variant, product);
+  launch(gpu, variant, product, { a, b, out, aux: add, operands }, add ? EPILOGUE.add : 0, splits);
+}
