@@ -108,7 +108,8 @@ export async function weightsIn(
   const weights = new Map<string, Float32Array>(), cast = new Map<Dtype, number>();
   for (const [name, source] of matched.sources) {
     let values = await valuesOf(reader, source, cast);
-    const { resize } = source;
+    const { masked, resize } = source;
+    if (masked) values = values.slice().fill(0, ...masked);
     if (resize) values = resized(values, resize, resample!);
     weights.set(name, values);
   }

@@ -48,7 +48,8 @@ const HEADS: readonly [RegExp, string][] = [
  *
  * @param file How messages call the file.
  * @param part Whose it shall be: `student`, `teacher`, or what stands before its names; by default the teacher's
- * before one that is neither, and that before the student's. `backbone` behind it or alone leaves heads out.
+ * before one that is neither, and that before the student's. `backbone` behind it or alone leaves heads out, `head`
+ * takes them; nothing said, those beside a backbone without a prefix are taken: files of this project.
  * @throws {HatchlingError} When there is none, or more than one to choose from.
  */
 export function findNetwork<T extends Described>(
@@ -57,7 +58,7 @@ export function findNetwork<T extends Described>(
   part?: string,
 ): Network<T> {
   const all = [...tensors], names = new Set(all.map(({ name }) => name));
-  const { whose, bare } = partOf(part, names);
+  const { whose, heads } = partOf(part);
   const prefixes = prefixesIn(names);
   const fitting = prefixes.filter((prefix) => whose === undefined || isOf(prefix, whose));
   if (whose !== undefined && !fitting.length) {
@@ -77,7 +78,8 @@ export function findNetwork<T extends Described>(
         `${shown(file)}#${shown(first.find(Boolean)!.replace(/\.$/, ""))}`,
     );
   }
-  return networkAt(file, all, first[0] ?? commonPrefix(names), bare);
+  const prefix = first[0] ?? commonPrefix(names);
+  return networkAt(file, all, prefix, heads ?? prefix === "");
 }
 
 const listed = (prefixes: readonly string[]) =>
@@ -85,12 +87,10 @@ const listed = (prefixes: readonly string[]) =>
     ", ",
   );
 
-/** `student.backbone` is the student's backbone without its heads. */
-function partOf(part: string | undefined, names: ReadonlySet<string>) {
-  if (part === undefined || part === "backbone") return { whose: undefined, bare: !!part };
-  const bare = part.endsWith(".backbone") &&
-    ![...names].some((name) => name.startsWith(`${part}.`));
-  return { whose: bare ? part.slice(0, -".backbone".length) : part, bare };
+/** `student.backbone` is the student's without its heads, `student.head` with them. */
+function partOf(part = ""): { whose?: string; heads?: boolean } {
+  const [, whose, what] = /^(.*?)(?:(?:^|\.)(backbone|head))?$/.exec(part)!;
+  return { whose: whose || undefined, heads: what ? what === "head" : undefined };
 }
 
 const isOf = (prefix: string, whose: string) =>
@@ -129,7 +129,7 @@ function networkAt<T extends Described>(
   file: string,
   all: readonly T[],
   prefix: string,
-  bare: boolean,
+  heads: boolean,
 ): Network<T> {
   const tensors = new Map<string, T>(), others: T[] = [];
   const around = prefix.replace(/[^.]+\.$/, ""); // heads stand beside the backbone, or in it
@@ -137,7 +137,7 @@ function networkAt<T extends Described>(
     const { name } = tensor;
     const head = headName(name, prefix) ?? headName(name, around);
     const inside = name.startsWith(prefix) ? unchunked(name.slice(prefix.length)) : undefined;
-    const known = head !== undefined ? (bare ? undefined : head) : inside;
+    const known = head === undefined ? inside : heads ? head : undefined;
     if (known === undefined) others.push(tensor);
     else if (!tensors.has(known)) tensors.set(known, tensor);
     else {

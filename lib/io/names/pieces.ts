@@ -25,6 +25,8 @@ export interface Source {
   readonly values: readonly Values[];
   /** What they make up together. */
   readonly shape: readonly number[];
+  /** Values from one index to another that are 0 whatever the file says: the bias of a key that is masked. */
+  readonly masked?: readonly [from: number, to: number];
   /** Position embeddings: between which grids they are to be resampled, behind the class token's entry. */
   readonly resize?: Resizing;
 }
@@ -48,7 +50,11 @@ export function sourceOf<T extends Shaped>(network: Network<T>, ours: string): S
   if (!first || names.some((name, i) => name && !parts[i])) return;
   const values = parts.map((part) => part ? { tensor: part.name } : { zeros: sizeOf(first.shape) });
   const shapes = parts.map((part) => (part ?? first).shape);
-  if (shapes.length === 1) return { values, shape: shapes[0] };
+  if (shapes.length === 1) {
+    const [shape] = shapes, dim = shape[0] / 3;
+    const isMasked = tensors.has(`${ours}_mask`) && ours.endsWith("qkv.bias");
+    return { values, shape, ...isMasked && { masked: [dim, 2 * dim] as const } };
+  }
   const [[, ...rest]] = shapes;
   const alike = shapes.every(([, ...other]) => other.join() === rest.join());
   const rows = shapes.reduce((sum, [first]) => sum + first, 0);
