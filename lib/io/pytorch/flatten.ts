@@ -19,7 +19,7 @@ export interface Flat {
 const MAX_DEPTH = 100;
 
 /** Values that are visited. Lists that hold one another many times over would be visited without end. */
-const MAX_VISITS = 4_000_000;
+const MAX_VISITS = 2_000_000;
 
 /** Tensors; the largest models have some thousands, and with states of optimisers four times as many. */
 const MAX_TENSORS = 200_000;

@@ -18,7 +18,7 @@ export const LIMITS = {
   /** Steps of a program. */
   steps: 4_000_000,
   /** Lists, tuples, dicts and other objects. */
-  objects: 1_000_000,
+  objects: 500_000,
   /** Of them within one another, while they are built. */
   depth: 1000,
   /** Bytes of a name of a class or function. */
