@@ -13,6 +13,7 @@ const AREAS: readonly string[] = [
   "mod.ts",
   "lib/search",
   "lib/embed",
+  "lib/export",
   "lib/session",
   "lib/plan",
   "lib/open_model",

@@ -1,0 +1,54 @@
+/** Small models with weights that are not near zero, for exports. */
+import { parseConfig } from "../../lib/config.ts";
+import { modelOf } from "../../lib/from_config.ts";
+import { float32Tensor, serializeSafetensors } from "../../lib/io.ts";
+import { initialize } from "../../lib/model.ts";
+import type { ParameterSpec } from "../../lib/model.ts";
+import type { LoadedModel } from "../../lib/open_model/load.ts";
+
+/** The smallest model with everything in it that a plain one has. */
+export const TOY = [
+  "model: {backbone: custom, patch_size: 8, dim: 24, depth: 2, heads: 3, projection_hidden_dim: 20,",
+  "  projection_bottleneck_dim: 8, projection_output_dim: 16}",
+  "augmentation: {global_crop_size: 32, local_crop_size: 16}",
+].join("\n");
+
+/** Initial weights, each moved a little, so that biases and scales count. */
+export function movedWeights(specs: readonly ParameterSpec[]): Map<string, Float32Array> {
+  const weights = initialize(specs, 0);
+  let at = 0;
+  for (const values of weights.values()) {
+    for (let i = 0; i < values.length; i++) values[i] += 0.1 * Math.sin(1.37 * at++);
+  }
+  return weights;
+}
+
+/** A model of a configuration as a command would have loaded it. */
+export function loaded(text: string): LoadedModel {
+  const config = parseConfig(text), model = modelOf(config);
+  const weights = movedWeights(model.specs());
+  return {
+    config,
+    model,
+    weights,
+    hasHead: !!model.head,
+    name: "teacher",
+    file: "teacher.safetensors",
+  };
+}
+
+/** Writes a run's folder that holds a model: its configuration and its weights. */
+export async function putRun(folder: string, text: string): Promise<void> {
+  const { model, weights } = loaded(text);
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(`${folder}/config.yaml`, text);
+  const tensors = model.specs().map(({ name, shape }) => {
+    return [name, float32Tensor(weights.get(name)!, shape)] as const;
+  });
+  await Deno.writeFile(`${folder}/teacher.safetensors`, serializeSafetensors(new Map(tensors)));
+}
+
+/** Numbers as of normalised pictures. */
+export function pixels(count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => 2 * Math.sin(0.7 * i + 0.01 * (i % 97)));
+}
