@@ -2,12 +2,9 @@
 import assert from "node:assert/strict";
 import { exportModel, type ExportOptions } from "../../lib/export/files.ts";
 import { decodeModel, encodeModel, type Model } from "../../lib/export/onnx/schema.ts";
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { Parameters } from "../../lib/model.ts";
-import type { LoadedModel } from "../../lib/open_model/load.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { errorBetween, runOnnx } from "../support/onnx.ts";
-import { loaded, pixels, TOY } from "./support.ts";
+import { features, loaded, pixels, TOY } from "./support.ts";
 
 /** Largest errors over the largest value: docs/guides/export.md names them. */
 const MOST = { f32: 1e-5, f16: 1e-2 } as const;
@@ -20,25 +17,6 @@ const OPTIONS: ExportOptions = {
   attention: true,
 };
 
-/** What the model itself makes of pictures [n, C, H, W]. */
-async function own(gpu: Gpu, { model, weights }: LoadedModel, data: Float32Array, shape: number[]) {
-  const params = new Parameters(gpu, model.specs());
-  params.load(weights);
-  const images = gpu.tensor(data, shape), trace = new Map<string, Tensor>();
-  const made = gpu.scope(() => {
-    const { logits, features } = model.forward(gpu, params, [images], { trace });
-    const [attention, tokens] = ["attention", "normed"].map((name) => trace.get(name)!);
-    return { logits, features, attention, tokens };
-  });
-  const names = Object.keys(made) as (keyof typeof made)[];
-  const values = await gpu.read(names.map((name) => made[name]));
-  for (const tensor of [...Object.values(made), images, params]) tensor.destroy();
-  return Object.fromEntries(names.map((name, i) => [name, values[i]])) as Record<
-    keyof typeof made,
-    Float32Array
-  >;
-}
-
 for (const dtype of ["f32", "f16"] as const) {
   gpuTest(`backbone and head as ONNX in ${dtype} give the model's own features`, async (gpu) => {
     const toy = loaded(TOY);
@@ -46,7 +24,7 @@ for (const dtype of ["f32", "f16"] as const) {
     const suffix = dtype === "f16" ? "_fp16" : "";
     for (const batch of [1, 3]) {
       const dims = [batch, 3, 32, 32], data = pixels(batch * 3 * 32 * 32);
-      const ours = await own(gpu, toy, data, dims);
+      const ours = await features(gpu, toy, data, dims);
       const backbone = await runOnnx(files.get(`onnx/model${suffix}.onnx`)!, {
         pixel_values: { data, dims },
       });
@@ -60,12 +38,12 @@ for (const dtype of ["f32", "f16"] as const) {
       );
       const { last_hidden_state: tokens, pooler_output: pooled, attention } = backbone;
       const head = await runOnnx(files.get(`onnx/head${suffix}.onnx`)!, {
-        features: { data: ours.features, dims: [batch, 24] },
+        features: { data: ours.pooled, dims: [batch, 24] },
       });
       assert.deepEqual(head.bottleneck.dims, [batch, 8]);
       const errors = {
         tokens: errorBetween(tokens.data, ours.tokens),
-        pooled: errorBetween(pooled.data, ours.features),
+        pooled: errorBetween(pooled.data, ours.pooled),
         attention: errorBetween(attention.data, ours.attention),
         logits: errorBetween(head.logits.data, ours.logits),
       };

@@ -2,8 +2,8 @@
 import { parseConfig } from "../../lib/config.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io.ts";
-import { initialize } from "../../lib/model.ts";
-import type { ParameterSpec } from "../../lib/model.ts";
+import type { Gpu, Tensor } from "../../lib/gpu.ts";
+import { initialize, Parameters, type ParameterSpec } from "../../lib/model.ts";
 import type { LoadedModel } from "../../lib/open_model/load.ts";
 
 /** The smallest model with everything in it that a plain one has. */
@@ -12,6 +12,9 @@ export const TOY = [
   "  projection_bottleneck_dim: 8, projection_output_dim: 16}",
   "augmentation: {global_crop_size: 32, local_crop_size: 16}",
 ].join("\n");
+
+/** A model of every family that is exported. */
+export const FAMILIES: Readonly<Record<string, string>> = { dino: TOY };
 
 /** Initial weights, each moved a little, so that biases and scales count. */
 export function movedWeights(specs: readonly ParameterSpec[]): Map<string, Float32Array> {
@@ -51,4 +54,36 @@ export async function putRun(folder: string, text: string): Promise<void> {
 /** Numbers as of normalised pictures. */
 export function pixels(count: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => 2 * Math.sin(0.7 * i + 0.01 * (i % 97)));
+}
+
+/** What a model makes of pictures [n, C, H, W]. */
+export interface Features {
+  /** All tokens after the final norm. */
+  tokens: Float32Array;
+  /** The class token, or what stands for it. */
+  pooled: Float32Array;
+  /** Of the last block. */
+  attention: Float32Array;
+  /** DINO's head of `pooled`. */
+  logits: Float32Array;
+}
+
+/** What the model itself makes of pictures [n, C, H, W]. */
+export async function features(
+  gpu: Gpu,
+  { model, weights }: LoadedModel,
+  data: Float32Array,
+  dims: number[],
+): Promise<Features> {
+  const params = new Parameters(gpu, model.specs());
+  params.load(weights);
+  const images = gpu.tensor(data, dims), trace = new Map<string, Tensor>();
+  const made = gpu.scope(() => {
+    const { logits, features: pooled } = model.forward(gpu, params, [images], { trace });
+    return { tokens: trace.get("normed")!, pooled, attention: trace.get("attention")!, logits };
+  });
+  const tensors = [made.tokens, made.pooled, made.attention, made.logits];
+  const [tokens, pooled, attention, logits] = await gpu.read(tensors);
+  for (const tensor of [...tensors, images, params]) tensor.destroy();
+  return { tokens, pooled, attention, logits };
 }
