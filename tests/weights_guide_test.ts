@@ -1,9 +1,9 @@
-/** What docs/guides/weights.md says: names, configuration, and the lines that convert a file. */
+/** What docs/guides/weights.md says: names, files and configuration. */
 import assert from "node:assert/strict";
 import small from "../configs/dino-small.yaml" with { type: "text" };
 import guide from "../docs/guides/weights.md" with { type: "text" };
 import { parseConfig } from "../lib/config.ts";
-import { parseSafetensors } from "../lib/io/safetensors.ts";
+import { IN_FOLDERS } from "../lib/io/weights_file.ts";
 import { modelOf } from "../lib/from_config.ts";
 import { transformerOf } from "../lib/model.ts";
 
@@ -45,12 +45,8 @@ Deno.test("the guide's numbers of dino-small.yaml are current", () => {
   );
 });
 
-Deno.test("the error about a .pth shows the guide's lines", () => {
-  const pickle = Uint8Array.of(0x80, 2, 0x7d, 0x71, 0, 0x2e, 0, 0, 0, 0);
-  assert.throws(() => parseSafetensors(pickle), ({ message }: Error) => {
-    const lines = message.split("\n").slice(1, -1).map((line) => line.trim());
-    assert.ok(lines.length > 3);
-    assert.equal(lines.join("\n"), blocks("python")[0].trim());
-    return true;
-  });
+Deno.test("the guide's files of weights are those that are looked for in a folder", () => {
+  for (const name of IN_FOLDERS) {
+    assert.ok(guide.includes(name.replace(/.*(bin\.index)/, "…$1")), name);
+  }
 });

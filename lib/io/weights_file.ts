@@ -18,7 +18,7 @@ import type { WeightsFile } from "./tensor_file.ts";
 export type { WeightsFile } from "./tensor_file.ts";
 
 /** What a folder of Hugging Face holds its weights in, the one to take first. */
-const IN_FOLDERS: readonly string[] = [
+export const IN_FOLDERS: readonly string[] = [
   "model.safetensors",
   "model.safetensors.index.json",
   "pytorch_model.bin",
