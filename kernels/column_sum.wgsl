@@ -1,12 +1,12 @@
 // Sums of columns in a fixed order: rows of a block of 16 start first to last, then the lane's blocks, then the lanes.
 //
 // x [R, stride], columns offset … offset + C − 1 → out [chunks, C] = scale · Σ over the chunk's rows
-// [+ the old out].
-// VEC: C, stride and offset are multiples of 4, and an invocation takes four columns; else one.
+// [+ the old out]; sums of columns zero_from … zero_end − 1 are 0.
+// VEC: C, stride, offset and the columns of zeros are multiples of 4, and an invocation takes four columns; else one.
 // Launch: 8 · LANES invocations, LANES of them per column (or four): ceil(C / 8) or ceil(C / 32) workgroups in x,
 // chunks in y.
 
-struct Params { rows: u32, cols: u32, stride: u32, offset: u32, chunk: u32, accumulate: u32, scale: f32 }
+struct Params { rows: u32, cols: u32, stride: u32, offset: u32, chunk: u32, accumulate: u32, scale: f32, zero_from: u32, zero_end: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
@@ -64,6 +64,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) local: v
   if (local.y != 0u || col >= params.cols) { return; }
   let at = wg.y * params.cols + col;
   sum *= params.scale;
+  if (col >= params.zero_from && col < params.zero_end) { sum = vec4f(); }
   if (params.accumulate != 0u) { sum += old(at); }
   put(at, sum);
 }

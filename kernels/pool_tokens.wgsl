@@ -1,6 +1,6 @@
 // What a feature is made of: the class token and means of patch tokens over cells, side by side; and the way back.
 //
-// Tokens are [B, 1 + rows · cols, D], the class token first. A feature is F = (cls + cells²) · D numbers: the class
+// Tokens are [B, prefix + rows · cols, D], the class token first; of the prefix, nothing else is in a feature. A feature is F = (cls + cells²) · D numbers: the class
 // token where cls is 1, then the cells × cells means, row by row. Of n cells along m patches, cell i covers
 // floor(i · m / n) to ceil((i + 1) · m / n), as adaptive_avg_pool2d of PyTorch: neighbours share a patch where n does
 // not divide m, and patches repeat where there are fewer.
@@ -11,7 +11,7 @@
 // ACCUMULATE: added to what `out` holds.
 // Launch: grid(n, 64), n elements of the B features, or with BACKWARD of the tokens.
 
-struct Params { n: u32, dim: u32, rows: u32, cols: u32, cls: u32, cells: u32, first: u32, stride: u32, scale: f32 }
+struct Params { n: u32, dim: u32, rows: u32, cols: u32, cls: u32, cells: u32, first: u32, stride: u32, scale: f32, prefix: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
@@ -27,7 +27,7 @@ fn cell(i: u32, n: u32, m: u32) -> vec2u {
 
 // Element d of part p of an image's feature.
 fn pooled(image: u32, part: u32, d: u32) -> f32 {
-  let first = image * (1u + params.rows * params.cols);
+  let first = image * (params.prefix + params.rows * params.cols);
   if (part < params.cls) { return src[first * params.dim + d]; }
   let at = part - params.cls;
   let down = cell(at / params.cells, params.cells, params.rows);
@@ -37,7 +37,7 @@ fn pooled(image: u32, part: u32, d: u32) -> f32 {
     // Line by line, which keeps more digits of long sums.
     var line = 0.0;
     for (var c = across.x; c < across.y; c++) {
-      line += src[(first + 1u + r * params.cols + c) * params.dim + d];
+      line += src[(first + params.prefix + r * params.cols + c) * params.dim + d];
     }
     sum += line;
   }
@@ -47,12 +47,12 @@ fn pooled(image: u32, part: u32, d: u32) -> f32 {
 // Element d of the gradient of an image's token.
 fn spread(image: u32, token: u32, d: u32) -> f32 {
   let first = (params.first + image * params.stride) * (params.cls + params.cells * params.cells);
-  if (token == 0u) {
-    if (params.cls == 0u) { return 0.0; }
+  if (token < params.prefix) {
+    if (token >= params.cls) { return 0.0; }
     return src[first * params.dim + d];
   }
-  let rows = cell((token - 1u) / params.cols, params.rows, params.cells);
-  let cols = cell((token - 1u) % params.cols, params.cols, params.cells);
+  let rows = cell((token - params.prefix) / params.cols, params.rows, params.cells);
+  let cols = cell((token - params.prefix) % params.cols, params.cols, params.cells);
   var sum = 0.0;
   for (var i = rows.x; i < rows.y; i++) {
     let down = cell(i, params.cells, params.rows);
@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var to = i;
   var v: f32;
   if (BACKWARD) {
-    let tokens = 1u + params.rows * params.cols;
+    let tokens = params.prefix + params.rows * params.cols;
     v = params.scale * spread(at / tokens, at % tokens, d);
   } else {
     let parts = params.cls + params.cells * params.cells;

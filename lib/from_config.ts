@@ -305,6 +305,7 @@ function masksOf({ augmentation, loss, model }: Config): FeedOptions["masks"] {
   return {
     grid: [side, side],
     nGlobalCrops: augmentation.n_global_crops,
+    prefix: +model.class_token + model.registers,
     maskProb: loss.mask_prob,
     maskRatioMin: loss.mask_ratio_min,
     maskRatioMax: loss.mask_ratio_max,

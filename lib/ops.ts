@@ -36,6 +36,7 @@ export { tuningTasks } from "./ops/tuning_tasks.ts";
 export { gatherRows, NO_ROW, scatterRows } from "./ops/gather_rows.ts";
 export { gelu } from "./ops/gelu.ts";
 export { l2Normalize } from "./ops/l2_normalize.ts";
+export { layerScale, layerScaleBackward } from "./ops/layer_scale.ts";
 export { layerNorm, type LayerNormResult } from "./ops/layer_norm.ts";
 export {
   linear,
@@ -47,6 +48,7 @@ export { matmul, type MatmulOptions, type MatmulVariant } from "./ops/matmul.ts"
 export {
   type MaskedPatches,
   patchEmbed,
+  type PatchEmbedResult,
   type PatchEmbedWeights,
   patchify,
 } from "./ops/patch_embed.ts";
@@ -72,6 +74,8 @@ export {
   scaleSamples,
   scatterClass,
 } from "./ops/rows.ts";
+export { rope, type RopeTable, ropeTable } from "./ops/rope.ts";
 export { softmax } from "./ops/softmax.ts";
+export { swiglu } from "./ops/swiglu.ts";
 export type { Weight } from "./ops/weight.ts";
 export { weightNormLinear } from "./ops/weight_norm.ts";

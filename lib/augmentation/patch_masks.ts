@@ -16,6 +16,8 @@ export interface PatchMaskOptions extends MaskOptions {
   batchSize: number;
   /** Global views G of a picture; 2 by default. */
   nGlobalCrops?: number;
+  /** Tokens before the patches of a view: the class token, 1 by default, and registers. */
+  prefix?: number;
 }
 
 /**
@@ -47,7 +49,7 @@ export class PatchMasks {
   /** [G·B, P], u32, view-major: 1 where a patch is masked. */
   readonly mask: Tensor;
   /**
-   * [M], u32: rows of the global views' tokens [G·B·(1 + P), D] that are masked, in order, then NO_ROW. M is known
+   * [M], u32: rows of the global views' tokens [G·B·(prefix + P), D] that are masked, in order, then NO_ROW. M is known
    * beforehand: ⌈G · maskProb⌉ · B views, each masked as far as `maskRatioMax` goes.
    */
   readonly rows: Tensor;
@@ -65,14 +67,19 @@ export class PatchMasks {
    * @throws {HatchlingError} Naming the option that is out of range.
    */
   constructor(gpu: Gpu, options: PatchMaskOptions) {
-    const { grid: [rows, cols], batchSize, nGlobalCrops = 2 } = options;
+    const { grid: [rows, cols], batchSize, nGlobalCrops = 2, prefix = 1 } = options;
     for (const [name, value] of Object.entries({ rows, cols, batchSize, nGlobalCrops })) {
       if (Number.isInteger(value) && value >= 1) continue;
       throw new HatchlingError(
         `PatchMasks: expected ${name} to be whole and at least 1 but found ${value}`,
       );
     }
-    this.options = { grid: [rows, cols], batchSize, nGlobalCrops, ...maskOptions(options) };
+    if (!Number.isInteger(prefix) || prefix < 0) {
+      throw new HatchlingError(
+        `PatchMasks: expected prefix to be whole and at least 0 but found ${prefix}`,
+      );
+    }
+    this.options = { grid: [rows, cols], batchSize, nGlobalCrops, prefix, ...maskOptions(options) };
     const [views, patches] = [nGlobalCrops, rows * cols];
     const most = mostMasked(this.options, { views, batch: batchSize, patches });
     this.mask = gpu.persistent([views * batchSize, patches], "mask");
@@ -97,7 +104,7 @@ export class PatchMasks {
     epoch: number;
     indices: ArrayLike<number>;
   }): void {
-    const { grid, batchSize, nGlobalCrops: views, maskProb } = this.options;
+    const { grid, batchSize, nGlobalCrops: views, maskProb, prefix } = this.options;
     if (indices.length !== batchSize) {
       throw new HatchlingError(
         `PatchMasks: expected ${batchSize} indices but found ${indices.length}: make them for this batch size`,
@@ -120,7 +127,7 @@ export class PatchMasks {
         mask.set(own, sample * patches);
         own.forEach((masked, p) => {
           if (!masked) return;
-          rows[n] = sample * (1 + patches) + 1 + p;
+          rows[n] = sample * (prefix + patches) + prefix + p;
           weights[n++] = 1 / (wanted * maskProb * views * batchSize);
         });
       }

@@ -15,13 +15,13 @@ import type { Parameters, VisionTransformer } from "../model.ts";
 export interface Looked {
   /** Patches down and across. */
   grid: [rows: number, columns: number];
-  /** Class tokens after the final norm, [n, D]. */
+  /** Class tokens after the final norm, [n, D]; without a class token, means of the patch tokens. */
   features: Float32Array;
-  /** Patch tokens after the final norm, [n, rows · columns, D]. */
+  /** Patch tokens after the final norm where that is of tokens, [n, rows · columns, D]. */
   patches: Float32Array;
   /**
    * Probabilities with which the class token of the last block attends, [n, heads, 1 + rows · columns], to itself
-   * first: each row sums to 1.
+   * first: each row sums to 1, but for what goes to registers, which are left out. Empty without a class token.
    */
   attention: Float32Array;
 }
@@ -71,17 +71,27 @@ export async function lookAt(
       "Expected finite features but found others: the weights are damaged or training diverged, take an earlier checkpoint",
     );
   }
-  const [n, , height, width] = images.shape;
+  const [, , height, width] = images.shape;
   const grid: [number, number] = [height / patchSize, width / patchSize];
-  const length = grid[0] * grid[1] * dim;
-  const patches = new Float32Array(n * length);
-  for (let i = 0; i < n; i++) { // without the class token
-    patches.set(
-      tokens.subarray(i * (length + dim) + dim, (i + 1) * (length + dim)),
-      i * length,
-    );
+  const count = grid[0] * grid[1], { prefix } = vit;
+  return {
+    grid,
+    features,
+    patches: without(tokens, (prefix + count) * dim, 0, prefix * dim),
+    attention: vit.hasClass ? without(attention, prefix + count, 1, prefix) : new Float32Array(0),
+  };
+}
+
+/** Rows of a length, less the columns from one to before another. */
+function without(values: Float32Array, length: number, from: number, end: number): Float32Array {
+  if (from === end) return values;
+  const kept = length - (end - from), rows = values.length / length;
+  const out = new Float32Array(rows * kept);
+  for (let r = 0; r < rows; r++) {
+    out.set(values.subarray(r * length, r * length + from), r * kept);
+    out.set(values.subarray(r * length + end, (r + 1) * length), r * kept + from);
   }
-  return { grid, features, patches, attention };
+  return out;
 }
 
 /**

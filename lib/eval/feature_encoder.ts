@@ -7,7 +7,7 @@ import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 import type { Backbone, Parameters } from "../model.ts";
 import type { LastTokens } from "../model/backbone.ts";
-import { featureDim } from "../model/feature.ts";
+import { featureDim, featureParts } from "../model/feature.ts";
 import { poolTokens } from "../ops/pool_tokens.ts";
 import type { Encoder } from "./encoder.ts";
 import { type Readout, readoutDim } from "./readout.ts";
@@ -72,12 +72,19 @@ export function featureEncoders(
       `featureEncoder: expected lastBlocks from 1 to ${depth}, the blocks of the model, but found ${lastBlocks}`,
     );
   }
+  for (const { feature } of readouts) {
+    if (backbone.hasClass || featureParts(feature).classTokens === 0) continue;
+    throw new HatchlingError(
+      `featureEncoder: expected a feature of patches, as the model has no class token, but found ${feature}: read ` +
+        "mean, quad or grid",
+    );
+  }
   const wanted = readouts.every(isClass)
     ? 0
     : Math.max(...readouts.map(({ lastBlocks = 1 }) => lastBlocks));
   const pass = (images: Tensor) => backbone.lastTokens(gpu, params, images, wanted);
   return readouts.map(({ name, ...readout }) => {
-    const read = (tokens: LastTokens) => readTokens(gpu, tokens, readout);
+    const read = (tokens: LastTokens) => readTokens(gpu, backbone, params, tokens, readout);
     return {
       name,
       size: imageSize,
@@ -95,6 +102,8 @@ function isClass({ feature, lastBlocks = 1 }: Readout): boolean {
 
 function readTokens(
   gpu: Gpu,
+  { prefix, featureNorm }: Backbone,
+  params: Parameters,
   { patches, blocks, classes }: LastTokens,
   readout: Readout,
 ): Tensor {
@@ -102,18 +111,19 @@ function readTokens(
   const { feature, lastBlocks = 1, combine = "concat" } = readout;
   const some = blocks.slice(-lastBlocks);
   const [n, , dim] = some[0].shape;
-  const width = featureDim(feature, dim), beside = combine === "concat";
+  const width = featureDim(feature, dim);
+  // A norm of features comes before their mean.
+  const beside = combine === "concat" || !!featureNorm;
   const out = gpu.empty([beside ? n * lastBlocks : n, width], "features");
   some.forEach((tokens, i) => {
-    poolTokens(
-      gpu,
-      tokens,
-      patches,
-      feature,
-      beside
-        ? { out, first: i, stride: lastBlocks }
-        : { out, scale: 1 / lastBlocks, accumulate: i > 0 },
-    );
+    poolTokens(gpu, tokens, patches, feature, {
+      out,
+      prefix,
+      ...beside ? { first: i, stride: lastBlocks } : { scale: 1 / lastBlocks, accumulate: i > 0 },
+    });
   });
-  return out.view([n, out.size / n]);
+  if (!featureNorm) return out.view([n, out.size / n]);
+  const { y } = featureNorm(gpu, params, out);
+  if (combine === "concat" || lastBlocks === 1) return y.view([n, y.size / n]);
+  return poolTokens(gpu, y.view([n, lastBlocks, width]), [lastBlocks, 1], "mean", { prefix: 0 });
 }

@@ -7,15 +7,23 @@ import type { Gpu, Tensor } from "../gpu.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import type { ViTForwardOptions, ViTResult, ViTTokens } from "./vit_pass.ts";
 
-/** Tokens of a forward pass, after the final norm. */
+/** Tokens of a forward pass, after the final norm where that is of tokens. */
 export interface LastTokens {
   /** Patches down and across. */
   patches: readonly [rows: number, cols: number];
-  /** All tokens [n, 1 + patches, D] of the last blocks, the last block at the end; none where only classes are read. */
+  /** All tokens [n, prefix + patches, D] of the last blocks, the last block at the end; none where only classes are read. */
   blocks: readonly Tensor[];
-  /** Class tokens of the last block [n, D]. */
+  /** What `forward` gives of the last block [n, D]. */
   classes: Tensor;
 }
+
+/** A final norm of features. */
+export type FeatureNorm = (
+  gpu: Gpu,
+  params: Parameters,
+  /** [S, F], F a multiple of D: every D of them are normed by themselves. */
+  features: Tensor,
+) => { y: Tensor; backward(dy: Tensor): Tensor };
 
 /**
  * A backbone: a description without state; its weights are `Parameters`. Pictures [n, C, H, W] become a class token and
@@ -32,6 +40,12 @@ export interface Backbone {
   readonly inChans: number;
   /** Width D of the tokens. */
   readonly dim: number;
+  /** Whether the first token is a class token. */
+  readonly hasClass: boolean;
+  /** Tokens before the patches: the class token and registers. */
+  readonly prefix: number;
+  /** The final norm, where it is of features instead of tokens. */
+  readonly featureNorm?: FeatureNorm;
   /** Blocks of which `lastTokens` can give the tokens. */
   readonly depth: number;
   /** H and W of pictures are multiples of so many pixels. */
@@ -41,7 +55,7 @@ export interface Backbone {
   /** Names, shapes and initial values of the parameters, in checkpoint order. */
   specs(): ParameterSpec[];
   /**
-   * Class tokens of all crops.
+   * Class tokens of all crops, normed; without a class token, the `mean` of the patch tokens.
    *
    * @param crops Pictures [n, C, H, W], one tensor per crop size.
    * @throws {HatchlingError} When pictures do not fit.

@@ -6,10 +6,15 @@
 import type { Gpu, Tensor } from "../gpu.ts";
 import { attention, type AttentionResult } from "../ops/attention.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
+import { layerScale, layerScaleBackward } from "../ops/layer_scale.ts";
 import { linear, linearBackward } from "../ops/linear.ts";
+import { rope, type RopeTable } from "../ops/rope.ts";
 import { gatherClass, scaleSamples, scatterClass } from "../ops/rows.ts";
+import { swiglu } from "../ops/swiglu.ts";
+import type { Weight } from "../ops/weight.ts";
 import type { Parameters } from "./parameters.ts";
 import { classSpans, rowsIn, rowsOf, type Span } from "./spans.ts";
+import type { ViTConfig } from "./vit_specs.ts";
 
 /** Drop path factors of a block's two branches, [count] each. */
 export interface BlockKeep {
@@ -19,8 +24,16 @@ export interface BlockKeep {
   mlp: Tensor;
 }
 
+/** What a block is made of, as its model's configuration says. */
+export type BlockShape = Pick<
+  Required<ViTConfig>,
+  "heads" | "mlp" | "layerScale" | "qkvBias" | "normEps"
+>;
+
 /** Options of {@linkcode block}. */
 export interface BlockOptions {
+  /** Angles by which queries and keys of every span's patches are rotated; none by default. */
+  rope?: readonly RopeTable[];
   /** Drop path factors of every span. */
   keep?: readonly BlockKeep[];
   /**
@@ -46,8 +59,8 @@ export interface BlockResult {
 }
 
 /**
- * x + attn(norm1(x)), then x + mlp(norm2(x)), each branch times its drop path factor; x [R, D] holds the
- * sequences of all spans.
+ * x + attn(norm1(x)), then x + mlp(norm2(x)), each branch times LayerScale's factors, then its drop path factor; x
+ * [R, D] holds the sequences of all spans.
  */
 export function block(
   gpu: Gpu,
@@ -55,14 +68,14 @@ export function block(
   spans: readonly Span[],
   params: Parameters,
   prefix: string,
-  heads: number,
-  { keep, classOnly, recompute }: BlockOptions = {},
+  shape: BlockShape,
+  { keep, classOnly, recompute, rope }: BlockOptions = {},
 ): BlockResult {
   const get = (name: string) => params.get(`${prefix}.${name}`);
   const dense = (input: Tensor, name: string, options = {}) =>
     linear(gpu, input, get(`${name}.weight`), get(`${name}.bias`), options);
   const norm = (input: Tensor, name: string) =>
-    layerNorm(gpu, input, get(`${name}.weight`), get(`${name}.bias`));
+    layerNorm(gpu, input, get(`${name}.weight`), get(`${name}.bias`), shape.normEps);
   const needed = classOnly ? classSpans(spans) : spans;
   const scaled = (h: Tensor, which: keyof BlockKeep, residual?: Tensor) => {
     const out = gpu.empty(h.shape, "scale_samples");
@@ -74,40 +87,102 @@ export function block(
     );
     return out;
   };
-  // A dropped branch needs its factor between product and sum; else the sum is the product's epilogue.
-  const branch = (input: Tensor, name: string, residual: Tensor, which: keyof BlockKeep) => {
-    const run = dense(input, name, keep ? {} : { residual });
-    return { ...run, y: keep ? scaled(run.y, which, residual) : run.y };
+  /** The last layer of a branch. Of a sum, `backward` takes the gradient; it returns that of the layer's input. */
+  const branch = (input: Tensor, name: string, which: keyof BlockKeep): Branch => {
+    const [weight, bias] = [get(`${name}.weight`), get(`${name}.bias`)];
+    const gamma = shape.layerScale === null ? undefined : get(`${SCALE[which]}.gamma`);
+    let h: Tensor | undefined;
+    return {
+      addTo(residual) {
+        // A factor belongs between product and sum; without one the sum is the product's epilogue.
+        h = linear(gpu, input, weight, bias, keep || gamma ? {} : { residual }).y;
+        const y = gamma ? layerScale(gpu, h, gamma, keep ? undefined : residual) : h;
+        return keep ? scaled(y, which, residual) : y;
+      },
+      backward(dy, options) {
+        let d = keep ? scaled(dy, which) : dy;
+        if (gamma) d = layerScaleBackward(gpu, h ?? linear(gpu, input, weight, bias).y, gamma, d);
+        return linearBackward(gpu, input, weight, bias)(d, options)!;
+      },
+    };
   };
-  const dBranch = (dy: Tensor, which: keyof BlockKeep) => keep ? scaled(dy, which) : dy;
+  const geluMlp = (input: Tensor): Branch => {
+    const fc1 = dense(input, "mlp.fc1", { gelu: true });
+    const out = branch(fc1.y, "mlp.fc2", "mlp");
+    return {
+      addTo: out.addTo,
+      backward: (dy) => fc1.backward(out.backward(dy, { geluGradOf: fc1.pre }))!,
+    };
+  };
+  const swigluMlp = (input: Tensor): Branch => {
+    const w12 = dense(input, "mlp.w12");
+    const gated = swiglu(gpu, w12.y);
+    const out = branch(gated.y, "mlp.w3", "mlp");
+    return {
+      addTo: out.addTo,
+      backward: (dy) => w12.backward(gated.backward(out.backward(dy)))!,
+    };
+  };
   const pick = (t: Tensor) => classOnly ? classTokens(gpu, t, spans) : t;
   const spread = (d: Tensor) => classOnly ? spreadClass(gpu, d, spans) : d;
 
   const beforeLast = () => {
     const norm1 = norm(x, "norm1");
-    const qkv = dense(norm1.y, "attn.qkv");
-    const attend = attendAll(gpu, qkv.y, spans, heads);
-    const proj = branch(pick(attend.y), "attn.proj", pick(x), "attn");
-    const norm2 = norm(proj.y, "norm2");
-    return { norm1, qkv, attend, proj, norm2, fc1: dense(norm2.y, "mlp.fc1", { gelu: true }) };
+    const qkv = project(gpu, norm1.y, get, shape.qkvBias);
+    const attend = attendAll(gpu, qkv.y, spans, shape.heads, rope);
+    const attn = branch(pick(attend.y), "attn.proj", "attn");
+    const middle = attn.addTo(pick(x));
+    const norm2 = norm(middle, "norm2");
+    const mlp = shape.mlp === "swiglu" ? swigluMlp(norm2.y) : geluMlp(norm2.y);
+    return { norm1, qkv, attend, attn, middle, norm2, mlp };
   };
   const first = beforeLast();
   return {
-    y: branch(first.fc1.y, "mlp.fc2", first.proj.y, "mlp").y,
+    y: first.mlp.addTo(first.middle),
     attention: first.attend.runs,
     backward(dy) {
-      const { norm1, qkv, attend, proj, norm2, fc1 } = recompute ? beforeLast() : first;
-      const fc2 = linearBackward(gpu, fc1.y, get("mlp.fc2.weight"), get("mlp.fc2.bias"));
-      const dHidden = fc2(dBranch(dy, "mlp"), { geluGradOf: fc1.pre })!;
-      const dMiddle = norm2.backward(fc1.backward(dHidden)!, dy);
-      const dAttended = proj.backward(dBranch(dMiddle, "attn"))!;
+      const { norm1, qkv, attend, attn, norm2, mlp } = recompute ? beforeLast() : first;
+      const dMiddle = norm2.backward(mlp.backward(dy), dy);
+      const dAttended = attn.backward(dMiddle);
       return norm1.backward(qkv.backward(attend.backward(spread(dAttended)))!, spread(dMiddle));
     },
   };
 }
 
-/** Attention within the sequences of every span: qkv [R, 3·D] → y [R, D]. */
-function attendAll(gpu: Gpu, qkv: Tensor, spans: readonly Span[], heads: number) {
+/** What is added to the tokens. */
+interface Branch {
+  /** The sum with the tokens. */
+  addTo(residual: Tensor): Tensor;
+  /** From the gradient of the sum, that of what the branch begins with. */
+  backward(dy: Tensor, options?: { geluGradOf?: Tensor }): Tensor;
+}
+
+/** What LayerScale calls the branches. */
+const SCALE = { attn: "ls1", mlp: "ls2" } as const;
+
+/** Queries, keys and values. */
+function project(
+  gpu: Gpu,
+  x: Tensor,
+  get: (name: string) => Weight,
+  qkvBias: BlockShape["qkvBias"],
+) {
+  const weight = get("attn.qkv.weight");
+  if (qkvBias === "none") return linear(gpu, x, weight);
+  const dim = x.shape.at(-1)!;
+  const held = qkvBias === "no_key" ? [dim, 2 * dim] as const : undefined;
+  return linear(gpu, x, weight, get("attn.qkv.bias"), { held });
+}
+
+/** Attention within the sequences of every span: qkv [R, 3·D], rotated in place where there are angles, → y [R, D]. */
+function attendAll(
+  gpu: Gpu,
+  qkv: Tensor,
+  spans: readonly Span[],
+  heads: number,
+  angles: readonly RopeTable[] = [],
+) {
+  angles.forEach((table, i) => rope(gpu, rowsOf(qkv, spans[i]), table));
   const y = gpu.empty([qkv.shape[0], qkv.shape[1] / 3], "attention");
   const runs = spans.map((span) =>
     attention(gpu, rowsOf(qkv, span), heads, { out: rowsOf(y, span) })
@@ -118,6 +193,7 @@ function attendAll(gpu: Gpu, qkv: Tensor, spans: readonly Span[], heads: number)
     backward(dy: Tensor): Tensor {
       const d = gpu.empty(qkv.shape, "attention.grad");
       spans.forEach((span, i) => runs[i].backward(rowsOf(dy, span), { out: rowsOf(d, span) }));
+      angles.forEach((table, i) => rope(gpu, rowsOf(d, spans[i]), table, true));
       return d;
     },
   };

@@ -7,7 +7,7 @@ import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 import type { Backbone } from "./backbone.ts";
 import { ContrastiveHead, type ContrastiveHeadConfig } from "./contrastive_head.ts";
-import { type Feature, featureDim } from "./feature.ts";
+import { type Feature, featureDim, featureParts } from "./feature.ts";
 import { DinoHead, type DinoHeadConfig, type LastLayer } from "./head.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { readFeatures } from "./reads.ts";
@@ -62,6 +62,13 @@ export class DinoModel {
       );
     }
     this.backbone = new VisionTransformer({ ...vit, maskToken: vit.maskToken ?? !!ibot });
+    for (const word of [feature, contrastive?.feature ?? feature]) {
+      if (this.backbone.hasClass || featureParts(word).classTokens === 0) continue;
+      throw new HatchlingError(
+        `DinoModel: expected a feature of patches, as the model has no class token, but found ${word}: use mean, ` +
+          "quad or grid",
+      );
+    }
     this.feature = feature;
     const { dim } = vit;
     if (head) this.head = new DinoHead({ ...head, inDim: featureDim(feature, dim) });

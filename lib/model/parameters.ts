@@ -24,6 +24,8 @@ export interface ParameterSpec {
   readonly init: Init;
   /** False: it gets no gradient and no update. */
   readonly trainable?: boolean;
+  /** Elements, from one to before another, that are 0 whatever is loaded; whoever makes gradients leaves them 0. */
+  readonly held?: readonly [from: number, end: number];
 }
 
 /** Where a parameter lies. */
@@ -253,7 +255,10 @@ export function uploadByName(
       }. Use the configuration that they were trained with`,
     );
   }
-  for (const slot of slots) layout.view(arena, slot).write(values.get(slot.spec.name)!);
+  for (const slot of slots) {
+    const { name, held } = slot.spec, found = values.get(name)!;
+    layout.view(arena, slot).write(held ? Float32Array.from(found).fill(0, ...held) : found);
+  }
 }
 
 /** Downloads an arena of the parameters' layout by name. */

@@ -7,7 +7,7 @@ import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 import { poolTokens, poolTokensBackward } from "../ops/pool_tokens.ts";
 import { addTo } from "../ops/reduce.ts";
-import type { Backbone } from "./backbone.ts";
+import type { Backbone, FeatureNorm } from "./backbone.ts";
 import { type Feature, featureDim } from "./feature.ts";
 import type { Parameters } from "./parameters.ts";
 import type { CropTokens, ViTForwardOptions } from "./vit_pass.ts";
@@ -28,8 +28,8 @@ export interface Reads {
   readonly crops: readonly CropTokens[];
   /** Takes what adds to the gradients of tokens at the end, when those of a feature are there. */
   giveTokens(gradient: TokensGradient): void;
-  /** Fills the gradients of the backbone's parameters. */
-  backward(): void;
+  /** Fills the gradients of the backbone's parameters; returns those of the crops when `inputGrad` was set. */
+  backward(): Tensor[];
 }
 
 /** Options of {@linkcode readFeatures}. */
@@ -65,35 +65,38 @@ export function readFeatures(
       give,
       giveTokens,
       feature: (word) => asked(words, word, run.y),
-      backward: () => void run.backward(gradients.get("class")!),
+      backward: () => run.backward(gradients.get("class")!),
     };
   }
   const run = backbone.tokens(gpu, params, crops, options);
   const sequences = run.crops.reduce((sum, { tokens }) => sum + tokens.shape[0], 0);
-  const made = new Map<Feature, Tensor>();
+  const { prefix, featureNorm } = backbone;
+  const made = new Map<Feature, ReturnType<FeatureNorm>>();
   for (const word of words) {
     const out = gpu.empty([sequences, featureDim(word, backbone.dim)], word);
     for (const { tokens, grid, first } of run.crops) {
-      poolTokens(gpu, tokens, grid, word, { out, first });
+      poolTokens(gpu, tokens, grid, word, { out, first, prefix });
     }
-    options.watch?.(word, out);
-    made.set(word, out);
+    const final = featureNorm?.(gpu, params, out) ?? { y: out, backward: (dy: Tensor) => dy };
+    options.watch?.(word, final.y);
+    made.set(word, final);
   }
   return {
     crops: run.crops,
     give,
     giveTokens,
-    feature: (word) => asked(words, word, made.get(word)),
+    feature: (word) => asked(words, word, made.get(word)?.y),
     backward() {
       let accumulate = false;
-      for (const [word, dy] of gradients) {
+      for (const [word, given] of gradients) {
+        const dy = made.get(word)!.backward(given);
         for (const { gradient, grid, first } of run.crops) {
-          poolTokensBackward(gpu, dy, gradient, grid, word, { first, accumulate });
+          poolTokensBackward(gpu, dy, gradient, grid, word, { first, accumulate, prefix });
         }
         accumulate = true;
       }
       for (const add of ofTokens) add(run.crops);
-      run.backward();
+      return run.backward();
     },
   };
 }

@@ -6,13 +6,15 @@
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
-import { patchEmbed } from "../ops/patch_embed.ts";
-import { posEmbed } from "../ops/pos_embed.ts";
+import type { PatchGrid } from "../ops/pool_tokens.ts";
+import { type RopeTable, ropeTable } from "../ops/rope.ts";
 import { dropPathFactors, gatherClass, scatterClass } from "../ops/rows.ts";
-import type { Backbone, LastTokens } from "./backbone.ts";
+import type { Backbone, FeatureNorm, LastTokens } from "./backbone.ts";
 import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
 import { VIT_DEFAULTS } from "./defaults.ts";
+import { embed } from "./embed.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
+import { readFeatures } from "./reads.ts";
 import type { CropTokens, ViTForwardOptions, ViTResult, ViTTokens } from "./vit_pass.ts";
 import { checkViT, type ViTConfig, vitSpecs } from "./vit_specs.ts";
 import { canPack, classSpans, rowsIn, rowsOf, spansOf } from "./spans.ts";
@@ -111,6 +113,32 @@ export class VisionTransformer implements Backbone {
     return this.config.dim;
   }
 
+  /** Whether the first token is a class token. */
+  get hasClass(): boolean {
+    return this.config.classToken;
+  }
+
+  /** Tokens before the patches: the class token and registers. */
+  get prefix(): number {
+    return (this.hasClass ? 1 : 0) + this.config.registers;
+  }
+
+  /** The final norm, where it is of features instead of tokens. */
+  get featureNorm(): FeatureNorm | undefined {
+    if (!this.config.fcNorm) return undefined;
+    return (gpu, params, features) => {
+      const { y, backward } = this.#norm(
+        gpu,
+        features.view([features.size / this.dim, this.dim]),
+        params,
+      );
+      return {
+        y: y.view(features.shape),
+        backward: (dy) => backward(dy.view(y.shape)).view(dy.shape),
+      };
+    };
+  }
+
   /** Number of blocks. */
   get depth(): number {
     return this.config.depth;
@@ -124,14 +152,14 @@ export class VisionTransformer implements Backbone {
   /** Elements of the largest tensor that an image of `imageSize` needs in a forward pass. */
   get largest(): number {
     const { imageSize, patchSize, inChans } = this.config;
-    const tokens = 1 + (imageSize / patchSize) ** 2;
+    const tokens = this.prefix + (imageSize / patchSize) ** 2;
     return Math.max(inChans * imageSize ** 2, tokens * this.widest);
   }
 
   /** Columns of the widest matrix of tokens. */
   get widest(): number {
-    const { dim, mlpHiddenDim } = this.config;
-    return Math.max(3 * dim, mlpHiddenDim);
+    const { dim, mlp, mlpHiddenDim } = this.config;
+    return Math.max(3 * dim, mlp === "swiglu" ? 2 * mlpHiddenDim : mlpHiddenDim);
   }
 
   /** Names, shapes and initial values of the parameters, in checkpoint order. */
@@ -146,7 +174,8 @@ export class VisionTransformer implements Backbone {
   }
 
   /**
-   * Crops of one size are one batch of sequences; the class tokens of all sizes share the final norm.
+   * Crops of one size are one batch of sequences; the class tokens of all sizes share the final norm. Without a class
+   * token, the result is the mean of the patch tokens.
    *
    * @param crops Images [n, C, H, W], one tensor per crop size; H and W multiples of the patch size.
    * @throws {HatchlingError} When a crop has another number of channels or a size that patches do not fill.
@@ -158,6 +187,7 @@ export class VisionTransformer implements Backbone {
     options: ViTForwardOptions = {},
   ): ViTResult {
     const { dim } = this.config;
+    if (!this.hasClass) return this.#means(gpu, params, crops, options);
     // Nothing but the class token leaves the last block, unless somebody looks at the others.
     const looked = !!options.trace || !!options.watch;
     const runs = this.#packs(gpu, crops).map((pack) => {
@@ -175,11 +205,10 @@ export class VisionTransformer implements Backbone {
       joined = gpu.empty([rowsIn(classes), dim], "class_tokens");
       runs.forEach(({ y }, i) => gatherClass(gpu, single(y), joined, classes[i].sample));
     }
-    const norm = (x: Tensor) => finalNorm(gpu, x, params);
-    const final = norm(joined);
+    const final = this.#norm(gpu, joined, params);
     options.watch?.("features", final.y);
     const tokens = options.trace?.get(LAST);
-    if (tokens) options.trace!.set("normed", norm(tokens).y);
+    if (tokens) options.trace!.set("normed", this.#normed(gpu, tokens, params).y);
     options.trace?.delete(LAST);
     return {
       y: final.y,
@@ -195,8 +224,27 @@ export class VisionTransformer implements Backbone {
     };
   }
 
+  /** What `forward` gives where there is no class token. */
+  #means(
+    gpu: Gpu,
+    params: Parameters,
+    crops: readonly Tensor[],
+    options: ViTForwardOptions,
+  ): ViTResult {
+    const reads = readFeatures(gpu, this, params, crops, { ...options, features: ["mean"] });
+    const y = reads.feature("mean");
+    options.watch?.("features", y);
+    return {
+      y,
+      backward(dy) {
+        reads.give("mean", dy);
+        return reads.backward();
+      },
+    };
+  }
+
   /**
-   * All tokens after the final norm, for what reads more than the class token.
+   * All tokens after the final norm, for what reads more than the class token; before it, where it is of features.
    *
    * @param crops Images [n, C, H, W], one tensor per crop size; H and W multiples of the patch size.
    * @throws {HatchlingError} As {@linkcode VisionTransformer.forward} does.
@@ -211,7 +259,7 @@ export class VisionTransformer implements Backbone {
     let first = 0;
     const runs = this.#packs(gpu, crops).map((pack) => {
       const run = this.#pack(gpu, params, pack, options, false);
-      const final = finalNorm(gpu, run.y, params);
+      const final = this.#normed(gpu, run.y, params);
       const gradient = gpu.empty(run.y.shape, "normed.grad");
       pack.forEach(({ grid, group, count }, i) => {
         const [tokens, room] = [final.y, gradient].map((t) => rowsOf(t, run.spans[i]));
@@ -243,7 +291,7 @@ export class VisionTransformer implements Backbone {
       }
       : undefined;
     const { y: classes } = this.forward(gpu, params, [images], { watch });
-    const normed = kept.map((tokens) => finalNorm(gpu, tokens, params).y);
+    const normed = kept.map((tokens) => this.#normed(gpu, tokens, params).y);
     return { patches: [rows, cols], blocks: normed, classes };
   }
 
@@ -265,7 +313,7 @@ export class VisionTransformer implements Backbone {
       );
     }
     const grid: [number, number] = [height / patchSize, width / patchSize];
-    return { images, group, count, grid, tokens: 1 + grid[0] * grid[1] };
+    return { images, group, count, grid, tokens: this.prefix + grid[0] * grid[1] };
   }
 
   /** All tokens before the final norm, or class tokens [sequences, D] alone, of crop sizes that run as one matrix. */
@@ -276,7 +324,7 @@ export class VisionTransformer implements Backbone {
     options: ViTForwardOptions,
     classOnly: boolean,
   ) {
-    const { dim, depth, heads, posInterp, freezeBlocks } = this.config;
+    const { dim, depth, freezeBlocks } = this.config;
     const spans = spansOf(inputs);
     const show = (name: string, packed: Tensor) =>
       inputs.forEach(({ group }, i) => {
@@ -285,34 +333,19 @@ export class VisionTransformer implements Backbone {
         if (group === 0) options.trace?.set(name, tokens);
       });
     const x = gpu.empty([rowsIn(spans), dim], "tokens");
-    const { mask } = options;
-    const embeds = inputs.map(({ images, grid, group }, i) => {
-      const pos = posEmbed(gpu, params.get("pos_embed"), ...grid, posInterp);
-      const embed = patchEmbed(
-        gpu,
-        images,
-        {
-          weight: params.get("patch_embed.proj.weight"),
-          bias: params.get("patch_embed.proj.bias"),
-          cls: params.get("cls_token"),
-        },
-        pos.y,
-        rowsOf(x, spans[i]),
-        mask && group === 0 ? { mask, token: params.get("mask_token") } : undefined,
-      );
-      return (dy: Tensor) => {
-        const d = embed.backward(dy, options.inputGrad);
-        pos.backward(d.pos);
-        return d.images;
-      };
+    const embeds = inputs.map((input, i) => {
+      const mask = input.group === 0 ? options.mask : undefined;
+      return embed(gpu, params, this.config, input, rowsOf(x, spans[i]), mask);
     });
+    const rope = this.ropeTables(gpu, inputs.map(({ grid }) => grid));
     show("tokens", x);
     let y = x;
     const blocks = Array.from({ length: depth }, (_, i) => {
       const last = i === depth - 1;
       const keep = this.#keep(gpu, inputs, i, options);
-      const run = block(gpu, y, spans, params, `blocks.${i}`, heads, {
+      const run = block(gpu, y, spans, params, `blocks.${i}`, this.config, {
         keep,
+        rope,
         classOnly: last && classOnly,
         recompute: options.recompute && !last,
       });
@@ -334,9 +367,30 @@ export class VisionTransformer implements Backbone {
         let d = dy;
         const end = options.inputGrad ? 0 : freezeBlocks; // nothing asks what lies below
         for (const run of blocks.slice(end).toReversed()) d = run.backward(d);
-        return end ? [] : embeds.flatMap((backward, i) => backward(rowsOf(d, spans[i])) ?? []);
+        if (end) return [];
+        return embeds.flatMap((backward, i) =>
+          backward(rowsOf(d, spans[i]), options.inputGrad) ?? []
+        );
       },
     };
+  }
+
+  /** Angles of grids of patches, for blocks that rotate queries and keys. */
+  ropeTables(gpu: Gpu, grids: readonly PatchGrid[]): RopeTable[] | undefined {
+    const { dim, heads, posEmbed, ropeBase } = this.config;
+    if (posEmbed !== "rope") return undefined;
+    return grids.map((grid) => ropeTable(gpu, grid, dim / heads, ropeBase));
+  }
+
+  /** The final norm, of tokens or of features. */
+  #norm(gpu: Gpu, x: Tensor, params: Parameters) {
+    const { fcNorm, normEps } = this.config, name = fcNorm ? "fc_norm" : "norm";
+    return layerNorm(gpu, x, params.get(`${name}.weight`), params.get(`${name}.bias`), normEps);
+  }
+
+  /** The final norm of tokens; they stay as they are where it is of features. */
+  #normed(gpu: Gpu, x: Tensor, params: Parameters) {
+    return this.config.fcNorm ? { y: x, backward: (dy: Tensor) => dy } : this.#norm(gpu, x, params);
   }
 
   /** Drop path factors of a block for every crop size, given or drawn; none at rate 0. */
@@ -370,8 +424,4 @@ export function transformerOf(backbone: Backbone, purpose: string): VisionTransf
   throw new HatchlingError(
     `Expected a vision transformer, for ${purpose}, but found ${backbone.kind}: use a model with a vit backbone`,
   );
-}
-
-function finalNorm(gpu: Gpu, x: Tensor, params: Parameters) {
-  return layerNorm(gpu, x, params.get("norm.weight"), params.get("norm.bias"));
 }

@@ -41,7 +41,7 @@ export interface ViTForwardOptions {
 
 /** All tokens of the crops of one size. */
 export interface CropTokens {
-  /** [n, 1 + rows · cols, D] after the final norm, the class token first. */
+  /** [n, prefix + rows · cols, D] after the final norm, unless that is of features; the class token first. */
   tokens: Tensor;
   /** Patches down and across. */
   grid: [rows: number, cols: number];
@@ -61,7 +61,7 @@ export interface ViTTokens {
 
 /** What `VisionTransformer.forward` returns. */
 export interface ViTResult {
-  /** Class tokens after the final norm, [Σ n, D], crop sizes one after the other. */
+  /** Class tokens after the final norm, or means of patch tokens, [Σ n, D], crop sizes one after the other. */
   y: Tensor;
   /** Fills the gradients of the parameters; returns those of the crops when `inputGrad` was set. */
   backward(dy: Tensor): Tensor[];

@@ -4,7 +4,6 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { VIT_DEFAULTS } from "./defaults.ts";
 import type { ParameterSpec } from "./parameters.ts";
 import { blockOf } from "./parts.ts";
 import type { PosInterp } from "../ops/pos_embed.ts";
@@ -111,39 +110,24 @@ export function checkViT(config: Required<ViTConfig>): void {
   checkParts(config);
 }
 
-/** What of a family is not there yet. */
-const FIXED = [
-  "mlp",
-  "registers",
-  "layerScale",
-  "posEmbed",
-  "qkvBias",
-  "classToken",
-  "fcNorm",
-] as const;
-
 function checkParts(config: Required<ViTConfig>): void {
-  const { registers, layerScale, ropeBase, normEps } = config;
+  const { registers, layerScale, ropeBase, normEps, dim, heads } = config;
   const right: [name: string, ok: boolean, expected: string, found: unknown][] = [
     ["registers", Number.isInteger(registers) && registers >= 0, "a whole number ≥ 0", registers],
     ["layerScale", layerScale === null || positive(layerScale), "a number > 0 or null", layerScale],
     ["ropeBase", positive(ropeBase), "a number > 0", ropeBase],
     ["normEps", positive(normEps), "a number > 0", normEps],
+    [
+      "dim / heads",
+      config.posEmbed !== "rope" || dim / heads % 4 === 0,
+      "a multiple of 4 with posEmbed rope",
+      dim / heads,
+    ],
   ];
   for (const [name, ok, expected, found] of right) {
     if (!ok) {
       throw new HatchlingError(
         `VisionTransformer: expected ${name} to be ${expected} but found ${found}`,
-      );
-    }
-  }
-  for (const name of FIXED) {
-    if (config[name] !== VIT_DEFAULTS[name]) {
-      throw new HatchlingError(
-        `VisionTransformer: expected ${name} ${VIT_DEFAULTS[name]} but found ${
-          config[name]
-        }, which is not ` +
-          "implemented yet",
       );
     }
   }
@@ -161,12 +145,19 @@ export function vitSpecs(config: Required<ViTConfig>): ParameterSpec[] {
   const normal = { normal: 0.02 };
   const zero = { constant: 0 };
   const one = { constant: 1 };
-  const specs: ParameterSpec[] = [
-    { name: "cls_token", shape: [1, 1, dim], init: normal },
-    { name: "pos_embed", shape: [1, 1 + grid * grid, dim], init: normal },
+  const specs: ParameterSpec[] = [];
+  const classes = config.classToken ? 1 : 0;
+  if (classes) specs.push({ name: "cls_token", shape: [1, 1, dim], init: normal });
+  if (config.posEmbed === "learned") {
+    specs.push({ name: "pos_embed", shape: [1, classes + grid * grid, dim], init: normal });
+  }
+  if (config.registers) {
+    specs.push({ name: "reg_token", shape: [1, config.registers, dim], init: normal });
+  }
+  specs.push(
     { name: "patch_embed.proj.weight", shape: [dim, inChans, patchSize, patchSize], init: fanIn },
     { name: "patch_embed.proj.bias", shape: [dim], init: fanIn },
-  ];
+  );
   // Zeros at first, as in iBOT and DINOv2.
   if (config.maskToken) specs.push({ name: "mask_token", shape: [1, dim], init: zero });
   const norm = (name: string) => {
@@ -182,15 +173,29 @@ export function vitSpecs(config: Required<ViTConfig>): ParameterSpec[] {
       { name: `${name}.bias`, shape: [out], init: zero },
     );
   };
+  const scale = (name: string) => {
+    if (config.layerScale === null) return;
+    specs.push({ name: `${name}.gamma`, shape: [dim], init: { constant: config.layerScale } });
+  };
   for (let i = 0; i < depth; i++) {
-    norm(`blocks.${i}.norm1`);
-    linear(`blocks.${i}.attn.qkv`, 3 * dim, dim);
-    linear(`blocks.${i}.attn.proj`, dim, dim);
-    norm(`blocks.${i}.norm2`);
-    linear(`blocks.${i}.mlp.fc1`, hidden, dim);
-    linear(`blocks.${i}.mlp.fc2`, dim, hidden);
+    const of = `blocks.${i}`;
+    norm(`${of}.norm1`);
+    linear(`${of}.attn.qkv`, 3 * dim, dim);
+    if (config.qkvBias === "none") specs.pop();
+    if (config.qkvBias === "no_key") specs.push({ ...specs.pop()!, held: [dim, 2 * dim] });
+    linear(`${of}.attn.proj`, dim, dim);
+    scale(`${of}.ls1`);
+    norm(`${of}.norm2`);
+    if (config.mlp === "swiglu") {
+      linear(`${of}.mlp.w12`, 2 * hidden, dim);
+      linear(`${of}.mlp.w3`, dim, hidden);
+    } else {
+      linear(`${of}.mlp.fc1`, hidden, dim);
+      linear(`${of}.mlp.fc2`, dim, hidden);
+    }
+    scale(`${of}.ls2`);
   }
-  norm("norm");
+  norm(config.fcNorm ? "fc_norm" : "norm");
   const isFrozen = (name: string) => (blockOf(name) ?? depth) < config.freezeBlocks;
   return config.freezeBlocks === 0
     ? specs

@@ -14,6 +14,8 @@ export interface LinearOptions {
   gelu?: boolean;
   /** [R, out], added to the result. */
   residual?: Tensor;
+  /** Elements of the bias, from one to before another, that stay as they are: their gradient is 0. */
+  held?: readonly [from: number, end: number];
 }
 
 /** What {@linkcode linear} returns. */
@@ -44,11 +46,11 @@ export function linear(
   bias?: Weight,
   options: LinearOptions = {},
 ): LinearResult {
-  const { gelu, residual } = options;
+  const { gelu, residual, held } = options;
   const w = matrixOf(weight);
   const pre = gelu ? gpu.empty([...x.shape.slice(0, -1), w.shape[0]], "pre_gelu") : undefined;
   const y = matmul(gpu, x, w, { transB: true, bias: bias?.data, geluPre: pre, add: residual });
-  return { y, pre, backward: linearBackward(gpu, x, weight, bias) };
+  return { y, pre, backward: linearBackward(gpu, x, weight, bias, held) };
 }
 
 /** The backward pass of {@linkcode linear} alone, for an input whose result is not needed again. */
@@ -57,6 +59,7 @@ export function linearBackward(
   x: Tensor,
   weight: Weight,
   bias?: Weight,
+  held?: LinearOptions["held"],
 ): LinearBackward {
   const w = matrixOf(weight);
   return (dy, { geluGradOf, input = true } = {}) => {
@@ -65,7 +68,7 @@ export function linearBackward(
       matmul(gpu, dy, x, { transA: true, out: dw.out.view(w.shape), accumulate: dw.accumulate });
     }
     const db = bias && claim(bias);
-    if (db) columnSum(gpu, dy, { out: db.out, accumulate: db.accumulate });
+    if (db) columnSum(gpu, dy, { ...db, zeros: held });
     return input ? matmul(gpu, dy, w, { geluGradOf }) : undefined;
   };
 }

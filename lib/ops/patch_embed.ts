@@ -7,6 +7,7 @@ import patchifyCode from "../../kernels/patchify.wgsl" with { type: "text" };
 import tokensCode from "../../kernels/tokens.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
+import { gatherRows } from "./gather_rows.ts";
 import { linear } from "./linear.ts";
 import { columnSum } from "./reduce.ts";
 import { moveLaunch } from "./row_launch.ts";
@@ -53,8 +54,10 @@ export interface PatchEmbedWeights {
   weight: Weight;
   /** [D]. */
   bias: Weight;
-  /** [1, 1, D]. */
-  cls: Weight;
+  /** The class token [1, 1, D], where there is one. */
+  cls?: Weight;
+  /** Register tokens [1, R, D], where there are some. */
+  reg?: Weight;
 }
 
 /** Patches that a learned token stands for, as in BEiT (Bao et al. 2022, arXiv:2106.08254) and iBOT (arXiv:2111.07832). */
@@ -65,30 +68,39 @@ export interface MaskedPatches {
   token: Weight;
 }
 
+/** What {@linkcode patchEmbed} returns. */
+export interface PatchEmbedResult {
+  /** [B, 1 + R + rows·cols, D]. */
+  y: Tensor;
+  /** Fills the gradients of the weights; returns those of positions and, where asked for, of the images. */
+  backward(dy: Tensor, inputGrad?: boolean): { pos?: Tensor; images?: Tensor };
+}
+
 /**
- * Tokens [B, 1 + rows·cols, D] = [class token | projected patches] + position embedding.
+ * Tokens [B, 1 + R + rows·cols, D] = [class token | registers | projected patches], class token and patches plus their
+ * position embedding.
  *
- * @param pos [1, 1 + rows·cols, D], already resampled to this image size.
+ * @param pos [1, 1 + rows·cols, D], already resampled to this image size; none where positions are not added.
  * @param out Where to write the tokens; a new tensor by default.
  * @param masked Patches that the mask token stands for; they keep their position, and get no gradient.
- * @returns `backward(dy, inputGrad)` fills the gradients of the weights and returns that of `pos`, and of
- * the images when asked for.
  */
 export function patchEmbed(
   gpu: Gpu,
   images: Tensor,
-  { weight, bias, cls }: PatchEmbedWeights,
-  pos: Tensor,
+  { weight, bias, cls, reg }: PatchEmbedWeights,
+  pos?: Tensor,
   out?: Tensor,
   masked?: MaskedPatches,
-): { y: Tensor; backward(dy: Tensor, inputGrad?: boolean): { pos: Tensor; images?: Tensor } } {
+): PatchEmbedResult {
   const [dim, , , patch] = weight.data.shape;
   const batch = images.shape[0];
   const patches = patchify(gpu, images, patch);
   const count = patches.y.shape[0] / batch;
-  if (pos.size !== (1 + count) * dim) {
+  const classes = cls ? 1 : 0, registers = reg ? reg.data.size / dim : 0;
+  const prefix = classes + registers;
+  if (pos && pos.size !== (classes + count) * dim) {
     throw new HatchlingError(
-      `patchEmbed: expected ${1 + count} positions of ${dim} dimensions but found ${pos}`,
+      `patchEmbed: expected ${classes + count} positions of ${dim} dimensions but found ${pos}`,
     );
   }
   if (masked && (masked.mask.size !== batch * count || masked.token.data.size !== dim)) {
@@ -102,29 +114,48 @@ export function patchEmbed(
     const rows = dst.size / dim;
     const { constants, width, workgroups } = moveLaunch(rows, dim);
     gpu.dispatch(TOKENS, {
-      constants: { ...constants, BACK: back, MASK: mask },
+      constants: { ...constants, BACK: back, POS: !!pos, MASK: mask },
       bindings: {
-        ...{ src, cls: cls.data, pos, out: dst },
+        ...{ src, cls: cls?.data, reg: reg?.data, pos, out: dst },
         ...{ mask: masked?.mask, mask_token: masked?.token.data },
       },
-      params: { rows, patches: count, width },
+      params: { rows, patches: count, cls: classes, registers, width },
       workgroups,
     });
     return dst;
   };
   return {
-    y: assemble(projected.y, out ?? gpu.empty([batch, 1 + count, dim], "tokens"), false),
+    y: assemble(projected.y, out ?? gpu.empty([batch, prefix + count, dim], "tokens"), false),
     backward(dy, inputGrad = false) {
       const dPatches = assemble(dy, gpu.empty([batch * count, dim], "patches.grad"), true);
       const dx = projected.backward(dPatches, { input: inputGrad });
-      const dPos = columnSum(gpu, dy.view([batch, (1 + count) * dim]));
+      // Of every place in a sequence, over the images: all of them where they have positions.
+      const cols = (pos ? prefix + count : prefix) * dim;
+      const sums = cols
+        ? columnSum(gpu, dy.view([batch, (prefix + count) * dim]), { cols })
+        : undefined;
       const dMask = masked && claim(masked.token);
       if (dMask) {
         columnSum(gpu, assemble(dy, gpu.empty(dPatches.shape, "masked.grad"), true, 2), dMask);
       }
-      const dCls = claim(cls);
-      if (dCls) columnSum(gpu, dPos.view([1, dPos.size]), { ...dCls, cols: dim });
-      return { pos: dPos, images: dx && patches.back(dx) };
+      const give = (token: Weight | undefined, offset: number) => {
+        const into = token && claim(token);
+        if (!into) return;
+        columnSum(gpu, sums!.view([1, sums!.size]), { ...into, offset, cols: token.data.size });
+      };
+      give(cls, 0);
+      give(reg, classes * dim);
+      return { pos: pos && dPos(sums!), images: dx && patches.back(dx) };
     },
   };
+
+  /** Without registers, which have no position. */
+  function dPos(sums: Tensor): Tensor {
+    if (!registers) return sums;
+    const rows = Uint32Array.from(
+      { length: classes + count },
+      (_, i) => i < classes ? i : i + registers,
+    );
+    return gatherRows(gpu, sums.view([prefix + count, dim]), gpu.tensor(rows));
+  }
 }

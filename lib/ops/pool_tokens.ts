@@ -23,6 +23,8 @@ export interface PoolOptions {
   scale?: number;
   /** Add to what is there; false by default. */
   accumulate?: boolean;
+  /** Tokens before the patches: the class token, 1 by default, and registers, which are in no feature. */
+  prefix?: number;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface PoolOptions {
  * D)`. Cells are those of adaptive_avg_pool2d of PyTorch: of c cells along m patches, cell i covers ⌊i · m / c⌋ to
  * ⌈(i + 1) · m / c⌉; always exactly c, which repeat patches where there are fewer.
  *
- * @param tokens [n, 1 + rows · cols, D], the class token first, then the patches row by row.
+ * @param tokens [n, prefix + rows · cols, D], the class token first, the patches row by row at the end.
  * @param patches Patches down and across: rows and cols.
  * @param options `out` is a new tensor [n, F] by default.
  * @returns `out`.
@@ -57,7 +59,7 @@ export function poolTokens(
   options: PoolOptions & { out?: Tensor } = {},
 ): Tensor {
   const [n, , dim] = tokens.shape;
-  checkTokens(tokens, patches);
+  checkTokens(tokens, patches, feature, options);
   const width = featureDim(feature, dim);
   checkRows(options.out?.shape ?? [n, width], width, n, options);
   if (options.accumulate && !options.out) {
@@ -73,7 +75,7 @@ export function poolTokens(
  * that has none get 0, or with `accumulate` keep what they have.
  *
  * @param dy [S, F], of which n rows are used, from `first` on.
- * @param dTokens Receives [n, 1 + rows · cols, D], all of it.
+ * @param dTokens Receives [n, prefix + rows · cols, D], all of it.
  * @param patches Patches down and across: rows and cols.
  * @throws {HatchlingError} As {@linkcode poolTokens} does.
  */
@@ -86,7 +88,7 @@ export function poolTokensBackward(
   options: PoolOptions = {},
 ): void {
   const [n, , dim] = dTokens.shape;
-  checkTokens(dTokens, patches);
+  checkTokens(dTokens, patches, feature, options);
   checkRows(dy.shape, featureDim(feature, dim), n, options);
   dispatch(gpu, dy, dTokens, { n, dim, patches, feature, options, backward: true });
 }
@@ -103,25 +105,37 @@ interface Launch {
 
 function dispatch(gpu: Gpu, src: Tensor, out: Tensor, launch: Launch): void {
   const { n: images, dim, patches: [rows, cols], feature, options, backward } = launch;
-  const { first = 0, stride = 1, scale = 1, accumulate = false } = options;
+  const { first = 0, stride = 1, scale = 1, accumulate = false, prefix = 1 } = options;
   const { classTokens: cls, cells } = featureParts(feature);
-  const n = images * (backward ? 1 + rows * cols : cls + cells * cells) * dim;
+  const n = images * (backward ? prefix + rows * cols : cls + cells * cells) * dim;
   // Patches that all cells cover: those that several share count as often.
   const along = (patches: number) => Math.max(patches, cells);
   gpu.dispatch(POOL_TOKENS, {
     constants: { BACKWARD: backward, ACCUMULATE: accumulate },
     bindings: { src, out },
-    params: { n, dim, rows, cols, cls, cells, first, stride, scale },
+    params: { n, dim, rows, cols, cls, cells, first, stride, scale, prefix },
     workgroups: grid(n, 64),
     flops: cells ? images * along(rows) * along(cols) * dim : 0,
   });
 }
 
-function checkTokens(tokens: Tensor, [rows, cols]: PatchGrid): void {
-  const whole = [rows, cols].every((side) => Number.isInteger(side) && side >= 1);
-  if (tokens.shape.length !== 3 || !whole || tokens.shape[1] !== 1 + rows * cols) {
+function checkTokens(
+  tokens: Tensor,
+  [rows, cols]: PatchGrid,
+  feature: Feature,
+  { prefix = 1 }: PoolOptions,
+): void {
+  const whole = [rows, cols].every((side) => Number.isInteger(side) && side >= 1) &&
+    Number.isInteger(prefix) && prefix >= 0;
+  if (tokens.shape.length !== 3 || !whole || tokens.shape[1] !== prefix + rows * cols) {
     throw new HatchlingError(
-      `poolTokens: expected tokens [n, 1 + ${rows} · ${cols}, D] but found ${tokens}`,
+      `poolTokens: expected tokens [n, ${prefix} + ${rows} · ${cols}, D] but found ${tokens}`,
+    );
+  }
+  if (featureParts(feature).classTokens > prefix) {
+    throw new HatchlingError(
+      `poolTokens: expected a feature of patches, as no token comes before them, but found ${feature}: ` +
+        "read mean, quad or grid",
     );
   }
 }

@@ -78,6 +78,7 @@ function smoothed(row: Float64Array, center: number, wide: number): void {
  * The position embedding of a rows × cols grid: pos [1, 1 + grid², D] → [1, 1 + rows·cols, D], the class
  * entry kept. One product with a fixed matrix, the Kronecker product of the two axes' weights.
  *
+ * @param classes Entries before the grid's: 1, or 0 where there is no class token.
  * @returns `backward(dy)` adds to the gradient of `pos`.
  * @throws {HatchlingError} When `pos` does not hold a square grid.
  */
@@ -87,12 +88,15 @@ export function posEmbed(
   rows: number,
   cols: number,
   mode: PosInterp = "offset",
+  classes: 0 | 1 = 1,
 ): { y: Tensor; backward(dy: Tensor): void } {
   const dim = pos.data.shape.at(-1)!;
   const from = pos.data.size / dim;
-  const grid = Math.round(Math.sqrt(from - 1));
-  if (grid * grid !== from - 1) {
-    throw new HatchlingError(`posEmbed: expected 1 + grid² positions but found ${pos.data}`);
+  const grid = Math.round(Math.sqrt(from - classes));
+  if (grid * grid !== from - classes || grid === 0) {
+    throw new HatchlingError(
+      `posEmbed: expected ${classes ? "1 + " : ""}grid² positions but found ${pos.data}`,
+    );
   }
   const table = pos.data.view([from, dim]);
   if (rows === grid && cols === grid) {
@@ -104,8 +108,8 @@ export function posEmbed(
       },
     };
   }
-  const to = 1 + rows * cols;
-  const weights = kronecker(grid, rows, cols, mode);
+  const to = classes + rows * cols;
+  const weights = kronecker(grid, rows, cols, mode, classes);
   const matrix = gpu.tensor(weights, [to, from], "pos_embed.weights");
   const variant = to * from * dim <= SMALL ? "naive" : undefined;
   return {
@@ -120,16 +124,23 @@ export function posEmbed(
   };
 }
 
-function kronecker(grid: number, rows: number, cols: number, mode: PosInterp): Float32Array {
+function kronecker(
+  grid: number,
+  rows: number,
+  cols: number,
+  mode: PosInterp,
+  classes: 0 | 1,
+): Float32Array {
   const [y, x] = [resampleMatrix(grid, rows, mode), resampleMatrix(grid, cols, mode)];
-  const from = 1 + grid * grid;
-  const m = new Float32Array((1 + rows * cols) * from);
-  m[0] = 1;
+  const from = classes + grid * grid;
+  const m = new Float32Array((classes + rows * cols) * from);
+  if (classes) m[0] = 1;
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < cols; c++) {
       for (let i = 0; i < grid; i++) {
         for (let j = 0; j < grid; j++) {
-          m[(1 + r * cols + c) * from + 1 + i * grid + j] = y[r * grid + i] * x[c * grid + j];
+          m[(classes + r * cols + c) * from + classes + i * grid + j] = y[r * grid + i] *
+            x[c * grid + j];
         }
       }
     }

@@ -53,15 +53,18 @@ export interface ColumnSumOptions {
   cols?: number;
   /** Factor on the sums, 1 by default. */
   scale?: number;
+  /** Columns, from one to before another, whose sums are 0 whatever they hold. */
+  zeros?: readonly [from: number, end: number];
 }
 
 /** Σ over rows: x [R, C] → [C], in chunks of rows from first to last, then over the chunks. */
 export function columnSum(gpu: Gpu, x: Tensor, options: ColumnSumOptions = {}): Tensor {
   const stride = x.shape.at(-1) ?? 1;
   const { offset = 0, cols = stride - offset, accumulate = false, scale = 1 } = options;
+  const { zeros = [0, 0] } = options;
   const rows = x.size / stride;
   const out = options.out ?? gpu.empty([cols], "column_sum");
-  const vec = [cols, stride, offset].every((n) => n % 4 === 0);
+  const vec = [cols, stride, offset, ...zeros].every((n) => n % 4 === 0);
   const { constants, chunk, chunks, workgroups } = columnLaunch(gpu, rows, cols, vec);
   const last = chunks === 1;
   const to = last ? out : gpu.empty([chunks, cols], "column_sum.partial");
@@ -76,11 +79,13 @@ export function columnSum(gpu: Gpu, x: Tensor, options: ColumnSumOptions = {}): 
       chunk,
       accumulate: +(last && accumulate),
       scale: last ? scale : 1,
+      zero_from: zeros[0],
+      zero_end: zeros[1],
     },
     workgroups,
     flops: rows * cols,
   });
-  return last ? out : columnSum(gpu, to, { out, accumulate, scale });
+  return last ? out : columnSum(gpu, to, { out, accumulate, scale, zeros });
 }
 
 /** Elements that one sum takes, far from the limit on workgroups. */

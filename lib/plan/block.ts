@@ -24,10 +24,11 @@ export async function blockPass(
   frozen = false,
 ): Promise<Program<unknown>> {
   const vit = transformerOf(model.backbone, "the time of a block");
-  const { dim, heads, patchSize } = vit.config;
+  const { dim, patchSize } = vit.config;
   const sequences = (views: number, size: number) => ({
     count: views * data.batch_size,
-    tokens: 1 + (size / patchSize) ** 2,
+    tokens: vit.prefix + (size / patchSize) ** 2,
+    grid: [size / patchSize, size / patchSize] as const,
   });
   const globals = sequences(augmentation.n_global_crops, augmentation.global_crop_size);
   const locals = sequences(augmentation.num_local_views, augmentation.local_crop_size);
@@ -43,8 +44,9 @@ export async function blockPass(
       const keep = ofStudent && drop_path_rate > 0
         ? pack.map(({ count }) => ({ attn: ones(count), mlp: ones(count) }))
         : undefined;
-      const result = block(gpu, x, spans, params, "blocks.0", heads, {
+      const result = block(gpu, x, spans, params, "blocks.0", vit.config, {
         keep,
+        rope: vit.ropeTables(gpu, pack.map(({ grid }) => grid)),
         recompute: ofStudent && recompute,
       });
       return ofStudent && !frozen ? result.backward(x) : result.y;

@@ -14,9 +14,6 @@ export function need<T>(config: Json, key: string): T {
   return config[key] as T;
 }
 
-/** LayerNorm's epsilon of every model here. */
-const LN_EPS = 1e-6;
-
 /** Without the keys that are undefined, whose defaults the model fills in. */
 function defined<T extends object>(config: T): T {
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)) as T;
@@ -24,9 +21,7 @@ function defined<T extends object>(config: T): T {
 
 /** From `{ image_size, patch_size, dim, depth, heads, … }`. */
 export function vitConfig(config: Json): ViTConfig {
-  const eps = config.ln_eps ?? LN_EPS;
-  if (eps !== LN_EPS) throw new HatchlingError(`Expected ln_eps ${LN_EPS} but found ${eps}`);
-  return defined({
+  return defined<ViTConfig>({
     imageSize: need<number>(config, "image_size"),
     patchSize: need<number>(config, "patch_size"),
     dim: need<number>(config, "dim"),
@@ -34,7 +29,17 @@ export function vitConfig(config: Json): ViTConfig {
     heads: need<number>(config, "heads"),
     mlpRatio: config.mlp_ratio as number | undefined,
     inChans: config.in_chans as number | undefined,
-    posInterp: config.pos_interp as "offset" | "size" | undefined,
+    mlpHiddenDim: config.mlp_hidden_dim as number | undefined,
+    mlp: config.mlp as ViTConfig["mlp"],
+    classToken: config.class_token as boolean | undefined,
+    registers: config.registers as number | undefined,
+    layerScale: config.layer_scale as number | undefined,
+    posEmbed: config.pos_embed as ViTConfig["posEmbed"],
+    ropeBase: config.rope_base as number | undefined,
+    qkvBias: config.qkv_bias as ViTConfig["qkvBias"],
+    fcNorm: config.fc_norm as boolean | undefined,
+    normEps: (config.norm_eps ?? config.ln_eps) as number | undefined,
+    posInterp: config.pos_interp as ViTConfig["posInterp"],
   });
 }
 

@@ -127,7 +127,7 @@ export async function runMaskEmbed(gpu: Gpu, testCase: Case): Promise<Results> {
     return new Map([
       ["y", y],
       ["grad_x", images!],
-      ["grad.pos_embed", pos],
+      ["grad.pos_embed", pos!],
       ["grad.patch_embed.proj.weight", projection.grad],
       ["grad.patch_embed.proj.bias", bias.grad],
       ["grad.cls_token", cls.grad],

@@ -7,6 +7,7 @@ import type { Gpu } from "../../lib/gpu.ts";
 import { type GoldenDoc, type GoldenTensor, runAug, runCropstats } from "./aug.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";
+import { runFamily } from "./family.ts";
 import { runHead } from "./head.ts";
 import { runInfoNce } from "./infonce.ts";
 import { runKnn } from "./knn.ts";
@@ -34,6 +35,7 @@ export const RUNNERS: Record<string, Runner> = {
   infonce: runInfoNce,
   head: runHead,
   vit: runVit,
+  family: runFamily,
   posembed: runPosEmbed,
   step: runStep,
   adamw: runAdamW,

@@ -12,7 +12,7 @@ import { vitConfig } from "./config.ts";
 import { download, gradients, upload } from "./tensors.ts";
 
 /** The given 0 or 1 per sample of every branch, divided by its probability of being kept. */
-function keepFactors(gpu: Gpu, { tensors }: Case, rates: number[]): BlockKeep[] {
+export function keepFactors(gpu: Gpu, { tensors }: Case, rates: number[]): BlockKeep[] {
   return rates.map((rate, i) => {
     const factors = (branch: string) => {
       const values = givenFloats(tensors, `keep.${i}.${branch}`);

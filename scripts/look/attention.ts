@@ -4,6 +4,7 @@
  * @module
  */
 import type { Picture } from "../../lib/data/image.ts";
+import { HatchlingError } from "../../lib/errors.ts";
 import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
 import { transformerOf } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
@@ -52,6 +53,12 @@ export async function lookAttention(
   const { imageSize, patchSize: patch, heads } = vit.config;
   const { size = imageSize, whole } = options;
   checkSize(size, patch);
+  if (!vit.hasClass) {
+    throw new HatchlingError(
+      "Expected a model with a class token, whose attention is drawn, but found one without: deno task look pca " +
+        "shows its patches",
+    );
+  }
   const { out: output } = options, rows: Row[] = [];
   let done = 0;
   for await (const { id, picture } of session.shown(paths, options.images, 4 * size * size)) {

@@ -65,6 +65,7 @@ export class GramTerm implements Term {
     const options = { features: [], patches: true };
     const anchor = readFeatures(gpu, this.#backbone, this.#anchor, [globals], options);
     const { gradTokens } = gram(gpu, student.crops[0].tokens, anchor.crops[0].tokens, {
+      prefix: this.#backbone.prefix,
       weight: this.#weight,
       weightAt: this.#scalars.on,
       accumulationSteps: microBatch.accumulationSteps,
