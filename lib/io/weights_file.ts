@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import { HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
 import { bytesOf, type ByteSource, openSource, sourceOf } from "./byte_source.ts";
@@ -72,8 +73,7 @@ export async function openWeightsBytes(
 
 async function openFile(path: string): Promise<WeightsFile> {
   const isIndex = path.endsWith(".index.json");
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  const config = IN_FOLDERS.includes(name) ? await configBeside(path) : undefined;
+  const config = IN_FOLDERS.includes(basename(path)) ? await configBeside(path) : undefined;
   const one = async (path: string) => await openOne(path, await openSource(path));
   const file = isIndex ? await openSharded(path, one) : await one(path);
   return config === undefined ? file : Object.assign(file, { config });

@@ -42,19 +42,19 @@ export async function readArchive(source: ByteSource, fail: Fail): Promise<Saved
       fail(`its byte order is ${brief(order)}: load and save it on a little-endian machine`);
     }
   }
-  const storages = new Map<string, StorageRef>();
+  const storages = new Set<StorageRef>();
   const { value: root } = unpickle(await read("data.pkl", MAX_PICKLE), {
     fail,
     cutOff: () => fail("data.pkl is cut off"),
     persistent: (id) => {
       const storage = persistentOf(id, fail);
-      if (storage instanceof StorageRef) storages.set(storage.key, storage);
+      if (storage instanceof StorageRef) storages.add(storage);
       return storage;
     },
   });
   const places = new Map<string, StoragePlace>();
-  for (const [key, { length, type }] of storages) {
-    const found = await place(`data/${key}`);
+  for (const { key, length, type } of storages) {
+    const found = places.get(key) ?? await place(`data/${key}`);
     if (Math.floor(found.size / type.size) !== length) {
       fail(`storage ${brief(key)}: expected ${length} ${type.name} but found ${found.size} bytes`);
     }

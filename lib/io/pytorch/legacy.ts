@@ -45,7 +45,10 @@ function readPickles(bytes: Uint8Array, fail: Fail): Pickles {
   };
   next(); // the magic number
   const protocol = next();
-  if (protocol !== 1001) fail(`expected the protocol 1001 but found ${brief(String(protocol))}`);
+  if (protocol !== 1001) {
+    const found = typeof protocol === "number" ? protocol : "what is no number";
+    fail(`expected the protocol 1001 but found ${found}`);
+  }
   const machine = next();
   if (machine instanceof Map && machine.get("little_endian") === false) {
     fail("it was written on a big-endian machine: load and save it on another one");

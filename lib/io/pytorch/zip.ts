@@ -193,12 +193,17 @@ export async function locate(source: ByteSource, member: ZipMember, fail: Fail):
   const where = `member ${brief(name)}`;
   if (flags & 1) fail(`${where} is encrypted`);
   if (method !== 0) fail(`${where} is compressed, which torch.save never does: save it again`);
-  const header = dataView(await bytesOf(source, begin, begin + LOCAL));
+  // its header and the name that is expected there, in one go
+  const expected = new TextEncoder().encode(name).length;
+  const bytes = await bytesOf(source, begin, Math.min(begin + LOCAL + expected, limit));
+  const header = dataView(bytes);
   if (header.getUint32(0, true) !== SIGNATURES.local) fail(`${where}: its header is damaged`);
-  const nameEnd = begin + LOCAL + header.getUint16(26, true);
-  const start = nameEnd + header.getUint16(28, true);
+  const nameBytes = header.getUint16(26, true);
+  const start = begin + LOCAL + nameBytes + header.getUint16(28, true);
   if (start + size > limit) fail(`${where} overlaps what follows it`);
-  const own = new TextDecoder().decode(await bytesOf(source, begin + LOCAL, nameEnd));
-  if (own !== name) fail(`${where} is called ${brief(own)} in its own header`);
+  const own = new TextDecoder().decode(bytes.subarray(LOCAL));
+  if (nameBytes !== expected || own !== name) {
+    fail(`${where} is called ${brief(own)} in its own header`);
+  }
   return start;
 }

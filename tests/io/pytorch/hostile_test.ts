@@ -180,6 +180,14 @@ const FILES: Row[] = [
     const nan = tuple(str("storage"), global("torch", "FloatStorage"), str("0"), str("cpu"));
     return archive(dict(["w", tensor({ of: `${nan.slice(0, -1)}G\x7f\xf8\0\0\0\0\0\0tQ` })]));
   }, /refers to what is no storage/],
+  ["a storage described in two ways", () => {
+    const large = tensor({ of: storage({ length: 400 }), shape: [400], strides: [1] });
+    return archive(dict(["large", large], ["w", tensor()]));
+  }, /expected 400 float32 but found 16 bytes/],
+  ["an older storage described in two ways", () => {
+    const large = tensor({ of: storage({ length: 400 }), shape: [400], strides: [1] });
+    return legacy(dict(["large", large], ["w", tensor()]));
+  }, /storage "0" is described in two ways/],
   ["a shorter storage", () => stored({ length: 5 }), /expected 5 float32 but found 16 bytes/],
   ["a storage of another type", () => stored({ type: "DoubleStorage" }), /expected 4 float64/],
   ["a storage of no known type", () => stored({ type: "EvilStorage" }), /its type is not known/],
@@ -268,8 +276,9 @@ const FILES: Row[] = [
   [
     "another protocol",
     () => legacy(one, { protocol: "K\x01" }),
-    /expected the protocol 1001 but found "1"/,
+    /expected the protocol 1001 but found 1/,
   ],
+  ["a protocol without an end", () => legacy(one, { protocol: laughs() }), /what is no number/],
   ["keys that are no list", () => legacy(one, { keys: "N" }), /are no list/],
   ["storages too late", () => legacy(one, { keys: storage().replace("tQ", "NtQ") }), /too late/],
   ["a magic number alone", () => bytesOf(MAGIC), /cut off/],
