@@ -467,6 +467,7 @@ function anyConfig(): fc.Arbitrary<Config> {
     model.heads = 1 + (model.heads ?? 0) % 16;
     model.dim = model.heads * (1 + (model.dim ?? 0) % 64);
     model.depth ??= 1;
+    model.freeze_blocks %= model.depth + 1;
     evaluation.last_blocks = 1 + evaluation.last_blocks % model.depth;
     model.mlp_ratio = 1 + Math.floor(model.mlp_ratio % 8);
     if (model.pos_embed === "rope") model.dim *= 4;

@@ -241,6 +241,10 @@ const CASES: [text: string, error: string][] = [
   ["augmentation: {global_crop_size: 32, local_crop_size: 48, num_local_views: 0}", ""],
   ["augmentation: {global_crop_size: 32, local_crop_size: 32}", ""],
   [
+    "model: {backbone: custom, dim: 32, depth: 2, heads: 2, freeze_blocks: 3}",
+    "a.yaml:1:71: model.freeze_blocks: expected at most model.depth (2) but found 3",
+  ],
+  [
     "model: {backbone: custom, dim: 16384, depth: 256, heads: 16}",
     "a.yaml:1:32: model.dim: expected a model of 1 TiB at most, with its gradients and moments, but found " +
     "15 TiB: it has 8.25e+11 parameters, most of them here",
