@@ -5,7 +5,7 @@
  */
 import { type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu.ts";
 import type { PatchMasks } from "./augmentation.ts";
-import type { DinoModel, LastLayer, Parameters } from "./model.ts";
+import { type DinoModel, type LastLayer, type Parameters, RunningStats } from "./model.ts";
 import { readFeatures } from "./model/reads.ts";
 import { type DropPathSource, gatherRows, weightNormLinear } from "./ops.ts";
 
@@ -121,7 +121,9 @@ async function* inOrder(gpu: Gpu, inputs: StepInputs) {
   for (const [who, params] of [["teacher", teacher], ["student", student]] as const) {
     if (!params) continue;
     const views = params === student ? crops : crops.slice(0, 1);
+    const stats = RunningStats.of(gpu, params);
     const program = await record(gpu, () => {
+      stats?.begin();
       const seen: Part[] = [];
       const watch = (name: string, tensor: Tensor, size?: number) =>
         void seen.push(part(`${who}.${name}`, tensor, size));
@@ -129,7 +131,7 @@ async function* inOrder(gpu: Gpu, inputs: StepInputs) {
       const { head, feature, contrastive, patchHead } = model;
       const words = [...head ? [feature] : [], ...contrastive ? [contrastive.feature] : []];
       const mask = params === student ? masks?.mask : undefined;
-      const options = { watch, dropPath: drop, features: words, patches: !!patchHead, mask };
+      const options = { watch, dropPath: drop, features: words, patches: !!patchHead, mask, stats };
       const reads = readFeatures(gpu, model.backbone, params, views, options);
       const made = head?.bottleneck(gpu, params, reads.feature(feature), { watch });
       contrastive?.forward(gpu, params, reads.feature(contrastive.feature), {
@@ -150,6 +152,7 @@ async function* inOrder(gpu: Gpu, inputs: StepInputs) {
       if (x && lastLayer) yield* logits(gpu, `${who}.logits`, x, lastLayer);
     } finally {
       program.destroy();
+      stats?.destroy();
     }
   }
 }

@@ -25,6 +25,12 @@ export const VIT_DEFAULTS = {
   initStd: 0.02,
 } as const;
 
+/** Of `ResNetConfig`. */
+export const RESNET_DEFAULTS = {
+  width: 64,
+  inChans: 3,
+} as const;
+
 /** Of `DinoHeadConfig`. */
 export const HEAD_DEFAULTS = {
   hiddenDim: 2048,

@@ -11,7 +11,7 @@ import { type Feature, featureDim, featureParts } from "./feature.ts";
 import { DinoHead, type DinoHeadConfig, type LastLayer } from "./head.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { readFeatures } from "./reads.ts";
-import { VisionTransformer } from "./vit.ts";
+import { transformerOf, VisionTransformer } from "./vit.ts";
 import type { ViTForwardOptions } from "./vit_pass.ts";
 import type { ViTConfig } from "./vit_specs.ts";
 
@@ -29,7 +29,7 @@ export interface ModelReads {
 }
 
 /**
- * A vision transformer with the heads that it is trained through: a description without state.
+ * A backbone with the heads that it is trained through: a description without state.
  *
  * @category Model
  */
@@ -48,11 +48,12 @@ export class DinoModel {
   /**
    * Checks all shapes.
    *
+   * @param backbone Shape of a vision transformer, or a backbone of any kind.
    * @param head Shape of DINO's head; `null` where the contrastive one is alone.
    * @throws {HatchlingError} As the parts do, or when there is no head at all.
    */
   constructor(
-    vit: ViTConfig,
+    backbone: ViTConfig | Backbone,
     head: Omit<DinoHeadConfig, "inDim"> | null,
     { feature = "class", contrastive, ibot }: ModelReads = {},
   ) {
@@ -61,7 +62,10 @@ export class DinoModel {
         "DinoModel: expected a head to train through but found none: give DINO's head, a contrastive one, or both",
       );
     }
-    this.backbone = new VisionTransformer({ ...vit, maskToken: vit.maskToken ?? !!ibot });
+    this.backbone = "specs" in backbone
+      ? backbone
+      : new VisionTransformer({ ...backbone, maskToken: backbone.maskToken ?? !!ibot });
+    if (ibot) transformerOf(this.backbone, "masked patches (iBOT)");
     for (const word of [feature, contrastive?.feature ?? feature]) {
       if (this.backbone.hasClass || featureParts(word).classTokens === 0) continue;
       throw new HatchlingError(
@@ -70,7 +74,7 @@ export class DinoModel {
       );
     }
     this.feature = feature;
-    const { dim } = vit;
+    const { dim } = backbone;
     if (head) this.head = new DinoHead({ ...head, inDim: featureDim(feature, dim) });
     if (ibot) this.patchHead = this.#patchHead(ibot, head && { ...head, inDim: dim });
     if (contrastive) this.contrastive = new ContrastiveHead({ feature, ...contrastive, dim });

@@ -26,6 +26,8 @@ export interface ParameterSpec {
   readonly trainable?: boolean;
   /** Elements, from one to before another, that are 0 whatever is loaded; whoever makes gradients leaves them 0. */
   readonly held?: readonly [from: number, end: number];
+  /** A running statistic of a batch norm, which forward passes move: see `RunningStats`. */
+  readonly running?: boolean;
 }
 
 /** Where a parameter lies. */

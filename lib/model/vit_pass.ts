@@ -6,6 +6,7 @@
 import type { Tensor } from "../gpu.ts";
 import type { DropPathSource } from "../ops/rows.ts";
 import type { BlockKeep } from "./block.ts";
+import type { RunningStats } from "./running_stats.ts";
 
 /** Options of `VisionTransformer.forward`. */
 export interface ViTForwardOptions {
@@ -37,6 +38,11 @@ export interface ViTForwardOptions {
    * `maskToken`.
    */
   mask?: Tensor;
+  /**
+   * For training a backbone with batch norm: normalise by each crop size's own batch, and move these. Without them it
+   * normalises by the running statistics of its parameters.
+   */
+  stats?: RunningStats;
 }
 
 /** All tokens of the crops of one size. */

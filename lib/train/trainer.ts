@@ -7,7 +7,7 @@ import { emaUpdate } from "../ema.ts";
 import { HatchlingError } from "../errors.ts";
 import { type Gpu, StepScalars, type Tensor } from "../gpu.ts";
 import type { DinoLoss } from "../loss.ts";
-import { type DinoModel, Parameters } from "../model.ts";
+import { type DinoModel, Parameters, RunningStats } from "../model.ts";
 import { readFeatures } from "../model/reads.ts";
 import { clearAtFirst } from "../optim/clear.ts";
 import { AdamW, clipFactors } from "../optim.ts";
@@ -122,6 +122,8 @@ export class Trainer {
   readonly #views: { views: number; globals: number };
   /** As `flag`, of the micro-batches of a step: 1 + the first one whose loss is not finite. */
   readonly #microBatchFlag: Tensor;
+  /** Those of batch norms, as the step under way has moved them. */
+  readonly #stats: { student?: RunningStats; teacher?: RunningStats };
 
   /**
    * Allocates all state; {@linkcode Trainer.load} fills it.
@@ -153,6 +155,10 @@ export class Trainer {
     if (this.#terms.all.some(({ readsOfTeacher }) => readsOfTeacher.length)) {
       this.teacher = new Parameters(gpu, model.specs());
     }
+    this.#stats = {
+      student: RunningStats.of(gpu, this.student),
+      teacher: this.teacher && RunningStats.of(gpu, this.teacher),
+    };
   }
 
   /** What is evaluated and used: the teacher, or the student where it is alone. */
@@ -269,11 +275,13 @@ export class Trainer {
     const { accumulationSteps } = this;
     const { backbone } = this.#model;
     const index = this.#scalars.at("microBatch"), step = this.#scalars.at("step");
+    for (const stats of Object.values(this.#stats)) stats?.begin(index);
     const wordsOf = (key: "reads" | "readsOfTeacher") =>
       this.#terms.all.flatMap((term) => term[key]);
     const teacher = this.teacher && readFeatures(gpu, backbone, this.teacher, crops.slice(0, 1), {
       features: wordsOf("readsOfTeacher"),
       patches: this.#terms.all.some(({ patches }) => patches?.ofTeacher),
+      stats: this.#stats.teacher,
     });
     const { globals } = this.#views;
     const batch = crops[0].shape[0] / globals;
@@ -281,6 +289,7 @@ export class Trainer {
     const student = readFeatures(gpu, backbone, this.student, crops, {
       features: wordsOf("reads"),
       patches: this.#terms.all.some(({ patches }) => patches?.ofStudent),
+      stats: this.#stats.student,
       mask: masks?.mask,
       dropPath: { seed, step, microBatch: { batch, accumulationSteps, index } },
       recompute,
@@ -328,6 +337,7 @@ export class Trainer {
     }, 1);
 
     for (const term of this.#terms.all) term.update?.(this.flag);
+    for (const stats of Object.values(this.#stats)) stats?.commit(this.flag);
     this.adamw.step(norms, this.flag);
     for (const term of this.#terms.all) term.constrain?.(this.student);
     if (this.teacher) {
@@ -344,6 +354,7 @@ export class Trainer {
       part?.destroy();
     }
     for (const t of [this.flag, this.#scalars, this.#microBatchFlag]) t.destroy();
+    for (const stats of Object.values(this.#stats)) stats?.destroy();
   }
 
   /** Support for `using`. */

@@ -16,6 +16,7 @@ import { runAdamW, runClip, runEma } from "./optimizer.ts";
 import { runGram, runIbot, runMaskEmbed } from "./patches.ts";
 import { runPatchStep } from "./patch_step.ts";
 import { runPosEmbed } from "./posembed.ts";
+import { runResNet, runResNetStep } from "./resnet.ts";
 import { runSchedule } from "./schedule.ts";
 import { runStep } from "./step.ts";
 import { runTerms } from "./terms.ts";
@@ -37,6 +38,8 @@ export const RUNNERS: Record<string, Runner> = {
   vit: runVit,
   family: runFamily,
   posembed: runPosEmbed,
+  resnet: runResNet,
+  resnetstep: runResNetStep,
   step: runStep,
   adamw: runAdamW,
   clip: runClip,
