@@ -53,7 +53,8 @@ export class Session {
   /** Loads a model; the GPU waits until it is needed. */
   static async load(request: ModelRequest, progress: ProgressLine = SILENT): Promise<Session> {
     const onWarning = (message: string) => progress.say(`warning: ${message}`);
-    const loaded = await loadModel({ onWarning, ...request });
+    const onNote = (message: string) => progress.say(message);
+    const loaded = await loadModel({ onWarning, onNote, ...request });
     return new Session(loaded, request.overrides ?? [], progress);
   }
 

@@ -6,14 +6,25 @@
 import { basename, dirname, join } from "node:path";
 import { type Config, type Override, parseConfig } from "../config.ts";
 import { HatchlingError } from "../errors.ts";
-import { isCheckpoint, readCheckpoint } from "../io/checkpoint.ts";
-import { readConfig } from "../io/config_file.ts";
-import { openSafetensors } from "../io/safetensors_reader.ts";
+import { readCheckpoint } from "../io/checkpoint.ts";
+import { readConfig, readConfigText } from "../io/config_file.ts";
 import { headOf } from "../io/weight_names.ts";
-import { type FoundWeights, networkIn, weightsIn, weightsOf } from "../io/weights.ts";
+import {
+  type FoundWeights,
+  isOwnCheckpoint,
+  networkIn,
+  weightsIn,
+  weightsOf,
+} from "../io/weights.ts";
+import { openWeightsFile, type WeightsFile } from "../io/weights_file.ts";
 import { type DinoModel, initialize } from "../model.ts";
 import { shown } from "../text.ts";
+import { count } from "../words.ts";
+import { recognise } from "./recognise.ts";
+import { foundWords, recognisedLine } from "./report.ts";
+import { resampleGrid } from "./resample.ts";
 import { exists, firstSound, weightFiles } from "./weight_files.ts";
+import { namedWeights } from "./weights_path.ts";
 import { modelOf, networkOf } from "../from_config.ts";
 import { forOtherPictures } from "../from_config/evaluation.ts";
 
@@ -33,11 +44,13 @@ export interface OpenModelOptions {
   overrides?: readonly Override[];
   /** Told what is passed over because it is damaged. */
   onWarning?: (message: string) => void;
+  /** Told what a file without a configuration holds, and what of it is taken. */
+  onNote?: (message: string) => void;
 }
 
 /** What is asked for. */
 export interface ModelRequest extends OpenModelOptions {
-  /** A run's folder, or a safetensors file. */
+  /** A run's folder, a file of weights, or the folder of a published model; `#student` behind it names a part. */
   path: string;
 }
 
@@ -64,27 +77,38 @@ export interface LoadedModel {
 /**
  * Loads a model. Of a run's folder: config.yaml and teacher.safetensors, else the teacher of best.safetensors or
  * of the newest checkpoint; those that are damaged are passed over, and said. Of a file: its weights with the
- * configuration that it holds, or that lies beside it.
+ * configuration that it holds, or that lies beside it; else with the shape that its tensors have.
  *
  * @throws {HatchlingError} When there is no model, or weights and configuration do not fit.
  */
 export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
-  const { path, student, checkpoint } = request;
-  const folder = (await Deno.stat(path).catch(() => undefined))?.isDirectory ? path : undefined;
-  if (folder === undefined) {
-    if (checkpoint === undefined) return await loadFile(path, request);
+  const { student, checkpoint } = request;
+  const { path, isRun, part } = await namedWeights(request.path);
+  if (!isRun) {
+    if (checkpoint === undefined) return await loadFile(path, { ...request, part });
     throw new HatchlingError(
       `Expected the folder of a run beside --checkpoint but found ${
         shown(path)
       }: name one of them alone`,
     );
   }
-  if (checkpoint !== undefined) {
-    return await loadFile(await checkpointIn(folder, checkpoint), request, folder);
+  if (part !== undefined) {
+    throw new HatchlingError(
+      `Expected a file before #${shown(part)} but found the folder of a run: use --student`,
+    );
   }
-  const files = await weightFiles(folder, student ? "student" : "teacher");
+  if (checkpoint !== undefined) {
+    return await loadFile(await checkpointIn(path, checkpoint), request, path);
+  }
+  const files = await weightFiles(path, student ? "student" : "teacher");
   const { onWarning = () => {} } = request;
-  return await firstSound(files, (file) => loadFile(file, request, folder), onWarning);
+  return await firstSound(files, (file) => loadFile(file, request, path), onWarning);
+}
+
+/** What is asked for of one file. */
+interface FileRequest extends ModelRequest {
+  /** Which network in it. */
+  part?: string;
 }
 
 /** A checkpoint by its path or by its name in the folder. */
@@ -95,14 +119,15 @@ async function checkpointIn(folder: string, checkpoint: string): Promise<string>
 
 async function loadFile(
   file: string,
-  request: ModelRequest,
+  request: FileRequest,
   folder?: string,
 ): Promise<LoadedModel> {
-  using reader = await openSafetensors(file);
-  if (isCheckpoint(reader)) {
-    const who = request.student ? "student" : networkIn(reader);
+  using reader = await openWeightsFile(file);
+  const { part, student } = request;
+  if (isOwnCheckpoint(reader)) {
+    const who = networkIn(reader, student ? "student" : part);
     const state = await readCheckpoint(reader, [who]);
-    const config = await configOf(file, state.config, folder, request);
+    const config = await configOf(reader, state.config, folder, request);
     const model = modelOf(config);
     const found = weightsOf(state, who, file, model.specs());
     const name = `${who} at step ${state.step}`;
@@ -114,16 +139,23 @@ async function loadFile(
       folder,
     };
   }
-  if (request.student && folder === undefined && basename(file) !== "student.safetensors") {
+  if (student && folder === undefined && basename(file) !== "student.safetensors") {
     throw new HatchlingError(
       `Expected a checkpoint or a run's folder beside --student but found the weights ${
         shown(file)
-      }: leave it out`,
+      }: leave it out, or name a part of the file, ${shown(file)}#student`,
     );
   }
-  const config = await configOf(file, undefined, folder, request);
+  const config = await configOf(reader, undefined, folder, request);
   const model = modelOf(config);
-  const found = await weightsIn(reader, model.specs());
+  const found = await weightsIn(reader, model.specs(), {
+    part,
+    resample: (values, sizes) => resampleGrid(values, sizes, config.model.pos_interp),
+  });
+  if (folder === undefined) {
+    const words = foundWords({ ...found, missing: [] }, config);
+    request.onNote?.([`${count(found.weights.size)} tensors taken`, ...words].join("; "));
+  }
   const name = folder === undefined
     ? basename(file)
     : request.student
@@ -139,27 +171,30 @@ function complete(config: Config, model: DinoModel, { weights, missing }: FoundW
   return { config, model, weights: all, hasHead: !missing.some((name) => headOf(name) === "head") };
 }
 
-/** The configuration asked for, else that of a checkpoint, else the one beside the file. */
+/** The configuration asked for, else that of a checkpoint, else the one beside the file; else what the file tells. */
 async function configOf(
-  file: string,
+  reader: WeightsFile,
   ofCheckpoint: unknown,
   folder: string | undefined,
-  { config, overrides = [] }: ModelRequest,
+  { config, overrides: given = [], part, onNote }: FileRequest,
 ): Promise<Config> {
-  const parse = (text: string, from: string) =>
-    parseConfig(text, { file: from, overrides: forOtherPictures(overrides) });
-  const read = async (path: string) =>
-    (await readConfig(path, { overrides: forOtherPictures(overrides) })).config;
-  if (typeof config === "string") return await read(config);
-  if (config !== undefined) return parse(JSON.stringify(config), "the configuration given");
-  if (ofCheckpoint !== undefined) {
+  const { file } = reader, overrides = forOtherPictures(given);
+  const parse = (text: string, name: string) => parseConfig(text, { file: name, overrides });
+  if (config !== undefined && typeof config !== "string") {
+    return parse(JSON.stringify(config), "the configuration given");
+  }
+  if (config === undefined && ofCheckpoint !== undefined) {
     return parse(JSON.stringify(ofCheckpoint), `${file} (its configuration)`);
   }
   const beside = join(folder ?? dirname(file), "config.yaml");
-  if (await exists(beside)) return await read(beside);
-  throw new HatchlingError(
-    `Expected the configuration of the model in ${
-      shown(file)
-    } but found no config.yaml beside it: name one with --config`,
-  );
+  const isOwn = ofCheckpoint !== undefined || folder !== undefined;
+  if (config === undefined && (isOwn || await exists(beside))) {
+    return (await readConfig(beside, { overrides })).config;
+  }
+  if (isOwn) return (await readConfig(config!, { overrides })).config;
+  const text = config === undefined ? undefined : await readConfigText(config);
+  const options = { text, name: config, overrides, part, inUse: true };
+  const { found, config: whole } = await recognise(reader, options);
+  onNote?.(recognisedLine(file, found, whole));
+  return whole;
 }

@@ -55,7 +55,10 @@ async function main(): Promise<void> {
   const command = addWhitenOptions(new Command("deno task embed"))
     .description("Writes what a model makes of pictures: a row of features for each.")
     .argument("[dir]", "folder, list or module of pictures (default: those of the model's run)")
-    .requiredOption("--weights <model>", "a run's folder, or a safetensors file")
+    .requiredOption(
+      "--weights <model>",
+      "a run's folder, a file of weights (.safetensors, .pth), or a published model's folder",
+    )
     .requiredOption("--out <file>", "the table: .parquet, .npy (with .csv beside it), .csv, .jsonl")
     .addOption(
       new Option("--format <name>", "format, whatever the name").choices(Object.keys(FORMATS)),

@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   const { overrides: given, rest } = parseOverrides([...Deno.args]);
   const command = new Command("evaluate")
     .description("Measures the features of a run, a checkpoint or a file of weights.")
-    .argument("<model>", "a run's folder, or a safetensors file")
+    .argument("<model>", "a run's folder, a file of weights, or a published model's folder")
     .option("--config <file>", "configuration of the model, where it isn't that of the run")
     .option("--checkpoint <file>", "a checkpoint of the run, not its result")
     .option("--student", "the student, not the teacher")
@@ -88,7 +88,9 @@ async function main(): Promise<void> {
   if (features !== undefined) checkFeaturesPath(features);
   const progress = new Progress();
   const onWarning = (message: string) => progress.say(`warning: ${message}`);
-  const loaded = await loadModel({ path: command.args[0], ...options, overrides, onWarning });
+  const onNote = (message: string) => progress.say(message);
+  const [path] = command.args;
+  const loaded = await loadModel({ path, ...options, overrides, onWarning, onNote });
   const { config } = loaded;
   const alone = overrides.some(({ key }) => key === "evaluation.feature");
   const readouts = readoutsOf(config, alone);

@@ -42,7 +42,7 @@ function add(
   work: Work,
 ): Command {
   const command = program.command(name).description(description)
-    .argument("<model>", "a run's folder, or a safetensors file");
+    .argument("<model>", "a run's folder, a file of weights, or a published model's folder");
   if (pictures) command.argument("[pictures...]", pictures);
   return command
     .option("--config <file>", "configuration of the model, where it isn't that of the run")

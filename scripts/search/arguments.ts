@@ -65,7 +65,7 @@ export async function checkArguments({ folder, queries, options }: Arguments): P
   if (!duplicates && weights === undefined) {
     fail(
       "Expected --weights beside a picture to search for but found none: name a run's folder or a " +
-        "safetensors file; --duplicates alone needs none",
+        "file of weights; --duplicates alone needs none",
     );
   }
   if (!duplicates && (threshold !== undefined || mirrored)) {

@@ -32,7 +32,10 @@ function readArguments(): Arguments {
     .description("Finds similar pictures in a folder, or those that are there more than once.")
     .argument("<dir>", "folder of pictures")
     .argument("[query...]", "pictures to search for, of the folder or not")
-    .option("--weights <model>", "a run's folder, or a safetensors file")
+    .option(
+      "--weights <model>",
+      "a run's folder, a file of weights (.safetensors, .pth), or a published model's folder",
+    )
     .option("-k, --k <n>", `pictures to find for each, up to ${MOST_FOUND}`, positive, 8)
     .addOption(featureOption("what is compared (default: evaluation.feature)"))
     .option("--duplicates", "find pictures that are there more than once")

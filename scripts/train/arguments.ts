@@ -7,9 +7,9 @@ import { Command } from "commander";
 import { type Config, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
-import { readConfig } from "../../lib/io/config_file.ts";
 import { type Address, addressOf } from "../common/dashboard/address.ts";
 import { print, say } from "../common/terminal.ts";
+import { readConfigWith } from "./weights.ts";
 
 /** What was asked for. */
 export interface Arguments {
@@ -23,7 +23,7 @@ export interface Arguments {
   extend?: boolean;
   /** Take the place of the run that the folder holds. */
   overwrite?: boolean;
-  /** Weights to start from: a safetensors file, or the folder of a run. */
+  /** Weights to start from: a file, a published model's folder, or a run's; `#PART` behind it. */
   weights?: string;
   /** Time that the run may take, as it was written: it decides the epochs. */
   budget?: string;
@@ -55,7 +55,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
     )
     .option(
       "--weights <file>",
-      "start anew from these weights (a safetensors file, or a run's folder)",
+      "start anew from these weights: a file (.safetensors, .pth), a published model's folder, or a run's",
     )
     .option("--dashboard [port]", "serve a page with live curves on this machine")
     .option(
@@ -81,7 +81,8 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
     );
   }
   if (options.budget) parseDuration(options.budget);
-  const read = await readConfig(file, { overrides, onWarning: (line) => say(`warning: ${line}`) });
+  const onWarning = (line: string) => say(`warning: ${line}`);
+  const read = await readConfigWith(options.weights, file, { overrides, onWarning });
   const dashboard = port || host ? addressOf(port, host) : undefined;
   return { file, ...options, dashboard, ...read };
 }

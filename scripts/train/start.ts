@@ -7,9 +7,7 @@ import { join } from "node:path";
 import { stringifyConfig } from "../../lib/config.ts";
 import { diagnosisSettingsOf } from "../../lib/from_config.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
-import { readWeights } from "../../lib/io/weights.ts";
 import { type DinoModel, initialize } from "../../lib/model.ts";
-import { firstSound, weightFiles } from "../../lib/open_model/weight_files.ts";
 import { shown } from "../../lib/text.ts";
 import type { Trainer } from "../../lib/train.ts";
 import type { KernelRecord } from "../common/kernels.ts";
@@ -19,6 +17,7 @@ import { restoreTrainer } from "./checkpoints.ts";
 import type { Launch, Prepared, Run, RunExtra } from "./run.ts";
 import { RunLog } from "./run_log.ts";
 import { type CodeVersion, codeVersion, recordPart } from "./run_record.ts";
+import { givenWeights } from "./weights.ts";
 
 /**
  * Fills a trainer.
@@ -45,19 +44,8 @@ export async function startState(
   const random = initialize(model.specs(), args.config.training.seed);
   if (!args.weights) trainer.load(random);
   else {
-    const { path, weights, missing, unused } = await givenWeights(
-      await folder.where(args.weights),
-      model,
-    );
+    const weights = await givenWeights(args.weights, folder, model, args.config);
     trainer.load(new Map([...random, ...weights]));
-    const names = unused.slice(0, 4).map((name) => shown(name.slice(0, 60)));
-    say(
-      `starting from ${weights.size} tensors of ${shown(path)}` +
-        (missing.length ? "; it holds no head: the head starts at random" : "") +
-        (unused.length
-          ? `; not used: ${names.join(", ")}${unused.length > names.length ? ", …" : ""}`
-          : ""),
-    );
   }
   return { step: 0, extra };
 }
@@ -76,15 +64,6 @@ export async function beginRun(prepared: Prepared): Promise<Run> {
   const settings = diagnosisSettingsOf(config, { totalSteps: total, pictures: count });
   const log = await RunLog.open(files, step, settings, progress, config.logging);
   return { ...prepared, saved: folder.checkpoint ? step : -1, log };
-}
-
-/** Weights of a file; of a run's folder those of its teacher, as sound as they are to be had. */
-async function givenWeights(path: string, model: DinoModel) {
-  const isFolder = (await Deno.stat(path).catch(() => undefined))?.isDirectory;
-  const files = isFolder ? await weightFiles(path, "teacher") : [path];
-  return await firstSound(files, async (path) => {
-    return { path, ...await readWeights(path, model.specs()) };
-  }, (message) => say(`warning: ${message}`));
 }
 
 function noteOtherCode(before: CodeVersion | undefined, now: CodeVersion): void {

@@ -75,7 +75,7 @@ for (const [file, checkpoint] of Object.entries<Checkpoint>(CHECKPOINTS)) {
 Deno.test("every checkpoint's settings are a configuration", () => {
   for (const [file, { shapes }] of Object.entries(CHECKPOINTS)) {
     const found = identify(entriesOf(shapes), { file });
-    const overrides = settingsOf(found, new Set());
+    const overrides = settingsOf(found, new Map());
     if (String(found.model.backbone).startsWith("resnet")) continue;
     const { model, augmentation } = parseConfig("{}", { overrides });
     assert.equal(model.dim, found.model.dim, file);
@@ -208,7 +208,6 @@ Deno.test("config.json and preprocessor_config.json say what shapes do not", () 
   const { pictures } = identify(entries, { file: "f", preprocessor });
   assert.deepEqual(pictures, {
     imageSize: 280,
-    localSize: 126,
     mean: [0.1, 0.2, 0.3],
     std: [0.4, 0.5, 0.6],
     from: "of preprocessor_config.json",

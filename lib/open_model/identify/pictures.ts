@@ -31,10 +31,12 @@ export function picturesOf(network: Network, { model, config, preprocessor }: Kn
   const asked = sizeIn(preprocessor) ?? numbersAt(config, "pretrained_cfg", "input_size")?.[1];
   const size = asked ?? storedSize(network, patch) ?? countAt(config, "image_size") ?? USUAL;
   const imageSize = Math.max(1, Math.round(size / patch)) * patch;
-  const local = model.patch_size
-    ? Math.max(1, Math.round(imageSize * LOCAL / USUAL / patch)) * patch
-    : Math.max(1, Math.round(imageSize * LOCAL / USUAL));
-  return { imageSize, localSize: local, ...momentsOf(network, { model, config, preprocessor }) };
+  return { imageSize, ...momentsOf(network, { model, config, preprocessor }) };
+}
+
+/** The side of local views that go with pictures of a size: 96 to 224, as DINO has them, in whole patches. */
+export function localOf(imageSize: number, patch = 1): number {
+  return Math.max(1, Math.round(imageSize * LOCAL / USUAL / patch)) * patch;
 }
 
 /** The side in preprocessor_config.json: of the crop, else of what is resized to. */

@@ -6,12 +6,14 @@
 import type { Config, Override } from "../../config.ts";
 import { HatchlingError } from "../../errors.ts";
 import { shown } from "../../text.ts";
+import { localOf } from "./pictures.ts";
 import type { Identified, ModelKeys } from "./types.ts";
 
 /** Keys that may differ from the file: they change how a model is used, not which one it is. */
-const FREE: readonly string[] = ["pos_interp", "norm_eps", "feature", "backbone", "heads"];
-/** Keys that name a shape together. */
-const SHAPE: readonly string[] = ["backbone", "dim", "depth", "heads"];
+const FREE: readonly string[] = ["pos_interp", "norm_eps", "feature", "heads"];
+const GLOBAL = "augmentation.global_crop_size";
+/** Keys that a named backbone stands for. */
+const SHAPE: readonly string[] = ["dim", "depth", "heads"];
 
 /**
  * The keys that a model sets: those of its shape and of its pictures that nobody has set.
@@ -20,17 +22,14 @@ const SHAPE: readonly string[] = ["backbone", "dim", "depth", "heads"];
  */
 export function settingsOf(
   { model, projection, pictures }: Identified,
-  given: ReadonlySet<string>,
+  given: ReadonlyMap<string, unknown>,
 ): Override[] {
-  const { imageSize, localSize, mean, std } = pictures;
-  const shaped = SHAPE.some((key) => given.has(`model.${key}`));
-  // A shape is set as a whole or not at all; what does not fit is told later.
-  const ofModel = Object.entries({ ...model, ...projection }).filter(([key]) =>
-    !(shaped && SHAPE.includes(key))
-  );
+  const { imageSize, mean, std } = pictures, said = given.get(GLOBAL);
+  const localSize = localOf(typeof said === "number" ? said : imageSize, model.patch_size);
+  const ofModel = Object.entries({ ...model, ...shapeBeside(model, given), ...projection });
   const all: [string, unknown][] = [
     ...ofModel.map(([key, value]): [string, unknown] => [`model.${key}`, value]),
-    ["augmentation.global_crop_size", imageSize],
+    [GLOBAL, imageSize],
     ["augmentation.local_crop_size", localSize],
     ...mean && std
       ? [["augmentation.normalize_mean", mean], ["augmentation.normalize_std", std]] as [
@@ -39,11 +38,18 @@ export function settingsOf(
       ][]
       : [],
   ];
-  const sizes = ["augmentation.global_crop_size", "augmentation.local_crop_size"];
-  const sized = sizes.some((key) => given.has(key));
   return all
-    .filter(([key]) => !given.has(key) && !(sized && sizes.includes(key)))
+    .filter(([key, value]) => value !== undefined && !given.has(key))
     .map(([key, value]) => ({ key, value: JSON.stringify(value) }));
+}
+
+/** A backbone that is named stays; one of which parts are given is custom. What does not fit is told later. */
+function shapeBeside(model: ModelKeys, given: ReadonlyMap<string, unknown>): ModelKeys {
+  const set = (key: string) => given.has(`model.${key}`);
+  if (set("backbone")) {
+    return { backbone: undefined, dim: undefined, depth: undefined, heads: undefined };
+  }
+  return model.dim !== undefined && SHAPE.some(set) ? { backbone: "custom" } : {};
 }
 
 /**
@@ -58,6 +64,12 @@ export function checkAgainst(
 ): void {
   const wrong = Object.entries(model).flatMap(([key, ofFile]) => {
     if (FREE.includes(key)) return [];
+    // Transformers are told apart by their sizes, whatever they are called.
+    if (
+      key === "backbone" && ![config.backbone, ofFile].some((name) => /^resnet/.test(`${name}`))
+    ) {
+      return [];
+    }
     const said = valueOf(config, key),
       own = valueOf({ ...config, ...model } as Config["model"], key);
     return said === own

@@ -9,6 +9,7 @@ import type { LayoutName } from "../../io/names/layouts.ts";
 import type { Network } from "../../io/names/networks.ts";
 import { sourceOf } from "../../io/names/pieces.ts";
 import { shown } from "../../text.ts";
+import { many } from "../../words.ts";
 import { headsOf } from "./heads.ts";
 import type { IdentifyOptions, ModelKeys } from "./types.ts";
 import { at, numberAt } from "./json.ts";
@@ -25,6 +26,9 @@ const LETTERS: Readonly<Record<number, string>> = {
 
 /** LayerScale's initial value in DINOv2 and DINOv3; the file's own values take its place. */
 const LAYER_SCALE = 1e-5;
+
+/** DINOv3's base of the periods of rotary positions. */
+const ROPE_BASE = 100;
 
 /** The shape of a transformer as keys of the configuration, with what it is in words. */
 export function transformerOf(
@@ -70,13 +74,15 @@ export function transformerOf(
     class_token: hasClass,
     fc_norm: fcNorm,
     norm_eps: epsOf(layout.name, config),
-    ...!isRope && { pos_interp: interpOf(network, registers, config) },
+    ...isRope
+      ? { rope_base: numberAt(config, "rope_theta") ?? ROPE_BASE }
+      : { pos_interp: interpOf(network, registers, config) },
     feature: isMean ? "mean" : "class",
   };
   const words = [
     `ViT${LETTERS[dim] ? `-${LETTERS[dim]}` : ""}/${side}: dim ${dim}`,
-    `${depth} blocks`,
-    `${heads} heads`,
+    many(depth, "block"),
+    many(heads, "head"),
     ...layerScale ? ["LayerScale"] : [],
     ...gated ? [`SwiGLU of ${hidden}`] : [],
     ...registers ? [`${registers} registers`] : [],

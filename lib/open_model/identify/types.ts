@@ -40,8 +40,6 @@ export interface Identified {
 export interface Pictures {
   /** Pixels per side. */
   imageSize: number;
-  /** Pixels per side of a local view that goes with it: 96 to 224, as DINO has it, in whole patches. */
-  localSize: number;
   /** Mean per channel; undefined where nothing is known of such channels. */
   mean?: number[];
   /** Standard deviation per channel. */

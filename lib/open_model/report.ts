@@ -1,0 +1,61 @@
+/**
+ * What was found in a file of weights, in a few lines.
+ *
+ * @module
+ */
+import type { Config } from "../config.ts";
+import type { FoundWeights } from "../io/weights.ts";
+import { headOf } from "../io/weight_names.ts";
+import { shown } from "../text.ts";
+import { count, many } from "../words.ts";
+import type { Identified } from "./identify/types.ts";
+
+/** Groups of names that a line lists. */
+const LISTED = 4;
+
+/** What the model in a file is, and how pictures get to it. */
+export function recognisedLine(
+  file: string,
+  { family, names, pictures }: Identified,
+  { augmentation }: Config,
+): string {
+  const { normalize_mean: mean, normalize_std: std, global_crop_size: size } = augmentation;
+  const from = pictures.mean?.join() === mean.join() && pictures.std?.join() === std.join()
+    ? pictures.from
+    : "as configured";
+  return `${shown(file)}: ${family}; in the names of ${names}; pictures of ${size} px, mean ${
+    mean.join(", ")
+  }, std ${std.join(", ")} (${from})`;
+}
+
+/** What was taken, and what became of the rest; behind "123 tensors of FILE". */
+export function foundWords(found: FoundWeights, { model }: Config): string[] {
+  const { missing, unused, cast, resized } = found;
+  const noHead = missing.some((name) => headOf(name) === "head");
+  const groups = grouped(unused), more = groups.length - LISTED;
+  const listed = groups.slice(0, LISTED).join(", ") + (more > 0 ? `, and ${count(more)} more` : "");
+  return [
+    ...noHead ? ["it holds no head: the head starts at random"] : [],
+    ...resized
+      ? [
+        `position embedding resampled from ${resized.from} × ${resized.from} to ` +
+        `${resized.to} × ${resized.to} (${model.pos_interp})`,
+      ]
+      : [],
+    ...[...cast].map(([dtype, tensors]) => `${many(tensors, "tensor")} cast from ${dtype} to F32`),
+    ...unused.length ? [`not used: ${listed}`] : [],
+  ];
+}
+
+/** Names that begin alike as one: "student.* (175 tensors)". */
+function grouped(names: readonly string[]): string[] {
+  const groups = Map.groupBy(names, (name) => name.split(".")[0]);
+  return [...groups.values()].map((group) => {
+    if (group.length === 1) return shown(group[0].slice(0, 60));
+    const [first, ...rest] = group.map((name) => name.split("."));
+    const same = first.findIndex((part, i) => rest.some((other) => other[i] !== part));
+    return `${shown(first.slice(0, same).join(".").slice(0, 60))}.* (${
+      many(group.length, "tensor")
+    })`;
+  });
+}
