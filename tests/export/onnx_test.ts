@@ -4,10 +4,14 @@ import { exportModel, type ExportOptions } from "../../lib/export/files.ts";
 import { decodeModel, encodeModel, type Model } from "../../lib/export/onnx/schema.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { errorBetween, runOnnx } from "../support/onnx.ts";
-import { features, loaded, pixels, TOY } from "./support.ts";
+import { prefixTokens, vitShape } from "../../lib/export/shape.ts";
+import { FAMILIES, features, loaded, pixels, TOY } from "./support.ts";
 
 /** Largest errors over the largest value: docs/guides/export.md names them. */
 const MOST = { f32: 1e-5, f16: 1e-2 } as const;
+
+/** Families that are tried in f16 too: one of each kind of positions. */
+const HALVED = { dino: true, dinov3: true };
 
 const OPTIONS: ExportOptions = {
   to: "onnx",
@@ -17,38 +21,41 @@ const OPTIONS: ExportOptions = {
   attention: true,
 };
 
-for (const dtype of ["f32", "f16"] as const) {
-  gpuTest(`backbone and head as ONNX in ${dtype} give the model's own features`, async (gpu) => {
-    const toy = loaded(TOY);
-    const { files } = exportModel(toy, { ...OPTIONS, dtype });
-    const suffix = dtype === "f16" ? "_fp16" : "";
-    for (const batch of [1, 3]) {
-      const dims = [batch, 3, 32, 32], data = pixels(batch * 3 * 32 * 32);
-      const ours = await features(gpu, toy, data, dims);
-      const backbone = await runOnnx(files.get(`onnx/model${suffix}.onnx`)!, {
-        pixel_values: { data, dims },
-      });
-      assert.deepEqual(
-        Object.entries(backbone).map(([name, { dims }]) => [name, dims]),
-        [
-          ["last_hidden_state", [batch, 17, 24]],
-          ["pooler_output", [batch, 24]],
-          ["attention", [batch, 3, 17, 17]],
-        ],
-      );
-      const { last_hidden_state: tokens, pooler_output: pooled, attention } = backbone;
-      const head = await runOnnx(files.get(`onnx/head${suffix}.onnx`)!, {
-        features: { data: ours.pooled, dims: [batch, 24] },
-      });
-      assert.deepEqual(head.bottleneck.dims, [batch, 8]);
-      const errors = {
-        tokens: errorBetween(tokens.data, ours.tokens),
-        pooled: errorBetween(pooled.data, ours.pooled),
-        attention: errorBetween(attention.data, ours.attention),
-        logits: errorBetween(head.logits.data, ours.logits),
-      };
-      for (const [name, error] of Object.entries(errors)) {
-        assert.ok(error < MOST[dtype], `${name} of ${batch}: ${error}`);
+for (const [family, text] of Object.entries(FAMILIES)) {
+  gpuTest(`ONNX gives ${family}'s own features`, async (gpu) => {
+    const toy = loaded(text), { dim, heads, posEmbed, patchSize } = vitShape(toy.model.backbone);
+    // Where positions are rotary, pictures of any size: wide ones, too.
+    const sizes = posEmbed === "rope" ? [[1, 32, 32], [3, 16, 40]] : [[1, 32, 32], [3, 32, 32]];
+    const before = prefixTokens(vitShape(toy.model.backbone));
+    for (const dtype of family in HALVED ? ["f32", "f16"] as const : ["f32"] as const) {
+      const { files } = exportModel(toy, { ...OPTIONS, dtype });
+      const suffix = dtype === "f16" ? "_fp16" : "";
+      for (const [batch, height, width] of sizes) {
+        const dims = [batch, 3, height, width], data = pixels(batch * 3 * height * width);
+        const ours = await features(gpu, toy, data, dims);
+        const backbone = await runOnnx(files.get(`onnx/model${suffix}.onnx`)!, {
+          pixel_values: { data, dims },
+        });
+        const tokens = before + height * width / patchSize ** 2;
+        const shapes = Object.entries(backbone).map(([name, { dims }]) => [name, dims]);
+        assert.deepEqual(shapes, [
+          ["last_hidden_state", [batch, tokens, dim]],
+          ["pooler_output", [batch, dim]],
+          ["attention", [batch, heads, tokens, tokens]],
+        ]);
+        const head = await runOnnx(files.get(`onnx/head${suffix}.onnx`)!, {
+          features: { data: ours.pooled, dims: [batch, dim] },
+        });
+        assert.deepEqual(head.bottleneck.dims, [batch, 8]);
+        const errors = {
+          tokens: errorBetween(backbone.last_hidden_state.data, ours.tokens),
+          pooled: errorBetween(backbone.pooler_output.data, ours.pooled),
+          attention: errorBetween(backbone.attention.data, ours.attention),
+          logits: errorBetween(head.logits.data, ours.logits),
+        };
+        for (const [name, error] of Object.entries(errors)) {
+          assert.ok(error < MOST[dtype], `${name} of ${dims} in ${dtype}: ${error}`);
+        }
       }
     }
   }, ["read", "env"]);

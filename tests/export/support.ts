@@ -6,22 +6,40 @@ import type { Gpu, Tensor } from "../../lib/gpu.ts";
 import { initialize, Parameters, type ParameterSpec } from "../../lib/model.ts";
 import type { LoadedModel } from "../../lib/open_model/load.ts";
 
-/** The smallest model with everything in it that a plain one has. */
-export const TOY = [
-  "model: {backbone: custom, patch_size: 8, dim: 24, depth: 2, heads: 3, projection_hidden_dim: 20,",
-  "  projection_bottleneck_dim: 8, projection_output_dim: 16}",
-  "augmentation: {global_crop_size: 32, local_crop_size: 16}",
-].join("\n");
+/** The smallest model that is worth exporting, with more keys of the model. */
+const toy = (more = "") =>
+  [
+    "model: {backbone: custom, patch_size: 8, dim: 24, depth: 2, heads: 3, projection_hidden_dim: 20,",
+    `  projection_bottleneck_dim: 8, projection_output_dim: 16${more && `, ${more}`}}`,
+    "augmentation: {global_crop_size: 32, local_crop_size: 16}",
+  ].join("\n");
+
+/** A plain one. */
+export const TOY = toy();
+
+const DINOV3 = "pos_embed: rope, registers: 4, layer_scale: 1e-5, qkv_bias: no_key, norm_eps: 1e-5";
 
 /** A model of every family that is exported. */
-export const FAMILIES: Readonly<Record<string, string>> = { dino: TOY };
+export const FAMILIES = {
+  dino: TOY,
+  dinov2: toy("layer_scale: 1e-5"),
+  dinov2_registers: toy("layer_scale: 1e-5, registers: 4"),
+  dinov2_giant: toy("layer_scale: 1e-5, mlp: swiglu, mlp_hidden_dim: 64"),
+  dinov3: toy(DINOV3),
+  dinov3_plus: toy(`${DINOV3}, mlp: swiglu, mlp_hidden_dim: 40`),
+  no_bias: toy("qkv_bias: none"),
+  mean: toy("class_token: false, feature: mean"),
+  fc_norm: toy("fc_norm: true, registers: 2, feature: mean"),
+} as const;
 
 /** Initial weights, each moved a little, so that biases and scales count. */
 export function movedWeights(specs: readonly ParameterSpec[]): Map<string, Float32Array> {
   const weights = initialize(specs, 0);
   let at = 0;
-  for (const values of weights.values()) {
+  for (const { name, held } of specs) {
+    const values = weights.get(name)!;
     for (let i = 0; i < values.length; i++) values[i] += 0.1 * Math.sin(1.37 * at++);
+    if (held) values.fill(0, ...held);
   }
   return weights;
 }
