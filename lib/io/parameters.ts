@@ -80,8 +80,8 @@ export async function saveWeights(path: string, params: WeightStore): Promise<vo
 }
 
 /**
- * Fills parameters from a safetensors file of this project, timm or facebookresearch/dino: only what the model
- * needs is read. `module.` and `backbone.` before a name are dropped; of a checkpoint of this project the teacher
+ * Fills parameters from a file of weights, safetensors or PyTorch's, of this project, timm or facebookresearch/dino:
+ * only what the model needs is read. `module.` and `backbone.` before a name are dropped; of a checkpoint of this project the teacher
  * is taken. A file without a head will do: the head then keeps its values.
  *
  * @param source Path of the file, which needs the permission to read, or its bytes.

@@ -7,8 +7,8 @@
  * - A REDUCE of anything else is an error that names it.
  * - Objects of foreign classes (NEWOBJ, then BUILD), of which checkpoints are full, such as DINO's
  *   `argparse.Namespace`, are not looked into either. A tensor in them is none of the file's weights.
- * - The mere name of a module out of `NEVER`, by which pickles do harm in Python, is an error: such a file was made
- *   to do harm, and is no source of weights.
+ * - The mere name of what is in `NEVER`, by which pickles do harm in Python, is an error: such a file is no source of
+ *   weights.
  *
  * @module
  */
@@ -20,20 +20,20 @@ import type { Fail } from "./zip.ts";
 
 /** Modules that reach beyond the file. */
 const NEVER = new Set(
-  ("os posix nt subprocess sys importlib imp runpy shutil socket webbrowser pty ctypes code codeop pickle _pickle " +
-    "cPickle dill cloudpickle marshal commands pip pydoc timeit bdb pdb profile cProfile trace urllib http requests " +
-    "tempfile multiprocessing asyncio signal resource gc inspect builtins __builtin__").split(" "),
+  "os posix nt subprocess sys importlib runpy shutil socket webbrowser pty ctypes pickle _pickle cPickle marshal"
+    .split(" "),
 );
 
-/** What `builtins` may be asked for. */
-const BUILTINS = new Set(
-  "set frozenset dict list tuple int long float complex bool str unicode bytes bytearray object slice range"
-    .split(" "),
+/** What does so of `builtins`. */
+const NEVER_BUILTINS = new Set(
+  ("eval exec execfile compile open file __import__ getattr setattr delattr globals locals vars input raw_input " +
+    "breakpoint apply").split(" "),
 );
 
 /** Plain values, which no tensor depends on. */
 const CLOSED = new RegExp(
-  "^(numpy\\.(_?core\\.(multiarray\\.(scalar|_reconstruct)|numeric\\._frombuffer)|dtype)" +
+  "^(numpy\\.(_?core\\.(multiarray\\.(scalar|_reconstruct)|numeric\\._frombuffer)|dtype" +
+    "|random\\._pickle\\.__\\w+_ctor)" +
     "|pathlib\\.(_local\\.)?(Pure)?(Posix|Windows)?Path|datetime\\.(datetime|date|time|timedelta|timezone)" +
     "|collections\\.(Counter|deque)|functools\\.partial|_codecs\\.encode|uuid\\.UUID|decimal\\.Decimal" +
     "|fractions\\.Fraction|copyreg\\._reconstructor|copy_reg\\._reconstructor|types\\.SimpleNamespace|torch\\.device" +
@@ -45,9 +45,12 @@ export function named(module: string, name: string, fail: Fail): Global {
   const full = `${module}.${name}`;
   const top = module.split(".")[0];
   const isBuiltin = top === "builtins" || top === "__builtin__";
-  if (NEVER.has(top) && !(isBuiltin && BUILTINS.has(name))) {
+  if (isBuiltin ? NEVER_BUILTINS.has(name) : NEVER.has(top)) {
     fail(
-      `it names ${brief(full)}, which weights have no use for: it was made to do harm. Delete it`,
+      `it names ${
+        brief(full)
+      }, which weights have no use for and by which such files do harm where Python loads ` +
+        "them: take it from a source that you trust",
     );
   }
   return new Global(full);
