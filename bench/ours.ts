@@ -189,7 +189,7 @@ export function trainerOf(gpu: Gpu, job: StepJobShape) {
       studentTemp: STEP.studentTemp,
       centerMomentum: STEP.centerMomentum,
     },
-    adamw: { betas: STEP.betas, eps: STEP.eps },
+    optimizer: { betas: STEP.betas, eps: STEP.eps },
     clip: STEP.clip,
   });
   trainer.load(initialize(model.specs(), 0));

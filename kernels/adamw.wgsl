@@ -6,6 +6,7 @@
 // rest1 = 1 − β1 and rest2 = 1 − β2 come from the host: in f32, 1 − 0.999 is off by 5e-5 of itself.
 //   p ← p (1 − lr · wd · decay);  m ← β1 m + (1 − β1) g;  v ← β2 v + (1 − β2) g²
 //   p ← p − lr / (1 − β1^t) · m / (sqrt(v) / sqrt(1 − β2^t) + eps),  g clipped by factors[tensor]
+// With COUPLED, Adam with L2 regularisation as PyTorch has it: g ← g + wd · decay · p, and p is not shrunk by itself.
 // Does nothing while flag[0] is set, nor for a group whose 1 − β1^t is 0 (frozen).
 // Launch: grid(elements / 16, 64). Four invocations share a granule and take every fourth of its vec4s, so that
 // neighbours read neighbouring memory and what belongs to the granule is read once for four vec4s.
@@ -21,6 +22,8 @@ struct Params { n: u32, groups: u32, beta1: f32, rest1: f32, beta2: f32, rest2: 
 @group(0) @binding(7) var<storage, read> scalars: array<f32>;
 @group(0) @binding(8) var<storage, read> flag: array<u32>;
 
+override COUPLED: bool = false;
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let t = (wg.y * num.x + wg.x) * 64u + local;
@@ -34,11 +37,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   if (correction1 == 0.0) { return; }
   let correction2 = scalars[at + 3u];
   let factor = factors[info.x];
-  let keep = 1.0 - lr * scalars[at + 1u] * f32(info.y);
+  let decay = scalars[at + 1u] * f32(info.y);
+  let keep = select(1.0 - lr * decay, 1.0, COUPLED);
   let rate = lr / correction1;
   for (var k = 0u; k < 4u; k++) {
     let i = granule * 16u + k * 4u + t % 4u;
-    let g = grad[i] * factor;
+    var g = grad[i] * factor;
+    if (COUPLED) { g += decay * parameter[i]; }
     let m = params.beta1 * exp_avg[i] + params.rest1 * g;
     let v = params.beta2 * exp_avg_sq[i] + params.rest2 * g * g;
     parameter[i] = parameter[i] * keep - rate * m / (sqrt(v) / correction2 + params.eps);

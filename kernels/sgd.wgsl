@@ -1,20 +1,43 @@
-// SGD with momentum as PyTorch has it: velocity ← momentum · velocity + gradient, weight ← weight − rate · velocity,
-// with rate = rates[index].
+// SGD with momentum over a whole arena, as PyTorch has it (dampening 0), with clipping.
 //
-// Launch: grid(n, 64).
+// segment, scalars and factors: as in adamw.wgsl; the third scalar of a group is 0 where it is frozen, the fourth is not used.
+//   g ← clipped gradient + wd · decay · p;  b ← momentum · b + g;  p ← p − lr · b, or p − lr (g + momentum · b) with NESTEROV
+// Does nothing while flag[0] is set, nor for a frozen group.
+// Launch: grid(elements / 16, 64), four invocations to a granule, as adamw.wgsl. n is a multiple of 4.
 
-struct Params { n: u32, index: u32, momentum: f32 }
+struct Params { n: u32, groups: u32, momentum: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gradient: array<f32>;
-@group(0) @binding(2) var<storage, read> rates: array<f32>;
-@group(0) @binding(3) var<storage, read_write> velocity: array<f32>;
-@group(0) @binding(4) var<storage, read_write> weight: array<f32>;
+@group(0) @binding(1) var<storage, read_write> parameter: array<vec4f>;
+@group(0) @binding(2) var<storage, read> grad: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> momentum_buffer: array<vec4f>;
+@group(0) @binding(4) var<storage, read> segment: array<vec4u>;
+@group(0) @binding(5) var<storage, read> factors: array<f32>;
+@group(0) @binding(6) var<storage, read> scalars: array<f32>;
+@group(0) @binding(7) var<storage, read> flag: array<u32>;
+
+override NESTEROV: bool = false;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
-  if (i >= params.n) { return; }
-  let v = params.momentum * velocity[i] + gradient[i];
-  velocity[i] = v;
-  weight[i] -= rates[params.index] * v;
+  let t = (wg.y * num.x + wg.x) * 64u + local;
+  let granule = t / 4u;
+  if (64u * granule >= params.n || flag[0] != 0u) { return; }
+  // (tensor, decay, group, bits of the rate's factor)
+  let info = segment[granule];
+  let at = params.groups + 4u * info.z;
+  if (scalars[at + 2u] == 0.0) { return; }
+  let rate = scalars[at] * bitcast<f32>(info.w);
+  let decay = scalars[at + 1u] * f32(info.y);
+  let factor = factors[info.x];
+  for (var k = 0u; k < 4u; k++) {
+    let i = granule * 16u + k * 4u + t % 4u;
+    if (4u * i >= params.n) { return; }
+    let p = parameter[i];
+    let g = grad[i] * factor + decay * p;
+    let b = params.momentum * momentum_buffer[i] + g;
+    momentum_buffer[i] = b;
+    var along = b;
+    if (NESTEROV) { along = g + params.momentum * b; }
+    parameter[i] = p - rate * along;
+  }
 }

@@ -17,7 +17,7 @@
  */
 import type { AugmentationOptions, ViewOptions } from "./augmentation.ts";
 import type { Config, ViewConfig } from "./config.ts";
-import type { LossConfig } from "./config/types.ts";
+import type { LossConfig, OptimizerConfig } from "./config/types.ts";
 import type { DiagnosisSettings } from "./diagnosis.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
@@ -25,7 +25,15 @@ import type { OpenOptions } from "./data/open.ts";
 import { type Readout, readoutName } from "./eval/readout.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { DinoModel } from "./model.ts";
-import { cosineSchedule, layerDecay, scaledLr, teacherTempSchedule } from "./optim.ts";
+import {
+  constantSchedule,
+  cosineSchedule,
+  layerDecay,
+  linearSchedule,
+  type OptimizerSettings,
+  scaledLr,
+  teacherTempSchedule,
+} from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
 import type { StepValues, TrainerOptions } from "./train.ts";
 
@@ -73,6 +81,7 @@ export function modelOf({ model, augmentation, loss }: Config): DinoModel {
       hiddenDim: model.projection_hidden_dim,
       bottleneckDim: model.projection_bottleneck_dim,
       layers: model.projection_layers,
+      useWeightNorm: model.use_weight_norm,
       normLastLayer: model.norm_last_layer,
       initStd: model.init_std,
     },
@@ -181,22 +190,38 @@ export function trainerOptionsOf(
       }
       : undefined,
     gram: loss.gram_weight > 0 ? { weight: loss.gram_weight } : undefined,
-    adamw: {
-      betas: optimizer.betas,
-      eps: optimizer.eps,
-      rateScale: layerDecay(optimizer.layer_decay, model.depth),
-    },
+    optimizer: optimizerSettingsOf(optimizer, model.depth),
     clip: training.gradient_clip,
+    clipMode: training.gradient_clip_mode,
     accumulationSteps: training.gradient_accumulation_steps,
     recompute: training.recompute,
     seed: training.seed,
   };
 }
 
+function optimizerSettingsOf(optimizer: OptimizerConfig, depth: number): OptimizerSettings {
+  const { optimizer: kind, betas, eps, momentum, nesterov } = optimizer;
+  const rateScale = layerDecay(optimizer.layer_decay, depth);
+  return kind === "sgd" ? { kind, momentum, nesterov, rateScale } : { kind, betas, eps, rateScale };
+}
+
 /** What is read out of a model to judge, embed and search pictures. */
 export function readoutOf({ evaluation }: Config): Required<Readout> {
   const { feature, last_blocks: lastBlocks, combine_blocks: combine } = evaluation;
   return { feature, lastBlocks, combine };
+}
+
+/** Schedules of the learning rate by name. */
+const SCHEDULES = {
+  cosine_warmup: cosineSchedule,
+  cosine: cosineSchedule,
+  linear: linearSchedule,
+  constant: constantSchedule,
+};
+
+/** Epochs of the learning rate's warm-up. */
+export function warmupOf({ scheduler, warmup_epochs }: Config["scheduler"]): number {
+  return scheduler === "cosine" ? 0 : warmup_epochs;
 }
 
 /**
@@ -210,11 +235,11 @@ export function scheduleOf(
 ): (step: number) => StepValues {
   const batch = data.batch_size * training.gradient_accumulation_steps;
   const span = { epochs: training.num_epochs, itersPerEpoch: stepsPerEpoch };
-  const lr = cosineSchedule({
+  const lr = SCHEDULES[scheduler.scheduler]({
     ...span,
     base: optimizer.lr_scale_by_batch ? scaledLr(optimizer.lr, batch) : optimizer.lr,
     final: scheduler.min_lr,
-    warmupEpochs: scheduler.warmup_epochs,
+    warmupEpochs: warmupOf(scheduler),
     warmupStart: scheduler.warmup_start_lr,
   });
   const weightDecay = cosineSchedule({
@@ -248,6 +273,7 @@ export function scheduleOf(
       momentum: momentum(step),
       teacherTemp: teacherTemp(epoch),
       freezeLastLayer: epoch < training.freeze_last_layer,
+      holdBackbone: epoch < training.head_warmup_epochs,
       ...loss.gram_weight > 0 && { gram: gramAt(step) },
     };
   };
@@ -279,7 +305,7 @@ export function diagnosisSettingsOf(
     contrastiveKeys: data.batch_size,
     initStd: model.init_std,
     weightDecay: Math.max(optimizer.weight_decay, optimizer.weight_decay_end),
-    warmupEpochs: scheduler.warmup_epochs,
+    warmupEpochs: warmupOf(scheduler),
     freezeLastLayer: training.freeze_last_layer,
     totalSteps: totalSteps ?? training.max_steps ?? undefined,
     feature: readoutName(readoutOf(config)),

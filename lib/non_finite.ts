@@ -7,7 +7,8 @@ import { type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu.ts";
 import type { PatchMasks } from "./augmentation.ts";
 import { type DinoModel, type LastLayer, type Parameters, RunningStats } from "./model.ts";
 import { readFeatures } from "./model/reads.ts";
-import { type DropPathSource, gatherRows, weightNormLinear } from "./ops.ts";
+import { lastLogits } from "./model/head.ts";
+import { type DropPathSource, gatherRows } from "./ops.ts";
 
 /** Elements downloaded at once (16 MiB), and what the start of a view is a multiple of. */
 const READ = 2 ** 22, ALIGN = 64;
@@ -166,13 +167,13 @@ function sourceOf(gpu: Gpu, { seed, step, microBatch }: StepAddress): DropPathSo
 }
 
 /** Logits of some rows at a time: all of them may be more than can be bound at once. */
-function* logits(gpu: Gpu, name: string, x: Tensor, { weightV, weightG }: LastLayer) {
-  const [rows, dim] = x.shape, [outDim] = weightV.data.shape;
+function* logits(gpu: Gpu, name: string, x: Tensor, layer: LastLayer) {
+  const [rows, dim] = x.shape, [outDim] = layer.weightV.data.shape;
   const most = Math.max(1, Math.floor(READ / outDim / ALIGN)) * ALIGN;
   const of = { name, shape: [rows, outDim] };
   for (let row = 0; row < rows; row += most) {
     const some = x.view([Math.min(most, rows - row), dim], row * dim);
-    const { y } = gpu.scope(() => ({ y: weightNormLinear(gpu, some, weightV, weightG).y }));
+    const { y } = gpu.scope(() => ({ y: lastLogits(gpu, some, layer).y }));
     try {
       yield* pieces([{ of, start: row * outDim, tensor: y }]);
     } finally {

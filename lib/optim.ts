@@ -1,5 +1,5 @@
 /**
- * The optimiser: AdamW, clipping per parameter tensor, the teacher's moving average, schedules.
+ * Optimisers (AdamW, Adam, SGD), clipping, the teacher's moving average, schedules.
  *
  * @example Values of a schedule
  * ```ts
@@ -18,7 +18,10 @@
  * @module
  */
 export { emaUpdate } from "./ema.ts";
-export { AdamW, type AdamWOptions, type AdamWRates } from "./optim/adamw.ts";
-export { clipFactors, type ClipResult } from "./optim/clip.ts";
+export { AdamW, type AdamWOptions } from "./optim/adamw.ts";
+export { clipFactors, type ClipMode, type ClipResult } from "./optim/clip.ts";
 export { layerDecay } from "./optim/layer_decay.ts";
+export type { Moments, Optimizer, OptimizerOptions, OptimizerRates } from "./optim/optimizer.ts";
+export { optimizerOf, type OptimizerSettings } from "./optim/optimizer_of.ts";
+export { Sgd, type SgdOptions } from "./optim/sgd.ts";
 export * from "./optim/schedules.ts";

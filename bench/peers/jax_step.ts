@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isDecayed } from "../../lib/optim/adamw.ts";
+import { isDecayed } from "../../lib/optim/optimizer.ts";
 import { resampleMatrix } from "../../lib/ops.ts";
 import { STEP, type StepJobShape } from "../jobs.ts";
 import type { Jax, JaxArray, Tree } from "./jax_types.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { initialize } from "../../lib/model.ts";
-import { isDecayed } from "../../lib/optim/adamw.ts";
+import { isDecayed } from "../../lib/optim/optimizer.ts";
 import type { Contender, Subject } from "../contender.ts";
 import {
   CROP_SCALE,

@@ -89,6 +89,22 @@ export const RULES: readonly Rule[] = [
     },
   },
   ...vitRules(backboneShape),
+  {
+    keys: ["model.norm_last_layer", "model.use_weight_norm"],
+    text: "`model.norm_last_layer: false` belongs to `model.use_weight_norm: true`.",
+    check({ model }) {
+      if (model.norm_last_layer || model.use_weight_norm) return;
+      return "expected true, as model.use_weight_norm is false: a plain layer has no gain that could be trained";
+    },
+  },
+  {
+    keys: ["optimizer.nesterov", "optimizer.momentum"],
+    text: "`optimizer.nesterov` needs an `optimizer.momentum` above 0.",
+    check({ optimizer }) {
+      if (!optimizer.nesterov || optimizer.momentum > 0) return;
+      return "expected false, as optimizer.momentum is 0: there is nothing to look ahead along";
+    },
+  },
   notAbove("loss.warmup_teacher_temp_epochs", EPOCHS, [EPOCHS]),
   {
     keys: ["loss.chunk_size"],
@@ -168,5 +184,6 @@ export const RULES: readonly Rule[] = [
     },
   },
   notAbove("scheduler.warmup_epochs", EPOCHS, [EPOCHS, "scheduler.warmup_epochs"]),
+  notAbove("training.head_warmup_epochs", EPOCHS, [EPOCHS]),
   ...sizeRules(backboneShape),
 ];

@@ -45,7 +45,10 @@ export const SECTIONS: Readonly<Record<keyof Config, Described>> = {
   ],
   model: ["The vision transformer and its DINO projection head.", MODEL_KEYS],
   loss: ["The DINO loss: temperatures, and what keeps it from collapsing.", LOSS_KEYS],
-  optimizer: ["AdamW. Biases and one-dimensional parameters are not decayed.", OPTIMIZER_KEYS],
+  optimizer: [
+    "The optimiser. Biases and one-dimensional parameters are not decayed.",
+    OPTIMIZER_KEYS,
+  ],
   scheduler: ["The learning rate over the run.", SCHEDULER_KEYS],
   training: [
     "Length of the run, the teacher, and what keeps the first epochs stable.",

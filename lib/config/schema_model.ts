@@ -189,6 +189,11 @@ export const MODEL_KEYS = {
     "Linear layers of the head up to its bottleneck.",
     "nlayers",
   ],
+  use_weight_norm: [
+    BOOLEAN,
+    HEAD_DEFAULTS.useWeightNorm,
+    "Normalise the rows of the head's last layer; false makes it a plain linear layer without bias.",
+  ],
   norm_last_layer: [
     BOOLEAN,
     HEAD_DEFAULTS.normLastLayer,

@@ -5,7 +5,7 @@
  */
 
 import { FEATURES } from "../model/feature.ts";
-import { ADAMW_DEFAULTS } from "../optim/defaults.ts";
+import { ADAM_DEFAULTS, SGD_DEFAULTS } from "../optim/defaults.ts";
 import {
   BELOW_ONE,
   BOOLEAN,
@@ -23,7 +23,12 @@ import {
 
 /** The keys of section `optimizer`. */
 export const OPTIMIZER_KEYS = {
-  optimizer: [{ enum: ["adamw"] }, "adamw", "The optimiser; there is one."],
+  optimizer: [
+    { enum: ["adamw", "adam", "sgd"] },
+    "adamw",
+    "The optimiser: `adamw`; `adam`, whose weight decay is a part of the gradient (L2); `sgd`, with momentum, Nesterov's or not, and that same decay.",
+    "optim",
+  ],
   lr: [
     POSITIVE,
     0.0005,
@@ -43,10 +48,20 @@ export const OPTIMIZER_KEYS = {
   ],
   betas: [
     { type: "array", prefixItems: [BELOW_ONE, BELOW_ONE] },
-    ADAMW_DEFAULTS.betas,
-    "Decay of AdamW's first and second moment.",
+    ADAM_DEFAULTS.betas,
+    "Decay of the first and second moment of `adamw` and `adam`.",
   ],
-  eps: [POSITIVE, ADAMW_DEFAULTS.eps, "Added to the root of AdamW's second moment."],
+  eps: [
+    POSITIVE,
+    ADAM_DEFAULTS.eps,
+    "Added to the root of the second moment of `adamw` and `adam`.",
+  ],
+  momentum: [BELOW_ONE, SGD_DEFAULTS.momentum, "Momentum of `sgd`, without dampening."],
+  nesterov: [
+    BOOLEAN,
+    SGD_DEFAULTS.nesterov,
+    "Step along the gradient and the momentum that follows it (`sgd`).",
+  ],
   layer_decay: [
     { type: "number", minimum: 0.1, maximum: 1 },
     1,
@@ -58,16 +73,17 @@ export const OPTIMIZER_KEYS = {
 /** The keys of section `scheduler`. */
 export const SCHEDULER_KEYS = {
   scheduler: [
-    { enum: ["cosine_warmup"] },
+    { enum: ["cosine_warmup", "cosine", "linear", "constant"] },
     "cosine_warmup",
-    "Learning rate by iteration: a linear warm-up, then half a cosine; there is one.",
+    "Learning rate by iteration: a linear warm-up, then half a cosine (`cosine_warmup`), a line (`linear`), both to `min_lr`, or nothing but the peak (`constant`); `cosine` is half a cosine without a warm-up.",
+    "lr_scheduler schedule",
   ],
   warmup_epochs: [
     { ...NON_NEGATIVE, maximum: EPOCHS.maximum },
     10,
-    "Epochs of the warm-up, or a part of one.",
+    "Epochs of the warm-up, or a part of one; `cosine` has none.",
   ],
-  min_lr: [NON_NEGATIVE, 1e-6, "Learning rate at the end of the cosine; never scaled."],
+  min_lr: [NON_NEGATIVE, 1e-6, "Learning rate at the end of cosine or line; never scaled."],
   warmup_start_lr: [NON_NEGATIVE, 0, "Learning rate of the first iteration; never scaled."],
 } as const;
 
@@ -106,13 +122,23 @@ export const TRAINING_KEYS = {
   gradient_clip: [
     NON_NEGATIVE,
     3,
-    "Largest L2 norm of the gradient of each parameter tensor by itself; 0 clips nothing.",
+    "Largest L2 norm of the gradient, of each parameter tensor by itself or of all (`gradient_clip_mode`); 0 clips nothing.",
     "clip_grad max_grad_norm",
+  ],
+  gradient_clip_mode: [
+    { enum: ["per_tensor", "global_norm"] },
+    "per_tensor",
+    "What `gradient_clip` limits: `per_tensor` the norm of each tensor, as DINO does, `global_norm` that of all gradients together, those of a frozen last layer too.",
   ],
   freeze_last_layer: [
     EPOCHS,
     1,
     "Epochs at the start during which the head's last layer is not trained.",
+  ],
+  head_warmup_epochs: [
+    EPOCHS,
+    0,
+    "Epochs at the start in which the head alone learns: the backbone's learning rate is 0. For given weights (`--weights`), whose head is new.",
   ],
   gradient_accumulation_steps: [
     { ...COUNT, maximum: 65536 },

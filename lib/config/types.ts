@@ -64,7 +64,7 @@ export interface Config {
   readonly model: ModelConfig;
   /** The loss. */
   readonly loss: LossConfig;
-  /** AdamW. */
+  /** The optimiser. */
   readonly optimizer: OptimizerConfig;
   /** The learning rate. */
   readonly scheduler: SchedulerConfig;

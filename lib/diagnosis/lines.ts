@@ -39,6 +39,8 @@ export interface MetricLine {
   feature_rank?: number | null;
   /** L2 norm of the whole gradient before clipping. */
   gradient_norm?: number | null;
+  /** The same by part of the model (`patch_embed`, `blocks.0`, …, `norm`, `head`); not read back. */
+  gradient_norms?: Readonly<Record<string, number>>;
   /** KoLeo times its weight, where it is on. */
   koleo?: number | null;
   /** InfoNCE in nats, not weighted, where it is on. */
@@ -70,7 +72,10 @@ export interface MetricLine {
 }
 
 /** The keys of a line that hold numbers. */
-export type MetricKey = Exclude<keyof MetricLine, "non_finite" | "first_non_finite">;
+export type MetricKey = Exclude<
+  keyof MetricLine,
+  "gradient_norms" | "non_finite" | "first_non_finite"
+>;
 
 /** All keys of numbers; the compiler asks for a new one here. */
 export const NUMBERS = Object.keys(

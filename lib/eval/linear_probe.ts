@@ -4,11 +4,11 @@
  * @module
  */
 import gradientCode from "../../kernels/class_gradient.wgsl" with { type: "text" };
-import sgdCode from "../../kernels/sgd.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Program, record, type Tensor } from "../gpu.ts";
 import { matmul } from "../ops/matmul.ts";
 import { softmax } from "../ops/softmax.ts";
+import { SGD_STEP } from "../optim/sgd.ts";
 import { Rng } from "../rng.ts";
 import type { FeatureArray } from "./features.ts";
 import type { ProbeResult } from "./ridge.ts";
@@ -16,7 +16,6 @@ import { GpuRows } from "./rows.ts";
 import { checkClasses, classRank, type LabeledFeatures, standardizer } from "./standardize.ts";
 
 const CLASS_GRADIENT = defineKernel("class_gradient", gradientCode);
-const SGD = defineKernel("sgd", sgdCode);
 
 /** Rows of a batch. */
 const BATCH = 128;
@@ -194,7 +193,7 @@ class Trainer {
       new Float32Array(rows * width),
       new Uint32Array(rows),
       new Float32Array(rows),
-      new Float32Array(steps),
+      new Float32Array(4 * steps),
     ];
     this.#tensors = this.#arrays.map((array, i) =>
       gpu.persistent([array.length], ["rows", "labels", "row weights", "rates"][i])
@@ -208,6 +207,12 @@ class Trainer {
     const [batches, labels, rowWeights, rates, weight, velocity] = trainer.#tensors;
     try {
       trainer.#program = await record(gpu, () => {
+        // One tensor of one group, at the rate itself, without decay.
+        const [whole] = new Uint32Array(Float32Array.of(1).buffer);
+        const granules = Math.ceil(weight.size / 64);
+        const rows = Array.from({ length: granules }, () => [0, 0, 0, whole]).flat();
+        const segment = gpu.tensor(Uint32Array.from(rows), [granules, 4], "segments");
+        const factors = gpu.tensor(Float32Array.of(1), [1], "factors");
         for (let s = 0; s < steps; s++) {
           const x = batches.view([BATCH, width], s * BATCH * width);
           const p = softmax(gpu, matmul(gpu, x, weight, { transB: true })).y;
@@ -223,11 +228,15 @@ class Trainer {
             workgroups: grid(BATCH * classes, 64),
             flops: 2 * BATCH * classes,
           });
-          gpu.dispatch(SGD, {
-            bindings: { gradient: matmul(gpu, dy, x, { transA: true }), rates, velocity, weight },
-            params: { n: weight.size, index: s, momentum: 0.9 },
-            workgroups: grid(weight.size, 64),
-            flops: 4 * weight.size,
+          gpu.dispatch(SGD_STEP, {
+            constants: { NESTEROV: false },
+            bindings: {
+              ...{ parameter: weight, grad: matmul(gpu, dy, x, { transA: true }) },
+              ...{ momentum_buffer: velocity, segment, factors, scalars: rates, flag: undefined },
+            },
+            params: { n: weight.size, groups: 4 * s, momentum: 0.9 },
+            workgroups: grid(4 * granules, 64),
+            flops: 8 * weight.size,
           });
         }
       });
@@ -238,7 +247,7 @@ class Trainer {
     return trainer;
   }
 
-  /** Empties all steps: such a step, at rate 0, leaves the weights as they are. */
+  /** Empties all steps: such a step leaves everything as it is. */
   clear(): void {
     for (const array of this.#arrays.slice(1)) array.fill(0);
   }
@@ -259,7 +268,7 @@ class Trainer {
       classes[at] = labels[row];
       weights[at] = 1 / chosen.length;
     });
-    rates[s] = rate;
+    rates.set([rate, 0, 1, 1], 4 * s);
   }
 
   run(): void {

@@ -98,9 +98,10 @@ export async function prototypeUsage(
   if (!(temperature > 0)) {
     throw new HatchlingError(`Expected a temperature > 0 but found ${temperature}`);
   }
-  const weights = gpu.scope(() => ({
-    w: weightNorm(gpu, lastLayer.weightV.data, lastLayer.weightG.data).w,
-  })).w;
+  const { weightV, weightG } = lastLayer;
+  const weights = weightG
+    ? gpu.scope(() => ({ w: weightNorm(gpu, weightV.data, weightG.data).w })).w
+    : weightV.data;
   const limit = Math.min(chunkBytes, gpu.limits.maxStorageBufferBindingSize);
   const piece = Math.min(n, Math.max(1, Math.floor(limit / (4 * Math.max(K, dim)))));
   /** Shows the logits of every picture, in order. */
@@ -172,6 +173,6 @@ export async function prototypeUsage(
       }),
     };
   } finally {
-    weights.destroy();
+    if (weightG) weights.destroy();
   }
 }

@@ -1,8 +1,8 @@
 /**
  * A training checkpoint as the bytes of one safetensors file.
  *
- * Tensors: `student.*`, `teacher.*`, `exp_avg.*`, `exp_avg_sq.*` (AdamW's moments), under the checkpoint names of
- * the parameters, and what losses keep, such as `center`. Metadata: what a run needs besides, as JSON texts, and a SHA-256 of
+ * Tensors: `student.*`, `teacher.*`, and the optimiser's moments, `exp_avg.*` and `exp_avg_sq.*` of AdamW and Adam,
+ * `momentum_buffer.*` of SGD, under the checkpoint names of the parameters, and what losses keep, such as `center`. Metadata: what a run needs besides, as JSON texts, and a SHA-256 of
  * the whole file, so that a torn or damaged one is recognised.
  *
  * @module
@@ -19,7 +19,10 @@ import { readerOf, type SafetensorsReader } from "./safetensors_reader.ts";
 export const CHECKPOINT_VERSION = 1;
 
 const FORMAT = "hatchling-checkpoint";
-const GROUPS = ["student", "teacher", "exp_avg", "exp_avg_sq"] as const;
+const NETWORKS = ["student", "teacher"] as const;
+/** As PyTorch calls them. */
+const MOMENTS = ["exp_avg", "exp_avg_sq", "momentum_buffer"] as const;
+const GROUPS = [...NETWORKS, ...MOMENTS] as const;
 
 /** What losses keep: centres, and the weights that Gram anchoring compares with. */
 const CENTERS: readonly string[] = ["center", "ibot_center"];
@@ -38,17 +41,18 @@ export interface CheckpointState {
   step: number;
   /** Epoch of the next step. */
   epoch: number;
-  /** Shapes by parameter name, common to the four groups below. */
+  /** Shapes by parameter name, common to the groups below. */
   shapes: Map<string, readonly number[]>;
   /** Parameters of the student. */
   student: Map<string, Float32Array>;
   /** Parameters of the teacher; empty where there is none. */
   teacher: Map<string, Float32Array>;
-  /** AdamW's first moments; parameters that were never updated may be missing. */
-  expAvg: Map<string, Float32Array>;
-  /** AdamW's second moments; parameters that were never updated may be missing. */
-  expAvgSq: Map<string, Float32Array>;
-  /** AdamW's own step count of every parameter (a frozen one stands still). */
+  /**
+   * The optimiser's moments by their name, `exp_avg` and `exp_avg_sq`, or `momentum_buffer`; parameters that are not
+   * trained are missing.
+   */
+  moments: Map<string, Map<string, Float32Array>>;
+  /** The optimiser's own step count of every parameter (a frozen one stands still). */
   stepCounts: Record<string, number>;
   /** What losses keep, by name: `center` and `ibot_center`, [K]; `gram_anchor.` and names of the backbone. */
   buffers: Map<string, Float32Array>;
@@ -58,8 +62,9 @@ export interface CheckpointState {
   extra?: Record<string, unknown>;
 }
 
-function groupsOf(state: CheckpointState): Map<string, Float32Array>[] {
-  return [state.student, state.teacher, state.expAvg, state.expAvgSq];
+function groupsOf(state: CheckpointState): Map<string, Map<string, Float32Array>> {
+  const { student, teacher, moments } = state;
+  return new Map([["student", student], ["teacher", teacher], ...moments]);
 }
 
 /** Byte position of the 64 characters of the hash in length field and header, or -1. */
@@ -79,13 +84,13 @@ export function encodeCheckpoint(state: CheckpointState): Uint8Array<ArrayBuffer
   const tensors = new Map<string, RawTensor>(
     [...state.buffers].map(([name, data]) => [name, float32Tensor(data, [data.length])]),
   );
-  groupsOf(state).forEach((group, i) => {
+  for (const [prefix, group] of groupsOf(state)) {
     for (const [name, data] of group) {
       const shape = state.shapes.get(name);
-      if (!shape) throw new HatchlingError(`Expected a shape for ${GROUPS[i]}.${name} in shapes`);
-      tensors.set(`${GROUPS[i]}.${name}`, float32Tensor(data, shape));
+      if (!shape) throw new HatchlingError(`Expected a shape for ${prefix}.${name} in shapes`);
+      tensors.set(`${prefix}.${name}`, float32Tensor(data, shape));
     }
-  });
+  }
   const bytes = serializeSafetensors(tensors, {
     format: FORMAT,
     version: String(CHECKPOINT_VERSION),
@@ -194,14 +199,12 @@ export async function readCheckpoint(
     shapes: new Map(),
     student: new Map(),
     teacher: new Map(),
-    expAvg: new Map(),
-    expAvgSq: new Map(),
+    moments: new Map(),
     stepCounts: readJson(metadata, "step_counts", file) as Record<string, number>,
     buffers: new Map(),
     config: readJson(metadata, "config", file),
     extra: readJson(metadata, "extra", file) as Record<string, unknown>,
   };
-  const maps = groupsOf(state);
   for (const { name, dtype } of reader.entries.values()) {
     if (!isBuffer(name) && !GROUPS.includes(groupOf(name))) {
       throw new HatchlingError(`${file}: unknown tensor ${brief(name)}`);
@@ -213,8 +216,11 @@ export async function readCheckpoint(
   for (const [fullName, tensor] of tensors) {
     if (isBuffer(fullName)) state.buffers.set(fullName, toFloat32(tensor));
     else {
-      const name = fullName.slice(fullName.indexOf(".") + 1);
-      maps[GROUPS.indexOf(groupOf(fullName))].set(name, toFloat32(tensor));
+      const name = fullName.slice(fullName.indexOf(".") + 1), group = groupOf(fullName);
+      if (group !== "student" && group !== "teacher" && !state.moments.has(group)) {
+        state.moments.set(group, new Map());
+      }
+      groupsOf(state).get(group)!.set(name, toFloat32(tensor));
       state.shapes.set(name, tensor.shape);
     }
   }

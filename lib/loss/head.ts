@@ -1,5 +1,5 @@
 /**
- * Logits of the weight-normed last layer, chunk by chunk, with the layer's backward pass.
+ * Logits of the last layer, weight-normed or plain, chunk by chunk, with the layer's backward pass.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Chunk, LogitSource } from "./passes.ts";
 export interface HeadInput {
   /** The L2-normalised bottleneck [R, D]. */
   bottleneck: Tensor;
-  /** The layer: weightV [K, D] and weightG [K, 1]; the student's with `grad` or not. */
+  /** The layer: weightV [K, D] and, of a weight-normed one, weightG [K, 1]; the student's with `grad` or not. */
   lastLayer: LastLayer;
 }
 
@@ -33,8 +33,16 @@ export function defaultChunk(outDim: number, rows: number, width: number): numbe
 }
 
 /** Memory of one network's chunk, used again for every chunk. */
-interface Room extends NormalizedWeight {
+interface Room {
   logits: Tensor;
+  /** Of a weight-normed layer. */
+  normed?: NormalizedWeight;
+}
+
+/** Logits of a chunk and the weight that they were made with. */
+interface Made extends Partial<Pick<NormalizedWeight, "norms">> {
+  logits: Tensor;
+  w: Tensor;
 }
 
 /**
@@ -58,8 +66,10 @@ export function headSource(
   }
   const rowsOf = (input: HeadInput) => input.bottleneck.size / dim;
   const room = (input: HeadInput, label: string): Room => ({
-    w: gpu.empty([most, dim], `${label}_weight`),
-    norms: gpu.empty([most], `${label}_norms`),
+    normed: input.lastLayer.weightG && {
+      w: gpu.empty([most, dim], `${label}_weight`),
+      norms: gpu.empty([most], `${label}_norms`),
+    },
     logits: gpu.empty([rowsOf(input), most], `${label}_logits`),
   });
   const [forStudent, forTeacher] = [room(student, "student"), room(teacher, "teacher")];
@@ -71,27 +81,31 @@ export function headSource(
     const width = t.size / outDim;
     return t.view([size, width], start * width);
   };
-  const narrow = (to: Room, input: HeadInput, { size }: Chunk): Room => ({
-    w: to.w.view([size, dim]),
-    norms: to.norms.view([size]),
-    logits: to.logits.view([rowsOf(input), size]),
-  });
+  /** The chunk's weight: a part of a plain layer's, else made in its room. */
+  const weightOf = ({ weightV, weightG }: LastLayer, { normed }: Room, chunk: Chunk) => {
+    const v = rows(weightV.data, chunk);
+    if (!weightG || !normed) return { w: v };
+    const { size } = chunk;
+    const out = { w: normed.w.view([size, dim]), norms: normed.norms.view([size]) };
+    weightNorm(gpu, v, rows(weightG.data, chunk), out);
+    return out;
+  };
   const logitsOf = (input: HeadInput, memory: Room) => {
     let held: Chunk | undefined;
-    let now: Room;
-    return (chunk: Chunk): Room => {
+    let now: Made;
+    return (chunk: Chunk): Made => {
       if (held === chunk) return now;
       held = chunk;
-      now = narrow(memory, input, chunk);
-      const { weightV, weightG } = input.lastLayer;
-      weightNorm(gpu, rows(weightV.data, chunk), rows(weightG.data, chunk), now);
-      matmul(gpu, input.bottleneck, now.w, { transB: true, out: now.logits });
+      const logits = memory.logits.view([rowsOf(input), chunk.size]);
+      now = { ...weightOf(input.lastLayer, memory, chunk), logits };
+      matmul(gpu, input.bottleneck, now.w, { transB: true, out: logits });
       return now;
     };
   };
   const [studentAt, teacherAt] = [logitsOf(student, forStudent), logitsOf(teacher, forTeacher)];
-  const [dv, dg] = [claim(student.lastLayer.weightV), claim(student.lastLayer.weightG)];
-  const dw = gpu.empty([most, dim], "weight.grad");
+  const { weightV, weightG } = student.lastLayer;
+  const [dv, dg] = [claim(weightV), weightG && claim(weightG)];
+  const dw = weightG && gpu.empty([most, dim], "weight.grad");
   const unused = dv || !dg ? undefined : gpu.empty([most, dim], "weight_v.grad");
   let filled = false;
   return {
@@ -108,10 +122,14 @@ export function headSource(
       matmul(gpu, grad, w, { out: gradInput, accumulate: filled });
       filled = true;
       if (!dv && !dg) return;
-      const { weightV, weightG } = student.lastLayer;
-      const out = matmul(gpu, grad, student.bottleneck, { transA: true, out: dw.view(w.shape) });
-      const at = { v: rows(weightV.data, chunk), g: rows(weightG.data, chunk), norms };
       const target = (t: NonNullable<typeof dv>) => ({ ...t, out: rows(t.out, chunk) });
+      const ofWeight = { transA: true };
+      if (!weightG || !dw || !norms) {
+        matmul(gpu, grad, student.bottleneck, { ...ofWeight, ...target(dv!) });
+        return;
+      }
+      const out = matmul(gpu, grad, student.bottleneck, { ...ofWeight, out: dw.view(w.shape) });
+      const at = { v: rows(weightV.data, chunk), g: rows(weightG.data, chunk), norms };
       const forV = dv ? target(dv) : { out: unused!.view(w.shape), accumulate: false };
       weightNormBackward(gpu, at, out, forV, dg && target(dg));
     },

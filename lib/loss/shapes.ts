@@ -73,7 +73,7 @@ export function checkBinding(logits: Tensor, loss = "DinoLoss"): void {
 }
 
 /**
- * D of two last layers: weightV [K, D] and weightG [K, 1].
+ * D of two last layers: weightV [K, D] and, unless they are plain, weightG [K, 1].
  *
  * @throws {HatchlingError} When one is something else, or their D differ.
  */
@@ -83,16 +83,16 @@ export function checkLayers(
   ...layers: readonly LastLayer[]
 ): number {
   const [dim, teacherDim] = layers.map((layer) => {
-    const [v, g]: unknown[] = [layer?.weightV?.data, layer?.weightG?.data];
+    const [v, g]: unknown[] = [layer?.weightV?.data, layer?.weightG ? layer.weightG.data : null];
     if (
       v instanceof Tensor && v.shape.length === 2 && v.shape[0] === outDim &&
-      g instanceof Tensor && g.size === outDim
+      (g === null || g instanceof Tensor && g.size === outDim)
     ) {
-      checkOneGpu(loss, v, g);
+      checkOneGpu(loss, ...g === null ? [v] : [v, g]);
       return v.shape[1];
     }
     throw new HatchlingError(
-      `${loss}: expected a last layer of weightV [${outDim}, D] and weightG [${outDim}, 1], each ` +
+      `${loss}: expected a last layer of weightV [${outDim}, D] and weightG [${outDim}, 1] or none, each ` +
         `{ data: Tensor, grad? }, but found ${describe(v)} and ${
           describe(g)
         }: rows are the outputs, outDim of them`,

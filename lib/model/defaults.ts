@@ -36,6 +36,7 @@ export const HEAD_DEFAULTS = {
   hiddenDim: 2048,
   bottleneckDim: 256,
   layers: 3,
+  useWeightNorm: true,
   normLastLayer: true,
   initStd: 0.02,
 } as const;

@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
+import { linear } from "../ops/linear.ts";
 import type { Weight } from "../ops/weight.ts";
 import { weightNormLinear } from "../ops/weight_norm.ts";
 import { HEAD_DEFAULTS } from "./defaults.ts";
@@ -31,19 +32,32 @@ export interface DinoHeadConfig {
   layers?: number;
   /** Standard deviation of the initial weights of the hidden layers; 0.02 by default. */
   initStd?: number;
+  /** Normalise the rows of the last layer; false makes it a plain linear layer without bias. True by default. */
+  useWeightNorm?: boolean;
   /** Keep the last layer's weight_g at 1; true by default. */
   normLastLayer?: boolean;
 }
 
-/** The last layer: logits = x · Wᵀ with W = g · v / ‖v‖ per row. */
+/** The last layer: logits = x · Wᵀ with W = g · v / ‖v‖ per row, or W = v where there are no lengths. */
 export interface LastLayer {
-  /** Directions v [K, D]. */
+  /** Directions v [K, D], or the weight of a plain layer. */
   weightV: Weight;
   /** Lengths g [K, 1]; without `grad` they stay fixed. */
-  weightG: Weight;
+  weightG?: Weight;
 }
 
-/** MLP with GELU, L2-normalised bottleneck, weight-normed last layer. A description without state. */
+/** Logits y [R, K] of a bottleneck x [R, D]; `backward` fills the gradients of the layer and returns dx. */
+export function lastLogits(
+  gpu: Gpu,
+  x: Tensor,
+  { weightV, weightG }: LastLayer,
+): { y: Tensor; backward(dy: Tensor): Tensor } {
+  if (weightG) return weightNormLinear(gpu, x, weightV, weightG);
+  const { y, backward } = linear(gpu, x, weightV);
+  return { y, backward: (dy) => backward(dy)! };
+}
+
+/** MLP with GELU, L2-normalised bottleneck, last layer, weight-normed or plain. A description without state. */
 export class DinoHead {
   /** The configuration with defaults filled in. */
   readonly config: Required<DinoHeadConfig>;
@@ -54,7 +68,8 @@ export class DinoHead {
    * Checks the shape.
    *
    * @param prefix What names of its parameters begin with; `head`, as in facebookresearch/dino, by default.
-   * @throws {HatchlingError} When a size is not a positive whole number or K < 2.
+   * @throws {HatchlingError} When a size is not a positive whole number or K < 2, or a plain last layer is to have a
+   * trained gain.
    */
   constructor(config: DinoHeadConfig, prefix = "head") {
     this.config = { ...HEAD_DEFAULTS, ...config };
@@ -68,6 +83,12 @@ export class DinoHead {
         );
       }
     }
+    if (!this.config.useWeightNorm && !this.config.normLastLayer) {
+      throw new HatchlingError(
+        "DinoHead: expected normLastLayer true as useWeightNorm is false but found false: a plain layer has no gain " +
+          "that could be trained",
+      );
+    }
     this.#prefix = prefix;
     this.#mlp = new Projector(prefix, {
       inDim,
@@ -80,21 +101,29 @@ export class DinoHead {
 
   /** Names, shapes and initial values, in checkpoint order. */
   specs(): ParameterSpec[] {
-    const { outDim, bottleneckDim, normLastLayer } = this.config;
+    const { outDim, bottleneckDim, normLastLayer, useWeightNorm } = this.config;
+    const shape = [outDim, bottleneckDim];
+    const init = { uniform: 1 / Math.sqrt(bottleneckDim) };
+    const weight = `${this.#prefix}.last_layer.weight`;
+    if (!useWeightNorm) return [...this.#mlp.specs(), { name: weight, shape, init }];
     return [
       ...this.#mlp.specs(),
       {
-        name: `${this.#prefix}.last_layer.weight_g`,
+        name: `${weight}_g`,
         shape: [outDim, 1],
         init: { constant: 1 },
         trainable: !normLastLayer,
       },
-      {
-        name: `${this.#prefix}.last_layer.weight_v`,
-        shape: [outDim, bottleneckDim],
-        init: { uniform: 1 / Math.sqrt(bottleneckDim) },
-      },
+      { name: `${weight}_v`, shape, init },
     ];
+  }
+
+  /** Its last layer. */
+  lastLayer(params: Parameters): LastLayer {
+    const weight = `${this.#prefix}.last_layer.weight`;
+    return this.config.useWeightNorm
+      ? { weightV: params.get(`${weight}_v`), weightG: params.get(`${weight}_g`) }
+      : { weightV: params.get(weight) };
   }
 
   /**
@@ -109,10 +138,7 @@ export class DinoHead {
   ): { y: Tensor; lastLayer: LastLayer; backward(dy: Tensor): Tensor } {
     return {
       ...this.#mlp.forward(gpu, params, x, options),
-      lastLayer: {
-        weightV: params.get(`${this.#prefix}.last_layer.weight_v`),
-        weightG: params.get(`${this.#prefix}.last_layer.weight_g`),
-      },
+      lastLayer: this.lastLayer(params),
     };
   }
 
@@ -124,8 +150,7 @@ export class DinoHead {
     options: HeadForwardOptions = {},
   ): { y: Tensor; backward(dy: Tensor): Tensor } {
     const bottleneck = this.bottleneck(gpu, params, x, options);
-    const { weightV, weightG } = bottleneck.lastLayer;
-    const last = weightNormLinear(gpu, bottleneck.y, weightV, weightG);
+    const last = lastLogits(gpu, bottleneck.y, bottleneck.lastLayer);
     return { y: last.y, backward: (dy) => bottleneck.backward(last.backward(dy)) };
   }
 }

@@ -72,6 +72,31 @@ function linear(start: number, end: number, i: number, n: number): number {
  * ```
  */
 export function cosineSchedule(options: CosineSchedule): (step: number) => number {
+  return warmedUp(options, (t) => 0.5 * (1 + Math.cos(Math.PI * t)));
+}
+
+/**
+ * As {@linkcode cosineSchedule}, with a line in the cosine's place.
+ *
+ * @returns a function of the step, 0 to `epochs · itersPerEpoch` − 1.
+ * @throws {HatchlingError} as `cosineSchedule` does.
+ */
+export function linearSchedule(options: CosineSchedule): (step: number) => number {
+  return warmedUp(options, (t) => 1 - t);
+}
+
+/**
+ * As {@linkcode cosineSchedule}, but it stays at `base` after the warm-up, whatever `final` is.
+ *
+ * @returns a function of the step, 0 to `epochs · itersPerEpoch` − 1.
+ * @throws {HatchlingError} as `cosineSchedule` does.
+ */
+export function constantSchedule(options: CosineSchedule): (step: number) => number {
+  return warmedUp({ ...options, final: options.base }, () => 1);
+}
+
+/** A linear warm-up, then what goes from `base`, where the share is 1, to `final`, by t from 0 to 1. */
+function warmedUp(options: CosineSchedule, share: (t: number) => number) {
   const { base, final, epochs, itersPerEpoch, warmupEpochs = 0, warmupStart = 0 } = options;
   const total = count("epochs", epochs) * count("itersPerEpoch", itersPerEpoch);
   if (!(warmupEpochs >= 0 && warmupEpochs <= epochs)) {
@@ -80,11 +105,10 @@ export function cosineSchedule(options: CosineSchedule): (step: number) => numbe
     );
   }
   const warmup = Math.round(warmupEpochs * itersPerEpoch);
-  return (step) => {
+  return (step: number) => {
     count("step", step, total - 1);
     if (step < warmup) return linear(warmupStart, base, step, warmup);
-    const t = (step - warmup) / (total - warmup);
-    return final + (base - final) * 0.5 * (1 + Math.cos(Math.PI * t));
+    return final + (base - final) * share((step - warmup) / (total - warmup));
   };
 }
 

@@ -47,7 +47,7 @@ export interface StepPlan {
 /** What the labels of allocations stand for; slots come by themselves, all others are small tables. */
 const KINDS: [RegExp, string][] = [
   [/^gradients/, "gradients"],
-  [/^exp_avg/, "moments of AdamW"],
+  [/^(exp_avg|momentum_buffer)/, "moments of the optimiser"],
   [/^gram_anchor/, "weights of the Gram anchor"],
   [/^pixels/, "pictures of a batch"],
 ];
@@ -91,9 +91,10 @@ export async function planStep(
   const total = bytes.reduce((sum, { bytes }) => sum + bytes, 0);
   const parameters = countOf(model);
   const { backbone, head } = parameters;
-  // Weights of student and teacher, and both moments of what is trained.
-  const moments = 2 * trainer.student.layout.slotsOf(trainer.student.grads)
-    .reduce((sum, { spec }) => sum + sizeOf(spec.shape), 0);
+  // Weights of student and teacher, and the moments of what is trained.
+  const moments = trainer.optimizer.moments.size *
+    trainer.student.layout.slotsOf(trainer.student.grads)
+      .reduce((sum, { spec }) => sum + sizeOf(spec.shape), 0);
   const networks = trainer.teacher ? 2 : 1;
   const buffers = [...trainer.buffers.values()].reduce((sum, { size }) => sum + size, 0);
   // At the end the program is freed, and an untrained model stands beside the teacher.

@@ -25,7 +25,7 @@ export interface NamedBytes {
 }
 
 /** Arenas are cut into chunks that the adapter binds, so they are never too large. */
-const ARENA = /^(parameters|gradients|exp_avg|exp_avg_sq)\.\d+$/;
+const ARENA = /^(parameters|gradients|exp_avg|exp_avg_sq|momentum_buffer)\.\d+$/;
 
 /** As a {@linkcode DryGpu}, but what the adapter refuses is noted and left out, so that all of it gets known. */
 export class WatchedGpu extends DryGpu {

@@ -13,7 +13,7 @@ import type {
 } from "../loss.ts";
 import { checkSettings } from "../loss/options.ts";
 import type { DinoModel } from "../model.ts";
-import type { AdamWOptions, ClipResult } from "../optim.ts";
+import type { ClipMode, ClipResult, OptimizerSettings } from "../optim.ts";
 import type { ContrastiveOptions, ContrastiveOutputs } from "./terms/contrastive_term.ts";
 
 /**
@@ -34,6 +34,8 @@ export interface StepValues {
   weightDecay: number;
   /** Leave the last layer alone. */
   freezeLastLayer: boolean;
+  /** Let the head alone learn: the backbone's learning rate is 0, and only its moments move. False by default. */
+  holdBackbone?: boolean;
   /**
    * Of Gram anchoring: whether it takes part, and whether the teacher becomes the anchor before the step; neither by
    * default.
@@ -58,10 +60,12 @@ export interface TrainerOptions {
   ibot?: Omit<IbotLossSettings, "outDim" | TemperatureKey>;
   /** Gram anchoring, beside DINO. */
   gram?: GramTermOptions;
-  /** The optimiser. */
-  adamw?: Omit<AdamWOptions, "group">;
-  /** Largest gradient norm per parameter tensor; 0 only measures. */
+  /** The optimiser; AdamW by default. */
+  optimizer?: OptimizerSettings;
+  /** Largest gradient norm; 0 only measures. */
   clip: number;
+  /** Of what: of each parameter tensor, the default, or of all together. */
+  clipMode?: ClipMode;
   /** Seed of drop path. */
   seed?: number;
   /** Micro-batches of equal size that a step's batch comes in; 1 by default. */

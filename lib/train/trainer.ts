@@ -8,9 +8,10 @@ import { HatchlingError } from "../errors.ts";
 import { type Gpu, StepScalars, type Tensor } from "../gpu.ts";
 import type { DinoLoss } from "../loss.ts";
 import { type DinoModel, Parameters, RunningStats } from "../model.ts";
+import { isHead } from "../model/parts.ts";
 import { readFeatures } from "../model/reads.ts";
 import { clearAtFirst } from "../optim/clear.ts";
-import { AdamW, clipFactors } from "../optim.ts";
+import { clipFactors, type Optimizer, optimizerOf } from "../optim.ts";
 import { flagNonFinite } from "../optim/clip.ts";
 import {
   checkOptions,
@@ -25,6 +26,14 @@ import { type Terms, termsOf } from "./terms/terms_of.ts";
 
 /** Group of the optimiser that facebookresearch/dino freezes in the first epochs. */
 export const LAST_LAYER = 1;
+/** Groups of the backbone, and of the heads before their last layers. */
+const BACKBONE = 0, HEADS = 2;
+
+/** The group of a parameter. */
+function groupOf(name: string): number {
+  if (/^(ibot_)?head\.last_layer\./.test(name)) return LAST_LAYER;
+  return isHead(name) ? HEADS : BACKBONE;
+}
 
 /** What recorded steps read anew each time; 1 − momentum follows momentum. */
 const SCALARS = [
@@ -41,7 +50,7 @@ const SCALARS = [
 
 /**
  * The state of a training run (student, teacher, centre, optimiser) and the order of a step: forward both
- * → losses with the old centre → backward → norms → (if all is finite) centre, AdamW with clipped gradients,
+ * → losses with the old centre → backward → norms → (if all is finite) centre, optimiser with clipped gradients,
  * EMA of all parameters. What is learned is a sum of terms, one for each head of the model: DINO, InfoNCE, or both;
  * beside DINO masked patches (iBOT), and Gram anchoring. Where none of them asks a teacher, there is none.
  *
@@ -105,7 +114,7 @@ export class Trainer {
   /** DINO's loss and its centre, where it is trained. */
   readonly loss?: DinoLoss;
   /** The optimiser. */
-  readonly adamw: AdamW;
+  readonly optimizer: Optimizer;
   /** Micro-batches of a step. */
   readonly accumulationSteps: number;
   /**
@@ -139,13 +148,7 @@ export class Trainer {
     this.#views = views;
     this.accumulationSteps = accumulationSteps;
     this.student = new Parameters(gpu, model.specs(), { grad: true });
-    this.adamw = new AdamW(gpu, this.student, {
-      ...options.adamw,
-      group: (name) =>
-        name.startsWith("head.last_layer.") || name.startsWith("ibot_head.last_layer.")
-          ? LAST_LAYER
-          : 0,
-    });
+    this.optimizer = optimizerOf(gpu, this.student, options.optimizer ?? {}, groupOf);
     this.#scalars = new StepScalars(gpu, SCALARS);
     this.#scalars.write({ studentTemp, copyRest: 1 });
     this.flag = gpu.persistent([3], "flag");
@@ -179,9 +182,13 @@ export class Trainer {
 
   /** Sets the values of the next step, at its first micro-batch; counts it for the optimiser. */
   set(values: StepValues): void {
-    const { step, teacherTemp, momentum, lr, weightDecay, freezeLastLayer, gram } = values;
+    const { step, teacherTemp, momentum, lr, weightDecay, gram } = values;
     if (gram?.refresh && this.teacher) this.#terms.gram?.refresh(this.teacher);
-    this.adamw.set({ lr, weightDecay, frozen: freezeLastLayer ? [LAST_LAYER] : [] });
+    this.optimizer.set({
+      ...{ lr, weightDecay },
+      frozen: values.freezeLastLayer ? [LAST_LAYER] : [],
+      held: values.holdBackbone ? [BACKBONE] : [],
+    });
     const momentumRest = 1 - momentum;
     this.#scalars.write({
       step,
@@ -225,8 +232,8 @@ export class Trainer {
           "give those of the weights that the run goes on from",
       );
     }
-    this.adamw.counts.fill(done);
-    this.adamw.counts[LAST_LAYER] = done - frozen;
+    this.optimizer.counts.fill(done);
+    this.optimizer.counts[LAST_LAYER] = done - frozen;
   }
 
   /** Clears the non-finite flag: the next step counts again. */
@@ -326,7 +333,8 @@ export class Trainer {
     const ibot = this.#terms.ibot?.finish();
     const gram = this.#terms.gram?.loss;
     const contrastive = this.#terms.contrastive?.outputs;
-    const norms = clipFactors(gpu, this.student, this.#options.clip);
+    const { clip, clipMode } = this.#options;
+    const norms = clipFactors(gpu, this.student, clip, clipMode);
     const step = this.#scalars.at("step"), microBatches = this.#microBatchFlag;
     for (const loss of [dino?.loss, contrastive?.loss, ibot?.loss, gram]) {
       if (loss) flagNonFinite(gpu, this.flag, { values: loss, first: 0, step, microBatches });
@@ -338,7 +346,7 @@ export class Trainer {
 
     for (const term of this.#terms.all) term.update?.(this.flag);
     for (const stats of Object.values(this.#stats)) stats?.commit(this.flag);
-    this.adamw.step(norms, this.flag);
+    this.optimizer.step(norms, this.flag);
     for (const term of this.#terms.all) term.constrain?.(this.student);
     if (this.teacher) {
       emaUpdate(gpu, this.teacher, this.student, this.#scalars.at("momentum"), this.flag);
@@ -350,7 +358,7 @@ export class Trainer {
 
   /** Frees all state. */
   destroy(): void {
-    for (const part of [this.student, this.teacher, this.adamw, ...this.#terms.all]) {
+    for (const part of [this.student, this.teacher, this.optimizer, ...this.#terms.all]) {
       part?.destroy();
     }
     for (const t of [this.flag, this.#scalars, this.#microBatchFlag]) t.destroy();

@@ -7,7 +7,7 @@ import { type Gpu, StepScalars } from "../../lib/gpu.ts";
 import { emaUpdate } from "../../lib/ema.ts";
 import { Parameters } from "../../lib/model.ts";
 import { AdamW, clipFactors } from "../../lib/optim.ts";
-import { isDecayed } from "../../lib/optim/adamw.ts";
+import { isDecayed } from "../../lib/optim/optimizer.ts";
 import { type Case, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 
@@ -59,8 +59,8 @@ export async function runAdamW(gpu: Gpu, { doc, tensors }: Case): Promise<Result
         out.set(name, value);
       }
     }
-    const { expAvg, expAvgSq } = await adamw.save();
-    const moments = [...prefixed("exp_avg.", expAvg), ...prefixed("exp_avg_sq.", expAvgSq)];
+    const saved = await adamw.save();
+    const moments = [...saved].flatMap(([name, values]) => prefixed(`${name}.`, values));
     return {
       tensors: new Map([...out, ...moments]),
       fields: {

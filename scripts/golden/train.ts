@@ -98,15 +98,14 @@ export async function runTrain(gpu: Gpu, testCase: Case): Promise<Results> {
   try {
     trainer.load(group(testCase.tensors, "in.student."));
     const { rates, metrics, centers, norms } = await runSteps(gpu, trainer, testCase);
-    const moments = await trainer.adamw.save();
+    const moments = await trainer.optimizer.save();
     const groups: [string, Map<string, Float32Array>][] = [
       ["student", await trainer.student.save()],
       ["teacher", await trainer.teacher!.save()],
-      ["exp_avg", moments.expAvg],
-      ["exp_avg_sq", moments.expAvgSq],
+      ...moments,
     ];
     const trained = trainer.student.all.filter(({ grad }) => grad).map(({ name }) => name);
-    const { counts } = trainer.adamw;
+    const { counts } = trainer.optimizer;
     const stepCount = trained.map((
       name,
     ) => [name, counts[name.startsWith("head.last_layer.") ? LAST_LAYER : 0]]);

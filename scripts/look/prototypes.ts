@@ -74,10 +74,7 @@ export async function lookPrototypes(
   const temperature = student ? config.loss.student_temp : config.loss.teacher_temp;
   const centered = !student && config.loss.centering !== "none";
   const kept = config.loss.centering === "center" ? center : undefined;
-  const usage = await prototypeUsage(gpu, raw.whole, {
-    weightV: params.get("head.last_layer.weight_v"),
-    weightG: params.get("head.last_layer.weight_g"),
-  }, {
+  const usage = await prototypeUsage(gpu, raw.whole, model.head!.lastLayer(params), {
     temperature,
     center: centered ? kept ?? "mean" : null,
     most: options.prototypes,

@@ -30,14 +30,14 @@ export function stepCounts({ config, extra, step, stepsPerEpoch }: Prepared): [n
 export async function saveTrainer(run: Prepared, path?: string): Promise<void> {
   const { config, extra, folder, step, stepsPerEpoch, trainer } = run;
   const counts = stepCounts(run);
-  const moments = await trainer.adamw.save();
+  const moments = await trainer.optimizer.save();
   await saveCheckpoint(path ?? join(folder.path, checkpointName(step)), {
     step,
     epoch: Math.floor(step / stepsPerEpoch),
     shapes: new Map(trainer.student.all.map(({ name, spec }) => [name, spec.shape])),
     student: await trainer.student.save(),
     teacher: await trainer.teacher?.save() ?? new Map(),
-    ...moments,
+    moments,
     stepCounts: Object.fromEntries(COUNTED.map((name, group) => [name, counts[group]])),
     buffers: new Map(
       await Promise.all(
@@ -58,7 +58,7 @@ export async function saveTrainer(run: Prepared, path?: string): Promise<void> {
 export function restoreTrainer(trainer: Trainer, state: CheckpointState): void {
   trainer.student.load(state.student);
   trainer.teacher?.load(state.teacher);
-  trainer.adamw.load(state.expAvg, state.expAvgSq);
+  trainer.optimizer.load(state.moments);
   for (const [name, tensor] of trainer.buffers) {
     const found = state.buffers.get(name);
     if (found?.length !== tensor.size) {

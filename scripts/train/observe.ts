@@ -5,6 +5,7 @@
  */
 import { featureStd, rankMe } from "../../lib/eval/rank.ts";
 import type { Gpu } from "../../lib/gpu.ts";
+import { partOf } from "../../lib/model/parts.ts";
 import type { StepOutputs, Trainer } from "../../lib/train.ts";
 
 /** Most rows of features that are looked at: with 64 their rank costs a few milliseconds at most. */
@@ -52,6 +53,8 @@ export interface Spread {
   feature_rank: number;
   /** L2 norm of the gradient of all parameters, before clipping. */
   gradient_norm: number;
+  /** The same by part of the model: `patch_embed`, `blocks.0`, …, `norm`, `head`. Frozen parts have none. */
+  gradient_norms: Record<string, number>;
   /** KoLeo times its weight, where it is on. */
   koleo?: number;
 }
@@ -135,11 +138,29 @@ export async function observe(
       feature_std: featureStd(rows, count, dim),
       feature_rank: rankMe(rows, count, dim),
       gradient_norm: Math.hypot(...values.slice(there.length).map(norm)),
+      gradient_norms: normsByPart(trainer, chunks, values.slice(there.length)),
       ...koleo && { koleo: read.koleo![0] },
     };
     found.spreadTime = performance.now() - start;
   }
   return found;
+}
+
+/** Norms of tensors, by chunk, as norms of what they are parts of. */
+function normsByPart(
+  { student }: Trainer,
+  chunks: StepOutputs["norms"],
+  values: readonly Float32Array[],
+): Record<string, number> {
+  const parts: Record<string, number> = {};
+  chunks.forEach(({ names }, i) =>
+    names.forEach((name, j) => {
+      if (!student.get(name).grad) return;
+      const part = partOf(name);
+      parts[part] = Math.hypot(parts[part] ?? 0, values[i][j]);
+    })
+  );
+  return parts;
 }
 
 function norm(values: Float32Array): number {

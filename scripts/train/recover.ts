@@ -142,7 +142,7 @@ async function lastSound(
   }
 }
 
-function isFinite({ student, teacher, expAvg, expAvgSq, buffers }: CheckpointState): boolean {
-  const groups = [student, teacher, expAvg, expAvgSq].flatMap((group) => [...group.values()]);
+function isFinite({ student, teacher, moments, buffers }: CheckpointState): boolean {
+  const groups = [student, teacher, ...moments.values()].flatMap((group) => [...group.values()]);
   return [...buffers.values(), ...groups].every((values) => values.every(Number.isFinite));
 }

@@ -146,8 +146,10 @@ export class RunLog {
     await this.#events?.write(step, "eval", scalars);
   }
 
-  async #writeEvents({ step, ...values }: MetricLine): Promise<void> {
-    await this.#events?.write(step, "train", Object.entries(values));
+  async #writeEvents({ step, gradient_norms = {}, ...values }: MetricLine): Promise<void> {
+    const parts = Object.entries(gradient_norms)
+      .map(([part, norm]) => [`gradient_norm of ${part}`, norm] as const);
+    await this.#events?.write(step, "train", [...Object.entries(values), ...parts]);
   }
 
   /** A diagnosis only tells: one that fails, for lines that somebody spoiled, is the last. */

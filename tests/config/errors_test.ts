@@ -117,8 +117,8 @@ const CASES: Record<string, [text: string, ...lines: string[]]> = {
     ),
   ],
   "an unknown choice": [
-    "optimizer: {optimizer: sgd}\n",
-    'a.yaml:1:24: optimizer.optimizer: expected "adamw" but found "sgd"',
+    "optimizer: {optimizer: lion}\n",
+    'a.yaml:1:24: optimizer.optimizer: expected "adamw", "adam" or "sgd" but found "lion"',
   ],
   "a value out of range": [
     "augmentation: {hue: 0.6}\nloss: {center_momentum: 1}\n",

@@ -219,6 +219,26 @@ const CASES: [text: string, error: string][] = [
   ],
   ["evaluation: {last_blocks: 12}", ""],
   [
+    "{model: {backbone: custom, dim: 8, depth: 3, heads: 2, freeze_blocks: 4}}",
+    "a.yaml:1:71: model.freeze_blocks: expected at most model.depth (3) but found 4",
+  ],
+  ["model: {freeze_blocks: 12}", ""],
+  [
+    "model: {use_weight_norm: false, norm_last_layer: false}",
+    "a.yaml:1:50: model.norm_last_layer: expected true, as model.use_weight_norm is false: a plain layer has no " +
+    "gain that could be trained",
+  ],
+  ["model: {use_weight_norm: false, norm_last_layer: true}", ""],
+  [
+    "optimizer: {optimizer: sgd, momentum: 0, nesterov: true}",
+    "a.yaml:1:52: optimizer.nesterov: expected false, as optimizer.momentum is 0: there is nothing to look ahead along",
+  ],
+  ["optimizer: {optimizer: sgd, nesterov: true}", ""],
+  [
+    "training: {num_epochs: 20, head_warmup_epochs: 21}",
+    "a.yaml:1:48: training.head_warmup_epochs: expected at most training.num_epochs (20) but found 21",
+  ],
+  [
     "model: {feature: cls}",
     'a.yaml:1:18: model.feature: expected "class", "mean", "quad", "grid" or "class+mean" but found "cls"',
   ],

@@ -29,8 +29,10 @@ function state(step: number): CheckpointState {
     shapes: new Map([["cls_token", [1, 1, 3]], ["head.last_layer.weight_v", [2, 3]]]),
     student: fill(0),
     teacher: fill(10),
-    expAvg: fill(-1e-9),
-    expAvgSq: new Map([["cls_token", new Float32Array([1e-20, 0, 1])]]),
+    moments: new Map([
+      ["exp_avg", fill(-1e-9)],
+      ["exp_avg_sq", new Map([["cls_token", new Float32Array([1e-20, 0, 1])]])],
+    ]),
     stepCounts: { cls_token: step, "head.last_layer.weight_v": 0 },
     buffers: new Map([["center", new Float32Array([0.25, -1])]]),
     config: { training: { seed: 7 }, note: '"sha256":"' + "0".repeat(64) + '"' },

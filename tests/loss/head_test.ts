@@ -92,6 +92,41 @@ for (const shape of [[2, 2, 4, 200, 9], [1, 2, 3, 129, 16], [3, 3, 5, 64, 7], [2
   });
 }
 
+/** Length of every row. */
+const lengths = (v: ArrayLike<number>, width: number) =>
+  Float64Array.from(
+    { length: v.length / width },
+    (_, k) => Math.hypot(...Array.from({ length: width }, (_, d) => v[k * width + d])),
+  );
+
+gpuTest("DinoLoss.forwardHead() equals f64 with plain last layers", async (gpu) => {
+  const plain = headCase([2, 2, 4, 200, 9]), { width } = plain;
+  const c = { ...plain, g: lengths(plain.v, width), teacherG: lengths(plain.teacherV, width) };
+  const { loss, teacherEntropy, meanTeacherEntropy, kl } = headReference(c);
+  for (const chunkSize of [64, 200]) {
+    for (const filled of [0, 3]) {
+      const dino = new DinoLoss({ ...settingsOf(c), chunkSize, gpu });
+      dino.center.write(Float32Array.from(c.center));
+      const made = gpu.scope(() => {
+        const { weightV } = layerOf(gpu, c, c.v, c.g, filled);
+        const { weightV: { data } } = layerOf(gpu, c, c.teacherV, c.teacherG);
+        const x = gpu.tensor(Float32Array.from(c.x), [c.nCrops * c.batch, width]);
+        const y = gpu.tensor(Float32Array.from(c.teacherX), [c.nGlobalCrops * c.batch, width]);
+        const found = dino.forwardHead(input(x, { weightV }), input(y, { weightV: { data } }));
+        return [found.metrics, found.gradBottleneck, weightV.grad];
+      });
+      const [metrics, dx, dv] = await gpu.read(made);
+      assertClose(metrics, [loss, teacherEntropy, meanTeacherEntropy, kl], 5e-6);
+      const ofX = (x: Float64Array) => [headReference({ ...c, x }).loss];
+      const ofV = (v: Float64Array) => [headReference({ ...c, v, g: lengths(v, width) }).loss];
+      assertGradient(dx, ofX, [c.x], 0, [1], 2e-5, "x");
+      const unfilled = dv.map((value) => value - filled);
+      assertGradient(unfilled, ofV, [c.v], 0, [1], filled ? 1e-4 : 2e-5, "weight");
+      for (const t of [...made, dino]) t.destroy();
+    }
+  }
+});
+
 gpuTest("DinoLoss.forwardHead() gives in chunks what it gives at once", async (gpu) => {
   const c = headCase([2, 2, 4, 1000, 33]);
   for (const centering of ["center", "sinkhorn_knopp", "none"] as const) {
@@ -204,8 +239,12 @@ gpuTest("DinoLoss.forwardHead() says which shape does not fit", async (gpu) => {
       /expected student \[3·B, 8\] and teacher \[2·B, 8\].*found t\[5, 8\] and t\[4, 8\]/,
     ],
     [
-      // @ts-expect-error A last layer has weightG.
-      () => loss.forwardHead(student, input(make(4, 8), { weightV: student.lastLayer.weightV })),
+      () =>
+        loss.forwardHead(
+          student,
+          // @ts-expect-error A weight has data.
+          input(make(4, 8), { weightV: student.lastLayer.weightV, weightG: {} }),
+        ),
       /found t\[100, 8\] and undefined: rows are/,
     ],
   ];
@@ -217,7 +256,7 @@ gpuTest("DinoLoss.forwardHead() says which shape does not fit", async (gpu) => {
   const all = [student, teacher].flatMap(({ bottleneck, lastLayer: { weightV, weightG } }) => [
     bottleneck,
     weightV.data,
-    weightG.data,
+    weightG!.data,
   ]);
   for (const t of [...all, loss]) t.destroy();
   await gpu.idle();

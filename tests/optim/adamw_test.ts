@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../lib/config.ts";
 import { trainerOptionsOf } from "../../lib/from_config.ts";
-import { AdamW, type AdamWOptions, clipFactors, layerDecay } from "../../lib/optim.ts";
-import { isDecayed } from "../../lib/optim/adamw.ts";
+import {
+  AdamW,
+  type AdamWOptions,
+  clipFactors,
+  layerDecay,
+  type OptimizerRates,
+} from "../../lib/optim.ts";
+import { isDecayed } from "../../lib/optim/optimizer.ts";
 import type { Gpu, Tensor } from "../../lib/gpu.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose } from "../support/numbers.ts";
@@ -14,8 +20,9 @@ const trained = SPECS.filter(({ trainable }) => trainable !== false);
 
 type Settings = Required<Omit<AdamWOptions, "group">>;
 const flat = () => 1;
+const USUAL: Settings = { betas: [0.9, 0.999], eps: 1e-8, rateScale: flat, decoupled: true };
 
-/** AdamW in f64, parameter by parameter, as Loshchilov and Hutter write it, after clipping by norm. */
+/** AdamW in f64, parameter by parameter, as Loshchilov and Hutter write it, or Adam, after clipping by norm. */
 class Reference {
   readonly state;
   constructor(
@@ -32,20 +39,20 @@ class Reference {
 
   step(
     grads: Map<string, Float32Array>,
-    r: { lr: number; weightDecay: number; frozen: number[]; clip: number },
+    r: { lr: number; weightDecay: number; frozen: number[]; held: number[]; clip: number },
   ) {
-    const { betas: [b1, b2], eps, rateScale } = this.options;
+    const { betas: [b1, b2], eps, rateScale, decoupled } = this.options;
     for (const { name, shape } of trained) {
       if (r.frozen.includes(groupOf(name))) continue;
       const s = this.state.get(name)!;
       s.t++;
       const norm = Math.hypot(...grads.get(name)!);
       const factor = r.clip ? Math.min(1, r.clip / (norm + 1e-6)) : 1;
-      const lr = r.lr * rateScale(name);
+      const lr = r.held.includes(groupOf(name)) ? 0 : r.lr * rateScale(name);
       const decay = shape.length > 1 && !name.endsWith(".bias") ? r.weightDecay : 0;
       grads.get(name)!.forEach((raw, i) => {
-        const g = raw * factor;
-        s.p[i] *= 1 - lr * decay;
+        const g = raw * factor + (decoupled ? 0 : decay * s.p[i]);
+        if (decoupled) s.p[i] *= 1 - lr * decay;
         s.m[i] = b1 * s.m[i] + (1 - b1) * g;
         s.v[i] = b2 * s.v[i] + (1 - b2) * g * g;
         const [m, v] = [s.m[i] / (1 - b1 ** s.t), s.v[i] / (1 - b2 ** s.t)];
@@ -67,7 +74,7 @@ function setUp(gpu: Gpu, options: AdamWOptions = {}) {
     /** One step. */
     step(
       grads: Map<string, Float32Array<ArrayBuffer>>,
-      { clip = 0, ...rates }: { lr: number; weightDecay: number; frozen?: number[]; clip?: number },
+      { clip = 0, ...rates }: OptimizerRates & { clip?: number },
       flag?: Tensor,
     ) {
       for (const { name } of trained) params.get(name).grad!.write(grads.get(name)!);
@@ -82,11 +89,13 @@ function setUp(gpu: Gpu, options: AdamWOptions = {}) {
 
 for (
   const [what, options] of [
-    ["its defaults", { betas: [0.9, 0.999], eps: 1e-8, rateScale: flat }],
-    ["other rates", { betas: [0.5, 0.9], eps: 1e-2, rateScale: flat }],
-    ["no memory", { betas: [0, 0], eps: 1e-8, rateScale: flat }],
-    ["layer-wise rates", { betas: [0.9, 0.999], eps: 1e-8, rateScale: layerDecay(0.6, 2) }],
-    ["a rate for each name", { betas: [0.9, 0.999], eps: 1e-8, rateScale: (name) => name.length }],
+    ["its defaults", USUAL],
+    ["other rates", { ...USUAL, betas: [0.5, 0.9], eps: 1e-2 }],
+    ["no memory", { ...USUAL, betas: [0, 0] }],
+    ["layer-wise rates", { ...USUAL, rateScale: layerDecay(0.6, 2) }],
+    ["a rate for each name", { ...USUAL, rateScale: (name: string) => name.length }],
+    ["weight decay in the gradient", { ...USUAL, decoupled: false }],
+    ["that and layer-wise rates", { ...USUAL, decoupled: false, rateScale: layerDecay(0.6, 2) }],
   ] as [string, Settings][]
 ) {
   gpuTest(`AdamW equals f64 over six steps with ${what}`, async (gpu) => {
@@ -98,6 +107,7 @@ for (
         lr: 0.01 * (1 + step),
         weightDecay: 0.04 + 0.1 * step,
         frozen: step < 2 || step === 4 ? [LAST] : [],
+        held: step === 3 ? [0] : step === 5 ? [LAST] : [],
         clip: step % 2 ? 3 : 0,
       };
       run.step(grads, rates);
@@ -108,14 +118,15 @@ for (
       );
     }
     const found = await run.params.save();
-    const { expAvg, expAvgSq } = await run.adamw.save();
+    const moments = await run.adamw.save();
+    const [expAvg, expAvgSq] = ["exp_avg", "exp_avg_sq"].map((name) => moments.get(name)!);
     for (const { name } of trained) {
       const { p, m, v } = reference.state.get(name)!;
       assertClose(found.get(name)!, p, 1e-6, name);
       assertClose(expAvg.get(name)!, m, 2e-6, `exp_avg of ${name}`);
       assertClose(expAvgSq.get(name)!, v, 2e-6, `exp_avg_sq of ${name}`);
     }
-    for (const arena of [run.params.data, run.adamw.expAvg, run.adamw.expAvgSq]) {
+    for (const arena of [run.params.data, ...run.adamw.moments.values()]) {
       await assertPaddingZero(gpu, run.params, arena, what);
     }
     run.destroy();
@@ -126,9 +137,9 @@ gpuTest("AdamW leaves a frozen group and untrained parameters alone, bit by bit"
   const run = setUp(gpu);
   const rates = { lr: 0.1, weightDecay: 0.4 };
   run.step(randomValues(2), rates);
-  const before = [await run.params.save(), ...Object.values(await run.adamw.save())];
+  const before = [await run.params.save(), ...(await run.adamw.save()).values()];
   run.step(randomValues(3), { ...rates, frozen: [LAST] });
-  const after = [await run.params.save(), ...Object.values(await run.adamw.save())];
+  const after = [await run.params.save(), ...(await run.adamw.save()).values()];
   const still = (name: string) => name.startsWith("head.last_layer.");
   after.forEach((values, i) => {
     for (const [name, value] of values) {
@@ -148,7 +159,7 @@ gpuTest("AdamW.step() does nothing while the flag is set", async (gpu) => {
   const run = setUp(gpu);
   const rates = { lr: 0.1, weightDecay: 0.4 };
   run.step(randomValues(2), rates);
-  const arenas = [...run.params.data, ...run.adamw.expAvg, ...run.adamw.expAvgSq];
+  const arenas = [...run.params.data, ...[...run.adamw.moments.values()].flat()];
   const before = await gpu.read(arenas);
   const flag = gpu.tensor(Uint32Array.of(1, 0));
   run.step(randomValues(3), rates, flag);
@@ -163,12 +174,16 @@ gpuTest("AdamW.step() does nothing while the flag is set", async (gpu) => {
 gpuTest("AdamW.load() puts moments back and refuses others", async (gpu) => {
   const run = setUp(gpu);
   run.step(randomValues(2), { lr: 0.1, weightDecay: 0 });
-  const { expAvg, expAvgSq } = await run.adamw.save();
+  const moments = await run.adamw.save();
   const other = setUp(gpu);
-  other.adamw.load(expAvg, expAvgSq);
-  assert.deepEqual(await other.adamw.save(), { expAvg, expAvgSq });
-  expAvg.delete("cls_token");
-  assert.throws(() => other.adamw.load(expAvg, expAvgSq), /cls_token \[1, 1, 3\] is missing/);
+  other.adamw.load(moments);
+  assert.deepEqual(await other.adamw.save(), moments);
+  moments.get("exp_avg")!.delete("cls_token");
+  assert.throws(() => other.adamw.load(moments), /cls_token \[1, 1, 3\] is missing/);
+  assert.throws(
+    () => other.adamw.load(new Map([["momentum_buffer", moments.get("exp_avg_sq")!]])),
+    /Expected the state of AdamW \(exp_avg, exp_avg_sq\) but found that of another optimiser \(momentum_buffer\)/,
+  );
   for (const part of [run, other]) part.destroy();
 });
 
@@ -213,7 +228,7 @@ Deno.test("layerDecay() falls from heads to embedding, as BEiT's", () => {
 
 Deno.test("optimizer.layer_decay reaches the trainer, block by block", () => {
   const config = parseConfig("model: {backbone: vit_tiny}\noptimizer: {layer_decay: 0.5}");
-  const scale = trainerOptionsOf(config).adamw!.rateScale!;
+  const scale = trainerOptionsOf(config).optimizer!.rateScale!;
   assert.equal(scale("blocks.11.norm1.bias"), 0.5);
   assert.equal(scale("patch_embed.proj.weight"), 0.5 ** 13);
 });

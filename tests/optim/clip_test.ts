@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import type { Gpu } from "../../lib/gpu.ts";
 import { Parameters } from "../../lib/model.ts";
-import { clipFactors } from "../../lib/optim.ts";
+import { clipFactors, type ClipMode } from "../../lib/optim.ts";
 import { flagNonFinite } from "../../lib/optim/clip.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 import { eachLanes } from "../support/ops.ts";
 
 /** Norms and factors by name, of gradients spread over several chunks. */
-async function clip(gpu: Gpu, grads: Record<string, Float32Array<ArrayBuffer>>, limit: number) {
+async function clip(
+  gpu: Gpu,
+  grads: Record<string, Float32Array<ArrayBuffer>>,
+  limit: number,
+  mode?: ClipMode,
+) {
   const specs = Object.entries(grads).map(([name, { length }]) => ({
     name,
     shape: [length],
@@ -16,7 +21,7 @@ async function clip(gpu: Gpu, grads: Record<string, Float32Array<ArrayBuffer>>, 
   }));
   const params = new Parameters(gpu, specs, { grad: true, chunkElements: 12_288 });
   for (const [name, grad] of Object.entries(grads)) params.get(name).grad!.write(grad);
-  const chunks = gpu.scope(() => clipFactors(gpu, params, limit));
+  const chunks = gpu.scope(() => clipFactors(gpu, params, limit, mode));
   const out: Record<string, { norm: number; factor: number }> = {};
   for (const { names, norms, factors } of chunks) {
     const [norm, factor] = await gpu.read([norms, factors]);
@@ -54,6 +59,41 @@ gpuTest("clipFactors() equals f64 for tensors of any length and size", async (gp
       }
     }
   });
+});
+
+for (const scale of [1e-30, 1e-3, 1, 1e25]) {
+  gpuTest(
+    `clipFactors() gives all tensors one factor by the norm of all: ${scale}`,
+    async (gpu) => {
+      // In several chunks, the largest not the first; one of zeros, one far below the others.
+      const grads = {
+        ...{ small: normals(65, 1, scale), zeros: new Float32Array(100) },
+        ...{ large: normals(12_000, 2, 100 * scale), tiny: normals(4097, 3, 1e-5 * scale) },
+        ...{ last: normals(4096, 4, 3 * scale) },
+      };
+      const total = Math.hypot(...Object.values(grads).map(norm));
+      for (const limit of [0, total / 7, 2 * total, 3]) {
+        const found = await clip(gpu, grads, limit, "global_norm");
+        const factor = limit ? Math.min(1, limit / (total + 1e-6)) : 1;
+        for (const [name, one] of Object.entries(found)) {
+          assertClose([one.norm], [norm(grads[name as keyof typeof grads])], 2e-6, name);
+          assertClose([one.factor], [factor], 2e-6, `factor of ${name} at ${limit}`);
+        }
+      }
+    },
+  );
+}
+
+gpuTest("clipFactors() clips nothing where the norm of all is not finite", async (gpu) => {
+  for (const value of [NaN, Infinity, -Infinity]) {
+    const bad = normals(2000, 3);
+    bad[77] = value;
+    for (const grads of [{ bad, fine: normals(70, 1) }, { fine: normals(12_200, 1), bad }]) {
+      const found = await clip(gpu, grads as Record<string, typeof bad>, 1e-3, "global_norm");
+      assert.deepEqual([found.bad.factor, found.fine.factor], [1, 1]);
+      assert.ok(Number.isNaN(found.bad.norm) && found.fine.norm > 0);
+    }
+  }
 });
 
 gpuTest(

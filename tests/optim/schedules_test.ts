@@ -1,7 +1,11 @@
+import { parseConfig } from "../../lib/config.ts";
+import { scheduleOf } from "../../lib/from_config.ts";
 import assert from "node:assert/strict";
 import {
+  constantSchedule,
   cosineSchedule,
   cosineValues,
+  linearSchedule,
   scaledLr,
   teacherTempSchedule,
   teacherTempValues,
@@ -64,3 +68,37 @@ Deno.test("schedules throw when the warm-up is too long or the step outside of t
 });
 
 Deno.test("scaledLr() scales with the batch", () => assert.equal(scaledLr(5e-4, 64), 1.25e-4));
+
+Deno.test("linearSchedule() and constantSchedule() begin as the cosine does, and go their own way", () => {
+  const of = { base: 1, final: 0.2, epochs: 4, itersPerEpoch: 5, warmupEpochs: 2 };
+  const [cosine, line, flat] = [cosineSchedule(of), linearSchedule(of), constantSchedule(of)];
+  for (let step = 0; step < 10; step++) {
+    assert.equal(line(step), cosine(step));
+    assert.equal(flat(step), cosine(step));
+  }
+  for (let step = 10; step < 20; step++) {
+    close([line(step)], [1 - 0.8 * (step - 10) / 10]);
+    assert.equal(flat(step), 1);
+  }
+  for (const at of [line, flat]) assert.throws(() => at(20), /step .* 0 to 19/);
+});
+
+Deno.test("scheduler.scheduler and head_warmup_epochs decide the rates of a step", () => {
+  const at = (text: string) =>
+    scheduleOf(parseConfig(`{training: {num_epochs: 10, head_warmup_epochs: 3}, ${text}}`), 10);
+  const rates = "optimizer: {lr: 1, lr_scale_by_batch: false}";
+  const peak = (name: string) =>
+    at(`${rates}, scheduler: {scheduler: ${name}, warmup_epochs: 4, min_lr: 0.5}`);
+  assert.deepEqual(["cosine_warmup", "linear", "constant", "cosine"].map((n) => peak(n)(0).lr), [
+    ...[0, 0, 0],
+    1,
+  ]);
+  assert.deepEqual(
+    ["cosine_warmup", "linear", "constant"].map((n) => peak(n)(70).lr),
+    [
+      ...[0.75, 0.75],
+      1,
+    ].map((x, i) => i === 0 ? 0.5 + 0.5 * 0.5 * (1 + Math.cos(Math.PI / 2)) : x),
+  );
+  assert.deepEqual([29, 30].map((step) => peak("linear")(step).holdBackbone), [true, false]);
+});

@@ -207,11 +207,16 @@ toyTest("train warns once of a collapse, and doctor finds it again", async (fold
   const text = await Deno.readTextFile(`${folder}/peak/metrics.jsonl`);
   const lines = text.trim().split("\n").map((line) => JSON.parse(line));
   assert.equal(lines.length, 40);
-  for (const { center_norm, feature_std, feature_rank, gradient_norm } of lines) {
+  for (const line of lines) {
+    const { center_norm, feature_std, feature_rank, gradient_norm, gradient_norms } = line;
     assert.equal(center_norm, 0, "without centring");
     assert.ok(feature_std > 0 && feature_std < 1);
     assert.ok(feature_rank > 1 && feature_rank < 16);
     assert.ok(gradient_norm > 0);
+    const parts = Object.keys(gradient_norms);
+    assert.deepEqual([parts[0], parts[1], parts.at(-1)], ["patch_embed", "blocks.0", "head"]);
+    const all = Math.hypot(...Object.values<number>(gradient_norms));
+    assert.ok(Math.abs(all - gradient_norm) < 1e-5 * gradient_norm);
   }
 });
 

@@ -176,7 +176,7 @@ runTest(
     );
     const state = await loadCheckpoint(checkpoint(`${folder}/run`, 2));
     assert.deepEqual(state.stepCounts, { cls_token: 2, "head.last_layer.weight_v": 2 });
-    for (const group of [state.student, state.teacher, state.expAvg, state.expAvgSq]) {
+    for (const group of [state.student, state.teacher, ...state.moments.values()]) {
       for (const [name, values] of group) assert.ok(values.every(Number.isFinite), name);
     }
     assert.ok(state.buffers.get("center")!.every(Number.isFinite));

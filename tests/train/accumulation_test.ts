@@ -34,7 +34,7 @@ async function setUp(
   );
   const trainer = new Trainer(gpu, model, {
     loss: { nCrops: 5, centerMomentum: 0.8 },
-    adamw: { eps: 0.01 },
+    optimizer: { eps: 0.01 },
     clip: 0.3,
     seed: 7,
     accumulationSteps,
@@ -48,8 +48,7 @@ async function setUp(
   const state = [
     ...trainer.student.data,
     ...trainer.teacher!.data,
-    ...trainer.adamw.expAvg,
-    ...trainer.adamw.expAvgSq,
+    ...[...trainer.optimizer.moments.values()].flat(),
     trainer.loss!.center,
   ];
   /** Runs micro-batches `from` up to, and without, `to`; `spoil` goes into a picture of one of them. */
@@ -260,8 +259,8 @@ gpuTest("Trainer.setCounts() goes on with the optimiser's counts", async (gpu) =
   for (const run of [straight, restored]) {
     for (let step = 0; step < 3; step++) run.step(step);
   }
-  assert.deepEqual(straight.trainer.adamw.counts, [3, 2], "the last layer was frozen once");
-  restored.trainer.adamw.counts.fill(0);
+  assert.deepEqual(straight.trainer.optimizer.counts, [3, 2, 3], "the last layer was frozen once");
+  restored.trainer.optimizer.counts.fill(0);
   restored.trainer.setCounts({ done: 3, frozen: 1 });
   for (const run of [straight, restored]) run.step(3);
   assert.deepEqual(await restored.state(), await straight.state());

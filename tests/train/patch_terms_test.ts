@@ -22,7 +22,7 @@ async function setUp(gpu: Gpu, accumulationSteps = 1, ibot: "shared" | "separate
     loss: { nCrops: 3 },
     ibot: { weight: 0.5, chunkSize: 64 },
     gram: { weight: 2 },
-    adamw: { eps: 0.01 },
+    optimizer: { eps: 0.01 },
     clip: 3,
     accumulationSteps,
   });

@@ -29,8 +29,8 @@ async function twoSteps(gpu: Gpu, batch: number, options: Partial<TrainerOptions
     }
     update.run();
   }
-  const { student, teacher, adamw } = trainer;
-  const arenas = [student.grads, student.data, teacher!.data, adamw.expAvg, adamw.expAvgSq].flat();
+  const { student, teacher, optimizer } = trainer;
+  const arenas = [student.grads, student.data, teacher!.data, ...optimizer.moments.values()].flat();
   const { metrics, koleo } = update.outputs;
   const read = await gpu.read([...arenas, trainer.loss!.center, metrics, koleo!]);
   const bits = read.map((values) => new Uint32Array(values.buffer));

@@ -36,8 +36,7 @@ async function setUp(gpu: Gpu, seed = 1, studentTemp = 0.1) {
   const arenas = [
     ...trainer.student.data,
     ...trainer.teacher!.data,
-    ...trainer.adamw.expAvg,
-    ...trainer.adamw.expAvgSq,
+    ...[...trainer.optimizer.moments.values()].flat(),
     trainer.loss!.center,
   ];
   return {
@@ -93,8 +92,8 @@ gpuTest("Trainer goes on from a checkpoint's bytes as if it had never stopped", 
     shapes: new Map(trainer.student.all.map(({ name, spec }) => [name, spec.shape])),
     student: await trainer.student.save(),
     teacher: await trainer.teacher!.save(),
-    ...await trainer.adamw.save(),
-    stepCounts: { all: trainer.adamw.counts[0], last: trainer.adamw.counts[LAST_LAYER] },
+    moments: await trainer.optimizer.save(),
+    stepCounts: { all: trainer.optimizer.counts[0], last: trainer.optimizer.counts[LAST_LAYER] },
     buffers: new Map([["center", await trainer.loss!.center.read()]]),
     config: null,
   });
@@ -104,7 +103,7 @@ gpuTest("Trainer goes on from a checkpoint's bytes as if it had never stopped", 
   const state = await decodeCheckpoint(bytes);
   resumed.trainer.student.load(state.student);
   resumed.trainer.teacher!.load(state.teacher);
-  resumed.trainer.adamw.load(state.expAvg, state.expAvgSq);
+  resumed.trainer.optimizer.load(state.moments);
   resumed.trainer.loss!.center.write(state.buffers.get("center")!);
   assert.deepEqual(state.stepCounts, { all: 3, last: 1 }, "frozen in steps 0 and 1");
   const { all, last } = state.stepCounts;
@@ -135,7 +134,7 @@ gpuTest("Trainer.step() does its parts in DINO's order", async (gpu) => {
     assertClose(teacher.get(name)!, to.map((v, i) => 0.9 * from[i] + 0.1 * v), 1e-6, name);
   }
   // Each tensor by itself is clipped: its first moment shows the gradient that the optimiser saw.
-  const { expAvg } = await trainer.adamw.save();
+  const expAvg = (await trainer.optimizer.save()).get("exp_avg")!;
   const norms = (await gpu.read(program.outputs.norms.map((chunk) => chunk.norms))).flatMap((
     v,
   ) => [...v]);
@@ -152,8 +151,8 @@ gpuTest("Trainer.step() does its parts in DINO's order", async (gpu) => {
 gpuTest("Trainer leaves zeros between its tensors, gradients included", async (gpu) => {
   const { trainer, train, destroy } = await setUp(gpu);
   train(0, 3);
-  const { student, teacher, adamw } = trainer;
-  for (const arena of [student.data, student.grads, teacher!.data, adamw.expAvg, adamw.expAvgSq]) {
+  const { student, teacher, optimizer } = trainer;
+  for (const arena of [student.data, student.grads, teacher!.data, ...optimizer.moments.values()]) {
     await assertPaddingZero(gpu, student, arena, arena[0].toString());
   }
   destroy();
