@@ -1,9 +1,13 @@
 /** Published checkpoints are recognised by names and shapes alone, and every tensor of their backbones is taken. */
 import assert from "node:assert/strict";
 import { parseConfig } from "../../lib/config.ts";
+import { modelOf } from "../../lib/from_config.ts";
 import { matchWeights } from "../../lib/io/weight_names.ts";
 import { identify } from "../../lib/open_model/identify/identify.ts";
+import { ResNet } from "../../lib/model/resnet.ts";
+import type { ResNetLayers } from "../../lib/model/resnet_specs.ts";
 import { settingsOf } from "../../lib/open_model/identify/settings.ts";
+import type { Identified } from "../../lib/open_model/identify/types.ts";
 import { type Checkpoint, CHECKPOINTS } from "./checkpoints.ts";
 import {
   dinoHead,
@@ -18,29 +22,13 @@ import {
 
 const P16 = { patch: 16, grid: 14 };
 
-/** Our parameters of a transformer that was recognised, as the configuration's keys say. */
-function oursOf(model: Record<string, unknown>, imageSize: number): Shapes {
-  const dim = Number(model.dim), patch = Number(model.patch_size), isGated = model.mlp === "swiglu";
-  const grid = imageSize / patch, hidden = Number(model.mlp_hidden_dim ?? 4 * dim);
-  const registers = Number(model.registers), isRope = model.pos_embed === "rope";
-  const shapes = timmVit({ dim, depth: Number(model.depth), heads: 1, patch, grid, registers }, {
-    layerScale: model.layer_scale !== null,
-  });
-  if (isRope) delete shapes.pos_embed;
-  for (const [name, shape] of Object.entries(shapes)) {
-    const [, block, layer, kind] = /^(blocks\.\d+\.mlp\.)fc(\d)\.(\w+)$/.exec(name) ?? [];
-    if (isGated && block) {
-      delete shapes[name];
-      if (layer === "1") shapes[`${block}w12.${kind}`] = [2 * hidden, ...shape.slice(1)];
-      else shapes[`${block}w3.${kind}`] = kind === "bias" ? [dim] : [dim, hidden];
-    } else if (block && model.mlp_hidden_dim) throw new Error("no such case here");
-    if (model.qkv_bias === "none" && name.endsWith("qkv.bias")) delete shapes[name];
-  }
-  return shapes;
+/** The parameters of the model that a configuration of nothing but the file makes. */
+function expectedOf(found: Identified) {
+  const layers = /^resnet(\d+)$/.exec(found.model.backbone!)?.[1];
+  if (layers) return new ResNet({ layers: Number(layers) as ResNetLayers, imageSize: 224 }).specs();
+  const config = parseConfig("{}", { overrides: settingsOf(found, new Map()) });
+  return modelOf(config).backbone.specs();
 }
-
-const expectedOf = (shapes: Shapes) =>
-  Object.entries(shapes).map(([name, shape]) => ({ name, shape }));
 
 /** Published checkpoints, each recognised. */
 for (const [file, checkpoint] of Object.entries<Checkpoint>(CHECKPOINTS)) {
@@ -51,17 +39,10 @@ for (const [file, checkpoint] of Object.entries<Checkpoint>(CHECKPOINTS)) {
     assert.equal(found.pictures.imageSize, checkpoint.imageSize ?? 224);
     assert.equal(found.pictures.mean![0], checkpoint.mean ?? 0.485);
 
-    const isResNet = String(found.model.backbone).startsWith("resnet");
-    const ours = isResNet
-      ? Object.fromEntries(
-        Object.entries(checkpoint.shapes).filter(([name]) => !/^fc\.|num_batches/.test(name)),
-      )
-      : oursOf(found.model, found.pictures.imageSize);
-    const matched = matchWeights(file, [...entries.values()], expectedOf(ours), {
-      resizable: true,
-    });
+    const expected = expectedOf(found);
+    const matched = matchWeights(file, [...entries.values()], expected, { resizable: true });
     assert.deepEqual(matched.missing, []);
-    assert.equal(matched.sources.size, Object.keys(ours).length);
+    assert.equal(matched.sources.size, expected.length);
     const taken = [...matched.sources.values()].flatMap(({ values }) =>
       values.flatMap((value) => "tensor" in value ? value.tensor : [])
     );
@@ -72,25 +53,12 @@ for (const [file, checkpoint] of Object.entries<Checkpoint>(CHECKPOINTS)) {
   });
 }
 
-Deno.test("every checkpoint's settings are a configuration", () => {
-  for (const [file, { shapes }] of Object.entries(CHECKPOINTS)) {
-    const found = identify(entriesOf(shapes), { file });
-    const overrides = settingsOf(found, new Map());
-    if (String(found.model.backbone).startsWith("resnet")) continue;
-    const { model, augmentation } = parseConfig("{}", { overrides });
-    assert.equal(model.dim, found.model.dim, file);
-    assert.equal(model.heads, found.model.heads, file);
-    assert.equal(augmentation.global_crop_size, 224);
-  }
-});
-
 Deno.test("queries, keys and values are one parameter, with zeros for the bias of a key", () => {
   const file = "facebook/dinov3-vits16-pretrain-lvd1689m";
   const entries = [...entriesOf(CHECKPOINTS[file].shapes).values()];
   const { sources } = matchWeights(file, entries, [
-    { name: "cls_token", shape: [1, 1, 384] },
     { name: "mask_token", shape: [1, 384] },
-    ...expectedOf(oursOf(identify(entriesOf(CHECKPOINTS[file].shapes), { file }).model, 224)),
+    ...expectedOf(identify(entriesOf(CHECKPOINTS[file].shapes), { file })),
   ]);
   const at = "layer.7.attention";
   assert.deepEqual(sources.get("blocks.7.attn.qkv.weight")!.values, [
@@ -110,9 +78,8 @@ Deno.test("a masked bias is 0 in the middle; a position embedding gets an entry 
   const v3 = "dinov3_vits16_pretrain_lvd1689m.pth", reg = "timm/vit_base_patch14_reg4_dinov2";
   const sourcesOf = (file: string) => {
     const entries = entriesOf(CHECKPOINTS[file].shapes);
-    const ours = oursOf(identify(entries, { file }).model, 224);
-    const options = { resizable: true };
-    return matchWeights(file, [...entries.values()], expectedOf(ours), options).sources;
+    const expected = expectedOf(identify(entries, { file }));
+    return matchWeights(file, [...entries.values()], expected, { resizable: true }).sources;
   };
   assert.deepEqual(sourcesOf(v3).get("blocks.0.attn.qkv.bias")!.masked, [384, 768]);
   const { values, resize } = sourcesOf(reg).get("pos_embed")!;
