@@ -131,8 +131,9 @@ for (const grid of [[1, 1], [2, 2], [3, 5], [14, 14]] as Grid[]) {
   gpuTest(
     `PatchMasks gives mask, rows and weights of one batch on a grid of ${grid}`,
     async (gpu) => {
-      const patches = grid[0] * grid[1], batchSize = 6;
-      const masks = new PatchMasks(gpu, { grid, batchSize });
+      // Registers before the patches, as many as there are rows of patches, or no token at all.
+      const patches = grid[0] * grid[1], batchSize = 6, prefix = grid[0] > 1 ? grid[0] : 0;
+      const masks = new PatchMasks(gpu, { grid, batchSize, prefix });
       const empty = await read(masks);
       assert.ok(empty.rows.every((row) => row === NO_ROW) && sum(empty.weights) === 0);
       for (let epoch = 0; epoch < 3; epoch++) {
@@ -140,7 +141,7 @@ for (const grid of [[1, 1], [2, 2], [3, 5], [14, 14]] as Grid[]) {
         const { mask, rows, weights } = await read(masks);
         const named = [...rows.slice(0, masks.count)];
         const found = Array.from(mask, (_, i) => i).filter((i) => mask[i])
-          .map((i) => Math.floor(i / patches) * (1 + patches) + 1 + i % patches);
+          .map((i) => Math.floor(i / patches) * (prefix + patches) + prefix + i % patches);
         assert.deepEqual(named, found, "rows are those of the mask, in order");
         assert.ok(rows.slice(masks.count).every((row) => row === NO_ROW));
         assert.ok(weights.slice(masks.count).every((weight) => weight === 0));
@@ -148,7 +149,7 @@ for (const grid of [[1, 1], [2, 2], [3, 5], [14, 14]] as Grid[]) {
         for (let sample = 0; sample < 12; sample++) {
           const own = sum(mask.subarray(sample * patches, (sample + 1) * patches));
           const share = sum(
-            weights.filter((_, m) => Math.floor(rows[m] / (1 + patches)) === sample),
+            weights.filter((_, m) => Math.floor(rows[m] / (prefix + patches)) === sample),
           );
           assert.ok(own === 0 ? share === 0 : Math.abs(share - 1 / batchSize) < 1e-6);
           assert.ok(own <= Math.max(1, patches / 2), `${own} of ${patches}`);
@@ -223,6 +224,10 @@ Deno.test("no batch has more masked patches than were made room for", () => {
 
 gpuTest("PatchMasks says which option or batch does not fit", (gpu) => {
   const grid: Grid = [3, 3];
+  assert.throws(
+    () => new PatchMasks(gpu, { grid, batchSize: 1, prefix: -1 }),
+    /expected prefix to be whole and at least 0 but found -1/,
+  );
   assert.throws(
     () => new PatchMasks(gpu, { grid: [3, 0], batchSize: 1 }),
     /expected cols .* found 0/,

@@ -6,12 +6,15 @@ import { initialize, Parameters, VisionTransformer } from "../../lib/model.ts";
 import { attention } from "../../lib/ops/attention.ts";
 import { given, group, readCase, readManifest } from "../../scripts/golden/case.ts";
 import { vitConfig } from "../../scripts/golden/config.ts";
+import { pooledF64 } from "../support/features.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 
 const FOLDER = fileURLToPath(new URL("../golden/golden_public", import.meta.url));
 
-for (const name of ["vit_p8_global", "vit_p4_local24", "vit_nonsquare", "vit_p4_local16_size"]) {
+const NAMES = ["vit_p8_global", "vit_p4_local24", "vit_nonsquare", "vit_p4_local16_size"];
+
+for (const name of [...NAMES, "family_dinov3"]) {
   gpuTest(`lookAt() gives PyTorch's attention and patch tokens of ${name}`, async (gpu) => {
     const row = (await readManifest(FOLDER)).find((row) => row.name === name)!;
     const { doc, tensors } = await readCase(FOLDER, row);
@@ -24,11 +27,15 @@ for (const name of ["vit_p8_global", "vit_p4_local24", "vit_nonsquare", "vit_p4_
     for (const t of [images, params]) t.destroy();
 
     const all = tensors.get("out.attention")!, [n, heads, tokens] = all.shape;
-    const ofClass = toFloat32(all).filter((_, i) => i % (tokens * tokens) < tokens);
-    assert.equal(ofClass.length, n * heads * tokens);
+    const { prefix } = vit; // of which registers are in no picture
+    const ofClass = toFloat32(all).filter((_, i) => {
+      const at = i % (tokens * tokens);
+      return at < tokens && (at === 0 || at >= prefix);
+    });
+    assert.equal(ofClass.length, n * heads * (tokens - prefix + 1));
     assertClose(looked.attention, ofClass, 1e-5, "attention");
     const normed = toFloat32(tensors.get("out.normed")!), { dim } = vit.config;
-    const patches = normed.filter((_, i) => i % (tokens * dim) >= dim);
+    const patches = normed.filter((_, i) => i % (tokens * dim) >= prefix * dim);
     assertClose(looked.patches, patches, 2e-5, "patches");
     assertClose(looked.features, toFloat32(tensors.get("out.y")!), 2e-5, "features");
     const { patchSize } = vit.config;
@@ -66,6 +73,21 @@ gpuTest("lookAt() gives rows that sum to 1 at 60 × 58 patches, one image or two
   assertClose(alone.patches, patches.subarray(60 * 58 * 24), 1e-5);
   for (const t of [images, second, params]) t.destroy();
 });
+
+gpuTest(
+  "lookAt() of a model without a class token has means, patches and no attention",
+  async (gpu) => {
+    const shape = { imageSize: 16, patchSize: 8, dim: 12, depth: 1, heads: 3 };
+    const vit = new VisionTransformer({ ...shape, classToken: false, registers: 2 });
+    const params = new Parameters(gpu, vit.specs());
+    params.load(initialize(vit.specs(), 0));
+    const images = gpu.tensor(normals(2 * 3 * 16 * 24, 1), [2, 3, 16, 24]);
+    const { features, patches, attention } = await lookAt(gpu, vit, params, images);
+    assert.deepEqual([features.length, patches.length, attention.length], [24, 2 * 6 * 12, 0]);
+    assertClose(features, pooledF64(patches, 12, [2, 3], "mean", 0), 1e-6);
+    for (const t of [images, params]) t.destroy();
+  },
+);
 
 gpuTest("attention() equals f64 over 3,601 tokens", async (gpu) => {
   const [tokens, dim] = [3601, 32];

@@ -4,7 +4,13 @@ import { encodePictures } from "../../lib/eval/encode.ts";
 import { featureEncoder, featureEncoders } from "../../lib/eval/feature_encoder.ts";
 import { type Readout, readoutDim, readoutName } from "../../lib/eval/readout.ts";
 import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { FEATURES, initialize, Parameters, VisionTransformer } from "../../lib/model.ts";
+import {
+  FEATURES,
+  initialize,
+  Parameters,
+  VisionTransformer,
+  type ViTConfig,
+} from "../../lib/model.ts";
 import { paint } from "../data/support.ts";
 import { pooledF64 } from "../support/features.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -13,8 +19,9 @@ import { values } from "../support/ops.ts";
 
 const DIM = 24;
 
-function model(gpu: Gpu, imageSize: number, patchSize = 8) {
+function model(gpu: Gpu, imageSize: number, patchSize = 8, parts: Partial<ViTConfig> = {}) {
   const vit = new VisionTransformer({
+    ...parts,
     imageSize,
     patchSize,
     dim: DIM,
@@ -25,8 +32,8 @@ function model(gpu: Gpu, imageSize: number, patchSize = 8) {
   const params = new Parameters(gpu, vit.specs());
   const weights = initialize(vit.specs(), 5);
   // A norm that does something: else tokens that miss it look alike.
-  for (const [i, name] of ["norm.weight", "norm.bias"].entries()) {
-    weights.set(name, normals(DIM, 9 + i));
+  for (const [i, name] of ["weight", "bias"].entries()) {
+    weights.set(`${parts.fcNorm ? "fc_norm" : "norm"}.${name}`, normals(DIM, 9 + i));
   }
   params.load(weights);
   return { vit, params, weights };
@@ -34,7 +41,8 @@ function model(gpu: Gpu, imageSize: number, patchSize = 8) {
 
 /** Layer norm of each row, in f64. */
 function normF64(x: ArrayLike<number>, weights: Map<string, Float32Array>): number[] {
-  const [scale, shift] = [weights.get("norm.weight")!, weights.get("norm.bias")!];
+  const name = weights.has("norm.weight") ? "norm" : "fc_norm";
+  const [scale, shift] = [weights.get(`${name}.weight`)!, weights.get(`${name}.bias`)!];
   const out: number[] = [];
   for (let at = 0; at < x.length; at += DIM) {
     const row = Array.from({ length: DIM }, (_, d) => x[at + d]);
@@ -88,6 +96,58 @@ for (const [imageSize, height, width] of [[32, 32, 32], [40, 40, 40], [8, 8, 8],
       for (const t of [images, params]) t.destroy();
     },
   );
+}
+
+const PARTS: Record<string, Partial<ViTConfig>> = {
+  "registers": { registers: 3, posEmbed: "rope", heads: 3 },
+  "fc_norm": { fcNorm: true },
+  "no class token": { classToken: false },
+  "no class token, registers, fc_norm": { classToken: false, registers: 2, fcNorm: true },
+};
+
+for (const [name, parts] of Object.entries(PARTS)) {
+  gpuTest(`featureEncoder() reads a model with ${name}`, async (gpu) => {
+    const { vit, params, weights } = model(gpu, 16, 8, parts);
+    const images = gpu.tensor(normals(2 * 3 * 16 * 24, 6), [2, 3, 16, 24]);
+    const { prefix, hasClass } = vit, grid = [2, 3] as const;
+    const readouts = READOUTS.filter(({ feature }) => hasClass || !feature.startsWith("class"));
+    const [blocks, features] = [
+      await values(gpu, () => {
+        const trace = new Map<string, Tensor>();
+        vit.forward(gpu, params, [images], { trace });
+        return [0, 1, 2].map((i) => trace.get(`block.${i}`)!);
+      }),
+      await values(
+        gpu,
+        () =>
+          readouts.map((readout) =>
+            featureEncoder(gpu, "any", vit, params, readout).encode(images)
+          ),
+      ),
+    ];
+    const norm = (x: ArrayLike<number>) => normF64(x, weights);
+    readouts.forEach((readout, r) => {
+      const { feature, lastBlocks = 1, combine } = readout;
+      // Of tokens, or of what is made of them.
+      const each = blocks.slice(-lastBlocks).map((x) =>
+        vit.featureNorm
+          ? norm(pooledF64(x, DIM, grid, feature, prefix))
+          : pooledF64(norm(x), DIM, grid, feature, prefix)
+      );
+      const size = each[0].length / 2;
+      const expected = combine === "mean"
+        ? each[0].map((_, i) => each.reduce((sum, x) => sum + x[i], 0) / lastBlocks)
+        : [0, 1].flatMap((i) => each.flatMap((x) => x.slice(i * size, (i + 1) * size)));
+      assertClose(features[r], expected, 3e-6, readoutName(readout));
+    });
+    if (!hasClass) {
+      assert.throws(
+        () => featureEncoder(gpu, "any", vit, params),
+        /a feature of patches, as the model has no class token, but found class/,
+      );
+    }
+    for (const t of [images, params]) t.destroy();
+  });
 }
 
 gpuTest("featureEncoder() reads the class token by default, as forward() gives it", async (gpu) => {

@@ -61,6 +61,40 @@ for (const [n, patches, dim] of SHAPES) {
   });
 }
 
+for (const prefix of [0, 1, 4]) {
+  gpuTest(`poolTokens() leaves ${prefix} tokens before the patches out, both ways`, async (gpu) => {
+    const n = 2, patches = [3, 2] as const, dim = 6, shape = [n, prefix + 6, dim];
+    const tokens = normals(n * (prefix + 6) * dim, 3), options = { prefix };
+    for (const feature of FEATURES.filter((word) => prefix > 0 || !word.startsWith("class"))) {
+      const dy = normals(n * featureDim(feature, dim), 4);
+      const [y, dx] = await values(gpu, () => {
+        const y = poolTokens(gpu, gpu.tensor(tokens, shape), patches, feature, options);
+        const dx = gpu.tensor(tokens, shape);
+        poolTokensBackward(gpu, gpu.tensor(dy, y.shape), dx, patches, feature, options);
+        return [y, dx];
+      });
+      const reference = (x: Float64Array) => pooledF64(x, dim, patches, feature, prefix);
+      assertClose(y, reference(Float64Array.from(tokens)), 3e-7, feature);
+      assertGradient(dx, reference, [tokens], 0, dy, 1e-6, feature);
+      const registers = dx.filter((_, i) => {
+        const token = Math.floor(i / dim) % (prefix + 6);
+        return token < prefix && (token > 0 || !feature.startsWith("class"));
+      });
+      assert.ok(registers.every((v) => v === 0), `${feature}: a gradient of what is not read`);
+    }
+  });
+}
+
+gpuTest("poolTokens() refuses a class token that is not there", (gpu) => {
+  gpu.scope(() => {
+    assert.throws(
+      () => poolTokens(gpu, gpu.empty([1, 4, 2]), [2, 2], "class", { prefix: 0 }),
+      /expected a feature of patches, as no token comes before them, but found class/,
+    );
+    return [];
+  });
+});
+
 gpuTest("poolTokens() fills its rows of spans of several sizes, and no others", async (gpu) => {
   const dim = 6, spans = [[2, 3, 5], [3, 1, 1], [1, 7, 2]];
   const tokens = spans.map(([n, rows, cols], i) => normals(n * (1 + rows * cols) * dim, i + 1));

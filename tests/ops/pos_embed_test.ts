@@ -42,22 +42,58 @@ Deno.test("resampleMatrix() in offset mode samples with step grid / (n + 0.1)", 
   assertClose(resampleMatrix(8, 4, "offset").subarray(8, 16), expected, 1e-14);
 });
 
-/** pos [1 + grid², D] to a rows × cols grid, axis by axis. */
+Deno.test("resampleMatrix() with antialiasing equals weights worked out by hand", () => {
+  // Halving four samples: the kernel is twice as wide, a = −1/2, and its centre 1 from the first edge; the taps lie at
+  // 1/4, 1/4, 3/4 and 5/4 of its unit.
+  const a = -0.5;
+  const near = (s: number) => (a + 2) * s ** 3 - (a + 3) * s ** 2 + 1;
+  const far = (s: number) => a * s ** 3 - 5 * a * s ** 2 + 8 * a * s - 4 * a;
+  const taps = [near(0.25), near(0.25), near(0.75), far(1.25)];
+  const sum = taps.reduce((x, y) => x + y);
+  const expected = taps.map((v) => v / sum);
+  assertClose(
+    resampleMatrix(4, 2, "antialias"),
+    [...expected, ...expected.toReversed()],
+    1e-15,
+  );
+  // Doubling three: as wide as ever, over the samples that there are. Output 0 lies at 1/4, and the samples at 1/2, 3/2, 5/2.
+  const [first, second] = [near(0.25), far(1.25)];
+  const row = [first, second, 0].map((v) => v / (first + second));
+  assertClose(resampleMatrix(3, 6, "antialias").subarray(0, 3), row, 1e-15);
+});
+
+Deno.test("resampleMatrix() with antialiasing has rows that sum to 1, and takes what it stands for", () => {
+  for (const mode of ["antialias", "offset_antialias"] as const) {
+    for (const [from, to] of [[1, 1], [1, 7], [7, 1], [37, 16], [16, 37], [5, 3]]) {
+      const m = resampleMatrix(from, to, mode), wide = Math.max(1, from / to);
+      for (let o = 0; o < to; o++) {
+        const row = m.subarray(o * from, (o + 1) * from);
+        assertClose([row.reduce((a, b) => a + b)], [1], 1e-14, `${from} → ${to}, ${mode}`);
+        assert.ok(row.filter((v) => v !== 0).length <= 4 * wide + 1);
+      }
+    }
+  }
+  assertClose(resampleMatrix(5, 5, "antialias"), resampleMatrix(5, 5, "size"), 1e-15);
+  assert.notDeepEqual(resampleMatrix(8, 4, "antialias"), resampleMatrix(8, 4, "size"));
+});
+
+/** pos [classes + grid², D] to a rows × cols grid, axis by axis. */
 function reference(
   pos: Float64Array,
   dim: number,
   [grid, rows, cols]: [number, number, number],
   mode: PosInterp,
+  classes: 0 | 1,
 ): Float64Array {
   const [wy, wx] = [resampleMatrix(grid, rows, mode), resampleMatrix(grid, cols, mode)];
-  const y = new Float64Array((1 + rows * cols) * dim);
-  y.set(pos.subarray(0, dim));
-  for (let i = dim; i < y.length; i++) {
-    const [d, token] = [i % dim, Math.floor(i / dim) - 1];
+  const y = new Float64Array((classes + rows * cols) * dim);
+  y.set(pos.subarray(0, classes * dim));
+  for (let i = classes * dim; i < y.length; i++) {
+    const [d, token] = [i % dim, Math.floor(i / dim) - classes];
     const [r, c] = [Math.floor(token / cols), token % cols];
     for (let p = 0; p < grid; p++) {
       for (let q = 0; q < grid; q++) {
-        y[i] += wy[r * grid + p] * wx[c * grid + q] * pos[(1 + p * grid + q) * dim + d];
+        y[i] += wy[r * grid + p] * wx[c * grid + q] * pos[(classes + p * grid + q) * dim + d];
       }
     }
   }
@@ -65,31 +101,34 @@ function reference(
 }
 
 // dim, then grid → rows × cols; the last keeps its grid and copies nothing.
-const CASES: [number, [number, number, number], PosInterp][] = [
+const CASES: [number, [number, number, number], PosInterp, (0 | 1)?][] = [
   [1, [1, 3, 2], "offset"],
   [5, [4, 2, 3], "offset"],
   [3, [3, 5, 1], "size"],
   [5, [3, 3, 3], "offset"],
+  [5, [4, 2, 3], "antialias"],
+  [3, [5, 2, 7], "offset_antialias", 0],
+  [4, [3, 3, 3], "size", 0],
 ];
-for (const [dim, grids, mode] of CASES) {
+for (const [dim, grids, mode, classes = 1] of CASES) {
   const [grid, rows, cols] = grids;
   gpuTest(
-    `posEmbed() equals f64, forward and backward: ${dim} × ${grids} by ${mode}`,
+    `posEmbed() equals f64, forward and backward: ${dim} × ${grids} by ${mode}, ${classes} before`,
     async (gpu) => {
-      const [from, to] = [1 + grid * grid, 1 + rows * cols];
+      const [from, to] = [classes + grid * grid, classes + rows * cols];
       const x = normals(from * dim, 1), dy = normals(to * dim, 2);
       const [y, dx] = await values(gpu, () => {
         const pos = { data: gpu.tensor(x, [1, from, dim]), grad: gpu.empty([1, from, dim]) };
-        const { y, backward } = posEmbed(gpu, pos, rows, cols, mode);
+        const { y, backward } = posEmbed(gpu, pos, rows, cols, mode, classes);
         assert.deepEqual(y.shape, [1, to, dim]);
         const gradient = gpu.tensor(dy, y.shape);
         backward(gradient);
         backward(gradient);
-        posEmbed(gpu, { data: pos.data }, rows, cols, mode).backward(gradient);
+        posEmbed(gpu, { data: pos.data }, rows, cols, mode, classes).backward(gradient);
         return [y, pos.grad];
       });
       const keeps = rows === grid && cols === grid;
-      const f = (x: Float64Array) => keeps ? x : reference(x, dim, grids, mode);
+      const f = (x: Float64Array) => keeps ? x : reference(x, dim, grids, mode, classes);
       assertClose(y, f(Float64Array.from(x)), 2e-6, "y");
       assertGradient(dx, f, [x], 0, doubled(dy), 2e-6, "added up");
     },

@@ -64,6 +64,22 @@ gpuTest("columnSum() sums the columns asked for alone", async (gpu) => {
   }
 });
 
+for (const cols of [15, 24]) {
+  gpuTest(`columnSum() leaves ${cols} columns at 0 where it is told to`, async (gpu) => {
+    const x = normals(5000 * cols, 1), third = cols / 3, old = normals(cols, 2);
+    const zeros = [third, 2 * third] as const;
+    const [plain, fresh, added] = await values(gpu, () => {
+      const t = gpu.tensor(x, [5000, cols]), out = gpu.tensor(old);
+      columnSum(gpu, t, { out, accumulate: true, zeros });
+      return [columnSum(gpu, t), columnSum(gpu, t, { zeros }), out];
+    });
+    const isZero = (i: number) => i >= third && i < 2 * third;
+    assert.deepEqual(fresh, plain.map((v, i) => isZero(i) ? 0 : v));
+    assertClose(added, old.map((v, i) => v + fresh[i]), 1e-6);
+    added.forEach((v, i) => isZero(i) && assert.equal(v, old[i]));
+  });
+}
+
 gpuTest("columnSum() writes nothing beyond its columns", async (gpu) => {
   for (const cols of [5, 8]) {
     const [room] = await values(gpu, () => {

@@ -10,19 +10,20 @@ const PARTS: Record<Feature, [classToken: boolean, cells: number]> = {
   "class+mean": [true, 1],
 };
 
-/** Features of tokens [n, 1 + rows · cols, D] in f64; a patch belongs to a cell where they overlap at all. */
+/** Features of tokens [n, prefix + rows · cols, D] in f64; a patch belongs to a cell where they overlap at all. */
 export function pooledF64(
   tokens: ArrayLike<number>,
   dim: number,
   [rows, cols]: readonly [number, number],
   feature: Feature,
+  prefix = 1,
 ): number[] {
   const [classToken, cells] = PARTS[feature];
   const overlap = (i: number, m: number) =>
     Array.from({ length: m }, (_, p) => p).filter((p) =>
       (p + 1) * cells > i * m && p * cells < (i + 1) * m
     );
-  const count = 1 + rows * cols;
+  const count = prefix + rows * cols;
   const out: number[] = [];
   for (let first = 0; first < tokens.length / dim; first += count) {
     const mean = (at: number[]) => {
@@ -34,7 +35,9 @@ export function pooledF64(
     for (let i = 0; i < cells; i++) {
       for (let j = 0; j < cells; j++) {
         mean(
-          overlap(i, rows).flatMap((r) => overlap(j, cols).map((c) => first + 1 + r * cols + c)),
+          overlap(i, rows).flatMap((r) =>
+            overlap(j, cols).map((c) => first + prefix + r * cols + c)
+          ),
         );
       }
     }
