@@ -155,7 +155,7 @@ export function expectation(pictures: number): string {
     ? `from ${n} pictures alone, expect features that find crops, copies and similar scenes among them, not ones that ` +
       "know what is shown"
     : `from ${n} pictures, expect features for pictures like them`;
-  return `${learns}; published weights are better where they can be had: docs/guides/weights.md`;
+  return `${learns}; published weights are better where they can be had: docs/guides/models.md`;
 }
 
 /** Fewest pictures of a batch for the contrastive term: all others of the batch are what a view is told from. */

@@ -83,6 +83,16 @@ const chunked = (shapes: Shapes) =>
     ]),
   );
 
+/** torchvision's files. */
+const RESNETS: Readonly<Record<number, string>> = {
+  18: "resnet18-f37072fd.pth",
+  34: "resnet34-b627a593.pth",
+  50: "resnet50-0676ba61.pth",
+  101: "resnet101-63fe2227.pth",
+  152: "resnet152-394f9c45.pth",
+};
+
+/** By the name of the file, or of the folder that it is published as. */
 export const CHECKPOINTS: Readonly<Record<string, Checkpoint>> = {
   "dino_deitsmall16_pretrain.pth": {
     shapes: timmVit({ ...SMALL, ...P16 }),
@@ -130,6 +140,16 @@ export const CHECKPOINTS: Readonly<Record<string, Checkpoint>> = {
     model: { ...v2, ...small, registers: 4, pos_interp: "antialias" },
     unused: MASK,
   },
+  "dinov2_vitb14_reg4_pretrain.pth": {
+    shapes: dinov2({ ...BASE, ...P14, registers: 4 }),
+    model: { ...v2, ...base, registers: 4 },
+    unused: MASK,
+  },
+  "dinov2_vitl14_reg4_pretrain.pth": {
+    shapes: dinov2({ ...LARGE, ...P14, registers: 4 }),
+    model: { ...v2, ...large, registers: 4 },
+    unused: MASK,
+  },
   "dinov2_vitg14_reg4_pretrain.pth": {
     shapes: dinov2({ ...G2, ...P14, registers: 4 }),
     model: { ...v2, ...giant, registers: 4 },
@@ -157,6 +177,11 @@ export const CHECKPOINTS: Readonly<Record<string, Checkpoint>> = {
   "dinov3_vitb16_pretrain_lvd1689m.pth": {
     shapes: dinov3({ ...BASE, ...V3 }),
     model: { ...v3, ...base, qkv_bias: "no_key" },
+    unused: V3_ASIDE,
+  },
+  "dinov3_vitl16_pretrain_lvd1689m.pth": {
+    shapes: dinov3({ ...LARGE, ...V3 }),
+    model: { ...v3, ...large, mlp: "gelu", qkv_bias: "no_key" },
     unused: V3_ASIDE,
   },
   "dinov3_vitl16_pretrain_sat493m.pth": {
@@ -250,7 +275,7 @@ export const CHECKPOINTS: Readonly<Record<string, Checkpoint>> = {
     ([[18, [2, 2, 2, 2]], [34, [3, 4, 6, 3]], [50, [3, 4, 6, 3]], [101, [3, 4, 23, 3]], [
       152,
       [3, 8, 36, 3],
-    ]] as const).map(([layers, stages]) => [`torchvision/resnet${layers}`, {
+    ]] as const).map(([layers, stages]) => [RESNETS[layers], {
       shapes: resnet(stages, layers >= 50),
       model: { backbone: `resnet${layers}`, in_chans: 3 },
       unused: /num_batches_tracked$|^fc\./,
