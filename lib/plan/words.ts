@@ -16,11 +16,13 @@ export function bytesText(bytes: number): string {
 const MEANINGS: Record<string, string> = {
   attention: "what attention gives",
   layer_norm: "normalised tokens",
+  layer_scale: "what a branch adds",
   matmul: "a linear layer's result",
   patches: "patches of the views",
   pixels: "pictures of a batch",
   pre_gelu: "hidden layer of an MLP",
   student_logits: "logits of the student",
+  swiglu: "hidden layer of an MLP",
   teacher_logits: "logits of the teacher",
   tensor: "views",
   tokens: "tokens",

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import type { Picture } from "../../lib/data/image.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
-import { DeviceError } from "../../lib/errors.ts";
+import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { lookAt } from "../../lib/eval/attention.ts";
 import { transformerOf } from "../../lib/model.ts";
 import { soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
@@ -130,6 +130,7 @@ export class Snapshots {
   async #look({ shown, input }: Framed): Promise<Picture[]> {
     const { gpu, model, trainer } = this.#run;
     const vit = transformerOf(model.backbone, "pictures of attention"), { heads } = vit.config;
+    if (!vit.hasClass) throw new HatchlingError("the model has no class token that attends");
     const { width, height, channels = 3 } = shown;
     const images = gpu.tensor(input, [1, channels, height, width]);
     try {

@@ -16,7 +16,9 @@ const ON = { on: true, refresh: false };
 
 /** A trainer of four pictures in some micro-batches, and what runs its steps. */
 async function setUp(gpu: Gpu, accumulationSteps = 1, ibot: "shared" | "separate" = "shared") {
-  const model = new DinoModel(VIT, HEAD, { ibot });
+  // Tokens before the patches are other ones beside a head of its own.
+  const parts = ibot === "separate" ? { registers: 2, layerScale: 0.5 } : {};
+  const model = new DinoModel({ ...VIT, ...parts }, HEAD, { ibot });
   // A large eps keeps AdamW's step proportional to the gradient, rounding included.
   const trainer = new Trainer(gpu, model, {
     loss: { nCrops: 3 },
@@ -29,7 +31,8 @@ async function setUp(gpu: Gpu, accumulationSteps = 1, ibot: "shared" | "separate
   trainer.load(initialize(model.specs(), 1));
   const batch = BATCH / accumulationSteps;
   const crops = SIZES.map(([size, views]) => gpu.persistent([views * batch, 3, size, size]));
-  const masks = new PatchMasks(gpu, { ...MASKED, batchSize: batch });
+  const { prefix } = model.backbone;
+  const masks = new PatchMasks(gpu, { ...MASKED, batchSize: batch, prefix });
   const microStep = await record(gpu, () => trainer.microStep(crops, masks));
   const update = await record(gpu, () => trainer.update());
   const step = (n: number, change: Partial<StepValues> = {}, spoil?: number) => {
