@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { PAGE_MAKER } from "../../lib/draw/page.ts";
+import { namedWeights } from "../../lib/open_model/weights_path.ts";
 import { claimOutputs, defaultFolder, isPage, makeFolder } from "../common/outputs.ts";
 import type { Arguments } from "./arguments.ts";
 
@@ -37,8 +38,7 @@ export class PageFile {
     const { out, json, duplicates, weights, config, checkpoint } = options;
     const asked = out !== undefined;
     if (json && !asked) return new PageFile(undefined, asked);
-    const isRun = weights !== undefined &&
-      (await Deno.stat(weights).catch(() => undefined))?.isDirectory;
+    const isRun = weights !== undefined && (await namedWeights(weights)).isRun;
     const folder = out ?? defaultFolder("search", isRun ? weights : undefined);
     const path = join(folder, duplicates ? "duplicates.html" : "similar.html");
     const inputs = [pictures, ...queries, weights, config, checkpoint];

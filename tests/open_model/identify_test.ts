@@ -97,6 +97,7 @@ Deno.test("a network is found whatever stands before its names, or as it is aske
     "state_dict.teacher_embedding_model.wrapped_model._model.",
     "encoder.",
     "model_ema.module.",
+    "state_dict_ema.",
     "vit.",
     "dinov2.",
   ];
@@ -125,6 +126,17 @@ Deno.test("a network is found whatever stands before its names, or as it is aske
     () => identify(entriesOf(equal), { file: "f" }),
     /Expected one network in f but found "left", "right": name one behind the file, f#left/,
   );
+});
+
+Deno.test("layers of Hugging Face's DINOv3 may have model. before them", () => {
+  const { shapes, model } = CHECKPOINTS["facebook/dinov3-vits16plus-pretrain-lvd1689m"];
+  const newer = Object.fromEntries(
+    Object.entries(shapes).map((
+      [name, shape],
+    ) => [name.replace(/^layer\./, "model.layer."), shape]),
+  );
+  const found = identify(entriesOf(newer), { file: "f" });
+  assert.deepEqual({ ...found.model, ...model }, { ...found.model });
 });
 
 Deno.test("DINO's head of a checkpoint is taken on request, that of a file of this project unless it is left out", () => {
@@ -189,6 +201,10 @@ Deno.test("config.json and preprocessor_config.json say what shapes do not", () 
   assert.deepEqual([found.pictures.imageSize, found.pictures.mean![0]], [256, 0.5]);
   const eps = identify(entriesOf(plain), { file: "f", config: { layer_norm_eps: 1e-12 } });
   assert.equal(eps.model.norm_eps, 1e-12);
+  assert.throws(
+    () => identify(entriesOf(plain), { file: "f", config: { hidden_act: "quick_gelu" } }),
+    /Expected hidden_act gelu or silu in the config\.json of f but found quick_gelu/,
+  );
   // What others have written may be anything.
   for (const config of [null, 3, "x", [], { num_attention_heads: "6" }, { image_size: -1 }]) {
     assert.equal(

@@ -1,6 +1,6 @@
 /** The table of published checkpoints in docs/guides/models.md, as the library reads them. */
 import { identify } from "../../lib/open_model/identify/identify.ts";
-import { type Checkpoint } from "./checkpoints.ts";
+import type { Checkpoint } from "./checkpoints.ts";
 import { entriesOf } from "./published.ts";
 
 /** A row for every checkpoint that is published: the command, and what the file is said to be. */

@@ -1,8 +1,13 @@
 /** Commands on nothing but a file of weights, as users start them. */
 import assert from "node:assert/strict";
-import { float32Tensor, type RawTensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
+import {
+  float32Tensor,
+  parseSafetensors,
+  type RawTensor,
+  serializeSafetensors,
+} from "../../lib/io/safetensors.ts";
 import { Rng } from "../../lib/rng.ts";
-import { entriesOf, prefixed, type Shapes, timmVit } from "../open_model/published.ts";
+import { dinov2, entriesOf, prefixed, type Shapes, timmVit } from "../open_model/published.ts";
 import { errorOf, flags, runTest, SMALL, train } from "../support/runs.ts";
 import { script } from "../support/scripts.ts";
 

@@ -19,7 +19,7 @@ export interface Network<T extends Described = Described> {
   readonly prefix: string;
   /** How the backbone's tensors are called. */
   readonly layout: Layout;
-  /** Tensors by their names without the prefix, chunks of blocks undone; heads are `head.…` and `ibot_head.…`. */
+  /** Tensors by their names without the prefix, blocks ungrouped; heads are `head.…` and `ibot_head.…`. */
   readonly tensors: ReadonlyMap<string, T>;
   /** Tensors of the file that are outside this network. */
   readonly others: readonly T[];
@@ -136,7 +136,7 @@ function networkAt<T extends Described>(
   for (const tensor of all) {
     const { name } = tensor;
     const head = headName(name, prefix) ?? headName(name, around);
-    const inside = name.startsWith(prefix) ? unchunked(name.slice(prefix.length)) : undefined;
+    const inside = name.startsWith(prefix) ? ungrouped(name.slice(prefix.length)) : undefined;
     const known = head === undefined ? inside : heads ? head : undefined;
     if (known === undefined) others.push(tensor);
     else if (!tensors.has(known)) tensors.set(known, tensor);
@@ -164,7 +164,10 @@ function headName(name: string, prefix: string): string | undefined {
   }
 }
 
-/** DINOv2 trains blocks in chunks, `blocks.CHUNK.BLOCK.…`: the block's index counts through all of them. */
-function unchunked(name: string): string {
-  return name.replace(/^blocks\.\d+\.(\d+)\./, "blocks.$1.");
+/**
+ * A name without what only groups blocks: DINOv2 trains them in chunks, `blocks.CHUNK.BLOCK.…`, where the block's index
+ * counts through all of them; newer versions of Hugging Face's DINOv3 have `model.` before their layers.
+ */
+function ungrouped(name: string): string {
+  return name.replace(/^blocks\.\d+\.(\d+)\./, "blocks.$1.").replace(/^model\.layer\./, "layer.");
 }

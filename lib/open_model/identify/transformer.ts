@@ -46,6 +46,7 @@ export function transformerOf(
       }: docs/guides/models.md lists what is known`,
     );
   }
+  checkActivation(file, config);
   const [dim, channels, side] = patch;
   const heads = headsOf(network, dim, options);
   const registers = shape("reg_token")?.[1] ?? 0;
@@ -89,6 +90,17 @@ export function transformerOf(
     ...isRope ? ["rotary positions"] : [],
   ];
   return { model, family: words.join(", ") };
+}
+
+/** What no tensor tells: config.json's activation, where it is another one than this project's. */
+function checkActivation(file: string, config: unknown): void {
+  const act = at(config, "hidden_act");
+  if (act === undefined || act === "gelu" || act === "silu") return;
+  throw new HatchlingError(
+    `Expected hidden_act gelu or silu in the config.json of ${shown(file)} but found ${
+      shown(String(act).slice(0, 40))
+    }: it is not supported`,
+  );
 }
 
 function countBlocks(shape: (ours: string) => unknown): number {
