@@ -264,7 +264,7 @@ export class Trainer {
    *
    * @param crops Images of the micro-batch per crop size, view-major; the first tensor holds the global views.
    * @param masks Which patches of these the student does not see, for a model with iBOT.
-   * @throws {HatchlingError} When it expects masks that are not there.
+   * @throws {HatchlingError} When it expects masks that are not there, or others.
    */
   microStep(crops: readonly Tensor[], masks?: Masks): MicroStepOutputs {
     if (!masks !== !this.#terms.ibot) {
@@ -281,6 +281,12 @@ export class Trainer {
     const gpu = this.#gpu;
     const { accumulationSteps } = this;
     const { backbone } = this.#model;
+    if (masks?.options && masks.options.prefix !== backbone.prefix) {
+      throw new HatchlingError(
+        `Trainer: expected masks of patches after ${backbone.prefix} tokens, the class token and registers, but found ` +
+          `${masks.options.prefix}: make them with prefix ${backbone.prefix}`,
+      );
+    }
     const index = this.#scalars.at("microBatch"), step = this.#scalars.at("step");
     for (const stats of Object.values(this.#stats)) stats?.begin(index);
     const wordsOf = (key: "reads" | "readsOfTeacher") =>

@@ -187,12 +187,18 @@ gpuTest("masks, heads and settings belong together", (gpu) => {
   const loss = { nCrops: 2 };
   const with_ = new Trainer(gpu, new DinoModel(VIT, HEAD, { ibot: "shared" }), { loss, clip: 0 });
   const without = new Trainer(gpu, new DinoModel(VIT, HEAD), { loss, clip: 0 });
+  const more = new DinoModel({ ...VIT, registers: 2 }, HEAD, { ibot: "shared" });
+  const registered = new Trainer(gpu, more, { loss, clip: 0 });
   gpu.scope(() => {
     assert.throws(
       () => with_.microStep(crops),
       /expected masks, as the model learns masked patches, but found none/,
     );
     assert.throws(() => without.microStep(crops, masks), /expected no masks but found some/);
+    assert.throws(
+      () => registered.microStep(crops, masks),
+      /masks of patches after 3 tokens, the class token and registers, but found 1: make them with prefix 3/,
+    );
   });
   assert.throws(
     () => new Trainer(gpu, new DinoModel(VIT, HEAD), { loss, clip: 0, ibot: {} }),
@@ -212,5 +218,5 @@ gpuTest("masks, heads and settings belong together", (gpu) => {
     /expected a feature as wide as a token \(8\) with ibot shared but found quad \(32\)/,
   );
   assert.ok(new DinoModel(VIT, HEAD, { feature: "quad", ibot: "separate" }).patchHead);
-  for (const part of [with_, without, masks, ...crops]) part.destroy();
+  for (const part of [with_, without, registered, masks, ...crops]) part.destroy();
 });

@@ -9,7 +9,9 @@ import type { Feature, Parameters } from "../../model.ts";
 import type { Reads } from "../../model/reads.ts";
 
 /** Which patches of the global views are masked: what {@linkcode PatchMasks} holds. */
-export type Masks = Pick<PatchMasks, "mask" | "rows" | "weights">;
+export type Masks = Pick<PatchMasks, "mask" | "rows" | "weights"> & {
+  readonly options?: { readonly prefix: number };
+};
 
 /** A micro-batch, seen by a term. */
 export interface TermInput {
