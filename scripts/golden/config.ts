@@ -52,5 +52,6 @@ export function headConfig(config: Json): DinoHeadConfig {
     bottleneckDim: config.bottleneck_dim as number | undefined,
     layers: config.layers as number | undefined,
     normLastLayer: config.norm_last_layer as boolean | undefined,
+    useWeightNorm: config.use_weight_norm as boolean | undefined,
   });
 }

@@ -1,12 +1,18 @@
 /**
- * Cases adamw_*, clip_* and ema_*: what happens between gradients and the next weights.
+ * Cases adamw_*, optim_*, clip_* and ema_*: what happens between gradients and the next weights.
  *
  * @module
  */
 import { type Gpu, StepScalars } from "../../lib/gpu.ts";
 import { emaUpdate } from "../../lib/ema.ts";
 import { Parameters } from "../../lib/model.ts";
-import { AdamW, clipFactors } from "../../lib/optim.ts";
+import {
+  AdamW,
+  clipFactors,
+  type ClipMode,
+  optimizerOf,
+  type OptimizerSettings,
+} from "../../lib/optim.ts";
 import { isDecayed } from "../../lib/optim/optimizer.ts";
 import { type Case, group } from "./case.ts";
 import type { Results } from "./compare.ts";
@@ -73,10 +79,64 @@ export async function runAdamW(gpu: Gpu, { doc, tensors }: Case): Promise<Result
   }
 }
 
+interface OptimConfig {
+  shapes: Shapes;
+  steps: number;
+  weight_decay: number;
+  optimizer: OptimizerSettings["kind"];
+  options: OptimizerSettings;
+  /** Steps in which a parameter gets no gradient. */
+  frozen: Record<string, number[]>;
+}
+
+/** Parameters after every fifth step, moments and step counts at the end, of any optimiser. */
+export async function runOptim(gpu: Gpu, { doc, tensors }: Case): Promise<Results> {
+  const { shapes, steps, frozen, ...config } = doc.config as unknown as OptimConfig;
+  const lr = doc.lr as number[], names = Object.keys(shapes);
+  const weights = parameters(gpu, shapes, true);
+  weights.load(group(tensors, "in.param."));
+  const settings = { ...config.options, kind: config.optimizer } as OptimizerSettings;
+  const optimizer = optimizerOf(gpu, weights, settings, (name) => names.indexOf(name));
+  const out = new Map<string, Float32Array>();
+  try {
+    for (let t = 0; t < steps; t++) {
+      const still = names.filter((name) => frozen[name]?.includes(t));
+      for (const [name, gradient] of group(tensors, `in.grad.${t}.`)) {
+        weights.get(name).grad!.write(gradient);
+      }
+      optimizer.set({
+        lr: lr[t],
+        weightDecay: config.weight_decay,
+        frozen: still.map((name) => names.indexOf(name)),
+      });
+      gpu.scope(() => optimizer.step(clipFactors(gpu, weights, 0)));
+      if (t % 5 !== 4) continue;
+      for (const [name, value] of prefixed(`param.${t}.`, await weights.save())) {
+        out.set(name, value);
+      }
+    }
+    const moments = await optimizer.save();
+    const { counts } = optimizer;
+    return {
+      tensors: new Map([
+        ...out,
+        ...[...moments].flatMap(([name, values]) => prefixed(`${name}.`, values)),
+      ]),
+      fields: {
+        expected: { step_count: Object.fromEntries(names.map((n, i) => [n, counts[i]])) },
+        lr,
+      },
+    };
+  } finally {
+    for (const part of [weights, optimizer]) part.destroy();
+  }
+}
+
 /** Norms, and gradients times their clip factors, which is how the optimiser applies them. */
 export async function runClip(gpu: Gpu, { doc, tensors }: Case): Promise<Results> {
-  const { clip, grads } = doc.config as {
+  const { clip, mode, grads } = doc.config as {
     clip: number;
+    mode?: ClipMode;
     grads: Record<string, { shape: number[] }>;
   };
   const shapes = Object.fromEntries(
@@ -85,7 +145,7 @@ export async function runClip(gpu: Gpu, { doc, tensors }: Case): Promise<Results
   const weights = parameters(gpu, shapes, true);
   const given = group(tensors, "in.grad.");
   for (const [name, gradient] of given) weights.get(name).grad!.write(gradient);
-  const chunks = gpu.scope(() => clipFactors(gpu, weights, clip));
+  const chunks = gpu.scope(() => clipFactors(gpu, weights, clip, mode));
   const out = new Map<string, Float32Array>();
   const norms: Record<string, number> = {};
   try {

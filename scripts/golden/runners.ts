@@ -12,7 +12,7 @@ import { runHead } from "./head.ts";
 import { runInfoNce } from "./infonce.ts";
 import { runKnn } from "./knn.ts";
 import { runLoss } from "./loss.ts";
-import { runAdamW, runClip, runEma } from "./optimizer.ts";
+import { runAdamW, runClip, runEma, runOptim } from "./optimizer.ts";
 import { runGram, runIbot, runMaskEmbed } from "./patches.ts";
 import { runPatchStep } from "./patch_step.ts";
 import { runPosEmbed } from "./posembed.ts";
@@ -42,6 +42,7 @@ export const RUNNERS: Record<string, Runner> = {
   resnetstep: runResNetStep,
   step: runStep,
   adamw: runAdamW,
+  optim: runOptim,
   clip: runClip,
   ema: runEma,
   schedule: (_, testCase) => runSchedule(testCase),

@@ -4,7 +4,12 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
-import { cosineValues, teacherTempValues } from "../../lib/optim/schedules.ts";
+import {
+  constantSchedule,
+  cosineValues,
+  linearSchedule,
+  teacherTempValues,
+} from "../../lib/optim/schedules.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";
 
@@ -32,5 +37,15 @@ export function runSchedule({ doc }: Case): Results {
     const values = teacherTempValues({ start, final, warmupEpochs: args.warmup_epochs, epochs });
     return { fields: { values: [...values] } };
   }
-  throw new HatchlingError(`Expected schedule cosine or teacher_temp but found ${schedule}`);
+  if (schedule === "linear" || schedule === "constant") {
+    const { base, final, epochs, iters_per_epoch: itersPerEpoch } = args;
+    const options = { base, final, epochs, itersPerEpoch, warmupEpochs: args.warmup_epochs };
+    const at = { linear: linearSchedule, constant: constantSchedule }[schedule](options);
+    return {
+      fields: { values: Array.from({ length: epochs * itersPerEpoch }, (_, step) => at(step)) },
+    };
+  }
+  throw new HatchlingError(
+    `Expected schedule cosine, linear, constant or teacher_temp but found ${schedule}`,
+  );
 }

@@ -22,11 +22,14 @@ export interface MultiCropConfig {
   student_temp: number;
   teacher_temp: number;
   center_momentum: number;
+  freeze_blocks?: number;
 }
 
 /** The case's model. */
-export function modelOf({ vit, head }: MultiCropConfig): DinoModel {
-  return new DinoModel(vitConfig(vit), headConfig(head));
+export function modelOf(
+  { vit, head, freeze_blocks: freezeBlocks = 0 }: MultiCropConfig,
+): DinoModel {
+  return new DinoModel({ ...vitConfig(vit), freezeBlocks }, headConfig(head));
 }
 
 /** The loss's settings, without K and the teacher's temperature. */

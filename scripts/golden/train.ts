@@ -4,6 +4,7 @@
  * @module
  */
 import { type Gpu, record } from "../../lib/gpu.ts";
+import { type ClipMode, layerDecay, type OptimizerSettings } from "../../lib/optim.ts";
 import { cosineValues, teacherTempValues } from "../../lib/optim/schedules.ts";
 import { LAST_LAYER, Trainer } from "../../lib/train.ts";
 import { type Case, givenFloats, group } from "./case.ts";
@@ -24,6 +25,11 @@ interface Config extends MultiCropConfig {
   warmup_teacher_temp_epochs: number;
   clip_grad: number;
   freeze_last_layer: number;
+  clip_mode?: ClipMode;
+  layer_decay?: number;
+  head_warmup_epochs?: number;
+  optimizer?: OptimizerSettings["kind"];
+  options?: OptimizerSettings;
 }
 
 /** The rates of every step. */
@@ -67,6 +73,7 @@ async function runSteps(gpu: Gpu, trainer: Trainer, { doc, tensors }: Case) {
         lr: rates.lr[step],
         weightDecay: rates.wd[step],
         freezeLastLayer: epoch < config.freeze_last_layer,
+        holdBackbone: epoch < (config.head_warmup_epochs ?? 0),
       });
       program.run();
       const { outputs } = program;
@@ -94,7 +101,14 @@ async function runSteps(gpu: Gpu, trainer: Trainer, { doc, tensors }: Case) {
 export async function runTrain(gpu: Gpu, testCase: Case): Promise<Results> {
   const config = testCase.doc.config as unknown as Config;
   const model = modelOf(config);
-  const trainer = new Trainer(gpu, model, { loss: lossOptions(config), clip: config.clip_grad });
+  const { optimizer: kind, options, layer_decay: decay = 1 } = config;
+  const depth = config.vit.depth as number;
+  const trainer = new Trainer(gpu, model, {
+    loss: lossOptions(config),
+    clip: config.clip_grad,
+    clipMode: config.clip_mode,
+    optimizer: { ...options, kind, rateScale: layerDecay(decay, depth) } as OptimizerSettings,
+  });
   try {
     trainer.load(group(testCase.tensors, "in.student."));
     const { rates, metrics, centers, norms } = await runSteps(gpu, trainer, testCase);
