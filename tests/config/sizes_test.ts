@@ -17,6 +17,10 @@ const MODELS: Record<string, string> = {
   "configs/tiny.yaml": tiny,
   "a head of one layer": "model: {projection_layers: 1, backbone: vit_tiny}",
   "a head of five layers": "model: {projection_layers: 5, mlp_ratio: 2.5}",
+  "registers, LayerScale and SwiGLU":
+    "model: {registers: 4, layer_scale: 1.0e-5, mlp: swiglu, mlp_hidden_dim: 1000}",
+  "RoPE and no bias of keys": "model: {pos_embed: rope, qkv_bias: no_key, backbone: vit_tiny}",
+  "patches alone": "model: {class_token: false, feature: mean, fc_norm: true, qkv_bias: none}",
 };
 
 for (const [what, text] of Object.entries(MODELS)) {
