@@ -82,11 +82,9 @@ async function main(): Promise<void> {
     if (size !== undefined) print(`${shown(place.pathOf(name))}: ${bytes(size)}`);
   }
   print(`\n${model}`);
-  print(
-    load.replaceAll("FOLDER/model.safetensors", place.pathOf("model.safetensors"))
-      .replaceAll("FOLDER", place.folder)
-      .replace(/^/gm, "  "),
-  );
+  let words = load;
+  for (const name of names) words = words.replaceAll(`FOLDER/${name}`, place.pathOf(name));
+  print(words.replaceAll("FOLDER", place.folder).replace(/^/gm, "  "));
   for (const note of notes) say(`note: ${note}`);
 }
 

@@ -49,7 +49,8 @@ folderTest("export writes below the run, and says how its files are loaded", asy
   const config = JSON.parse(await Deno.readTextFile(`${folder}/run/export/hf/config.json`));
   assert.equal(config.torch_dtype, "bfloat16");
   // A file alone; its own earlier ones are replaced, those of others are not.
-  await run("--to", "onnx", "--out", "alone.onnx");
+  const alone = await run("--to", "onnx", "--out", "alone.onnx");
+  assert.match(alone.stdout, /InferenceSession\("alone\.onnx"\)$/m);
   await run("--to", "onnx", "--part", "all", "--out", "there");
   await Deno.writeTextFile(`${folder}/there/config.json`, "{}");
   const refused = await script("export", folder, ["run", "--to", "onnx", "--out", "there"]);
