@@ -59,7 +59,8 @@ async function main(): Promise<void> {
   const [path] = command.args;
   checkOptions(options);
   const onWarning = (message: string) => say(`warning: ${message}`);
-  const loaded = await loadModel({ ...options, path, overrides, onWarning });
+  const { config, checkpoint, student } = options;
+  const loaded = await loadModel({ path, config, checkpoint, student, overrides, onWarning });
   const place = placeOf(options, loaded.folder);
   const names = place.only ? [place.only] : fileNames(options);
   claimOutputs(outputsIn(place, names), {
