@@ -47,15 +47,24 @@ export function foundWords(found: FoundWeights, { model }: Config): string[] {
   ];
 }
 
-/** Names that begin alike as one: "student.* (175 tensors)". */
+/** Names that are alike as one: "blocks.*.attn.qkv.bias_mask (12 tensors)", "student.* (175 tensors)". */
 function grouped(names: readonly string[]): string[] {
   const groups = Map.groupBy(names, (name) => name.split(".")[0]);
   return [...groups.values()].map((group) => {
-    if (group.length === 1) return shown(group[0].slice(0, 60));
-    const [first, ...rest] = group.map((name) => name.split("."));
-    const same = first.findIndex((part, i) => rest.some((other) => other[i] !== part));
-    return `${shown(first.slice(0, same).join(".").slice(0, 60))}.* (${
-      many(group.length, "tensor")
-    })`;
+    if (group.length === 1) return brief(group[0]);
+    const patterns = new Set(group.map((name) => name.replace(/\.\d+(?=\.)/g, ".*")));
+    const [one] = patterns;
+    const words = patterns.size === 1 ? one : `${alike(group)}.*`;
+    return `${brief(words)} (${many(group.length, "tensor")})`;
   });
+}
+
+const brief = (name: string) => shown(name.slice(0, 60));
+
+/** What names begin with, all of them. */
+function alike(names: readonly string[]): string {
+  const [first, ...rest] = names.map((name) => name.split("."));
+  let same = 1;
+  while (same < first.length - 1 && rest.every((other) => other[same] === first[same])) same++;
+  return first.slice(0, same).join(".");
 }

@@ -73,6 +73,72 @@ runTest("embed takes a file alone, and says what it is and what was taken", asyn
   assert.notDeepEqual(Deno.readFileSync(`${folder}/s.npy`), a);
 });
 
+/** Values of DINOv2's names under Hugging Face's: queries, keys and values are tensors of their own. */
+function huggingFace(tensors: Map<string, RawTensor>): Map<string, RawTensor> {
+  const renamed = new Map<string, RawTensor>();
+  for (const [name, tensor] of tensors) {
+    const theirs = name
+      .replace(/^(cls_token|mask_token)$/, "embeddings.$1")
+      .replace("pos_embed", "embeddings.position_embeddings")
+      .replace("patch_embed.proj", "embeddings.patch_embeddings.projection")
+      .replace(/^norm\./, "layernorm.")
+      .replace(/^blocks\./, "encoder.layer.")
+      .replace("attn.proj", "attention.output.dense")
+      .replace(/\.ls(\d)\.gamma/, ".layer_scale$1.lambda1");
+    if (!theirs.includes(".attn.qkv.")) {
+      renamed.set(theirs, tensor);
+      continue;
+    }
+    const data = tensor.data as Float32Array, third = data.length / 3;
+    for (const [i, part] of ["query", "key", "value"].entries()) {
+      const shape = [tensor.shape[0] / 3, ...tensor.shape.slice(1)];
+      const values = float32Tensor(data.slice(i * third, (i + 1) * third), shape);
+      renamed.set(theirs.replace("attn.qkv", `attention.attention.${part}`), values);
+    }
+  }
+  return renamed;
+}
+
+runTest(
+  "a folder of Hugging Face gives the features of the same weights by other names",
+  async (folder) => {
+    const { tensors } = parseSafetensors(
+      made(dinov2({ dim: 24, depth: 2, heads: 3, patch: 8, grid: 2 })),
+    );
+    await Deno.mkdir(`${folder}/hf`);
+    const files: [string, unknown][] = [
+      ["config.json", { num_attention_heads: 3, layer_norm_eps: 1e-6, hidden_act: "gelu" }],
+      ["preprocessor_config.json", {
+        crop_size: { height: 16, width: 16 },
+        image_mean: [0.485, 0.456, 0.406],
+        image_std: [0.229, 0.224, 0.225],
+      }],
+    ];
+    for (const [name, json] of files) {
+      await Deno.writeTextFile(`${folder}/hf/${name}`, JSON.stringify(json));
+    }
+    const theirs = serializeSafetensors(huggingFace(tensors));
+    await Deno.writeFile(`${folder}/fb.safetensors`, serializeSafetensors(tensors));
+    await Deno.writeFile(`${folder}/hf/model.safetensors`, theirs);
+    const embed = (weights: string, out: string, ...args: string[]) =>
+      script("embed", folder, ["pictures", "--weights", weights, "--out", out, ...args]);
+    const fb = await embed("fb.safetensors", "a.npy", "--model.heads", "3");
+    const hf = await embed("hf", "b.npy");
+    assert.equal(fb.code, 0, fb.stderr);
+    assert.equal(hf.code, 0, hf.stderr);
+    assert.match(
+      hf.stderr,
+      /ViT\/8: dim 24, 2 blocks, 3 heads, LayerScale; .*Dinov2Model; pictures of 16 px/,
+    );
+    assert.match(
+      hf.stderr,
+      /\(of preprocessor_config\.json\)\n34 tensors taken; not used: embeddings\.mask_token$/m,
+    );
+    const [a, b] = ["a.npy", "b.npy"].map((name) => Deno.readFileSync(`${folder}/${name}`));
+    assert.deepEqual(a, b);
+  },
+);
+
 runTest(
   "heads that no shape tells are asked for, and taken from the command line",
   async (folder) => {
