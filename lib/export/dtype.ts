@@ -34,9 +34,11 @@ export function stored(name: string, { shape, data }: Values, dtype: ExportDtype
  * @throws {HatchlingError} When a number is too large.
  */
 export function toHalf(name: string, data: Float32Array): Float16Array<ArrayBuffer> {
-  const half = new Float16Array(data);
-  const at = half.findIndex((x) => !Number.isFinite(x));
-  if (at < 0) return half;
+  // Halfway from the largest half to the next one, numbers round to infinity.
+  const most = 65520;
+  let at = 0; // a loop: many times as fast as findIndex()
+  while (at < data.length && data[at] < most && data[at] > -most) at++;
+  if (at === data.length) return new Float16Array(data);
   throw new HatchlingError(
     `Expected numbers up to 65504 for f16 but found ${data[at]} in ${name}: take --dtype f32`,
   );

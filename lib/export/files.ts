@@ -4,14 +4,16 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { serializeSafetensors } from "../io/safetensors.ts";
+import { type RawTensor, serializeSafetensors } from "../io/safetensors.ts";
 import { headOf } from "../io/weight_names.ts";
+import { ResNet } from "../model/resnet.ts";
 import type { LoadedModel } from "../open_model/load.ts";
 import { MADE_BY, metadataOf, preprocessorConfig } from "./describe.ts";
 import { type ExportDtype, stored, TORCH_DTYPES } from "./dtype.ts";
 import { facebookBoth, facebookHead, facebookLayout } from "./layouts/facebook.ts";
 import { huggingFaceLayout } from "./layouts/hugging_face.ts";
 import type { Layout, Tensors } from "./layouts/layout.ts";
+import { resnetLayout } from "./layouts/resnet.ts";
 import { timmConfig, timmLayout } from "./layouts/timm.ts";
 import { backboneOnnx, headOnnx } from "./onnx/file.ts";
 import type { OnnxDtype } from "./onnx/graph.ts";
@@ -101,10 +103,12 @@ function safetensors(loaded: LoadedModel, options: ExportOptions): Exported {
   const { names, dtype, license } = options;
   const layout = layoutOf(loaded, options), { model, load, notes } = layout;
   const about = metadataOf(loaded, { part: partName(options), model, load, license });
-  const raw = [...layout.tensors].map(([name, values]) => {
-    return [name, stored(name, values, dtype)] as const;
-  });
-  const files = new Map([["model.safetensors", serializeSafetensors(new Map(raw), about)]]);
+  const raw = new Map<string, RawTensor>();
+  for (const [name, values] of layout.tensors) raw.set(name, stored(name, values, dtype));
+  for (const name of layout.counters ?? []) {
+    raw.set(name, { dtype: "I64", shape: [], data: new BigInt64Array(1) });
+  }
+  const files = new Map([["model.safetensors", serializeSafetensors(raw, about)]]);
   const { config } = layout;
   if (config && names === "timm") {
     files.set("config.json", json({ ...MADE_BY, ...timmConfig(config, loaded.config, license) }));
@@ -116,14 +120,17 @@ function safetensors(loaded: LoadedModel, options: ExportOptions): Exported {
 }
 
 function layoutOf(loaded: LoadedModel, { names, part }: ExportOptions): Layout {
-  const { model } = loaded, { backbone, head } = model;
-  if (part === "head") return facebookHead(tensorsOf(loaded, "head"), head!.config);
-  const tensors = tensorsOf(loaded), shape = vitShape(backbone);
-  if (names === "timm") return timmLayout(tensors, shape, model.feature);
-  if (names === "hf") return huggingFaceLayout(tensors, shape);
-  const layout = facebookLayout(tensors, shape);
-  if (part === "backbone") return layout;
-  return facebookBoth(layout, facebookHead(tensorsOf(loaded, "head"), head!.config));
+  if (part === "backbone") return backboneLayout(loaded, names);
+  const head = facebookHead(tensorsOf(loaded, "head"), loaded.model.head!.config);
+  return part === "head" ? head : facebookBoth(backboneLayout(loaded, names), head);
+}
+
+function backboneLayout(named: Named, names: ExportOptions["names"]): Layout {
+  const { backbone, feature } = named.model, tensors = tensorsOf(named);
+  if (backbone instanceof ResNet) return resnetLayout(names, tensors, backbone.config);
+  const shape = vitShape(backbone);
+  if (names === "timm") return timmLayout(tensors, shape, feature);
+  return (names === "hf" ? huggingFaceLayout : facebookLayout)(tensors, shape);
 }
 
 /** A model and its weights by name. */
@@ -169,16 +176,15 @@ function onnx(loaded: LoadedModel, options: ExportOptions): Exported {
 }
 
 /** config.json for transformers.js: that of Hugging Face's model where there is one. */
-function transformersConfig(named: Named, dtype: "f32" | "f16") {
-  const shape = vitShape(named.model.backbone);
+function transformersConfig(named: Named, dtype: OnnxDtype) {
   const more = { "transformers.js_config": { dtype: dtype === "f16" ? "fp16" : "fp32" } };
   try {
-    return { config: { ...huggingFaceLayout(tensorsOf(named), shape).config, ...more } };
+    return { config: { ...backboneLayout(named, "hf").config, ...more } };
   } catch (error) {
     if (!(error instanceof HatchlingError)) throw error;
-    const config = { architectures: ["ViTModel"], model_type: "vit", hidden_size: shape.dim };
+    const { dim: hidden_size } = named.model.backbone;
     return {
-      config: { ...config, ...more },
+      config: { architectures: ["ViTModel"], model_type: "vit", hidden_size, ...more },
       note: "config.json is for transformers.js alone: Hugging Face has no such model in PyTorch",
     };
   }

@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { facebookLayout } from "../../lib/export/layouts/facebook.ts";
 import { huggingFaceLayout } from "../../lib/export/layouts/hugging_face.ts";
 import type { Layout, Tensors } from "../../lib/export/layouts/layout.ts";
+import { resnetLayout } from "../../lib/export/layouts/resnet.ts";
 import { timmLayout } from "../../lib/export/layouts/timm.ts";
 import type { VitShape } from "../../lib/export/shape.ts";
 import { exportModel, type ExportOptions } from "../../lib/export/files.ts";
 import { parseSafetensors } from "../../lib/io.ts";
 import { toFloat32 } from "../../lib/io/dtype.ts";
-import { VisionTransformer } from "../../lib/model.ts";
-import { loaded, TOY } from "./support.ts";
+import { ResNet, VisionTransformer } from "../../lib/model.ts";
+import { loaded, loadedResnet, TOY } from "./support.ts";
 
 const D = 24, GRID = 16, P = 8;
 
@@ -329,6 +330,63 @@ for (
     }
   });
 }
+
+Deno.test("a ResNet keeps torchvision's names, and has Hugging Face's", () => {
+  const layout = (layers: 18 | 50, width: number, names: ExportOptions["names"]) => {
+    const resnet = new ResNet({ layers, imageSize: 32, width });
+    const tensors: Tensors = new Map(
+      resnet.specs().map(({ name, shape }) => {
+        return [name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) }];
+      }),
+    );
+    return { ...resnetLayout(names, tensors, resnet.config), ours: [...tensors.keys()] };
+  };
+  const timm = layout(18, 64, "timm");
+  assert.equal(timm.model, 'timm.create_model("resnet18", num_classes=0)');
+  assert.equal(timm.counters!.length, 20);
+  assert.ok(timm.counters!.includes("layer2.0.downsample.1.num_batches_tracked"));
+  assert.deepEqual([...timm.tensors.keys()], timm.ours);
+  assert.throws(
+    () => layout(18, 8, "fb"),
+    /torchvision can hold but found one with a first stage of 8 channels, not 64/,
+  );
+  const hf = layout(50, 4, "hf"), names = [...hf.tensors.keys(), ...hf.counters!];
+  const conv = (place: string, outputs: number, inputs: number, side: number) =>
+    [
+      `${place}.convolution.weight: ${outputs},${inputs},${side},${side}`,
+      `${place}.normalization.{weight,bias,running_mean,running_var}: ${outputs}`,
+    ].join("\n");
+  const found = lines(hf);
+  const some = table([
+    conv("embedder.embedder", 4, 3, 7),
+    conv("encoder.stages.0.layers.0.layer.0", 4, 4, 1),
+    conv("encoder.stages.0.layers.0.layer.1", 4, 4, 3),
+    conv("encoder.stages.0.layers.0.layer.2", 16, 4, 1),
+    conv("encoder.stages.0.layers.0.shortcut", 16, 4, 1),
+    conv("encoder.stages.3.layers.2.layer.2", 128, 32, 1),
+  ].join("\n"));
+  for (const line of some) assert.ok(found.includes(line), line);
+  // 53 convolutions, each with six tensors.
+  assert.equal(names.length, 53 * 6);
+  assert.ok(names.every((name) => /^(embedder|encoder)\./.test(name)));
+  const { depths, hidden_sizes, embedding_size, layer_type } = hf.config!;
+  assert.deepEqual({ depths, hidden_sizes, embedding_size, layer_type }, {
+    depths: [3, 4, 6, 3],
+    hidden_sizes: [16, 32, 64, 128],
+    embedding_size: 4,
+    layer_type: "bottleneck",
+  });
+});
+
+Deno.test("batch norms count their batches in whole numbers", () => {
+  const toy = loadedResnet(18, 4);
+  const { files } = exportModel(toy, { ...OPTIONS, names: "hf", part: "backbone" });
+  const { tensors } = parseSafetensors(files.get("model.safetensors")!);
+  const { dtype, shape, data } = tensors.get(
+    "embedder.embedder.normalization.num_batches_tracked",
+  )!;
+  assert.deepEqual([dtype, shape, [...data]], ["I64", [], [0n]]);
+});
 
 const OPTIONS: ExportOptions = {
   to: "safetensors",

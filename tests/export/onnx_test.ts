@@ -5,7 +5,8 @@ import { decodeModel, encodeModel, type Model } from "../../lib/export/onnx/sche
 import { gpuTest } from "../support/gpu.ts";
 import { errorBetween, runOnnx } from "../support/onnx.ts";
 import { prefixTokens, vitShape } from "../../lib/export/shape.ts";
-import { FAMILIES, features, loaded, pixels, TOY } from "./support.ts";
+import { Parameters } from "../../lib/model.ts";
+import { FAMILIES, features, loaded, loadedResnet, pixels, TOY } from "./support.ts";
 
 /** Largest errors over the largest value: docs/guides/export.md names them. */
 const MOST = { f32: 1e-5, f16: 1e-2 } as const;
@@ -58,6 +59,47 @@ for (const [family, text] of Object.entries(FAMILIES)) {
         }
       }
     }
+  }, ["read", "env"]);
+}
+
+for (const layers of [18, 50] as const) {
+  gpuTest(`ONNX gives a ResNet-${layers}'s own features, at any size`, async (gpu) => {
+    const toy = loadedResnet(layers, 4), { backbone } = toy.model;
+    const { files } = exportModel(toy, { ...OPTIONS, attention: false, part: "backbone" });
+    const params = new Parameters(gpu, toy.model.specs());
+    params.load(toy.weights);
+    for (const [batch, height, width] of [[1, 32, 32], [2, 40, 70]]) {
+      const dims = [batch, 3, height, width], data = pixels(batch * 3 * height * width);
+      const images = gpu.tensor(data, dims);
+      const made = gpu.scope(() => {
+        const { blocks, classes } = backbone.lastTokens(gpu, params, images, 1);
+        return { tokens: blocks[0], classes };
+      });
+      const [tokens, classes] = await gpu.read([made.tokens, made.classes]);
+      for (const tensor of [made.tokens, made.classes, images]) tensor.destroy();
+      const { last_hidden_state: map, pooler_output: pooled } = await runOnnx(
+        files.get("onnx/model.onnx")!,
+        { pixel_values: { data, dims } },
+      );
+      const [, dim, rows, cols] = map.dims, places = rows * cols;
+      assert.deepEqual(pooled.dims, [batch, backbone.dim]);
+      assert.deepEqual([dim, rows, cols], [
+        backbone.dim,
+        ...[height, width].map((n) => Math.ceil(n / 32)),
+      ]);
+      // Ours: the mean first, then the places, channels last.
+      const ours = Float32Array.from(map.data, (_, i) => {
+        const [b, c, p] = [Math.floor(i / dim / places), Math.floor(i / places) % dim, i % places];
+        return tokens[(b * (1 + places) + 1 + p) * dim + c];
+      });
+      assert.ok(errorBetween(map.data, ours) < MOST.f32, `map: ${errorBetween(map.data, ours)}`);
+      assert.ok(errorBetween(pooled.data, classes) < MOST.f32);
+    }
+    params.destroy();
+    assert.throws(
+      () => exportModel(toy, { ...OPTIONS, part: "backbone" }),
+      new RegExp(`vision transformer with --attention but found a ResNet-${layers}: leave it out`),
+    );
   }, ["read", "env"]);
 }
 

@@ -3,7 +3,7 @@ import { parseConfig } from "../../lib/config.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io.ts";
 import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { initialize, Parameters, type ParameterSpec } from "../../lib/model.ts";
+import { DinoModel, initialize, Parameters, type ParameterSpec, ResNet } from "../../lib/model.ts";
 import type { LoadedModel } from "../../lib/open_model/load.ts";
 
 /** The smallest model that is worth exporting, with more keys of the model. */
@@ -27,18 +27,21 @@ export const FAMILIES = {
   dinov2_giant: toy("layer_scale: 1e-5, mlp: swiglu, mlp_hidden_dim: 64"),
   dinov3: toy(DINOV3),
   dinov3_plus: toy(`${DINOV3}, mlp: swiglu, mlp_hidden_dim: 40`),
-  no_bias: toy("qkv_bias: none"),
+  plain: toy("qkv_bias: none, use_weight_norm: false"),
   mean: toy("class_token: false, feature: mean"),
   fc_norm: toy("fc_norm: true, registers: 2, feature: mean"),
 } as const;
 
 /** Initial weights, each moved a little, so that biases and scales count. */
-export function movedWeights(specs: readonly ParameterSpec[]): Map<string, Float32Array> {
+export function movedWeights(
+  specs: readonly ParameterSpec[],
+  by = 0.1,
+): Map<string, Float32Array> {
   const weights = initialize(specs, 0);
   let at = 0;
   for (const { name, held } of specs) {
     const values = weights.get(name)!;
-    for (let i = 0; i < values.length; i++) values[i] += 0.1 * Math.sin(1.37 * at++);
+    for (let i = 0; i < values.length; i++) values[i] += by * Math.sin(1.37 * at++);
     if (held) values.fill(0, ...held);
   }
   return weights;
@@ -56,6 +59,19 @@ export function loaded(text: string): LoadedModel {
     name: "teacher",
     file: "teacher.safetensors",
   };
+}
+
+/** A ResNet of some width, with DINO's head. */
+export function loadedResnet(layers: 18 | 50, width: number): LoadedModel {
+  const { config, ...toy } = loaded(TOY);
+  const head = { outDim: 16, hiddenDim: 20, bottleneckDim: 8 };
+  const model = new DinoModel(new ResNet({ layers, imageSize: 32, width }), head);
+  const weights = movedWeights(model.specs(), 0.01);
+  for (const [name, values] of weights) {
+    // Variances are positive.
+    if (name.endsWith("running_var")) values.forEach((x, i) => values[i] = 0.5 + Math.abs(x));
+  }
+  return { ...toy, config, model, weights };
 }
 
 /** Writes a run's folder that holds a model: its configuration and its weights. */

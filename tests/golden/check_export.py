@@ -12,7 +12,8 @@ import torch
 
 import export_models as models
 
-TYPES = {"F32": (np.float32, torch.float32), "F16": (np.float16, torch.float16), "BF16": (np.int16, torch.bfloat16)}
+TYPES = {"I64": (np.int64, torch.int64),
+         "F32": (np.float32, torch.float32), "F16": (np.float16, torch.float16), "BF16": (np.int16, torch.bfloat16)}
 # Of the largest value: the features are float32 on both sides.
 MOST = 2e-5
 
@@ -32,7 +33,7 @@ def read(path):
         kind, dtype = TYPES[entry["dtype"]]
         values = torch.from_numpy(np.frombuffer(data[8 + length:][begin:end], kind).copy())
         values = values.view(torch.bfloat16) if dtype is torch.bfloat16 else values
-        tensors[name] = values.reshape(entry["shape"]).float()
+        tensors[name] = values.reshape(entry["shape"]).to(torch.int64 if dtype is torch.int64 else torch.float32)
     return tensors, about
 
 
@@ -66,41 +67,55 @@ def compare(what, found, wanted):
     return found.shape == wanted.shape and error < MOST
 
 
+def torchvision_model(name):
+    """timm's ResNets have torchvision's names."""
+    import torchvision
+
+    model = getattr(torchvision.models, name)()
+    model.fc = torch.nn.Identity()
+    model.pooled = model.forward
+    return model
+
+
+def hf_model(config):
+    kinds = {"dinov3_vit": models.HfDinov3, "resnet": models.HfResNet}
+    return kinds.get(config["model_type"], models.HfViT)(config)
+
+
 @torch.no_grad()
 def check(case):
     values, about = read(case / "features.safetensors")
     shape = json.loads(about["shape"])
-    pixels, tokens, pooled = values["pixels"], values["tokens"], values["pooled"]
-    ok = True
+    resnet = shape["family"].startswith("resnet")
+    found = []
 
-    def both(layout, model, whole=True):
+    def both(layout, model):
         name = f"{case.name} {layout}"
-        # A mean of normed tokens is not a norm of their mean: tokens are compared where both norm them.
-        good = compare(f"{name} pooled", model.pooled(pixels), pooled)
-        return (not whole or compare(f"{name} tokens", model.tokens(pixels), tokens)) and good
+        found.append(compare(f"{name} pooled", model.pooled(values["pixels"]), values["pooled"]))
+        if not resnet:
+            found.append(compare(f"{name} tokens", model.tokens(values["pixels"]), values["tokens"]))
 
     if (case / "timm").exists():
         config = json.loads((case / "timm/config.json").read_text())
-        ok &= both("timm", loaded(timm_model(config), read(case / "timm/model.safetensors")[0]))
+        model = torchvision_model(config["architecture"]) if resnet else timm_model(config)
+        both("timm", loaded(model, read(case / "timm/model.safetensors")[0]))
     if (case / "hf").exists():
         config = json.loads((case / "hf/config.json").read_text())
-        kind = models.HfDinov3 if config["model_type"] == "dinov3_vit" else models.HfViT
         tensors, about = read(case / "hf/model.safetensors")
         assert about["format"] == "pt"
-        ok &= both("hf", loaded(kind(config), tensors))
+        both("hf", loaded(hf_model(config), tensors))
     if (case / "fb").exists():
         tensors, _ = read(case / "fb/model.safetensors")
         backbone = {k[len("backbone."):]: v for k, v in tensors.items() if k.startswith("backbone.")}
-        model = loaded(models.FbViT(**shape), backbone)
-        ok &= both("fb", model)
+        both("fb", loaded(torchvision_model(shape["family"]) if resnet else models.FbViT(**shape), backbone))
         head = {k[len("head."):]: v for k, v in tensors.items() if k.startswith("head.")}
-        wanted = values["logits"]
         hidden, dim = head["mlp.0.weight"].shape
-        out, bottleneck = head["last_layer.weight_v"].shape
+        plain = "last_layer.weight" in head
+        out, bottleneck = head["last_layer.weight" if plain else "last_layer.weight_v"].shape
         count = 1 + max(int(k.split(".")[1]) for k in head if k.startswith("mlp.")) // 2
-        module = loaded(models.DINOHead(dim, out, count, hidden, bottleneck), head)
-        ok &= compare(f"{case.name} fb head", module(pooled), wanted)
-    return ok
+        module = loaded(models.DINOHead(dim, out, count, hidden, bottleneck, plain), head)
+        found.append(compare(f"{case.name} fb head", module(values["pooled"]), values["logits"]))
+    return all(found)
 
 
 if __name__ == "__main__":

@@ -363,6 +363,56 @@ class HfDinov3(nn.Module):
         return self.tokens(x)[:, 0]
 
 
+class HfConv(nn.Module):
+    def __init__(self, inputs, outputs, side, stride):
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, side, stride, side // 2, bias=False)
+        self.normalization = nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        return self.normalization(self.convolution(x))
+
+
+class HfResNetLayer(nn.Module):
+    def __init__(self, inputs, outputs, stride, bottleneck):
+        super().__init__()
+        inner = outputs // 4
+        shapes = [(inputs, inner, 1, 1), (inner, inner, 3, stride), (inner, outputs, 1, 1)] if bottleneck else [
+            (inputs, outputs, 3, stride), (outputs, outputs, 3, 1)]
+        same = inputs == outputs and stride == 1
+        self.shortcut = nn.Identity() if same else HfConv(inputs, outputs, 1, stride)
+        self.layer = nn.Sequential(*[HfConv(*shape) for shape in shapes])
+
+    def forward(self, x):
+        y = x
+        for i, conv in enumerate(self.layer):
+            y = conv(y if i == 0 else F.relu(y))
+        return F.relu(y + self.shortcut(x))
+
+
+class HfResNet(nn.Module):
+    """ResNetModel."""
+
+    def __init__(self, c):
+        super().__init__()
+        inputs, stages = c["embedding_size"], []
+        self.embedder = Holder(embedder=HfConv(c["num_channels"], inputs, 7, 2))
+        for i, (outputs, depth) in enumerate(zip(c["hidden_sizes"], c["depths"])):
+            layers = []
+            for j in range(depth):
+                stride = 2 if i > 0 and j == 0 else 1
+                layers.append(HfResNetLayer(inputs, outputs, stride, c["layer_type"] == "bottleneck"))
+                inputs = outputs
+            stages.append(Holder(layers=nn.Sequential(*layers)))
+        self.encoder = Holder(stages=nn.ModuleList(stages))
+
+    def pooled(self, x):
+        x = F.max_pool2d(F.relu(self.embedder.embedder(x)), 3, 2, 1)
+        for stage in self.encoder.stages:
+            x = stage.layers(x)
+        return x.mean((2, 3))
+
+
 # ---- facebookresearch
 
 
@@ -467,14 +517,15 @@ class FbViT(nn.Module):
 
 
 class DINOHead(nn.Module):
-    def __init__(self, in_dim, out_dim, nlayers, hidden_dim, bottleneck_dim):
+    def __init__(self, in_dim, out_dim, nlayers, hidden_dim, bottleneck_dim, plain=False):
         super().__init__()
         widths = [in_dim] + [hidden_dim] * (nlayers - 1) + [bottleneck_dim]
         layers = []
         for i in range(nlayers):
             layers += [nn.Linear(widths[i], widths[i + 1]), nn.GELU()]
         self.mlp = layers[0] if nlayers == 1 else nn.Sequential(*layers[:-1])
-        self.last_layer = nn.utils.weight_norm(nn.Linear(bottleneck_dim, out_dim, bias=False))
+        last = nn.Linear(bottleneck_dim, out_dim, bias=False)
+        self.last_layer = last if plain else nn.utils.weight_norm(last)
 
     def forward(self, x):
         return self.last_layer(F.normalize(self.mlp(x), dim=-1, p=2))

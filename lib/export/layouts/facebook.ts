@@ -71,11 +71,12 @@ function described(repository: string, shape: VitShape): Omit<Layout, "tensors">
   };
 }
 
-/** dino's `DINOHead`: the same names without `head.` before them. */
+/** `DINOHead`, dino's or, where its last layer is a plain one, dinov3's: the names without `head.` before them. */
 export function facebookHead(tensors: Tensors, config: Required<DinoHeadConfig>): Layout {
-  const { inDim, outDim, hiddenDim, bottleneckDim, layers } = config;
+  const { inDim, outDim, hiddenDim, bottleneckDim, layers, useWeightNorm } = config;
+  const repository = useWeightNorm ? "dino" : "dinov3";
   return {
-    model: `facebookresearch/dino's DINOHead(${inDim}, ${outDim}, nlayers=${layers}, ` +
+    model: `facebookresearch/${repository}'s DINOHead(${inDim}, ${outDim}, nlayers=${layers}, ` +
       `hidden_dim=${hiddenDim}, bottleneck_dim=${bottleneckDim})`,
     load: [
       "from safetensors.torch import load_file",
@@ -94,6 +95,7 @@ export function facebookBoth(backbone: Layout, head: Layout): Layout {
     model: `${backbone.model} and ${head.model} in MultiCropWrapper`,
     load: backbone.load,
     tensors: new Map([...under("backbone", backbone), ...under("head", head)]),
+    counters: backbone.counters?.map((name) => `backbone.${name}`),
     notes: backbone.notes,
   };
 }

@@ -24,6 +24,8 @@ export interface Layout {
   load: string;
   /** Its tensors. */
   tensors: Tensors;
+  /** Names of whole numbers that are 0: how many batches a batch norm has seen. */
+  counters?: readonly string[];
   /** The config.json beside it, where there is one. */
   config?: Record<string, unknown>;
   /** What one should know, in sentences. */

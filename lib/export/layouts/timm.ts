@@ -152,8 +152,6 @@ export function timmConfig(
       std,
       num_classes: 0,
       pool_size: null,
-      first_conv: "patch_embed.proj",
-      classifier: "head",
       ...(license === undefined ? {} : { license }),
     },
   };

@@ -5,10 +5,12 @@
  */
 import { HatchlingError } from "../../errors.ts";
 import type { DinoModel } from "../../model.ts";
-import { pooling, prefixTokens, vitShape } from "../shape.ts";
+import { ResNet } from "../../model/resnet.ts";
+import { pooling, prefixTokens, type VitShape, vitShape } from "../shape.ts";
 import { GraphBuilder, type OnnxDtype, type Size, type Weights } from "./graph.ts";
 import { buildHead } from "./head.ts";
 import { encodeModel, type Graph } from "./schema.ts";
+import { buildResnet } from "./resnet.ts";
 import { buildVit } from "./vit.ts";
 
 /** LayerNormalization came with 17; 18 changed the axes of ReduceMean. */
@@ -26,13 +28,23 @@ export interface OnnxOptions {
   metadata: Readonly<Record<string, string>>;
 }
 
-/** Bytes of a file with the backbone of a model. */
+/**
+ * Bytes of a file with the backbone of a model.
+ *
+ * @throws {HatchlingError} When the attention is asked for of a ResNet, or there are more than 2 GiB.
+ */
 export function backboneOnnx(
   { backbone }: DinoModel,
   weights: Weights,
   options: OnnxOptions,
 ): Uint8Array<ArrayBuffer> {
-  const shape = vitShape(backbone), graph = new GraphBuilder(options.dtype);
+  const graph = new GraphBuilder(options.dtype);
+  if (backbone instanceof ResNet) resnet(graph, backbone, weights, options);
+  else vit(graph, vitShape(backbone), weights, options);
+  return fileOf(graph.finish("backbone"), options);
+}
+
+function vit(graph: GraphBuilder, shape: VitShape, weights: Weights, options: OnnxOptions): void {
   const { dim, heads, inChans, imageSize, patchSize, posEmbed } = shape;
   const free = posEmbed === "rope";
   const [height, width]: Size[] = free ? ["height", "width"] : [imageSize, imageSize];
@@ -51,7 +63,24 @@ export function backboneOnnx(
     const sizes: Size[] = ["batch", heads, count, count];
     graph.output("attention", out.attention, sizes, "who looks at whom in the last block");
   }
-  return fileOf(graph.finish("backbone"), options);
+}
+
+function resnet(
+  graph: GraphBuilder,
+  { config, dim, kind }: ResNet,
+  weights: Weights,
+  { attention }: OnnxOptions,
+): void {
+  if (attention) {
+    throw new HatchlingError(
+      `Expected a vision transformer with --attention but found ${kind}: leave it out`,
+    );
+  }
+  const sizes: Size[] = ["batch", config.inChans, "height", "width"];
+  const pixels = graph.input("pixel_values", sizes, "pictures of any size, normalised");
+  const { map, pooled } = buildResnet(graph, pixels, config, weights);
+  graph.output("last_hidden_state", map, ["batch", dim, "rows", "cols"], "the last map");
+  graph.output("pooler_output", pooled, ["batch", dim], "the mean of the last map");
 }
 
 /**

@@ -14,11 +14,11 @@ export interface HeadOutputs {
   logits: string;
 }
 
-/** Builds a head on features [batch, F]; the weight norm of its last layer is multiplied out. */
+/** Builds a head on features [batch, F]; the weight norm of its last layer, where it has one, is multiplied out. */
 export function buildHead(
   graph: GraphBuilder,
   features: string,
-  { inDim, hiddenDim, bottleneckDim, outDim, layers }: Required<DinoHeadConfig>,
+  { inDim, hiddenDim, bottleneckDim, outDim, layers, useWeightNorm }: Required<DinoHeadConfig>,
   weights: Weights,
 ): HeadOutputs {
   const widths = [inDim, ...Array<number>(layers - 1).fill(hiddenDim), bottleneckDim];
@@ -33,7 +33,7 @@ export function buildHead(
   const length = graph.op("ReduceL2", [wide], { axes: [-1], keepdims: 1 });
   const unit = graph.op("Div", [wide, graph.op("Max", [length, graph.number(1e-12, "f32")])]);
   const bottleneck = graph.cast(unit);
-  const layer: Weights = () => lastLayer(weights, outDim, bottleneckDim);
+  const layer: Weights = useWeightNorm ? () => lastLayer(weights, outDim, bottleneckDim) : weights;
   const logits = graph.linear(bottleneck, "head.last_layer", layer, [outDim, bottleneckDim], false);
   return { bottleneck, logits };
 }
