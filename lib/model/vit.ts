@@ -8,33 +8,16 @@ import type { Gpu, Tensor } from "../gpu.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import type { PatchGrid } from "../ops/pool_tokens.ts";
 import { type RopeTable, ropeTable } from "../ops/rope.ts";
-import { dropPathFactors, gatherClass, scatterClass } from "../ops/rows.ts";
+import { gatherClass, scatterClass } from "../ops/rows.ts";
 import type { Backbone, FeatureNorm, LastTokens } from "./backbone.ts";
-import { block, type BlockKeep, classTokens, spreadClass } from "./block.ts";
+import { classTokens, spreadClass } from "./block.ts";
 import { VIT_DEFAULTS } from "./defaults.ts";
-import { embed } from "./embed.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { readFeatures } from "./reads.ts";
+import { LAST, packsOf, runPack } from "./vit_pack.ts";
 import type { CropTokens, ViTForwardOptions, ViTResult, ViTTokens } from "./vit_pass.ts";
 import { checkViT, type ViTConfig, vitSpecs } from "./vit_specs.ts";
-import { canPack, classSpans, rowsIn, rowsOf, spansOf } from "./spans.ts";
-
-/** Where a trace keeps the last block's tokens until the final norm. */
-const LAST = "last";
-
-/** Crops of one size. */
-interface Input {
-  /** [count, C, H, W]. */
-  images: Tensor;
-  /** Index of the crop size. */
-  group: number;
-  /** Number of images. */
-  count: number;
-  /** Patches down and across. */
-  grid: [number, number];
-  /** Tokens of an image. */
-  tokens: number;
-}
+import { classSpans, rowsIn, rowsOf, spansOf } from "./spans.ts";
 
 /**
  * Widths of the usual models (Touvron et al. 2021, arXiv:2012.12877, table 1; Dosovitskiy et al. 2021, table 1; the
@@ -190,8 +173,8 @@ export class VisionTransformer implements Backbone {
     if (!this.hasClass) return this.#means(gpu, params, crops, options);
     // Nothing but the class token leaves the last block, unless somebody looks at the others.
     const looked = !!options.trace || !!options.watch;
-    const runs = this.#packs(gpu, crops).map((pack) => {
-      const run = this.#pack(gpu, params, pack, options, !looked);
+    const runs = packsOf(gpu, this, crops).map((pack) => {
+      const run = runPack(gpu, this, params, pack, options, !looked);
       if (!looked) return run;
       return {
         y: classTokens(gpu, run.y, run.spans),
@@ -257,8 +240,8 @@ export class VisionTransformer implements Backbone {
   ): ViTTokens {
     const found: CropTokens[] = [];
     let first = 0;
-    const runs = this.#packs(gpu, crops).map((pack) => {
-      const run = this.#pack(gpu, params, pack, options, false);
+    const runs = packsOf(gpu, this, crops).map((pack) => {
+      const run = runPack(gpu, this, params, pack, options, false);
       const final = this.#normed(gpu, run.y, params);
       const gradient = gpu.empty(run.y.shape, "normed.grad");
       pack.forEach(({ grid, group, count }, i) => {
@@ -295,86 +278,6 @@ export class VisionTransformer implements Backbone {
     return { patches: [rows, cols], blocks: normed, classes };
   }
 
-  /** Crop sizes that run as one matrix of tokens: all of them where the adapter can bind their parts of it. */
-  #packs(gpu: Gpu, crops: readonly Tensor[]): Input[][] {
-    const { dim } = this.config;
-    const inputs = crops.map((images, group) => this.#input(images, group));
-    return canPack(gpu, spansOf(inputs), dim, this.widest)
-      ? [inputs]
-      : inputs.map((input) => [input]);
-  }
-
-  #input(images: Tensor, group: number): Input {
-    const { patchSize, inChans } = this.config;
-    const [count, channels, height, width] = images.shape;
-    if (channels !== inChans || height % patchSize || width % patchSize) {
-      throw new HatchlingError(
-        `VisionTransformer: expected images [n, ${inChans}, H, W] with H and W multiples of ${patchSize} but found ${images}`,
-      );
-    }
-    const grid: [number, number] = [height / patchSize, width / patchSize];
-    return { images, group, count, grid, tokens: this.prefix + grid[0] * grid[1] };
-  }
-
-  /** All tokens before the final norm, or class tokens [sequences, D] alone, of crop sizes that run as one matrix. */
-  #pack(
-    gpu: Gpu,
-    params: Parameters,
-    inputs: readonly Input[],
-    options: ViTForwardOptions,
-    classOnly: boolean,
-  ) {
-    const { dim, depth, freezeBlocks } = this.config;
-    const spans = spansOf(inputs);
-    const show = (name: string, packed: Tensor) =>
-      inputs.forEach(({ group }, i) => {
-        const tokens = rowsOf(packed, spans[i]);
-        options.watch?.(name, tokens, group);
-        if (group === 0) options.trace?.set(name, tokens);
-      });
-    const x = gpu.empty([rowsIn(spans), dim], "tokens");
-    const embeds = inputs.map((input, i) => {
-      const mask = input.group === 0 ? options.mask : undefined;
-      return embed(gpu, params, this.config, input, rowsOf(x, spans[i]), mask);
-    });
-    const rope = this.ropeTables(gpu, inputs.map(({ grid }) => grid));
-    show("tokens", x);
-    let y = x;
-    const blocks = Array.from({ length: depth }, (_, i) => {
-      const last = i === depth - 1;
-      const keep = this.#keep(gpu, inputs, i, options);
-      const run = block(gpu, y, spans, params, `blocks.${i}`, this.config, {
-        keep,
-        rope,
-        classOnly: last && classOnly,
-        recompute: options.recompute && !last,
-      });
-      y = run.y;
-      if (!(last && classOnly)) show(`block.${i}`, y);
-      if (last && inputs[0].group === 0 && options.trace) {
-        options.trace.set(
-          "attention",
-          run.attention[0].map(options.attentionOf === "class" ? 1 : undefined),
-        );
-        options.trace.set(LAST, rowsOf(y, spans[0]));
-      }
-      return run;
-    });
-    return {
-      y,
-      spans,
-      backward: (dy: Tensor): Tensor[] => {
-        let d = dy;
-        const end = options.inputGrad ? 0 : freezeBlocks; // nothing asks what lies below
-        for (const run of blocks.slice(end).toReversed()) d = run.backward(d);
-        if (end) return [];
-        return embeds.flatMap((backward, i) =>
-          backward(rowsOf(d, spans[i]), options.inputGrad) ?? []
-        );
-      },
-    };
-  }
-
   /** Angles of grids of patches, for blocks that rotate queries and keys. */
   ropeTables(gpu: Gpu, grids: readonly PatchGrid[]): RopeTable[] | undefined {
     const { dim, heads, posEmbed, ropeBase } = this.config;
@@ -391,25 +294,6 @@ export class VisionTransformer implements Backbone {
   /** The final norm of tokens; they stay as they are where it is of features. */
   #normed(gpu: Gpu, x: Tensor, params: Parameters) {
     return this.config.fcNorm ? { y: x, backward: (dy: Tensor) => dy } : this.#norm(gpu, x, params);
-  }
-
-  /** Drop path factors of a block for every crop size, given or drawn; none at rate 0. */
-  #keep(
-    gpu: Gpu,
-    inputs: readonly Input[],
-    block: number,
-    { keep, dropPath }: ViTForwardOptions,
-  ): BlockKeep[] | undefined {
-    if (keep) return inputs.map(({ group }) => keep[group][block]);
-    const rate = this.dropPathRates()[block];
-    if (!dropPath || rate === 0) return undefined;
-    return inputs.map(({ group, count }) => {
-      const draw = (branch: number) => {
-        const stream = (group * this.config.depth + block) * 2 + branch;
-        return dropPathFactors(gpu, count, rate, stream, dropPath);
-      };
-      return { attn: draw(0), mlp: draw(1) };
-    });
   }
 }
 
