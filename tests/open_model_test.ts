@@ -43,6 +43,11 @@ gpuTest("a run is opened, encodes, and is saved and opened again", async (gpu) =
       assert.ok(Math.abs(length - 1) < 1e-5);
     }
 
+    await Deno.copyFile(`${folder}/teacher.safetensors`, `${folder}/student.safetensors`);
+    assert.equal((await openModel(`${folder}#student`)).file, `${folder}/student.safetensors`);
+    assert.equal((await openModel(`${folder}#teacher`)).file, `${folder}/teacher.safetensors`);
+    await assert.rejects(openModel(`${folder}#head`), /Expected #student or #teacher behind the/);
+
     // What it gives can be saved, and opened without a folder of its own.
     const again = opened.params(gpu);
     await saveWeights(`${folder}/copy.safetensors`, again);

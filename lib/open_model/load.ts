@@ -24,7 +24,7 @@ import { recognise } from "./recognise.ts";
 import { foundWords, recognisedLine } from "./report.ts";
 import { resampleGrid } from "./resample.ts";
 import { exists, firstSound, weightFiles } from "./weight_files.ts";
-import { namedWeights } from "./weights_path.ts";
+import { namedWeights, networkOfRun } from "./weights_path.ts";
 import { modelOf, networkOf } from "../from_config.ts";
 import { forOtherPictures } from "../from_config/evaluation.ts";
 
@@ -82,7 +82,7 @@ export interface LoadedModel {
  * @throws {HatchlingError} When there is no model, or weights and configuration do not fit.
  */
 export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
-  const { student, checkpoint } = request;
+  const { checkpoint } = request;
   const { path, isRun, part } = await namedWeights(request.path);
   if (!isRun) {
     if (checkpoint === undefined) return await loadFile(path, { ...request, part });
@@ -92,11 +92,8 @@ export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
       }: name one of them alone`,
     );
   }
-  if (part !== undefined) {
-    throw new HatchlingError(
-      `Expected a file before #${shown(part)} but found the folder of a run: use --student`,
-    );
-  }
+  const student = request.student || networkOfRun(path, part) === "student";
+  request = { ...request, student };
   if (checkpoint !== undefined) {
     return await loadFile(await checkpointIn(path, checkpoint), request, path);
   }

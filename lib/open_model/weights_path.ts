@@ -4,6 +4,8 @@
  * @module
  */
 import { join } from "node:path";
+import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { exists } from "./weight_files.ts";
 
 /** What shows that a folder holds a published model rather than a run. */
@@ -43,4 +45,17 @@ async function isPublished(folder: string): Promise<boolean> {
   if (await exists(join(folder, "config.yaml"))) return false;
   for (const name of PUBLISHED) if (await exists(join(folder, name))) return true;
   return false;
+}
+
+/**
+ * The network of a run that stands behind its folder.
+ *
+ * @throws {HatchlingError} When a run has no such part.
+ */
+export function networkOfRun(folder: string, part = "teacher"): "student" | "teacher" {
+  if (part === "student" || part === "teacher") return part;
+  throw new HatchlingError(
+    `Expected #student or #teacher behind the run ${shown(folder)} but found #${shown(part)}: ` +
+      "other parts are of files",
+  );
 }

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ParseConfigOptions } from "../../lib/config.ts";
-import type { Config } from "../../lib/config.ts";
+import { basename } from "node:path";
+import type { Config, ParseConfigOptions } from "../../lib/config.ts";
 import { type ConfigFile, readConfig, readConfigText } from "../../lib/io/config_file.ts";
 import { isOwnCheckpoint, readWeights } from "../../lib/io/weights.ts";
 import { openWeightsFile } from "../../lib/io/weights_file.ts";
@@ -13,7 +13,7 @@ import { recognise } from "../../lib/open_model/recognise.ts";
 import { foundWords, recognisedLine } from "../../lib/open_model/report.ts";
 import { resampleGrid } from "../../lib/open_model/resample.ts";
 import { firstSound, weightFiles } from "../../lib/open_model/weight_files.ts";
-import { namedWeights } from "../../lib/open_model/weights_path.ts";
+import { namedWeights, networkOfRun } from "../../lib/open_model/weights_path.ts";
 import { shown } from "../../lib/text.ts";
 import { many } from "../../lib/words.ts";
 import { say } from "../common/terminal.ts";
@@ -49,10 +49,11 @@ export async function givenWeights(
 ): Promise<Map<string, Float32Array>> {
   const { path: named, isRun, part } = await namedWeights(weights);
   const at = await folder.where(named);
-  const files = isRun ? await weightFiles(at, "teacher") : [at];
+  const files = isRun ? await weightFiles(at, networkOfRun(named, part)) : [at];
   const { path, found } = await firstSound(files, async (path) => {
+    const isAll = isRun && (part !== "student" || basename(path) === "student.safetensors");
     const found = await readWeights(path, model.specs(), {
-      part,
+      part: isAll ? undefined : part, // a checkpoint holds both networks
       resample: (values, sizes) => resampleGrid(values, sizes, config.model.pos_interp),
     });
     return { path, found };
