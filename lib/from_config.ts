@@ -17,6 +17,7 @@
  */
 import type { AugmentationOptions, ViewOptions } from "./augmentation.ts";
 import type { Config, ViewConfig } from "./config.ts";
+import { resnetShapeOf } from "./config/schema_model.ts";
 import type { LossConfig, OptimizerConfig } from "./config/types.ts";
 import type { DiagnosisSettings } from "./diagnosis.ts";
 import type { Dataset } from "./data/dataset.ts";
@@ -24,7 +25,7 @@ import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { type Readout, readoutName } from "./eval/readout.ts";
 import { settingsFromConfig } from "./loss/options.ts";
-import { DinoModel } from "./model.ts";
+import { DinoModel, ResNet } from "./model.ts";
 import {
   constantSchedule,
   cosineSchedule,
@@ -52,8 +53,9 @@ export function modelOf({ model, augmentation, loss }: Config): DinoModel {
       learnedTemperature: loss.contrastive_temp_learned ? loss.contrastive_temp : undefined,
     }
     : undefined;
+  const resnet = resnetShapeOf(model, augmentation.global_crop_size);
   return new DinoModel(
-    {
+    resnet ? new ResNet(resnet) : {
       imageSize: augmentation.global_crop_size,
       patchSize: model.patch_size,
       dim: model.dim,

@@ -32,7 +32,7 @@ export {
 export { initialize } from "./model/init.ts";
 export { type Init, type Parameter, Parameters, type ParameterSpec } from "./model/parameters.ts";
 export { ResNet } from "./model/resnet.ts";
-export { type ResNetConfig, type ResNetLayers, RESNETS } from "./model/resnet_specs.ts";
+export { type ResNetConfig, type ResNetLayers, RESNETS } from "./model/resnet_shape.ts";
 export { RunningStats } from "./model/running_stats.ts";
 export { transformerOf, VisionTransformer, VIT_PRESETS } from "./model/vit.ts";
 export type { CropTokens, ViTForwardOptions, ViTResult, ViTTokens } from "./model/vit_pass.ts";

@@ -39,6 +39,7 @@ const AREAS: readonly string[] = [
   "lib/loss/defaults",
   "lib/model/defaults",
   "lib/model/feature",
+  "lib/model/resnet_shape",
   "lib/optim/defaults",
   "lib/diagnosis",
   "lib/gpu",

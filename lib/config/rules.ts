@@ -9,6 +9,7 @@ import { atMost, notAbove, type ParsedConfig, type Rule } from "./rule.ts";
 import { BACKBONES } from "./schema_model.ts";
 import { sizeRules } from "./rules_size.ts";
 import { VIEW_RULES } from "./rules_views.ts";
+import { RESNET_RULES } from "./rules_resnet.ts";
 import { vitRules } from "./rules_vit.ts";
 
 type Preset = keyof typeof BACKBONES;
@@ -105,6 +106,7 @@ export const RULES: readonly Rule[] = [
       return "expected false, as optimizer.momentum is 0: there is nothing to look ahead along";
     },
   },
+  ...RESNET_RULES,
   notAbove("loss.warmup_teacher_temp_epochs", EPOCHS, [EPOCHS]),
   {
     keys: ["loss.chunk_size"],

@@ -6,7 +6,9 @@
  */
 
 import { featureDim } from "../model/feature.ts";
+import { resnetParameters } from "../model/resnet_shape.ts";
 import type { ParsedConfig, Rule } from "./rule.ts";
+import { resnetShapeOf } from "./schema_model.ts";
 
 /** Bytes that no GPU has: 1 TiB. */
 const MOST_BYTES = 2 ** 40;
@@ -59,10 +61,14 @@ export function modelSize(
     model.contrastive_output_dim,
     model.contrastive_layers,
   ) + +loss.contrastive_temp_learned;
-  return [
+  const resnet = resnetShapeOf(model, augmentation.global_crop_size);
+  const backbone = resnet ? [{ key: "model.backbone", parameters: resnetParameters(resnet) }] : [
     { key: "augmentation.global_crop_size", parameters: dim * (tokens + positions) },
     { key: "model.patch_size", parameters: linear(channels * patch * patch, dim) },
     { key: "model.dim", parameters: depth * block + 2 * dim },
+  ];
+  return [
+    ...backbone,
     { key: "model.projection_hidden_dim", parameters: alone ? 0 : head },
     {
       key: "model.projection_output_dim",
@@ -87,6 +93,8 @@ export function leastBytes(
   const parts = modelSize(config, shape);
   const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
   const each = (side: number) => {
+    const resnet = resnetShapeOf(model, side);
+    if (resnet) return (model.in_chans + resnet.width / 4) * side * side;
     const tokens = +model.class_token + model.registers + (side / model.patch_size) ** 2;
     return model.in_chans * side * side + tokens * shape.dim * shape.depth;
   };

@@ -6,6 +6,7 @@
 
 import { valueAt } from "./describe.ts";
 import { atMost, notAbove, type ParsedConfig, type Rule } from "./rule.ts";
+import { resnetLayers } from "./schema_model.ts";
 import { sharedKey, VIEW_TABLES } from "./schema_views.ts";
 
 /** The data set that `data.path` says by itself. */
@@ -64,14 +65,16 @@ function wholePatches(name: "global_crop_size" | "local_crop_size"): Rule {
     keys: [
       `augmentation.${name}`,
       "model.patch_size",
+      "model.backbone",
       ...(local ? ["augmentation.num_local_views"] : []),
     ],
     chosen: [`augmentation.${name}`, "model.patch_size"],
     text: `\`augmentation.${name}\` is a multiple of \`model.patch_size\`${
       local ? ", unless there are no local views" : ""
-    }.`,
+    }; of a ResNet it is any size.`,
     check({ augmentation, model }) {
       const size = augmentation[name];
+      if (resnetLayers(model.backbone)) return;
       if (size % model.patch_size === 0 || (local && augmentation.num_local_views === 0)) return;
       return `expected a multiple of model.patch_size (${model.patch_size}) but found ${size}`;
     },

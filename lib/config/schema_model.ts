@@ -9,9 +9,16 @@ import {
   CONTRASTIVE_DEFAULTS,
   HEAD_DEFAULTS,
   POS_INTERPS,
+  RESNET_DEFAULTS,
   VIT_DEFAULTS,
 } from "../model/defaults.ts";
 import { FEATURES } from "../model/feature.ts";
+import {
+  expansionOf,
+  type ResNetConfig,
+  type ResNetLayers,
+  RESNETS,
+} from "../model/resnet_shape.ts";
 import {
   BELOW_ONE,
   BOOLEAN,
@@ -26,8 +33,8 @@ import {
   ZERO_OR_MORE,
 } from "./kinds.ts";
 
-/** Widths of the named backbones: dim, depth and heads as in timm. */
-export const BACKBONES = {
+/** Widths of the named vision transformers: dim, depth and heads as in timm. */
+export const TRANSFORMERS = {
   vit_tiny: { dim: 192, depth: 12, heads: 3 },
   vit_small: { dim: 384, depth: 12, heads: 6 },
   vit_base: { dim: 768, depth: 12, heads: 12 },
@@ -35,7 +42,39 @@ export const BACKBONES = {
   vit_giant2: { dim: 1536, depth: 40, heads: 24 },
 } as const;
 
-const NAMED: string = Object.entries(BACKBONES)
+/** Of a ResNet the last map can be read, as if it were the only block. */
+const resnet = (layers: ResNetLayers) => ({
+  dim: 512 * expansionOf({ layers }),
+  depth: 1,
+  heads: 1,
+});
+
+/** Widths of all named backbones. */
+export const BACKBONES = {
+  ...TRANSFORMERS,
+  resnet18: resnet(18),
+  resnet34: resnet(34),
+  resnet50: resnet(50),
+  resnet101: resnet(101),
+  resnet152: resnet(152),
+} as const;
+
+/** The layers of a backbone that is a ResNet. */
+export function resnetLayers(backbone: string): ResNetLayers | undefined {
+  const layers = Number(/^resnet(\d+)$/.exec(backbone)?.[1]);
+  return layers in RESNETS ? layers as ResNetLayers : undefined;
+}
+
+/** The shape of a configuration's ResNet, for pictures of some side. */
+export function resnetShapeOf(
+  { backbone, in_chans }: { backbone: string; in_chans: number },
+  imageSize: number,
+): Required<ResNetConfig> | undefined {
+  const layers = resnetLayers(backbone);
+  return layers && { ...RESNET_DEFAULTS, layers, imageSize, inChans: in_chans };
+}
+
+const NAMED: string = Object.entries(TRANSFORMERS)
   .map(([name, { dim, depth, heads }]) => `${name} (dim ${dim}, depth ${depth}, heads ${heads})`)
   .join(", ");
 
@@ -47,9 +86,14 @@ const PROTOTYPES = { ...COUNT, maximum: 4194304 } as const;
 /** The keys of section `model`. */
 export const MODEL_KEYS = {
   backbone: [
-    { enum: ["vit_tiny", "vit_small", "vit_base", "vit_large", "vit_giant2", "custom"] },
+    {
+      enum: [
+        ...["vit_tiny", "vit_small", "vit_base", "vit_large", "vit_giant2", "custom"] as const,
+        ...["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] as const,
+      ],
+    },
     "vit_small",
-    `Vision transformer: ${NAMED}, or custom, which needs \`dim\`, \`depth\` and \`heads\`.`,
+    `Vision transformer: ${NAMED}, or custom, which needs \`dim\`, \`depth\` and \`heads\`; or a ResNet as torchvision has it, which ignores \`patch_size\`, \`mlp_ratio\`, \`drop_path_rate\`, \`pos_interp\`, \`rope_base\` and \`norm_eps\`.`,
     "arch",
   ],
   patch_size: [SIDE, 16, "Side of a patch in pixels."],

@@ -11,14 +11,8 @@ import type { Backbone, LastTokens } from "./backbone.ts";
 import { RESNET_DEFAULTS } from "./defaults.ts";
 import type { Parameters, ParameterSpec } from "./parameters.ts";
 import { convNorm, resnetBlock } from "./resnet_block.ts";
-import {
-  blocksOf,
-  checkResNet,
-  expansionOf,
-  type ResNetConfig,
-  resnetSpecs,
-  stemOf,
-} from "./resnet_specs.ts";
+import { blocksOf, expansionOf, type ResNetConfig, stemOf } from "./resnet_shape.ts";
+import { checkResNet, resnetSpecs } from "./resnet_specs.ts";
 import type { CropTokens, ViTForwardOptions, ViTResult, ViTTokens } from "./vit_pass.ts";
 
 /**

@@ -7,7 +7,7 @@ import type { Gpu, Tensor } from "../gpu.ts";
 import { batchNorm } from "../ops/batch_norm.ts";
 import { conv2d } from "../ops/conv2d.ts";
 import type { Parameters } from "./parameters.ts";
-import type { ConvSpec, ResNetBlock } from "./resnet_specs.ts";
+import type { ConvSpec, ResNetBlock } from "./resnet_shape.ts";
 import type { RunningStats } from "./running_stats.ts";
 
 /** With what a pass is made. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { BACKBONES } from "../config/schema_model.ts";
+import { BACKBONES, resnetLayers } from "../config/schema_model.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
 import type { PictureSizes } from "./noise.ts";
@@ -39,7 +39,7 @@ function* lighter(config: Config): Generator<[string, Config]> {
   const larger = [2 * patch, 3 * patch].find((side) =>
     [a.global_crop_size, ...locals ? [a.local_crop_size] : []].every((view) => view % side === 0)
   );
-  if (larger) {
+  if (larger && !resnetLayers(model.backbone)) {
     yield [`model.patch_size ${larger}`, changed(config, "model", { patch_size: larger })];
   }
   const fewer = Math.floor(locals / 2);
@@ -64,7 +64,7 @@ function* smallerModels(config: Config): Generator<[string, Config]> {
   const { backbone, dim, depth, heads } = config.model;
   const names = Object.keys(BACKBONES) as (keyof typeof BACKBONES)[];
   const next = backbone === "custom" ? undefined : names[names.indexOf(backbone) - 1];
-  if (next) {
+  if (next && !resnetLayers(next) === !resnetLayers(backbone)) {
     const shape = { backbone: next, ...BACKBONES[next] };
     yield [`model.backbone ${next}`, changed(config, "model", shape)];
   }

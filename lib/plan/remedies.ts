@@ -4,6 +4,7 @@
  * @module
  */
 import type { Config } from "../config.ts";
+import { resnetLayers } from "../config/schema_model.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
 import type { PictureSizes } from "./noise.ts";
@@ -38,7 +39,7 @@ export function withBatch(config: Config, batch_size: number): Config {
 /** Each change by itself, in words, with the configuration that it makes. */
 function* easier(config: Config, { largestPixels }: PictureSizes): Generator<[string, Config]> {
   const { augmentation, data, loss, model, training } = config;
-  if (!training.recompute) {
+  if (!training.recompute && !resnetLayers(model.backbone)) {
     yield ["training.recompute true", changed(config, "training", { recompute: true })];
   }
   const fewer = Math.floor(augmentation.num_local_views / 2);

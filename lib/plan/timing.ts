@@ -4,6 +4,7 @@
  * @module
  */
 import type { Config } from "../config.ts";
+import { resnetLayers } from "../config/schema_model.ts";
 import { DryGpu } from "../gpu/dry.ts";
 import { type Gpu, type Program, record, sizeOf } from "../gpu.ts";
 import type { ParameterSpec } from "../model.ts";
@@ -105,7 +106,8 @@ const atBatch = (config: Config, batch_size: number): Config => ({
 /** The same model with its last block alone. */
 const shallow = ({ model, ...config }: Config): Config => ({
   ...config,
-  model: {
+  // The blocks of a ResNet differ, so it is measured whole.
+  model: resnetLayers(model.backbone) ? model : {
     ...model,
     backbone: "custom",
     depth: 1,
@@ -128,7 +130,8 @@ async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
   const feed = new Feed(gpu, noise(config, sizes), feedOptionsOf(one));
   const views = await record(gpu, () => ({ views: feed.views() }));
   const micro = await record(gpu, () => trainer.microStep(feed.views(), feed.masks));
-  const block = await blockPass(gpu, config, model, trainer);
+  const isResNet = resnetLayers(config.model.backbone) !== undefined;
+  const block = isResNet ? undefined : await blockPass(gpu, config, model, trainer);
   const frozen = config.model.freeze_blocks > 0
     ? await blockPass(gpu, config, model, trainer, true)
     : undefined;
@@ -142,7 +145,7 @@ async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
 /** FLOPs of the pieces that are scaled by them. */
 async function flopsOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
   const { micro, block } = await piecesOf(new DryGpu(gpu), config, sizes);
-  return { micro: micro.flops, block: block.flops };
+  return { micro: micro.flops, block: block?.flops ?? 1 };
 }
 
 /** Seconds of every piece. */
@@ -161,7 +164,7 @@ async function measure(gpu: Gpu, config: Config, sizes: PictureSizes, runs: numb
     return {
       views: await timed(programs.views),
       micro: await timed(programs.micro, () => feed.microBatch(0, 0)),
-      block: config.model.depth > Math.max(1, config.model.freeze_blocks)
+      block: programs.block && config.model.depth > Math.max(1, config.model.freeze_blocks)
         ? await timed(programs.block)
         : 0,
       frozen: programs.frozen ? await timed(programs.frozen) : 0,

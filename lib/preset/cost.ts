@@ -4,7 +4,9 @@
  * @module
  */
 import type { Config } from "../config.ts";
+import { resnetShapeOf } from "../config/schema_model.ts";
 import { type Feature, featureParts } from "../model/feature.ts";
+import { resnetFlops } from "../model/resnet_shape.ts";
 
 /** What decides the cost of a picture. */
 export type Shapes = Pick<Config, "augmentation" | "evaluation" | "loss" | "model">;
@@ -12,6 +14,8 @@ export type Shapes = Pick<Config, "augmentation" | "evaluation" | "loss" | "mode
 /** Operations of a backbone for one view, forwards; of the last block only the class token may go on. */
 function viewFlops({ model }: Shapes, side: number, feature: Feature): number {
   const { dim, depth, in_chans, patch_size: patch } = model;
+  const resnet = resnetShapeOf(model, side);
+  if (resnet) return resnetFlops(resnet);
   const patches = (side / patch) ** 2, tokens = +model.class_token + model.registers + patches;
   const hidden = model.mlp_hidden_dim ?? dim * model.mlp_ratio;
   const mlp = (model.mlp === "swiglu" ? 6 : 4) * dim * hidden;

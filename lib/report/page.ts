@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resnetLayers } from "../config/schema_model.ts";
 import { remedyTitle } from "../diagnosis.ts";
 import { escape } from "../draw/html.ts";
 import { capital, clock, count } from "../words.ts";
@@ -63,8 +64,10 @@ function aboutOf({ config, parts }: RunData): string {
   return words([
     data?.pictures !== undefined && `${count(data.pictures)} pictures of ${data.name ?? "?"}.`,
     model &&
-    `ViT of ${model.depth} blocks, dimension ${model.dim}, ${model.heads} heads, patches of ` +
-      `${model.patch_size} px; ${count(model.projection_output_dim)} prototypes.`,
+    (resnetLayers(model.backbone)
+        ? `ResNet-${resnetLayers(model.backbone)}; `
+        : `ViT of ${model.depth} blocks, dimension ${model.dim}, ${model.heads} heads, patches of ` +
+          `${model.patch_size} px; `) + `${count(model.projection_output_dim)} prototypes.`,
   ]);
 }
 

@@ -8,7 +8,7 @@ import type { Picture } from "../../lib/data/image.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { lookAt } from "../../lib/eval/attention.ts";
-import { transformerOf } from "../../lib/model.ts";
+import { transformerOf, VisionTransformer } from "../../lib/model.ts";
 import { soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
 import { pngOf } from "../../lib/draw/canvas.ts";
 import { drawn } from "../../lib/draw/attention.ts";
@@ -150,7 +150,11 @@ export class Snapshots {
 
   /** The pictures: the same ones in every part of a run. */
   async #load(): Promise<Framed[]> {
-    const { config, model, pictures: { dataset } } = this.#run;
+    const { config, model, pictures: { dataset }, progress } = this.#run;
+    if (!(model.backbone instanceof VisionTransformer)) {
+      progress.say(`attention is not drawn: ${model.backbone.kind} has none`);
+      return [];
+    }
     const { imageSize, sizeMultiple: patch } = model.backbone;
     const size = Math.max(imageSize, FEWEST_PATCHES * patch);
     const found: Framed[] = [];

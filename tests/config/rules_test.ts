@@ -12,6 +12,23 @@ function errors(text: string, args: string[] = []): string {
   return "";
 }
 
+/** What a ResNet does not have: the key, what is written, the value that it may have, and why. */
+const OF_TRANSFORMERS = [
+  ["model.class_token", "false", "true", "the pooled map stands in its place"],
+  ["model.registers", "4", "0", "it has no tokens beside its map"],
+  ["model.layer_scale", "1e-5", "null", "its blocks have none"],
+  ["model.mlp", "swiglu", "gelu", "its blocks have no MLP"],
+  ["model.mlp_hidden_dim", "512", "null", "its blocks have no MLP"],
+  ["model.pos_embed", "rope", "learned", "its map needs no positions"],
+  ["model.qkv_bias", "none", "all", "it has no attention"],
+  ["model.fc_norm", "true", "false", "it has no final norm"],
+  ["model.freeze_blocks", "1", "0", "blocks of vision transformers alone can be frozen"],
+  ["loss.ibot_weight", "1", "0", "it has no mask token"],
+  ["loss.gram_weight", "1", "0", "Gram anchoring is for patch tokens of vision transformers"],
+  ["optimizer.layer_decay", "0.9", "1", "rates by depth are for blocks of vision transformers"],
+  ["training.recompute", "true", "false", "its blocks would move their running statistics twice"],
+];
+
 const CASES: [text: string, error: string][] = [
   [
     "data: {dataset: folder}",
@@ -284,6 +301,27 @@ const CASES: [text: string, error: string][] = [
     "augmentation: {n_global_crops: 1024}\n",
     "a.yaml:1:32: data.batch_size: expected at most 63, as augmentation.n_global_crops is 1024, but found 64 " +
     "- training.gradient_accumulation_steps makes larger steps",
+  ],
+  ...OF_TRANSFORMERS.map(([key, written, only, why]): [string, string] => {
+    const [section, name] = key.split(".");
+    const backbone = "backbone: resnet18", pair = `${name}: ${written}`;
+    const text = section === "model"
+      ? `model: {${backbone}, ${pair}}`
+      : `{model: {${backbone}}, ${section}: {${pair}}}`;
+    return [
+      text,
+      `a.yaml:1:${
+        text.indexOf(pair) + name.length + 3
+      }: ${key}: expected ${only}, as model.backbone is resnet18: ` +
+      `${why} - leave it out`,
+    ];
+  }),
+  ["{model: {backbone: resnet50, depth: 1, drop_path_rate: 0.1}}", ""],
+  ["{model: {backbone: resnet18}, augmentation: {global_crop_size: 97, local_crop_size: 31}}", ""],
+  [
+    "model: {backbone: resnet18, depth: 12}",
+    "a.yaml:1:36: model.depth: expected 1, which is resnet18's, but found 12 - leave it out, or set " +
+    "model.backbone to custom",
   ],
   [
     "{data: {batch_size: 4096}, augmentation: {global_crop_size: 4096}}",

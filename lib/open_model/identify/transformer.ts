@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BACKBONES } from "../../config/schema_model.ts";
+import { TRANSFORMERS } from "../../config/schema_model.ts";
 import { HatchlingError } from "../../errors.ts";
 import type { LayoutName } from "../../io/names/layouts.ts";
 import type { Network } from "../../io/names/networks.ts";
@@ -111,7 +111,7 @@ function countBlocks(shape: (ours: string) => unknown): number {
 
 /** A shape that has a name goes by it. */
 function named(dim: number, depth: number, heads: number): ModelKeys {
-  const known = Object.entries(BACKBONES).find(([, shape]) =>
+  const known = Object.entries(TRANSFORMERS).find(([, shape]) =>
     "heads" in shape && shape.dim === dim && shape.depth === depth && shape.heads === heads
   );
   if (known) return { backbone: known[0], dim, depth, heads };
