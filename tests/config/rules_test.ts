@@ -304,7 +304,9 @@ const CASES: [text: string, error: string][] = [
   ],
   ...OF_TRANSFORMERS.map(([key, written, only, why]): [string, string] => {
     const [section, name] = key.split(".");
-    const backbone = "backbone: resnet18", pair = `${name}: ${written}`;
+    // Without a class token there is no feature of it.
+    const backbone = `backbone: resnet18${name === "class_token" ? ", feature: mean" : ""}`,
+      pair = `${name}: ${written}`;
     const text = section === "model"
       ? `model: {${backbone}, ${pair}}`
       : `{model: {${backbone}}, ${section}: {${pair}}}`;
