@@ -10,7 +10,7 @@ import {
   type ResNetConfig,
   RESNETS,
   stemOf,
-} from "../../model/resnet_specs.ts";
+} from "../../model/resnet_shape.ts";
 import { type Layout, refuse, rename, type Tensors } from "./layout.ts";
 
 /** torchvision's and timm's width of the first stage. */

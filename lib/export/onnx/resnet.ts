@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { blocksOf, type ConvSpec, type ResNetConfig, stemOf } from "../../model/resnet_specs.ts";
+import { blocksOf, type ConvSpec, type ResNetConfig, stemOf } from "../../model/resnet_shape.ts";
 import type { GraphBuilder, Weights } from "./graph.ts";
 
 /** Of every batch norm. */
