@@ -60,7 +60,9 @@ async function main(): Promise<void> {
   checkOptions(options);
   const onWarning = (message: string) => say(`warning: ${message}`);
   const { config, checkpoint, student } = options;
-  const loaded = await loadModel({ path, config, checkpoint, student, overrides, onWarning });
+  const onNote = (message: string) => say(`note: ${message}`);
+  const asked = { path, config, checkpoint, student, overrides, onWarning, onNote };
+  const loaded = await loadModel(asked);
   const place = placeOf(options, loaded.folder);
   const names = place.only ? [place.only] : fileNames(options);
   claimOutputs(outputsIn(place, names), {
