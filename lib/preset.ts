@@ -44,6 +44,8 @@ export interface PresetInput {
   tentative?: boolean;
   /** Leaves all but the epochs as it is. */
   onlyEpochs?: boolean;
+  /** The run goes on from given weights, whose shape is given: a lower rate, less of it in the first layers. */
+  fromWeights?: boolean;
 }
 
 /** What was chosen. */
@@ -72,7 +74,7 @@ export interface Chosen {
  * ```
  */
 export function choosePreset(input: PresetInput): Chosen {
-  const { given, pictures: n, largestPixels, flopsPerSecond, budget } = input;
+  const { given, pictures: n, largestPixels, flopsPerSecond, budget, fromWeights } = input;
   if (!(n >= 1)) {
     throw new HatchlingError(`Expected at least one picture but found ${n}: check data.path`);
   }
@@ -92,12 +94,12 @@ export function choosePreset(input: PresetInput): Chosen {
     );
   }
   if (chooses) {
-    chooseObjective(draft, n, batch);
+    if (!fromWeights) chooseObjective(draft, n, batch);
     const flops = flopsPerSecond * SPENT * (budget ?? USUAL);
-    const flopsPerPicture = flops / (needsOf(draft.config).enough * perStep);
+    const flopsPerPicture = flops / (needsOf(draft.config, fromWeights).enough * perStep);
     const follow = (draft: Draft) => {
       chooseViews(draft, largestPixels);
-      chooseHead(draft, n);
+      chooseHead(draft, n, fromWeights);
     };
     chooseShape(draft, { pictures: n, largestPixels, flopsPerPicture, follow });
   }
@@ -105,6 +107,7 @@ export function choosePreset(input: PresetInput): Chosen {
   const secondsPerEpoch = stepsPerEpoch * perStep * pictureFlops(config) / flopsPerSecond;
   chooseEpochs(draft, {
     pictures: n,
+    fromWeights,
     stepsPerEpoch,
     refuses: !input.tentative,
     warmups: WARMUPS.filter((key) => !chooses || draft.has(key)),
@@ -118,6 +121,7 @@ export function choosePreset(input: PresetInput): Chosen {
       perStep,
       stepsPerEpoch,
       contrastive: isContrastive(draft.config),
+      fromWeights,
     });
     const epochs = draft.value("training.num_epochs");
     draft.choose(
@@ -140,17 +144,22 @@ let keys: ReadonlySet<string> | undefined;
 /** Keys that {@linkcode choosePreset} may set. */
 export function presetKeys(): ReadonlySet<string> {
   const config = configDefaults(), given = new Map();
+  const speed = { largestPixels: 1e6, flopsPerSecond: 1e15 };
   return keys ??= new Set(
     [1000, 1e7].flatMap((pictures) =>
-      choosePreset({ config, given, pictures, largestPixels: 1e6, flopsPerSecond: 1e15 }).choices
-        .map(({ key }) => key)
+      [false, true].flatMap((fromWeights) =>
+        choosePreset({ config, given, pictures, fromWeights, ...speed }).choices
+      ).map(({ key }) => key)
     ),
   );
 }
 
 /** What to expect of a run with so many pictures and nothing else, in words. */
-export function expectation(pictures: number): string {
+export function expectation(pictures: number, fromWeights = false): string {
   const n = pictures.toLocaleString("en");
+  if (fromWeights) {
+    return `from given weights and ${n} pictures, expect what they know, fitted to these`;
+  }
   const learns = pictures < MANY
     ? `from ${n} pictures alone, expect features that find crops, copies and similar scenes among them, not ones that ` +
       "know what is shown"
@@ -187,14 +196,19 @@ function chooseObjective(draft: Draft, n: number, batch: number): void {
 const SAVES = 20;
 
 /** The head, and how the weights begin. */
-function chooseHead(draft: Draft, n: number): void {
+function chooseHead(draft: Draft, n: number, fromWeights = false): void {
   const dim = draft.value("model.dim"),
     isSmall = draft.value<string>("model.backbone") === "custom";
   if (isSmall) {
     const why = `for a model ${dim} wide`;
     draft.choose("model.projection_hidden_dim", 2 ** Math.floor(Math.log2(4 * dim)), why);
     draft.choose("model.projection_bottleneck_dim", 64, why);
-    draft.choose("model.drop_path_rate", 0, `${draft.value("model.depth")} blocks are few`);
+    if (!fromWeights) {
+      draft.choose("model.drop_path_rate", 0, `${draft.value("model.depth")} blocks are few`);
+    }
+  }
+  if (fromWeights) {
+    draft.choose("model.drop_path_rate", 0.1, "against learning few pictures by heart");
   }
   draft.choose(
     "model.projection_output_dim",

@@ -22,8 +22,11 @@ export interface Needs {
  * 64. DINO's loss alone: a teacher found views better than an untrained model after about 1,000 steps, and every
  * figure was above an untrained model's after 2,360. With a contrastive term: after 300 steps every figure was above
  * an untrained model's, and after 560 above raw pixels'; twice as many are taken here.
+ *
+ * @param fromWeights It goes on from given weights, which are worth something already.
  */
-export function needsOf(config: Pick<Config, "loss">): Needs {
+export function needsOf(config: Pick<Config, "loss">, fromWeights = false): Needs {
+  if (fromWeights) return { fewest: 0, enough: 300 };
   return isContrastive(config) ? { fewest: 300, enough: 1200 } : { fewest: 1000, enough: 2360 };
 }
 
@@ -46,6 +49,8 @@ const count = (n: number) => n.toLocaleString("en");
 export interface Length {
   /** Number of pictures N. */
   pictures: number;
+  /** It goes on from given weights. */
+  fromWeights?: boolean;
   /** Steps of an epoch. */
   stepsPerEpoch: number;
   /** Warm-ups that stay as they are, which a run must at least last for, by key. */
@@ -66,7 +71,7 @@ export interface Length {
  */
 export function chooseEpochs(
   draft: Draft,
-  { pictures: n, warmups, refuses, ...length }: Length,
+  { pictures: n, fromWeights, warmups, refuses, ...length }: Length,
 ): void {
   if (draft.has(KEY)) return;
   const { budget, stepsPerEpoch, secondsPerEpoch, evaluation } = length;
@@ -98,7 +103,7 @@ export function chooseEpochs(
     return;
   }
   // Few pictures are seen more often: an epoch of them is a handful of steps.
-  const { enough } = needsOf(draft.config);
+  const { enough } = needsOf(draft.config, fromWeights);
   const usual = Math.round(60 * (n / 7572) ** 0.1), needed = Math.ceil(enough / stepsPerEpoch);
   const hurried = n < MANY ? Math.min(usual, within(USUAL)) : usual;
   const value = Math.max(hurried, needed);

@@ -21,6 +21,8 @@ export interface RatesInput {
   stepsPerEpoch: number;
   /** Whether a contrastive term stands beside DINO's loss. */
   contrastive: boolean;
+  /** Whether the run goes on from given weights. */
+  fromWeights?: boolean;
 }
 
 const TEMPERATURE = LOSS_KEYS.teacher_temp[1];
@@ -68,6 +70,7 @@ export function chooseRates(draft: Draft, input: RatesInput): void {
   );
 
   chooseRate(draft, input);
+  if (input.fromWeights) chooseForWeights(draft, epochs);
   const decay = draft.value("optimizer.weight_decay");
   draft.choose(
     "optimizer.weight_decay_end",
@@ -86,17 +89,29 @@ const FINAL = "training.teacher_momentum_final";
 /** Longest warm-up where epochs are short, in steps. */
 const WARM_STEPS = 240;
 
+/** Given weights are to be kept: early layers learn slowly, and a new head does not spoil them. */
+function chooseForWeights(draft: Draft, epochs: number): void {
+  draft.choose("optimizer.layer_decay", 0.75, "given weights: early layers know most already");
+  draft.choose(
+    "training.head_warmup_epochs",
+    Math.round(epochs / 10),
+    "a tenth of the run: the new head alone learns",
+  );
+}
+
 /** The peak rate, in the unit that the configuration has or is free to take. */
-function chooseRate(draft: Draft, { perStep, contrastive }: RatesInput): void {
+function chooseRate(draft: Draft, { perStep, contrastive, fromWeights }: RatesInput): void {
   if (draft.has("optimizer.lr")) return; // its unit is then that of the file, too
   const scales = draft.choose("optimizer.lr_scale_by_batch", false, "optimizer.lr is meant as is");
   const [peak, width] = contrastive ? [5e-3, 64] : [2e-3, 96];
   const dim = draft.value("model.dim");
-  const rate = Math.min(peak, peak * perStep / 64 * Math.min(1, width / dim) ** 2);
+  const anew = Math.min(peak, peak * perStep / 64 * Math.min(1, width / dim) ** 2);
+  const rate = fromWeights ? anew / 2 : anew;
   draft.choose(
     "optimizer.lr",
     round(scales ? rate * 256 / perStep : rate, 3),
-    `${peak} · ${perStep} / 64 · min(1, ${width} / ${dim})², ${peak} at most` +
+    (fromWeights ? "given weights: half of " : "") +
+      `${peak} · ${perStep} / 64 · min(1, ${width} / ${dim})², ${peak} at most` +
       (scales ? ", per 256 pictures" : ""),
   );
 }

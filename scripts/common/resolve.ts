@@ -4,7 +4,7 @@
  * @module
  */
 import { type Config, parseConfig, stringifyConfig } from "../../lib/config.ts";
-import { valueAt } from "../../lib/config/describe.ts";
+import { allKeys, valueAt } from "../../lib/config/describe.ts";
 import { runWarnings } from "../../lib/config/warnings.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Gpu } from "../../lib/gpu.ts";
@@ -38,6 +38,8 @@ export interface Asked {
   given: Given;
   /** Time that the run may take, "2h". */
   budget?: string;
+  /** Weights that it starts from, whose shape the configuration has. */
+  weights?: string;
 }
 
 /** What decides. */
@@ -77,7 +79,7 @@ export async function resolveConfig(asked: Asked, deciding: Deciding): Promise<R
     const fitted = automatic ? await withFittingBatch(config, deciding) : undefined;
     if (fitted) progress.say(`${BATCH} ${fitted.value}: ${fitted.reason}`);
     const resolved = fitted?.config ?? config;
-    warn(progress, resolved, dataset.length);
+    warn(progress, resolved, dataset.length, asked.weights);
     return { config: resolved, choices: fitted ? [fitted] : [] };
   }
 
@@ -91,10 +93,10 @@ export async function resolveConfig(asked: Asked, deciding: Deciding): Promise<R
   const resolved = parseConfig(stringifyConfig(chosen), {
     file: "the configuration that was chosen",
   });
-  if (auto) progress.say(`note: ${expectation(dataset.length)}`);
+  if (auto) progress.say(`note: ${expectation(dataset.length, asked.weights !== undefined)}`);
   const evaluation = evaluationShare(resolved, dataset.length);
   const decides = time && !given.has(EPOCHS) && { secondsPerStep: time.seconds, evaluation };
-  warn(progress, resolved, dataset.length, decides || undefined);
+  warn(progress, resolved, dataset.length, asked.weights, decides || undefined);
   return { config: resolved, choices, time };
 }
 
@@ -104,7 +106,11 @@ function goOn(
   before: NonNullable<Deciding["before"]>,
 ): Config {
   const keys = new Set([EPOCHS]); // a budget may have chosen them, and is not named again
-  if (config.training.preset === "auto") { for (const key of presetKeys()) keys.add(key); }
+  if (config.training.preset === "auto") {
+    for (const key of presetKeys()) keys.add(key);
+    // What was read off given weights is not said again.
+    for (const { path } of allKeys()) if (/^(model|augmentation)\./.test(path)) keys.add(path);
+  }
   if (before.paced) keys.add("training.max_steps");
   const free = [...keys].filter((key) => !given.has(key));
   if (given.get(BATCH) === "auto") free.push(BATCH);
@@ -122,7 +128,7 @@ const valueIn = (config: unknown, key: string) =>
 
 /** What `preset: auto` and a budget choose. */
 async function choose(
-  { config, given: written, budget }: Asked,
+  { config, given: written, budget, weights }: Asked,
   deciding: Deciding,
 ): Promise<Resolved> {
   const { gpu, dataset: { length: pictures, largestPixels }, progress } = deciding;
@@ -142,6 +148,7 @@ async function choose(
         tentative,
         budget: budget === undefined ? undefined : parseDuration(budget),
         onlyEpochs: !auto,
+        fromWeights: weights !== undefined,
       });
     const whole = fittingBatch(pictures, config.training.gradient_accumulation_steps);
     const wanted = isFree && !auto ? withBatch(config, whole) : config;
@@ -203,10 +210,12 @@ function warn(
   progress: Progress,
   config: Config,
   pictures: number,
+  weights: string | undefined,
   time?: Parameters<typeof shortRun>[2],
 ): void {
   const { perEpoch } = stepsOf(config, pictures);
-  for (const line of [...runWarnings(config, perEpoch), shortRun(config, pictures, time)]) {
+  const short = weights === undefined ? shortRun(config, pictures, time) : undefined;
+  for (const line of [...runWarnings(config, perEpoch), short]) {
     if (line) progress.say(`warning: ${line}`);
   }
 }

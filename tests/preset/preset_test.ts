@@ -338,3 +338,31 @@ Deno.test("expectation() says what to expect, and what is better", () => {
   );
   assert.match(expectation(2e6), /^from 2,000,000 pictures, /);
 });
+
+Deno.test("choosePreset() keeps what given weights know: half the rate, less of it below, the head first", () => {
+  const of = (fromWeights: boolean) => {
+    const text = `${ALONE}training: {num_epochs: 30}`;
+    const { choices } = choosePreset({
+      config: parseConfig(`preset: auto\n${text}`),
+      given: givenValues(text),
+      ...EMOJI,
+      flopsPerSecond: LAPTOP,
+      fromWeights,
+    });
+    return new Map(choices.map(({ key, value }) => [key, value]));
+  };
+  const [anew, on] = [of(false), of(true)];
+  near(Number(on.get("optimizer.lr")), Number(anew.get("optimizer.lr")) / 2, 1e-9, "rate");
+  assert.deepEqual(
+    ["optimizer.layer_decay", "training.head_warmup_epochs", "model.drop_path_rate"]
+      .map((key) => on.get(key)),
+    [0.75, 3, 0.1],
+  );
+  for (const key of ["optimizer.layer_decay", "training.head_warmup_epochs"]) {
+    assert.ok(!anew.has(key) && presetKeys().has(key), key);
+  }
+  assert.match(
+    expectation(500, true),
+    /from given weights and 500 pictures, expect what they know/,
+  );
+});
