@@ -334,7 +334,7 @@ Deno.test("choosePreset() sets values that a configuration takes, each with a re
 Deno.test("expectation() says what to expect, and what is better", () => {
   assert.match(
     expectation(300),
-    /^from 300 pictures alone, .*; published weights are better .*weights\.md$/,
+    /^from 300 pictures alone, .*; published weights are better .*models\.md$/,
   );
   assert.match(expectation(2e6), /^from 2,000,000 pictures, /);
 });
