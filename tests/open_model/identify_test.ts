@@ -4,7 +4,6 @@ import { parseConfig } from "../../lib/config.ts";
 import { modelOf } from "../../lib/from_config.ts";
 import { matchWeights } from "../../lib/io/weight_names.ts";
 import { identify } from "../../lib/open_model/identify/identify.ts";
-import { ResNet } from "../../lib/model/resnet.ts";
 import { settingsOf } from "../../lib/open_model/identify/settings.ts";
 import type { Identified } from "../../lib/open_model/identify/types.ts";
 import { type Checkpoint, CHECKPOINTS } from "./checkpoints.ts";
@@ -23,11 +22,6 @@ const P16 = { patch: 16, grid: 14 };
 
 /** The parameters of the model that a configuration of nothing but the file makes. */
 function expectedOf(found: Identified) {
-  const layers = /^resnet(\d+)$/.exec(found.model.backbone!)?.[1];
-  if (layers) {
-    type Layers = ConstructorParameters<typeof ResNet>[0]["layers"];
-    return new ResNet({ layers: Number(layers) as Layers, imageSize: 224 }).specs();
-  }
   const config = parseConfig("{}", { overrides: settingsOf(found, new Map()) });
   return modelOf(config).backbone.specs();
 }
