@@ -12,6 +12,25 @@ const RUNNING_STATS = defineKernel("running_stats", code);
 /**
  * The running statistics that a step's forward passes make, beside those of the parameters, which hold until the step
  * is done: so that a step that is left, or comes to nothing, has not moved them.
+ *
+ * @example A pass that normalises by its batch
+ * ```ts
+ * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { initialize, Parameters, ResNet, RunningStats } from "@hatchling/hatchling/model";
+ *
+ * const gpu = await openGpu();
+ * const resnet = new ResNet({ layers: 18, imageSize: 32, width: 4 });
+ * const params = new Parameters(gpu, resnet.specs());
+ * params.load(initialize(resnet.specs(), 0));
+ * const stats = new RunningStats(gpu, params);
+ * const images = gpu.tensor(Float32Array.from({ length: 2 * 3 * 32 * 32 }, Math.random), [2, 3, 32, 32]);
+ * stats.begin();
+ * const { y } = gpu.scope(() => ({ y: resnet.forward(gpu, params, [images], { stats }).y }));
+ * stats.commit(); // now those of the parameters have moved
+ * console.log(await y.read(), await params.get("bn1.running_mean").data.read());
+ * for (const part of [y, images, stats, params]) part.destroy();
+ * gpu.destroy();
+ * ```
  */
 export class RunningStats {
   readonly #gpu: Gpu;
