@@ -17,7 +17,7 @@ if (Deno.build.os === "linux") {
         NO_COLOR: "1",
       },
       stdin: "null",
-      signal: AbortSignal.timeout(240_000),
+      signal: AbortSignal.timeout(480_000),
     }).output();
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     const report = text(stdout);
