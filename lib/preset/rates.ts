@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { LOSS_KEYS } from "../config/schema_model.ts";
+import { LOSS_KEYS, resnetLayers } from "../config/schema_model.ts";
 import type { Draft } from "./draft.ts";
 
 /** What the choice depends on. */
@@ -91,7 +91,10 @@ const WARM_STEPS = 240;
 
 /** Given weights are to be kept: early layers learn slowly, and a new head does not spoil them. */
 function chooseForWeights(draft: Draft, epochs: number): void {
-  draft.choose("optimizer.layer_decay", 0.75, "given weights: early layers know most already");
+  // Rates by depth are for blocks of transformers.
+  if (!resnetLayers(draft.value<string>("model.backbone"))) {
+    draft.choose("optimizer.layer_decay", 0.75, "given weights: early layers know most already");
+  }
   draft.choose(
     "training.head_warmup_epochs",
     Math.round(epochs / 10),
