@@ -4,7 +4,7 @@
  * @module
  */
 import { VIT_PRESETS } from "../lib/model.ts";
-import type { Job, StepJobShape } from "./jobs.ts";
+import type { BackboneShape, Job, StepJobShape } from "./jobs.ts";
 
 /** One line of a table. */
 export interface Case {
@@ -131,4 +131,21 @@ export function stepCases(sizes: readonly string[]): Case[] {
     group: label,
     job: { op: "step" as const, ...STEPS[label] },
   }));
+}
+
+/** Backbones of published models. */
+const BACKBONES: Readonly<Record<string, BackboneShape>> = {
+  "ResNet-50": { resnet: { layers: 50, imageSize: 224 } },
+  // DINOv2's; LayerScale of 1, so that every branch counts in what is compared.
+  "ViT-S/14": { vit: { imageSize: 224, patchSize: 14, ...VIT_PRESETS.vit_small, layerScale: 1 } },
+};
+
+/** Features of so many pictures, and their gradients; operations are known when they are recorded. */
+export function backboneCases(batch: number): Case[] {
+  return Object.entries(BACKBONES).flatMap(([name, model]) =>
+    [false, true].map((grad) => {
+      const group = `${name}, ${grad ? "forward and backward" : "forward"}`;
+      return { label: `${batch} × ${group}`, group, job: { op: "backbone", model, batch, grad } };
+    })
+  );
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ViTConfig } from "../lib/model.ts";
+import type { ResNetConfig, ViTConfig } from "../lib/model.ts";
 
 /** C = op(A) · op(B), [m, k] · [k, n]. */
 export interface MatmulJob {
@@ -68,8 +68,25 @@ export interface StepJob extends StepJobShape {
   op: "step";
 }
 
+/** A backbone: a vision transformer or a ResNet. */
+export type BackboneShape = { vit: ViTConfig } | { resnet: ResNetConfig };
+
+/**
+ * Features of `batch` pictures, class tokens or pooled maps; with `grad` also the gradients of all parameters from a
+ * given one of the features, batch norms by the batch then.
+ */
+export interface BackboneJob {
+  op: "backbone";
+  model: BackboneShape;
+  batch: number;
+  grad: boolean;
+}
+
+/** A single operation. */
+export type OpJob = MatmulJob | AttentionJob | RowsJob | UpdateJob | LossJob;
+
 /** Any of them. */
-export type Job = MatmulJob | AttentionJob | RowsJob | UpdateJob | LossJob | StepJob;
+export type Job = OpJob | StepJob | BackboneJob;
 
 /** Constants that all contenders use in a step. */
 export const STEP = {

@@ -9,7 +9,15 @@ import { HatchlingError } from "../lib/errors.ts";
 import { ensureAdapter } from "../lib/adapter.ts";
 import { openGpu } from "../lib/gpu.ts";
 import { augmentationText, benchAugmentation } from "./augmentation.ts";
-import { attentionCases, type Case, lossCases, matmulCases, rowCases, stepCases } from "./cases.ts";
+import {
+  attentionCases,
+  backboneCases,
+  type Case,
+  lossCases,
+  matmulCases,
+  rowCases,
+  stepCases,
+} from "./cases.ts";
 import { STEPS } from "./cases.ts";
 import type { Contender } from "./contender.ts";
 import { measureLimits } from "./limits.ts";
@@ -22,14 +30,29 @@ import { benchScale, scaleText } from "./scale.ts";
 import { writeScaleFigure } from "./scale_figure.ts";
 import { ratios, type Row, runCase } from "./suite.ts";
 
-const SECTIONS = ["matmul", "attention", "rows", "augmentation", "loss", "step", "scale"];
-const DEFAULT_SECTIONS = SECTIONS.filter((name) => name !== "scale");
+const SECTIONS = [
+  "matmul",
+  "attention",
+  "rows",
+  "augmentation",
+  "loss",
+  "step",
+  "backbone",
+  "scale",
+];
+/** They take minutes on software adapters. */
+const LONG = ["backbone", "scale"];
+const DEFAULT_SECTIONS = SECTIONS.filter((name) => !LONG.includes(name));
+
+/** Pictures of a backbone that fill a GPU. */
+const GPU_BATCH = 32;
 
 interface Options {
   only: string[];
   json?: string;
   profile?: boolean;
   sizes: string[];
+  batch?: number;
   peers: boolean;
   repeats: number;
   "device.limits": "adapter" | "portable";
@@ -48,7 +71,7 @@ function listOf(known: readonly string[]) {
 function count(text: string): number {
   const n = Number(text);
   if (Number.isInteger(n) && n > 0) return n;
-  throw new HatchlingError(`Expected 1 or more repeats but found "${text}"`);
+  throw new HatchlingError(`Expected a whole number of 1 or more but found "${text}"`);
 }
 
 function readOptions(args: readonly string[]): Options {
@@ -57,11 +80,15 @@ function readOptions(args: readonly string[]): Options {
     .description("Times this project beside its peers and the adapter's limits.")
     .addOption(
       new Option("--only <list>", `sections: ${SECTIONS.join(", ")}`)
-        .argParser(listOf(SECTIONS)).default(DEFAULT_SECTIONS, "all but scale"),
+        .argParser(listOf(SECTIONS)).default(DEFAULT_SECTIONS, `all but ${LONG.join(" and ")}`),
     )
     .addOption(
       new Option("--sizes <list>", "whole steps").argParser(listOf(sizes))
         .default(sizes, sizes.join(",")),
+    )
+    .addOption(
+      new Option("--batch <n>", `pictures of a backbone (default: ${GPU_BATCH}, 1 on the CPU)`)
+        .argParser(count),
     )
     .option("--profile", "the kernels of a step by timestamp, instead of the sections")
     .option("--no-peers", "this project alone")
@@ -87,7 +114,7 @@ async function main(): Promise<void> {
   await ensureAdapter({ log: note });
   const gpu = await openGpu({ limits: options["device.limits"] });
   const wants = (name: string) => !options.profile && options.only.includes(name);
-  const compared = ["matmul", "attention", "rows", "loss", "step"].some(wants);
+  const compared = ["matmul", "attention", "rows", "loss", "step", "backbone"].some(wants);
   const limits = await measureLimits(gpu, repeats);
   const ours = await openOurs(gpu, manifest.version, limits);
   const peers = options.peers && compared ? await openPeers(note) : [];
@@ -136,6 +163,9 @@ async function main(): Promise<void> {
   }
   if (wants("step")) {
     await section("step", stepCases(options.sizes));
+  }
+  if (wants("backbone")) {
+    await section("backbone", backboneCases(options.batch ?? (gpu.isSoftware ? 1 : GPU_BATCH)));
   }
   if (wants("scale")) {
     const series = await benchScale(gpu, repeats, note);

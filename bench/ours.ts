@@ -10,12 +10,13 @@ import { initialize, Parameters } from "../lib/model.ts";
 import { attention, gelu, layerNorm, matmul, softmax } from "../lib/ops.ts";
 import { AdamW, clipFactors } from "../lib/optim.ts";
 import { Trainer } from "../lib/train.ts";
+import { prepareBackbone } from "./backbone.ts";
 import { type Contender, emptyWait, queued, SAMPLES, type Subject } from "./contender.ts";
 import {
   CROP_SCALE,
   cropShapes,
-  type Job,
   LOGIT_SCALE,
+  type OpJob,
   SEED,
   STEP,
   type StepJob,
@@ -43,10 +44,11 @@ export async function openOurs(
   return {
     name: "hatchling",
     version,
-    prepare: async (job) =>
-      job.op === "step"
-        ? (await prepareStep(gpu, job, waitMs)).subject
-        : await prepare(gpu, job, waitMs, limits),
+    prepare: async (job) => {
+      if (job.op === "step") return (await prepareStep(gpu, job, waitMs)).subject;
+      if (job.op === "backbone") return await prepareBackbone(gpu, job, waitMs);
+      return await prepare(gpu, job, waitMs, limits);
+    },
     close: () => {},
   };
 }
@@ -59,7 +61,7 @@ interface Work {
 
 async function prepare(
   gpu: Gpu,
-  job: Exclude<Job, StepJob>,
+  job: OpJob,
   waitMs: number,
   limits: Limits,
 ): Promise<Subject> {
@@ -86,7 +88,7 @@ const total = (program: Program<unknown>) => ({
   bytes: program.costs().reduce((sum, { bytes }) => sum + bytes, 0),
 });
 
-function workOf(gpu: Gpu, job: Exclude<Job, StepJob>): Work {
+function workOf(gpu: Gpu, job: OpJob): Work {
   const owned: { destroy(): void }[] = [];
   const own = <T extends { destroy(): void }>(x: T): T => {
     owned.push(x);

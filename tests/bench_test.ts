@@ -1,10 +1,11 @@
 /** The pieces of the benchmark compute the right things; nothing is timed, and no peer is started. */
 import assert from "node:assert/strict";
 import { matmulCases, STEPS } from "../bench/cases.ts";
-import type { Contender, Subject } from "../bench/contender.ts";
+import { type Contender, SAMPLES, type Subject } from "../bench/contender.ts";
 import { type Job, SEED } from "../bench/jobs.ts";
 import { decodeRate, nothing, paceOf, training, views } from "../bench/loading/measure.ts";
 import { Loader } from "../lib/data/loader.ts";
+import { backboneOf } from "../bench/model.ts";
 import { openOurs } from "../bench/ours.ts";
 import { photo } from "../bench/photo.ts";
 import { sectionText } from "../bench/report.ts";
@@ -32,6 +33,8 @@ function fake(name: string, ms: number, log: string[], sample = [1]): Contender 
 
 const LIMITS = { gflops: 1, gbs: 1 };
 const JOB: Job = { op: "softmax", rows: 2, cols: 3 };
+const VIT = { vit: { imageSize: 28, patchSize: 14, dim: 8, depth: 1, heads: 2, layerScale: 1 } };
+const RESNET = { resnet: { layers: 18, imageSize: 32, width: 4 } } as const;
 const CASE = { label: "a case", group: "all", job: JOB, flops: 4e6 };
 
 Deno.test("median() and geometricMean()", () => {
@@ -131,6 +134,9 @@ gpuTest("every other job of the benchmark runs and leaves nothing behind", async
     { op: "ema", size: 2048 },
     { op: "loss", views: 4, globals: 2, batch: 2, outDim: 16 },
     { op: "step", ...STEPS.smoke },
+    ...[false, true].flatMap((grad) =>
+      [VIT, RESNET].map((model): Job => ({ op: "backbone", model, batch: 2, grad }))
+    ),
   ];
   for (const job of jobs) {
     const subject = await ours.prepare(job);
@@ -140,6 +146,15 @@ gpuTest("every other job of the benchmark runs and leaves nothing behind", async
       // Student and teacher start alike and near uniform: between the entropy of sharp targets and ln K.
       assert.ok(sample[0] > 0 && sample[0] < 2 * Math.log(job.head.outDim), `loss ${sample[0]}`);
       assert.ok(subject!.flops! > 1e6);
+    }
+    if (job.op === "backbone") {
+      const learned = backboneOf(job.model).specs().filter(({ trainable }) => trainable !== false);
+      assert.equal(sample.length, job.grad ? learned.length : SAMPLES);
+      assert.notEqual(new Set(sample).size, 1);
+      // Every matrix meets every picture at least once.
+      const matrices = learned.filter(({ name, shape }) => name.endsWith("weight") && shape[1]);
+      const numbers = matrices.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+      assert.ok(subject!.flops! >= 2 * job.batch * numbers);
     }
     subject!.destroy();
   }

@@ -8,8 +8,8 @@ import { type Contender, emptyWait, queued, SAMPLES, type Subject, watched } fro
 import {
   CROP_SCALE,
   cropShapes,
-  type Job,
   LOGIT_SCALE,
+  type OpJob,
   SEED,
   STEP,
   type StepJob,
@@ -34,8 +34,11 @@ export async function openJax(): Promise<Contender> {
   return {
     name: "jax-js",
     version: VERSION,
-    prepare: (job) =>
-      job.op === "step" ? step(jax, job, wait, waitMs) : prepare(jax, job, wait, waitMs),
+    prepare: async (job) => {
+      if (job.op === "backbone") return undefined;
+      if (job.op === "step") return await step(jax, job, wait, waitMs);
+      return await prepare(jax, job, wait, waitMs);
+    },
     close: () => {},
   };
 }
@@ -44,7 +47,7 @@ type Fn = (...inputs: JaxArray[]) => JaxArray;
 type Prepared = { inputs: JaxArray[]; fn: Fn | ((...inputs: JaxArray[]) => JaxArray[]) };
 
 /** Inputs and the function of a job. */
-function functionOf(jax: Jax, job: Exclude<Job, StepJob>): Prepared {
+function functionOf(jax: Jax, job: OpJob): Prepared {
   const { numpy: np, nn } = jax;
   const size = (shape: number[]) => shape.reduce((a, b) => a * b, 1);
   const input = (shape: number[], seed: number, scale = 1) =>
@@ -131,7 +134,7 @@ function functionOf(jax: Jax, job: Exclude<Job, StepJob>): Prepared {
 
 async function prepare(
   jax: Jax,
-  job: Exclude<Job, StepJob>,
+  job: OpJob,
   wait: () => Promise<unknown>,
   waitMs: number,
 ): Promise<Subject> {

@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 /** Pythons that may have what a peer needs: one of the user's choice, then Debian's. */
 const PYTHONS = ["python3", "/usr/bin/python3"];
 
-/** What the environment may say that slows PyTorch down, or makes it eat a core while it waits. */
-const ENVIRONMENT = { OMP_WAIT_POLICY: "PASSIVE" };
+/** What else slows PyTorch down, makes it eat a core while it waits, or leaves compiled scripts behind. */
+const ENVIRONMENT = { OMP_WAIT_POLICY: "PASSIVE", PYTHONDONTWRITEBYTECODE: "1" };
 const UNSET = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
 /** A running program. */

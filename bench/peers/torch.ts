@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { initialize } from "../../lib/model.ts";
+import { initialize, type ParameterSpec } from "../../lib/model.ts";
 import { isDecayed } from "../../lib/optim/optimizer.ts";
 import type { Contender, Subject } from "../contender.ts";
 import {
+  type BackboneJob,
   CROP_SCALE,
   cropShapes,
   type Job,
@@ -15,7 +16,7 @@ import {
   STEP,
   type StepJob,
 } from "../jobs.ts";
-import { modelOf } from "../model.ts";
+import { backboneOf, modelOf } from "../model.ts";
 import { startPython } from "./python.ts";
 
 /** What torch_server.py says first. */
@@ -39,10 +40,13 @@ export async function openTorch(): Promise<Contender> {
     tempFile = undefined;
   };
   const subjectOf = async (job: Job): Promise<Subject | undefined> => {
-    if (job.op === "step") tempFile = Deno.makeTempFileSync({ prefix: "hatchling-bench-" });
     let sample: number[] | null;
     try {
-      const asked = job.op === "step" ? await withWeights(job, tempFile!) : job;
+      const model = modelOfJob(job);
+      if (model) tempFile = Deno.makeTempFileSync({ prefix: "hatchling-bench-" });
+      const asked = model
+        ? { ...job, ...model, ...await withWeights(model.specs, tempFile!) }
+        : job;
       const constants = { ...STEP, cropScale: CROP_SCALE, logitScale: LOGIT_SCALE };
       const request = { op: "prepare", job: asked, const: constants, seed: SEED };
       ({ sample } = await server.ask<{ sample: number[] | null }>(request));
@@ -69,9 +73,35 @@ export async function openTorch(): Promise<Contender> {
   };
 }
 
-/** The step with its weights in a file, f32 one after the other. */
-async function withWeights(job: StepJob, file: string) {
+/** What the server has to know of a model; undefined for a single operation. */
+function modelOfJob(job: Job) {
+  switch (job.op) {
+    case "step":
+      return stepModel(job);
+    case "backbone":
+      return backboneModel(job);
+    default:
+      return undefined;
+  }
+}
+
+function stepModel(job: StepJob) {
   const specs = modelOf(job).specs();
+  const decayed = specs.filter(({ name, shape }) => isDecayed(name, shape)).map(({ name }) => name);
+  return { specs, crops: cropShapes(job), decayed };
+}
+
+function backboneModel({ model, batch }: BackboneJob) {
+  const backbone = backboneOf(model), { inChans, imageSize, dim } = backbone;
+  return {
+    specs: backbone.specs(),
+    images: [batch, inChans, imageSize, imageSize],
+    features: [batch, dim],
+  };
+}
+
+/** First weights in a file, f32 one after the other, and what they are. */
+async function withWeights(specs: readonly ParameterSpec[], file: string) {
   const weights = initialize(specs, 0);
   const out = await Deno.open(file, { write: true, truncate: true });
   const writer = out.writable.getWriter();
@@ -81,10 +111,7 @@ async function withWeights(job: StepJob, file: string) {
   }
   await writer.close();
   return {
-    ...job,
     weights: file,
-    crops: cropShapes(job),
     specs: specs.map(({ name, shape, trainable = true }) => ({ name, shape, trainable })),
-    decayed: specs.filter(({ name, shape }) => isDecayed(name, shape)).map(({ name }) => name),
   };
 }

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from torch_models import attention, resnet_features, vit_features
+
 SAMPLES = 4
 
 
@@ -23,6 +25,13 @@ def values(shape, seed, scale=1.0):
     h = (h ^ (h >> u(15))) * u(0x2C1B3C6D)
     h = (h ^ (h >> u(13))) >> u(8)
     return torch.from_numpy(((h / 2.0**24 - 0.5) * scale).astype(np.float32)).reshape(shape)
+
+
+def read_weights(job):
+    """Weights by name, from a file that has one after the other."""
+    raw = torch.from_numpy(np.fromfile(job["weights"], dtype=np.float32))
+    parts = raw.split([int(np.prod(spec["shape"])) for spec in job["specs"]])
+    return {s["name"]: w.clone().reshape(s["shape"]) for s, w in zip(job["specs"], parts)}
 
 
 def dino_loss(student, teacher, center, views, globals_, const):
@@ -42,14 +51,9 @@ class Step:
 
     def __init__(self, job, const, seed):
         self.job, self.const, self.vit = job, const, job["vit"]
-        raw = np.fromfile(job["weights"], dtype=np.float32)
-        self.student, self.teacher, at = {}, {}, 0
+        self.student, self.teacher = read_weights(job), read_weights(job)
         for spec in job["specs"]:
-            size = int(np.prod(spec["shape"]))
-            w = torch.from_numpy(raw[at:at + size].copy()).reshape(spec["shape"])
-            self.teacher[spec["name"]] = w.clone()
-            self.student[spec["name"]] = w.requires_grad_(spec["trainable"])
-            at += size
+            self.student[spec["name"]].requires_grad_(spec["trainable"])
         self.crops = [
             values(shape, seed + i, const["cropScale"]) for i, shape in enumerate(job["crops"])
         ]
@@ -63,32 +67,8 @@ class Step:
         ]
         self.adamw = torch.optim.AdamW(groups, const["lr"], tuple(const["betas"]), const["eps"])
 
-    def features(self, p, images):
-        vit, eps = self.vit, self.const["layerNormEps"]
-        dim, heads, patch = vit["dim"], vit["heads"], vit["patchSize"]
-        x = F.conv2d(images, p["patch_embed.proj.weight"], p["patch_embed.proj.bias"], stride=patch)
-        side = x.shape[-1]
-        x = torch.cat([p["cls_token"].expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)], 1)
-        pos, grid = p["pos_embed"], vit["imageSize"] // patch
-        if side != grid:
-            table = pos[:, 1:].reshape(1, grid, grid, dim).permute(0, 3, 1, 2)
-            factor = (side + 0.1) / grid
-            table = F.interpolate(table, scale_factor=(factor, factor), mode="bicubic")
-            pos = torch.cat([pos[:, :1], table.flatten(2).transpose(1, 2)], 1)
-        x = x + pos
-        n, tokens, _ = x.shape
-        norm = lambda y, name: F.layer_norm(y, (dim,), p[name + ".weight"], p[name + ".bias"], eps)
-        dense = lambda y, name: F.linear(y, p[name + ".weight"], p[name + ".bias"])
-        for i in range(vit["depth"]):
-            b = f"blocks.{i}."
-            qkv = dense(norm(x, b + "norm1"), b + "attn.qkv").view(n, tokens, 3, heads, dim // heads)
-            x = x + dense(attention(*qkv.permute(2, 0, 3, 1, 4)).transpose(1, 2).reshape(n, tokens, dim),
-                          b + "attn.proj")
-            x = x + dense(F.gelu(dense(norm(x, b + "norm2"), b + "mlp.fc1")), b + "mlp.fc2")
-        return norm(x[:, 0], "norm")
-
     def logits(self, p, crops):
-        x = torch.cat([self.features(p, c) for c in crops])
+        x = torch.cat([vit_features(p, c, self.vit, self.const["layerNormEps"]) for c in crops])
         for i in (0, 2, 4):
             x = F.linear(x, p[f"head.mlp.{i}.weight"], p[f"head.mlp.{i}.bias"])
             x = F.gelu(x) if i < 4 else F.normalize(x, dim=-1)
@@ -116,8 +96,35 @@ class Step:
         return loss.detach().reshape(1)
 
 
-def attention(q, k, v):
-    return F.softmax(q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5, -1) @ v
+class Backbone:
+    """Features of pictures, or the gradients of all parameters from a given one of the features."""
+
+    def __init__(self, job, const, seed):
+        self.model, self.grad, self.eps = job["model"], job["grad"], const["layerNormEps"]
+        self.p = read_weights(job)
+        self.trained = [self.p[spec["name"]] for spec in job["specs"] if spec["trainable"]]
+        if self.grad:
+            for w in self.trained:
+                w.requires_grad_()
+        self.images = values(job["images"], seed["a"], const["cropScale"])
+        self.dy = values(job["features"], seed["d"])
+
+    def features(self):
+        if "vit" in self.model:
+            return vit_features(self.p, self.images, self.model["vit"], self.eps)
+        return resnet_features(self.p, self.images, train=self.grad)
+
+    def __call__(self):
+        if self.grad:
+            return torch.autograd.grad(self.features(), self.trained, self.dy)
+        with torch.no_grad():
+            return self.features()
+
+    def sample(self):
+        """First features, or the norm of every gradient as a logarithm."""
+        if not self.grad:
+            return self().flatten()[:SAMPLES].tolist()
+        return [(g.norm() + 1e-12).log().item() for g in self()]
 
 
 def prepare(job, const, seed):
@@ -181,7 +188,16 @@ def prepare(job, const, seed):
         return loss
     if op == "step":
         return Step(job, const, seed["a"])
+    if op == "backbone":
+        return Backbone(job, const, seed)
     return None
+
+
+def sample_of(fn):
+    """The first results of a job, to be compared."""
+    if fn is None:
+        return None
+    return fn.sample() if isinstance(fn, Backbone) else fn().flatten()[:SAMPLES].tolist()
 
 
 def main():
@@ -192,7 +208,7 @@ def main():
         request = json.loads(line)
         if request["op"] == "prepare":
             fn = prepare(request["job"], request["const"], request["seed"])
-            answer = {"sample": fn().flatten()[:SAMPLES].tolist() if fn else None}
+            answer = {"sample": sample_of(fn)}
         else:
             start = time.perf_counter()
             for _ in range(request["n"]):
