@@ -19,7 +19,7 @@
  *
  * @module
  */
-export type { Backbone, LastTokens } from "./model/backbone.ts";
+export type { Backbone, FeatureNorm, LastTokens } from "./model/backbone.ts";
 export { ContrastiveHead, type ContrastiveHeadConfig } from "./model/contrastive_head.ts";
 export { DinoModel, type ModelReads } from "./model/dino.ts";
 export { type Feature, featureDim, FEATURES } from "./model/feature.ts";

@@ -21,7 +21,13 @@ export { emaUpdate } from "./ema.ts";
 export { AdamW, type AdamWOptions } from "./optim/adamw.ts";
 export { clipFactors, type ClipMode, type ClipResult } from "./optim/clip.ts";
 export { layerDecay } from "./optim/layer_decay.ts";
-export type { Moments, Optimizer, OptimizerOptions, OptimizerRates } from "./optim/optimizer.ts";
+export type {
+  Moments,
+  Optimizer,
+  OptimizerOptions,
+  OptimizerRates,
+  StepKernel,
+} from "./optim/optimizer.ts";
 export { optimizerOf, type OptimizerSettings } from "./optim/optimizer_of.ts";
 export { Sgd, type SgdOptions } from "./optim/sgd.ts";
 export * from "./optim/schedules.ts";

@@ -117,7 +117,10 @@ Deno.test("keys that the guide names exist", () => {
   assert.ok(named.length >= 10);
   for (const key of named) assert.ok(keys.includes(key), `no key ${key}`);
 
-  const metrics = namesIn(lines, /^ +(\w+)\?: number \| null;$/gm);
+  const metrics = namesIn(
+    lines,
+    /^ +(\w+)\?: (?:number \| null|Readonly<Record<string, number>>);$/gm,
+  );
   const rows = tables.find((rows) => rows.some(([first]) => first === "`loss`"))!;
   assert.ok(rows.length >= 9);
   for (const [metric] of rows) assert.ok(metrics.includes(metric.slice(1, -1)), metric);

@@ -5,7 +5,6 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
-import type { POS_INTERPS } from "../model/defaults.ts";
 import { matmul } from "./matmul.ts";
 import { columnSum } from "./reduce.ts";
 import { claim, type Weight } from "./weight.ts";
@@ -22,7 +21,7 @@ const SMALL = 2 ** 18;
  *   DINOv2 with registers;
  * - `offset_antialias` the same with step grid / (n + 0.1).
  */
-export type PosInterp = typeof POS_INTERPS[number];
+export type PosInterp = "offset" | "size" | "antialias" | "offset_antialias";
 
 /** Cubic convolution kernel (Keys 1981). */
 function cubic(distance: number, a: number): number {

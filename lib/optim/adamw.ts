@@ -71,11 +71,13 @@ export class AdamW extends Optimizer {
     this.decoupled = decoupled;
   }
 
+  /** What the first and second moments of step t are divided by. */
   protected corrections(t: number): [number, number] {
     const [b1, b2] = this.betas;
     return [1 - b1 ** t, Math.sqrt(1 - b2 ** t)];
   }
 
+  /** The kernel and its constants. */
   protected kernel(): StepKernel {
     const [beta1, beta2] = this.betas;
     return {

@@ -65,10 +65,12 @@ export class Sgd extends Optimizer {
     this.nesterov = nesterov;
   }
 
+  /** There are none. */
   protected corrections(): [number, number] {
     return [1, 1];
   }
 
+  /** The kernel and its constants. */
   protected kernel(): StepKernel {
     const { momentum, nesterov } = this;
     return { kernel: SGD_STEP, constants: { NESTEROV: nesterov }, params: { momentum }, flops: 8 };

@@ -480,7 +480,11 @@ function anyConfig(): fc.Arbitrary<Config> {
     if (optimizer.momentum === 0) optimizer.nesterov = false;
     training.head_warmup_epochs %= training.num_epochs;
     model.mlp_ratio = 1 + Math.floor(model.mlp_ratio % 8);
-    if (model.pos_embed === "rope") model.dim *= 4;
+    if (model.mlp_hidden_dim) model.mlp_hidden_dim = 1 + model.mlp_hidden_dim % 1024;
+    model.registers %= 16;
+    if (model.pos_embed === "rope") {
+      model.dim = 4 * model.heads * Math.ceil(model.dim / model.heads / 4);
+    }
     if (!model.class_token) {
       for (const section of [model, evaluation]) {
         if (section.feature?.startsWith("class")) section.feature = "mean";
