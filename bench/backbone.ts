@@ -39,14 +39,23 @@ export async function prepareBackbone(
     async sample() {
       program.run();
       if (!grad) return [...(await program.outputs.y.read()).subarray(0, SAMPLES)];
-      return [...(await downloadByName(gpu, params, params.grads)).values()].map(logNorm);
+      return gradientNorms(params, await downloadByName(gpu, params, params.grads));
     },
     destroy: () => [program, params, images, dy, stats].forEach((x) => x?.destroy()),
   });
 }
 
-/** The norm of a gradient as a logarithm, so that each counts beside the largest. */
-function logNorm(gradient: Float32Array): number {
-  const squares = gradient.reduce((sum, g) => sum + g * g, 0);
-  return Math.log(Math.sqrt(squares) + 1e-12);
+/**
+ * The norm of every matrix's gradient, and that of all vectors' together, whose own are sums that cancel: in float32
+ * they differ from those in float64 by up to 1 % in a ResNet-50. Logarithms, so that each counts beside the largest.
+ */
+function gradientNorms(params: Parameters, gradients: ReadonlyMap<string, Float32Array>): number[] {
+  const norms: number[] = [];
+  let vectors = 0;
+  for (const [name, gradient] of gradients) {
+    const squares = gradient.reduce((sum, g) => sum + g * g, 0);
+    if (params.get(name).spec.shape.length > 1) norms.push(Math.sqrt(squares));
+    else vectors += squares;
+  }
+  return [...norms, Math.sqrt(vectors)].map((norm) => Math.log(norm + 1e-12));
 }

@@ -51,7 +51,7 @@ export async function runCase(
         ready.push({ name, subject, first });
       } else {
         subject.destroy();
-        row.disagreements.push(`${name} gives ${sample}, not ${reference}`);
+        row.disagreements.push(`${name} gives ${difference(sample, reference)}`);
       }
     } catch (error) {
       note(`${rest.label}: ${name} fails: ${firstLine(error)}`);
@@ -73,6 +73,13 @@ export function agree(a: readonly number[], b: readonly number[]): boolean {
   const largest = Math.max(...b.map(Math.abs), 1e-6);
   return a.length === b.length &&
     a.every((x, i) => Math.abs(x - b[i]) <= TOLERANCE * largest);
+}
+
+/** What differs most of two samples. */
+function difference(a: readonly number[], b: readonly number[]): string {
+  const off = b.map((x, i) => Math.abs(x - a[i])).map((d) => Number.isNaN(d) ? Infinity : d);
+  const i = off.indexOf(Math.max(...off));
+  return `${a[i]}, not ${b[i]}${b.length > 1 ? ` (${i + 1} of ${b.length})` : ""}`;
 }
 
 /** How many times longer each peer takes, as geometric means by group and peer. */

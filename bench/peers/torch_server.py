@@ -121,10 +121,13 @@ class Backbone:
             return self.features()
 
     def sample(self):
-        """First features, or the norm of every gradient as a logarithm."""
+        """First features; or logarithms of the norm of every matrix's gradient and of all vectors'."""
         if not self.grad:
             return self().flatten()[:SAMPLES].tolist()
-        return [(g.norm() + 1e-12).log().item() for g in self()]
+        gradients = self()
+        norms = [g.norm() for g in gradients if g.dim() > 1]
+        norms.append(torch.cat([g for g in gradients if g.dim() == 1]).norm())
+        return (torch.stack(norms) + 1e-12).log().tolist()
 
 
 def prepare(job, const, seed):
