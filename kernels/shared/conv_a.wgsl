@@ -12,16 +12,12 @@ fn row_place(row: u32) -> vec3u {
 }
 
 fn row_taps(row: u32, k: u32) -> vec4f {
-  let v = any_taps(row_place(row), 4u * k, params.k - 1u);
+  let v = taps(row_place(row), 4u * k, params.k - 1u);
   return select(vec4f(), v, vec4u(4u * k) + vec4u(0u, 1u, 2u, 3u) < vec4u(params.k));
 }
 
 // Four rows over four k: element [i] is row 4m + i.
 fn load_a(m: u32, k: u32) -> mat4x4f {
   let r = 4u * m;
-  if (VEC_TAPS) {
-    let window = tap(4u * k);
-    return mat4x4f(whole_taps(row_place(r), window), whole_taps(row_place(r + 1u), window), whole_taps(row_place(r + 2u), window), whole_taps(row_place(r + 3u), window));
-  }
   return mat4x4f(row_taps(r, k), row_taps(r + 1u, k), row_taps(r + 2u, k), row_taps(r + 3u, k));
 }

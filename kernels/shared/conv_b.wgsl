@@ -16,10 +16,6 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
   let r1 = place(min(4u * k + 1u, last));
   let r2 = place(min(4u * k + 2u, last));
   let r3 = place(min(4u * k + 3u, last));
-  if (VEC_TAPS) {
-    let window = tap(min(4u * n, end - 3u));
-    return mat4x4f(whole_taps(r0, window), whole_taps(r1, window), whole_taps(r2, window), whole_taps(r3, window));
-  }
   let col = 4u * n;
-  return mat4x4f(any_taps(r0, col, end), any_taps(r1, col, end), any_taps(r2, col, end), any_taps(r3, col, end));
+  return mat4x4f(taps(r0, col, end), taps(r1, col, end), taps(r2, col, end), taps(r3, col, end));
 }

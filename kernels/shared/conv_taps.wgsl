@@ -5,10 +5,10 @@
 // BACK false: the grid is the output's, and the pictures its input: y · stride + dy − pad.
 // BACK true: the grid is the input's, and the pictures gradients of the output: (y + pad − dy) / stride, where that
 // is whole.
-// VEC_TAPS: channels is a multiple of 4, so that four columns are one vec4. Needs source(i), vec4 i of the pictures.
+// Needs source(i), vec4 i of the pictures. Nothing branches: this is inlined dozens of times, and SwiftShader's compiler
+// does not end on that many branches, taken or not.
 
 override BACK: bool = false;
-override VEC_TAPS: bool = false;
 
 // x / d and x % d, for quotients below 2^21: integer division is slow on GPUs, and lane by lane on software adapters.
 fn divide(x: u32, d: u32) -> vec2u {
@@ -35,35 +35,16 @@ fn tap(column: u32) -> vec3u {
 fn locate(at: vec3u, window: vec3u) -> i32 {
   let stride = i32(params.stride);
   let pad = i32(params.pad);
-  var yx = vec2i(at.yz) * stride + vec2i(window.xy) - pad;
-  var inside = true;
-  if (BACK) {
-    let far = vec2i(at.yz) + pad - vec2i(window.xy);
-    let whole = vec2u(max(far, vec2i()));
-    let y = divide(whole.x, params.stride);
-    let x = divide(whole.y, params.stride);
-    yx = vec2i(i32(y.x), i32(x.x));
-    inside = all(far >= vec2i()) && y.y == 0u && x.y == 0u;
-  }
+  let ahead = vec2i(at.yz) * stride + vec2i(window.xy) - pad;
+  let far = vec2i(at.yz) + pad - vec2i(window.xy);
+  let whole = vec2u(max(far, vec2i()));
+  let y = divide(whole.x, params.stride);
+  let x = divide(whole.y, params.stride);
+  let yx = select(ahead, vec2i(i32(y.x), i32(x.x)), BACK);
   let size = vec2i(i32(params.height), i32(params.width));
-  inside = inside && all(yx >= vec2i()) && all(yx < size);
+  let fits = vec4<bool>(yx >= vec2i(), yx < size);
+  let even = vec4<bool>(far >= vec2i(), vec2u(y.y, x.y) == vec2u());
+  let inside = all(fits & (even | vec4<bool>(!BACK)));
   let pixel = (i32(at.x) * size.x + yx.x) * size.y + yx.y;
   return select(-1, pixel * i32(params.channels) + i32(window.z), inside);
-}
-
-fn element(at: vec3u, column: u32) -> f32 {
-  let i = locate(at, tap(column));
-  let index = u32(max(i, 0));
-  return select(0.0, source(index >> 2u)[index & 3u], i >= 0);
-}
-
-// Four columns of a row from that of `window` on, where channels are whole vec4s.
-fn whole_taps(at: vec3u, window: vec3u) -> vec4f {
-  let i = locate(at, window);
-  return select(vec4f(), source(u32(max(i, 0)) >> 2u), i >= 0);
-}
-
-// Four columns of a row, one by one; what lies beyond the last one is any number of the pictures.
-fn any_taps(at: vec3u, column: u32, last: u32) -> vec4f {
-  return vec4f(element(at, min(column, last)), element(at, min(column + 1u, last)), element(at, min(column + 2u, last)), element(at, min(column + 3u, last)));
 }

@@ -221,8 +221,10 @@ runTest("evaluate says what is wrong", async (folder) => {
   );
   const cases: [RegExp, string[]][] = [
     [/Expected teacher\.safetensors or a checkpoint in empty/, ["empty"]],
-    [/found no config\.yaml beside it/, ["other.safetensors"]],
-    [/Expected the weights of this model/, [
+    [/Expected the weights of a vision transformer or a ResNet in other\.safetensors/, [
+      "other.safetensors",
+    ]],
+    [/Expected the weights of a vision transformer or a ResNet in other\.safetensors/, [
       "other.safetensors",
       "--config",
       path("configs/tiny.yaml"),

@@ -6,7 +6,9 @@
  */
 import convACode from "../../../kernels/shared/conv_a.wgsl" with { type: "text" };
 import convBCode from "../../../kernels/shared/conv_b.wgsl" with { type: "text" };
+import fourCode from "../../../kernels/shared/conv_four.wgsl" with { type: "text" };
 import ioCode from "../../../kernels/shared/conv_io.wgsl" with { type: "text" };
+import oneCode from "../../../kernels/shared/conv_one.wgsl" with { type: "text" };
 import tapsCode from "../../../kernels/shared/conv_taps.wgsl" with { type: "text" };
 import wholeIoCode from "../../../kernels/shared/conv_whole_io.wgsl" with { type: "text" };
 import type { Gpu, SharedCode, Tensor } from "../../gpu.ts";
@@ -24,19 +26,27 @@ import {
 const IO: SharedCode = { name: "conv_io", code: ioCode };
 const WHOLE_IO: SharedCode = { name: "conv_whole_io", code: wholeIoCode };
 const TAPS: SharedCode = { name: "conv_taps", code: tapsCode };
+const FOUR: SharedCode = { name: "conv_four", code: fourCode };
+const ONE: SharedCode = { name: "conv_one", code: oneCode };
 const CONV_A: SharedCode = { name: "conv_a", code: convACode };
 const CONV_B: SharedCode = { name: "conv_b", code: convBCode };
 
+/** Kernels that read four channels at a time, or one. */
+function kernelsOf(suffix: string, windows: SharedCode, { any, whole }: typeof MATRIX.a) {
+  const read = (taps: SharedCode) => ({
+    any: [IO, TAPS, taps, windows, ...any],
+    whole: [WHOLE_IO, TAPS, taps, windows, ...whole],
+  });
+  return {
+    four: productKernels(suffix, read(FOUR)),
+    one: productKernels(`${suffix}_one`, read(ONE)),
+  };
+}
+
 /** Windows times a weight: the forward pass and the gradient of the input; and for the gradient of the weight. */
 const KERNELS = {
-  a: productKernels("_conv", {
-    any: [IO, TAPS, CONV_A, ...MATRIX.b.any],
-    whole: [WHOLE_IO, TAPS, CONV_A, ...MATRIX.b.whole],
-  }),
-  b: productKernels("_conv_weight", {
-    any: [IO, TAPS, CONV_B, ...MATRIX.a.any],
-    whole: [WHOLE_IO, TAPS, CONV_B, ...MATRIX.a.whole],
-  }),
+  a: kernelsOf("_conv", CONV_A, MATRIX.b),
+  b: kernelsOf("_conv_weight", CONV_B, MATRIX.a),
 };
 
 /** How windows lie on pictures. */
@@ -72,8 +82,8 @@ export function windowProduct(
   const [a, b] = operand === "a" ? [pictures, matrix] : [matrix, pictures];
   const sizes = { channels, height, width, grid: rows * cols, grid_width: cols };
   const operands = {
-    kernels: KERNELS[operand],
-    constants: { BACK: back, VEC_TAPS: whole },
+    kernels: KERNELS[operand][whole ? "four" : "one"],
+    constants: { BACK: back },
     params: { ...sizes, side, stride, pad },
   };
   const splits = splitsOf(gpu, variant, product);
