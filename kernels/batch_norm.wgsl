@@ -1,7 +1,7 @@
 // y = (x − mean) · rstd · weight + bias [+ residual], then max(·, 0) if RELU: x, residual, y [R, C], stats [2, C].
 //
 // VEC: C is a multiple of 4, and an element below is a vec4; `width` is a row in elements.
-// Launch: grid(R · ceil(width / 4), 64). An invocation takes every ceil(width / 4)-th element of a row.
+// Launch: grid(R · ceil(width / 4), 64); shared/walk_rows.wgsl.
 
 struct Params { rows: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -16,29 +16,18 @@ override VEC: bool = false;
 override RELU: bool = false;
 override RESIDUAL: bool = false;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
-  let width = params.width;
-  let step = (width + 3u) / 4u;
-  let row = i / step;
-  if (row >= params.rows) { return; }
-  for (var k = 0u; k < 4u; k++) {
-    let col = i % step + k * step;
-    let at = row * width + col;
-    if (col < width) {
-      var v: vec4f;
-      if (VEC) {
-        v = (x[at] - stats[col]) * stats[width + col] * weight[col] + bias[col];
-        if (RESIDUAL) { v += residual[at]; }
-      } else {
-        let r = width + col;
-        let normed = (x[at / 4u][at % 4u] - stats[col / 4u][col % 4u]) * stats[r / 4u][r % 4u];
-        v = vec4f(normed * weight[col / 4u][col % 4u] + bias[col / 4u][col % 4u]);
-        if (RESIDUAL) { v += residual[at / 4u][at % 4u]; }
-      }
-      if (RELU) { v = max(v, vec4f()); }
-      put(at, v);
-    }
+fn element(row: u32, col: u32) {
+  let at = row * params.width + col;
+  var v: vec4f;
+  if (VEC) {
+    v = (x[at] - stats[col]) * stats[params.width + col] * weight[col] + bias[col];
+    if (RESIDUAL) { v += residual[at]; }
+  } else {
+    let r = params.width + col;
+    let normed = (x[at / 4u][at % 4u] - stats[col / 4u][col % 4u]) * stats[r / 4u][r % 4u];
+    v = vec4f(normed * weight[col / 4u][col % 4u] + bias[col / 4u][col % 4u]);
+    if (RESIDUAL) { v += residual[at / 4u][at % 4u]; }
   }
+  if (RELU) { v = max(v, vec4f()); }
+  put(at, v);
 }

@@ -4,7 +4,7 @@
 // x, y, dy, out, passed [R, C]; stats [2, C] is mean and rstd; sums [2, C] is Σ g x̂ and Σ g. PASS: passed = g, the
 // gradient of what was added before ReLU.
 // VEC: C is a multiple of 4, and an element below is a vec4; `width` is a row in elements.
-// Launch: grid(R · ceil(width / 4), 64). An invocation takes every ceil(width / 4)-th element of a row.
+// Launch: grid(R · ceil(width / 4), 64); shared/walk_rows.wgsl.
 
 struct Params { rows: u32, width: u32, share: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -22,45 +22,34 @@ override RELU: bool = false;
 override BATCH: bool = false;
 override PASS: bool = false;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
-  let width = params.width;
-  let step = (width + 3u) / 4u;
-  let row = i / step;
-  if (row >= params.rows) { return; }
-  for (var k = 0u; k < 4u; k++) {
-    let col = i % step + k * step;
-    let at = row * width + col;
-    if (col < width) {
-      let second = width + col;
-      var g: vec4f; var live: vec4f; var v: vec4f; var middle: vec4f; var rstd: vec4f; var scale: vec4f;
-      var product: vec4f; var sum: vec4f;
-      if (VEC) {
-        g = dy[at]; v = x[at]; middle = stats[col]; rstd = stats[second]; scale = weight[col];
-        if (RELU) { live = y[at]; }
-        if (BATCH) { product = sums[col]; sum = sums[second]; }
-      } else {
-        g = vec4f(dy[at / 4u][at % 4u]); v = vec4f(x[at / 4u][at % 4u]);
-        middle = vec4f(stats[col / 4u][col % 4u]); rstd = vec4f(stats[second / 4u][second % 4u]);
-        scale = vec4f(weight[col / 4u][col % 4u]);
-        if (RELU) { live = vec4f(y[at / 4u][at % 4u]); }
-        if (BATCH) {
-          product = vec4f(sums[col / 4u][col % 4u]);
-          sum = vec4f(sums[second / 4u][second % 4u]);
-        }
-      }
-      if (RELU) { g = select(vec4f(), g, live > vec4f()); }
-      var d = g;
-      if (BATCH) { d -= (sum + (v - middle) * rstd * product) * params.share; }
-      put(at, scale * rstd * d);
-      if (PASS) {
-        if (VEC) {
-          for (var e = 0u; e < 4u; e++) { passed[4u * at + e] = g[e]; }
-        } else {
-          passed[at] = g.x;
-        }
-      }
+fn element(row: u32, col: u32) {
+  let at = row * params.width + col;
+  let second = params.width + col;
+  var g: vec4f; var live: vec4f; var v: vec4f; var middle: vec4f; var rstd: vec4f; var scale: vec4f;
+  var product: vec4f; var sum: vec4f;
+  if (VEC) {
+    g = dy[at]; v = x[at]; middle = stats[col]; rstd = stats[second]; scale = weight[col];
+    if (RELU) { live = y[at]; }
+    if (BATCH) { product = sums[col]; sum = sums[second]; }
+  } else {
+    g = vec4f(dy[at / 4u][at % 4u]); v = vec4f(x[at / 4u][at % 4u]);
+    middle = vec4f(stats[col / 4u][col % 4u]); rstd = vec4f(stats[second / 4u][second % 4u]);
+    scale = vec4f(weight[col / 4u][col % 4u]);
+    if (RELU) { live = vec4f(y[at / 4u][at % 4u]); }
+    if (BATCH) {
+      product = vec4f(sums[col / 4u][col % 4u]);
+      sum = vec4f(sums[second / 4u][second % 4u]);
+    }
+  }
+  if (RELU) { g = select(vec4f(), g, live > vec4f()); }
+  var d = g;
+  if (BATCH) { d -= (sum + (v - middle) * rstd * product) * params.share; }
+  put(at, scale * rstd * d);
+  if (PASS) {
+    if (VEC) {
+      for (var e = 0u; e < 4u; e++) { passed[4u * at + e] = g[e]; }
+    } else {
+      passed[at] = g.x;
     }
   }
 }

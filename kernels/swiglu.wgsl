@@ -2,7 +2,7 @@
 //
 // x [R, 2 · H]. GRAD false: out [R, H]. GRAD true: dy [R, H] → out [R, 2 · H], the gradient of x.
 // VEC: H is a multiple of 4, and an element below is a vec4; `width` is half a row of x in elements.
-// Launch: grid(R · ceil(width / 4), 64). An invocation takes every ceil(width / 4)-th element of half a row.
+// Launch: grid(R · ceil(width / 4), 64); shared/walk_rows.wgsl.
 
 struct Params { rows: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,26 +28,15 @@ fn of_dy(at: u32) -> vec4f {
   return vec4f(dy[at / 4u][at % 4u]);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
-  let width = params.width;
-  let step = (width + 3u) / 4u;
-  let row = i / step;
-  if (row >= params.rows) { return; }
-  for (var k = 0u; k < 4u; k++) {
-    let c = i % step + k * step;
-    if (c < width) {
-      let at = 2u * row * width + c;
-      let gate = of_x(at);
-      let s = sigmoid(gate);
-      if (GRAD) {
-        let d = of_dy(row * width + c);
-        put(at, d * of_x(at + width) * (s * (1.0 + gate * (1.0 - s))));
-        put(at + width, d * (gate * s));
-      } else {
-        put(row * width + c, gate * s * of_x(at + width));
-      }
-    }
+fn element(row: u32, col: u32) {
+  let at = 2u * row * params.width + col;
+  let gate = of_x(at);
+  let s = sigmoid(gate);
+  if (GRAD) {
+    let d = of_dy(row * params.width + col);
+    put(at, d * of_x(at + params.width) * (s * (1.0 + gate * (1.0 - s))));
+    put(at + params.width, d * (gate * s));
+  } else {
+    put(row * params.width + col, gate * s * of_x(at + params.width));
   }
 }

@@ -12,10 +12,12 @@ import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
 import { columnLaunch, columnSum } from "./reduce.ts";
 import { moveLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
-import { PUT } from "./wgsl_parts.ts";
+import { PUT, WALK_ROWS } from "./wgsl_parts.ts";
 
-const BATCH_NORM = defineKernel("batch_norm", code, { shared: [PUT] });
-const BATCH_NORM_BACKWARD = defineKernel("batch_norm_backward", backwardCode, { shared: [PUT] });
+const BATCH_NORM = defineKernel("batch_norm", code, { shared: [PUT, WALK_ROWS] });
+const BATCH_NORM_BACKWARD = defineKernel("batch_norm_backward", backwardCode, {
+  shared: [PUT, WALK_ROWS],
+});
 const BATCH_NORM_STATS = defineKernel("batch_norm_stats", statsCode);
 const BATCH_NORM_SUMS = defineKernel("batch_norm_sums", sumsCode);
 

@@ -10,9 +10,9 @@ import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { columnLaunch, columnSum } from "./reduce.ts";
 import { moveLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
-import { PUT } from "./wgsl_parts.ts";
+import { PUT, WALK_ROWS } from "./wgsl_parts.ts";
 
-const LAYER_SCALE = defineKernel("layer_scale", code, { shared: [PUT] });
+const LAYER_SCALE = defineKernel("layer_scale", code, { shared: [PUT, WALK_ROWS] });
 const LAYER_SCALE_GRAD = defineKernel("layer_scale_grad", gradCode);
 
 /**

@@ -7,9 +7,9 @@ import code from "../../kernels/swiglu.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { moveLaunch } from "./row_launch.ts";
-import { PUT } from "./wgsl_parts.ts";
+import { PUT, WALK_ROWS } from "./wgsl_parts.ts";
 
-const SWIGLU = defineKernel("swiglu", code, { shared: [PUT] });
+const SWIGLU = defineKernel("swiglu", code, { shared: [PUT, WALK_ROWS] });
 
 /**
  * y = silu(x₁) · x₂, x = [x₁ | x₂], silu(v) = v / (1 + exp(−v)) (Shazeer 2020, arXiv:2002.05202, as DINOv2 has it).

@@ -8,6 +8,7 @@ import geluCode from "../../kernels/shared/gelu.wgsl" with { type: "text" };
 import laneSumCode from "../../kernels/shared/lane_sum.wgsl" with { type: "text" };
 import lanesCode from "../../kernels/shared/lanes.wgsl" with { type: "text" };
 import putCode from "../../kernels/shared/put.wgsl" with { type: "text" };
+import walkRowsCode from "../../kernels/shared/walk_rows.wgsl" with { type: "text" };
 import weightVCode from "../../kernels/shared/weight_v.wgsl" with { type: "text" };
 import type { SharedCode } from "../gpu.ts";
 
@@ -25,6 +26,9 @@ export const LANE_SUM: SharedCode = { name: "lane_sum", code: laneSumCode };
 
 /** Writes of one or four elements to `out`. */
 export const PUT: SharedCode = { name: "put", code: putCode };
+
+/** Walks rows in elements; the kernel says what becomes of one. */
+export const WALK_ROWS: SharedCode = { name: "walk_rows", code: walkRowsCode };
 
 /** Reads of a weight-normed layer's directions. */
 export const WEIGHT_V: SharedCode = { name: "weight_v", code: weightVCode };
