@@ -23,7 +23,8 @@ export {
   type ParseConfigOptions,
 } from "./config/parse.ts";
 export type { ValueOf, ValuesOf } from "./config/kinds.ts";
-export { LOSS_KEYS, MODEL_KEYS } from "./config/schema_model.ts";
+export { LOSS_KEYS } from "./config/schema_loss.ts";
+export { MODEL_KEYS } from "./config/schema_model.ts";
 export * from "./config/schema_run.ts";
 export { AUGMENTATION_KEYS, DATA_KEYS, VIEW_KEYS, type ViewTable } from "./config/schema_views.ts";
 export type * from "./config/types.ts";

@@ -17,99 +17,21 @@
  */
 import type { AugmentationOptions, ViewOptions } from "./augmentation.ts";
 import type { Config, ViewConfig } from "./config.ts";
-import { resnetShapeOf } from "./config/schema_model.ts";
-import type { LossConfig, OptimizerConfig } from "./config/types.ts";
+import type { OptimizerConfig } from "./config/types.ts";
 import type { DiagnosisSettings } from "./diagnosis.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { type Readout, readoutName } from "./eval/readout.ts";
 import { settingsFromConfig } from "./loss/options.ts";
-import { DinoModel, ResNet } from "./model.ts";
-import {
-  constantSchedule,
-  cosineSchedule,
-  layerDecay,
-  linearSchedule,
-  type OptimizerSettings,
-  scaledLr,
-  teacherTempSchedule,
-} from "./optim.ts";
+import { layerDecay, type OptimizerSettings } from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
-import type { StepValues, TrainerOptions } from "./train.ts";
+import { hasContrastive } from "./from_config/model.ts";
+import { warmupOf } from "./from_config/schedule.ts";
+import type { TrainerOptions } from "./train.ts";
 
-/**
- * The model of a configuration.
- *
- * @category Training
- */
-export function modelOf({ model, augmentation, loss }: Config): DinoModel {
-  const contrastive = hasContrastive(loss)
-    ? {
-      feature: loss.contrastive_feature,
-      hiddenDim: model.contrastive_hidden_dim,
-      outDim: model.contrastive_output_dim,
-      layers: model.contrastive_layers,
-      learnedTemperature: loss.contrastive_temp_learned ? loss.contrastive_temp : undefined,
-    }
-    : undefined;
-  const resnet = resnetShapeOf(model, augmentation.global_crop_size);
-  return new DinoModel(
-    resnet ? new ResNet(resnet) : {
-      imageSize: augmentation.global_crop_size,
-      patchSize: model.patch_size,
-      dim: model.dim,
-      depth: model.depth,
-      heads: model.heads,
-      mlpRatio: model.mlp_ratio,
-      mlpHiddenDim: model.mlp_hidden_dim ?? undefined,
-      mlp: model.mlp,
-      inChans: model.in_chans,
-      classToken: model.class_token,
-      registers: model.registers,
-      layerScale: model.layer_scale,
-      posEmbed: model.pos_embed,
-      ropeBase: model.rope_base,
-      qkvBias: model.qkv_bias,
-      fcNorm: model.fc_norm,
-      normEps: model.norm_eps,
-      posInterp: model.pos_interp,
-      dropPathRate: model.drop_path_rate,
-      freezeBlocks: model.freeze_blocks,
-      initStd: model.init_std,
-    },
-    loss.objective === "infonce" ? null : {
-      outDim: model.projection_output_dim,
-      hiddenDim: model.projection_hidden_dim,
-      bottleneckDim: model.projection_bottleneck_dim,
-      layers: model.projection_layers,
-      useWeightNorm: model.use_weight_norm,
-      normLastLayer: model.norm_last_layer,
-      initStd: model.init_std,
-    },
-    { feature: model.feature, contrastive, ibot: ibotHeadOf(loss) },
-  );
-}
-
-/** Through which head masked patches are learned, where they are. */
-function ibotHeadOf({ ibot_weight, ibot_separate_head }: LossConfig) {
-  if (ibot_weight > 0) return ibot_separate_head ? "separate" : "shared";
-}
-
-/** Whether InfoNCE takes part. */
-function hasContrastive({ objective, contrastive_weight }: LossConfig): boolean {
-  return objective === "infonce" || contrastive_weight > 0;
-}
-
-/** Whether a configuration trains with a teacher. */
-export function hasTeacher({ loss }: Config): boolean {
-  return loss.objective === "dino" || loss.contrastive_teacher;
-}
-
-/** The network that a run is judged by and used for: its teacher, or the student where that is alone. */
-export function networkOf(config: Config): "teacher" | "student" {
-  return hasTeacher(config) ? "teacher" : "student";
-}
+export { hasTeacher, modelOf, networkOf } from "./from_config/model.ts";
+export { scheduleOf, warmupOf } from "./from_config/schedule.ts";
 
 /**
  * Options of the augmentation.
@@ -211,74 +133,6 @@ function optimizerSettingsOf(optimizer: OptimizerConfig, depth: number): Optimiz
 export function readoutOf({ evaluation }: Config): Required<Readout> {
   const { feature, last_blocks: lastBlocks, combine_blocks: combine } = evaluation;
   return { feature, lastBlocks, combine };
-}
-
-/** Schedules of the learning rate by name. */
-const SCHEDULES = {
-  cosine_warmup: cosineSchedule,
-  cosine: cosineSchedule,
-  linear: linearSchedule,
-  constant: constantSchedule,
-};
-
-/** Epochs of the learning rate's warm-up. */
-export function warmupOf({ scheduler, warmup_epochs }: Config["scheduler"]): number {
-  return scheduler === "cosine" ? 0 : warmup_epochs;
-}
-
-/**
- * The values of every step of a run, as a function of the step alone.
- *
- * @category Training
- */
-export function scheduleOf(
-  { data, loss, optimizer, scheduler, training }: Config,
-  stepsPerEpoch: number,
-): (step: number) => StepValues {
-  const batch = data.batch_size * training.gradient_accumulation_steps;
-  const span = { epochs: training.num_epochs, itersPerEpoch: stepsPerEpoch };
-  const lr = SCHEDULES[scheduler.scheduler]({
-    ...span,
-    base: optimizer.lr_scale_by_batch ? scaledLr(optimizer.lr, batch) : optimizer.lr,
-    final: scheduler.min_lr,
-    warmupEpochs: warmupOf(scheduler),
-    warmupStart: scheduler.warmup_start_lr,
-  });
-  const weightDecay = cosineSchedule({
-    ...span,
-    base: optimizer.weight_decay,
-    final: optimizer.weight_decay_end,
-  });
-  const momentum = cosineSchedule({
-    ...span,
-    base: training.teacher_momentum,
-    final: training.teacher_momentum_schedule
-      ? training.teacher_momentum_final
-      : training.teacher_momentum,
-  });
-  const teacherTemp = teacherTempSchedule({
-    start: loss.warmup_teacher_temp,
-    final: loss.teacher_temp,
-    warmupEpochs: loss.warmup_teacher_temp_epochs,
-    epochs: training.num_epochs,
-  });
-  const gramAt = (step: number) => {
-    const period = loss.gram_refresh_epochs * stepsPerEpoch;
-    return { on: step >= period, refresh: step > 0 && step % period === 0 };
-  };
-  return (step) => {
-    const epoch = Math.floor(step / stepsPerEpoch);
-    return {
-      step,
-      lr: lr(step),
-      weightDecay: weightDecay(step),
-      momentum: momentum(step),
-      teacherTemp: teacherTemp(epoch),
-      freezeLastLayer: epoch < training.freeze_last_layer,
-      holdBackbone: epoch < training.head_warmup_epochs,
-      ...loss.gram_weight > 0 && { gram: gramAt(step) },
-    };
-  };
 }
 
 /**

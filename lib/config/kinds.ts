@@ -102,3 +102,6 @@ export const MOST_CHANNELS = 1024;
 export const SIDE = { ...COUNT, maximum: 4096 } as const;
 /** Pictures that go through the network at once: as many workgroups as WebGPU starts along a dimension. */
 export const PICTURES = { ...COUNT, maximum: 65535 } as const;
+
+/** Prototypes: 64 times DINO's. */
+export const PROTOTYPES = { ...COUNT, maximum: 4194304 } as const;

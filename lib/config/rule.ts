@@ -6,7 +6,8 @@
 
 import { valueAt } from "./describe.ts";
 import type { WrittenOf } from "./kinds.ts";
-import type { LOSS_KEYS, MODEL_KEYS } from "./schema_model.ts";
+import type { LOSS_KEYS } from "./schema_loss.ts";
+import type { MODEL_KEYS } from "./schema_model.ts";
 import type { EVALUATION_KEYS } from "./schema_run.ts";
 import type { AUGMENTATION_KEYS, DATA_KEYS, ViewTable } from "./schema_views.ts";
 import type { Config, SharedViewConfig, ViewConfig } from "./types.ts";

@@ -6,7 +6,7 @@
  */
 
 import { atMost, notAbove, type ParsedConfig, type Rule } from "./rule.ts";
-import { BACKBONES } from "./schema_model.ts";
+import { BACKBONES } from "./backbones.ts";
 import { sizeRules } from "./rules_size.ts";
 import { VIEW_RULES } from "./rules_views.ts";
 import { RESNET_RULES } from "./rules_resnet.ts";

@@ -7,7 +7,7 @@
 import { VIT_DEFAULTS } from "../model/defaults.ts";
 import { valueAt } from "./describe.ts";
 import type { Rule } from "./rule.ts";
-import { resnetLayers } from "./schema_model.ts";
+import { resnetLayers } from "./backbones.ts";
 
 /** Keys with the only value that they may have, and why. */
 const ABSENT: Readonly<Record<string, [value: unknown, why: string]>> = {

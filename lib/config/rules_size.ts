@@ -8,7 +8,7 @@
 import { featureDim } from "../model/feature.ts";
 import { resnetParameters } from "../model/resnet_shape.ts";
 import type { ParsedConfig, Rule } from "./rule.ts";
-import { resnetShapeOf } from "./schema_model.ts";
+import { resnetShapeOf } from "./backbones.ts";
 
 /** Bytes that no GPU has: 1 TiB. */
 const MOST_BYTES = 2 ** 40;

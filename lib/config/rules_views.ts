@@ -6,7 +6,7 @@
 
 import { valueAt } from "./describe.ts";
 import { atMost, notAbove, type ParsedConfig, type Rule } from "./rule.ts";
-import { resnetLayers } from "./schema_model.ts";
+import { resnetLayers } from "./backbones.ts";
 import { sharedKey, VIEW_TABLES } from "./schema_views.ts";
 
 /** The data set that `data.path` says by itself. */

@@ -8,7 +8,8 @@
  */
 
 import type { Keys } from "./kinds.ts";
-import { LOSS_KEYS, MODEL_KEYS } from "./schema_model.ts";
+import { LOSS_KEYS } from "./schema_loss.ts";
+import { MODEL_KEYS } from "./schema_model.ts";
 import {
   CHECKPOINT_KEYS,
   DEVICE_KEYS,

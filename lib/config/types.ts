@@ -5,7 +5,8 @@
  */
 
 import type { ValuesOf } from "./kinds.ts";
-import type { LOSS_KEYS, MODEL_KEYS } from "./schema_model.ts";
+import type { LOSS_KEYS } from "./schema_loss.ts";
+import type { MODEL_KEYS } from "./schema_model.ts";
 import type {
   CHECKPOINT_KEYS,
   DEVICE_KEYS,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { BACKBONES, resnetLayers } from "../config/schema_model.ts";
+import { BACKBONES, resnetLayers } from "../config/backbones.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
 import type { PictureSizes } from "./noise.ts";

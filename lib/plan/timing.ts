@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { resnetLayers } from "../config/schema_model.ts";
+import { resnetLayers } from "../config/backbones.ts";
 import { DryGpu } from "../gpu/dry.ts";
 import { type Gpu, type Program, record, sizeOf } from "../gpu.ts";
 import type { ParameterSpec } from "../model.ts";

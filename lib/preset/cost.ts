@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { resnetShapeOf } from "../config/schema_model.ts";
+import { resnetShapeOf } from "../config/backbones.ts";
 import { type Feature, featureParts } from "../model/feature.ts";
 import { resnetFlops } from "../model/resnet_shape.ts";
 

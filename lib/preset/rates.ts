@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { LOSS_KEYS, resnetLayers } from "../config/schema_model.ts";
+import { resnetLayers } from "../config/backbones.ts";
+import { LOSS_KEYS } from "../config/schema_loss.ts";
 import type { Draft } from "./draft.ts";
 
 /** What the choice depends on. */

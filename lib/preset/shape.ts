@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { BACKBONES } from "../config/schema_model.ts";
+import { BACKBONES } from "../config/backbones.ts";
 import type { Draft } from "./draft.ts";
 import { pictureFlops } from "./cost.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { resnetLayers } from "../config/schema_model.ts";
+import { resnetLayers } from "../config/backbones.ts";
 import { remedyTitle } from "../diagnosis.ts";
 import { escape } from "../draw/html.ts";
 import { capital, clock, count } from "../words.ts";

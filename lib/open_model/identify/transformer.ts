@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TRANSFORMERS } from "../../config/schema_model.ts";
+import { TRANSFORMERS } from "../../config/backbones.ts";
 import { HatchlingError } from "../../errors.ts";
 import type { LayoutName } from "../../io/names/layouts.ts";
 import type { Network } from "../../io/names/networks.ts";
