@@ -4,7 +4,8 @@
 // entropy [R] of softmax(z) in nats, z = (x − center) / temp (Caron et al. 2021, arXiv:2104.14294, eq. 1 and
 // section 3.1). Unless params.first, what state holds of the columns before is merged in (Milakov and
 // Gimelshein 2018, arXiv:1805.02867). Entropy = Σ exp(z − max) (max − z) / Σ exp(z − max) + log Σ exp(z − max):
-// every term ≥ 0, so it never turns negative. A logit that is not finite makes the row NaN.
+// every term ≥ 0, so it never turns negative. A logit that is not finite makes log Σ and the
+// entropy NaN; both outputs are stored as the bits of floats (bits.wgsl).
 // scalars[temp_index] = temp; CENTERED false takes z = x / temp.
 // VEC: C is a multiple of 4, and rows are walked in vec4s.
 // Launch: 64 invocations, LANES of them per row: grid(R · LANES, 64). LANES divides 64.
@@ -14,8 +15,8 @@ struct Params { rows: u32, dim: u32, temp_index: u32, first: u32 }
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> center: array<vec4f>;
 @group(0) @binding(3) var<storage, read> scalars: array<f32>;
-@group(0) @binding(4) var<storage, read_write> state: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> entropy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> state: array<vec4u>;
+@group(0) @binding(5) var<storage, read_write> entropy: array<u32>;
 
 override CENTERED: bool = true;
 
@@ -40,13 +41,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var odds = vec4u();
   for (var k = lane; k < width; k += LANES) {
     var v = load_x(base + k);
-    // By the bits: an optimiser may assume that floats are finite.
-    odds |= select(vec4u(), vec4u(1u), (bitcast<vec4u>(v) & vec4u(0x7f800000u)) == vec4u(0x7f800000u));
+    odds |= odd(bitcast<vec4u>(v));
     if (CENTERED) { v -= load_center(k); }
     tops = max(tops, v / temp);
   }
   var top = combine(max(max(tops.x, tops.y), max(tops.z, tops.w)), local, true);
-  let odd = u32(combine(f32(odds.x | odds.y | odds.z | odds.w), local, true));
+  var broken = combine(f32(odds.x | odds.y | odds.z | odds.w), local, true) != 0.0;
   var sums = vec4f();
   var belows = vec4f();
   for (var k = lane; k < width; k += LANES) {
@@ -61,7 +61,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var below = combine(add(belows), local, false);
   if (lane != 0u || i / LANES >= params.rows) { return; }
   if (params.first == 0u) {
-    let old = state[row];
+    let old = bitcast<vec4f>(state[row]);
+    broken |= is_odd(state[row].y);
     let high = max(old.x, top);
     let was = min(high - old.x, FAR);
     let now = min(high - top, FAR);
@@ -69,9 +70,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     sum = old.z * exp(-was) + sum * exp(-now);
     top = high;
   }
-  // + 0, or + NaN.
-  let lse = log(sum) + bitcast<f32>(odd * 0x7fc00000u);
-  sum += bitcast<f32>(odd * 0x7fc00000u);
-  state[row] = vec4f(top, lse, sum, below);
-  entropy[row] = below / sum + lse;
+  let lse = log(sum);
+  state[row] = vec4u(bitcast<u32>(top), bits_or_nan(lse, broken), bitcast<u32>(sum), bitcast<u32>(below));
+  entropy[row] = bits_or_nan(below / sum + lse, broken);
 }

@@ -2,7 +2,7 @@
 //
 // Row (v, b) of student [V·B, C] meets the targets T = Σ over the teacher's views g ≠ v of q_g, all of the
 // same sample b; n_v is their number (G, or G − 1 for a global view):
-//   pair[g, row] = −Σ_k q_g log softmax(s)_k            (0 where g = v)
+//   pair[g, row] = −Σ_k q_g log softmax(s)_k            (0 where g = v), the bits of a float
 //   grad = (n_v · softmax(s) − T) / (student_temp · terms · whole_batch),  terms = G (V − 1),
 //          whole_batch = B, or the pictures of the batch of which these are a micro-batch
 // with s = student / student_temp and q = softmax((teacher − center) / teacher_temp) (Caron et al. 2021,
@@ -23,7 +23,7 @@ struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, stude
 @group(0) @binding(5) var<storage, read> teacher_state: array<vec4f>;
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
-@group(0) @binding(8) var<storage, read_write> pair: array<f32>;
+@group(0) @binding(8) var<storage, read_write> pair: array<u32>;
 
 override IN_PLACE: bool = false;
 
@@ -80,8 +80,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let cross_a = combine(add(sums_a), local, false);
     let cross_b = combine(add(sums_b), local, false);
     if (live && lane == 0u) {
-      add_pair(g * params.rows + row, cross_a, select(0.0, own.y, use_a));
-      if (second) { add_pair((g + 1u) * params.rows + row, cross_b, select(0.0, own.y, use_b)); }
+      add_pair(g * params.rows + row, cross_a, select(0.0, own.y, use_a), use_a && (broken(own) || broken(a)));
+      if (second) { add_pair((g + 1u) * params.rows + row, cross_b, select(0.0, own.y, use_b), use_b && (broken(own) || broken(c))); }
     }
   }
 }

@@ -1,7 +1,7 @@
 // The student's side of the iBOT loss: loss terms and gradient, where row r of the student meets row r of the teacher.
 //
 // out [M, C], the student's logits, becomes their gradient:
-//   pair[r] = −Σ_k q_k log softmax(s)_k
+//   pair[r] = −Σ_k q_k log softmax(s)_k, the bits of a float
 //   out = factor · weights[r] · (softmax(s) − q) / student_temp
 // with s = out / student_temp and q = softmax((teacher − center) / teacher_temp) (Zhou et al. 2022, arXiv:2111.07832,
 // eq. 2). A row of weight 0 gets 0, whatever it holds.
@@ -19,7 +19,7 @@ struct Params { rows: u32, dim: u32, student_temp: u32, teacher_temp: u32, first
 @group(0) @binding(5) var<storage, read> weights: array<f32>;
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
-@group(0) @binding(8) var<storage, read_write> pair: array<f32>;
+@group(0) @binding(8) var<storage, read_write> pair: array<u32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -43,5 +43,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     if (live) { put(base + k, select(vec4f(), (exp(-down) / own.z - q) * scale, weight != 0.0)); }
   }
   let cross = combine(add(sums), local, false);
-  if (live && lane == 0u) { add_pair(row, cross, own.y); }
+  if (live && lane == 0u) { add_pair(row, cross, own.y, broken(own) || broken(its)); }
 }

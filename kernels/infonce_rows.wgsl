@@ -6,7 +6,8 @@
 //   terms [3, G, V · B] at (i, row) = −log p_b; 1 where key b is the nearest, of equals the first; Σ p_c s_c − s_b
 //   out = factor · scale · (p_c − [c = b])
 // and all are 0 where i = j. Sums leave out c = b, for which everything is 0 or is what the others leave: so no term
-// is negative, and none cancels. A similarity that is not finite makes the first term NaN.
+// is negative, and none cancels. A similarity that is not finite makes the first term NaN; terms
+// are floats by their bits (bits.wgsl).
 // scale is exp(min(log_scale[0], most)) if LEARNED, else params.scale.
 // VEC: B is a multiple of 4, and keys are walked in fours.
 // Launch: 64 invocations, LANES of them per query and view: grid(R · G · LANES, 64). LANES divides 64.
@@ -15,7 +16,7 @@ struct Params { items: u32, batch: u32, globals: u32, views: u32, first: u32, sc
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> log_scale: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<storage, read_write> terms: array<f32>;
+@group(0) @binding(3) var<storage, read_write> terms: array<u32>;
 
 override LEARNED: bool = false;
 
@@ -32,11 +33,6 @@ fn load(base: u32, k: u32) -> vec4f {
 fn place(k: u32) -> vec4u {
   if (VEC) { return 4u * k + vec4u(0u, 1u, 2u, 3u); }
   return vec4u(k);
-}
-
-// By the bits: an optimiser may assume that floats are finite.
-fn odd(v: vec4f) -> vec4u {
-  return select(vec4u(), vec4u(1u), (bitcast<vec4u>(v) & vec4u(0x7f800000u)) == vec4u(0x7f800000u));
 }
 
 // log(1 + x) for x ≥ 0, exact for small x too: 2 artanh(x / (2 + x)).
@@ -64,7 +60,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var odds = vec4u();
   if (LEARNED) {
     let given = log_scale[0];
-    odds = odd(vec4f(given));
+    odds = odd(vec4u(bitcast<u32>(given)));
     scale = exp(min(given, params.most));
   }
 
@@ -73,14 +69,14 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var nearer = vec4u();
   for (var k = lane; k < used; k += LANES) {
     let v = load(base, k);
-    odds |= odd(v);
+    odds |= odd(bitcast<vec4u>(v));
     tops = max(tops, v);
     let before = (v > vec4f(positive)) | ((v == vec4f(positive)) & (place(k) < vec4u(label)));
     nearer |= select(vec4u(), vec4u(1u), before);
   }
   let top = combine(max(max(tops.x, tops.y), max(tops.z, tops.w)), local, true);
   let beaten = combine(f32(nearer.x | nearer.y | nearer.z | nearer.w), local, true);
-  let broken = u32(combine(f32(odds.x | odds.y | odds.z | odds.w), local, true));
+  let broken = combine(f32(odds.x | odds.y | odds.z | odds.w), local, true) != 0.0;
 
   var others = vec4f();
   var slopes = vec4f();
@@ -109,9 +105,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let stride = params.globals * params.views * params.batch;
   var loss = log_1p(rest);
   if (below != 0.0) { loss = below + log(sum); }
-  // + 0, or + NaN.
-  loss += bitcast<f32>(broken * 0x7fc00000u);
-  terms[at] = select(loss, 0.0, same);
-  terms[stride + at] = select(1.0 - beaten, 0.0, same);
-  terms[2u * stride + at] = select(scale * slope / sum, 0.0, same);
+  terms[at] = bits_or_nan(select(loss, 0.0, same), broken && !same);
+  terms[stride + at] = bitcast<u32>(select(1.0 - beaten, 0.0, same));
+  terms[2u * stride + at] = bitcast<u32>(select(scale * slope / sum, 0.0, same));
 }

@@ -3,14 +3,15 @@
 // pairs [R, B] as koleo_pairs left them → nearest [R] (u32, a row of x: the smallest 1 − x · x, the lowest
 // among equals), share [R] = −scale · log(d + eps), slope [R] = scale / (d (d + eps)) with d the distance to
 // the nearest; slope is 0 where d = 0, and both are 0 in groups of one row, where nearest is the row itself.
-// Where the distance is not finite, the share is not.
+// Where the distance is not finite, the share is NaN, for it is
+// stored by its bits (bits.wgsl).
 // Launch: 64 invocations, LANES of them per row: grid(R · LANES, 64). LANES divides 64.
 
 struct Params { rows: u32, group: u32, scale: f32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> pairs: array<vec2f>;
 @group(0) @binding(2) var<storage, read_write> nearest: array<u32>;
-@group(0) @binding(3) var<storage, read_write> share: array<f32>;
+@group(0) @binding(3) var<storage, read_write> share: array<u32>;
 @group(0) @binding(4) var<storage, read_write> slope: array<f32>;
 
 override LANES: u32 = 1u;
@@ -51,8 +52,6 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let d = sqrt(square);
   let alone = params.group == 1u;
   nearest[row] = row - own + at;
-  share[row] = select(-params.scale * log(d + params.eps), 0.0, alone);
-  // NaN or infinity is handed on: SwiftShader's logarithm of it is finite.
-  if ((bitcast<u32>(square) & 0x7f800000u) == 0x7f800000u) { share[row] = square; }
+  share[row] = bits_or_nan(select(-params.scale * log(d + params.eps), 0.0, alone), is_odd(bitcast<u32>(square)));
   slope[row] = select(params.scale / (d * (d + params.eps)), 0.0, alone || d == 0.0);
 }

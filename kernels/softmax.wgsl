@@ -22,8 +22,10 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     var dot = 0.0;
     for (var c = lane; c < params.cols; c += LANES) { dot += x[base + c] * dy[base + c]; }
     dot = combine(dot, local, false);
-    if (!live) { return; }
-    for (var c = lane; c < params.cols; c += LANES) { out[base + c] = x[base + c] * (dy[base + c] - dot); }
+    // No early return: what follows in the other case has barriers, and all must be able to reach them.
+    if (live) {
+      for (var c = lane; c < params.cols; c += LANES) { out[base + c] = x[base + c] * (dy[base + c] - dot); }
+    }
     return;
   }
   var top = -3.4028234e38;

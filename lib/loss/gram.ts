@@ -9,9 +9,9 @@ import gradCode from "../../kernels/gram_grad.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Scalar, Tensor } from "../gpu.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
+import { rowSum } from "../ops/reduce.ts";
 import { PUT } from "../ops/wgsl_parts.ts";
 import { checkOneGpu, describe } from "./shapes.ts";
-import { sumRows } from "./sums.ts";
 
 const GRAM_DIFFERENCE = defineKernel("gram_difference", differenceCode);
 const GRAM_GRAD = defineKernel("gram_grad", gradCode, { shared: [PUT] });
@@ -118,7 +118,7 @@ export function gram(
       });
     }
     const loss = out ?? gpu.empty([1], "gram");
-    sumRows(gpu, share, { out: loss, scale, accumulate });
+    rowSum(gpu, share, { out: loss, scale, accumulate });
     return { loss, gradTokens: x.backward(grad) };
   });
 }

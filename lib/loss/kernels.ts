@@ -14,7 +14,7 @@ import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Scalar, type SharedCode, type Tensor } from "../gpu.ts";
 import { tableOf } from "../gpu/scalars.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
-import { FOURS, LANES, PUT } from "../ops/wgsl_parts.ts";
+import { BITS, FOURS, LANES, PUT } from "../ops/wgsl_parts.ts";
 import type { Centering, TemperaturesAt } from "./options.ts";
 import type { LossMicroBatch, LossSums, SumSizes } from "./sums.ts";
 
@@ -22,14 +22,14 @@ const ROWS: SharedCode = { name: "dino_rows", code: rowsCode };
 
 /** What a kernel needs whose rows of logits meet the teacher's. */
 export const STUDENT_PARTS: readonly SharedCode[] = [
-  ...[LANES, FOURS, ROWS, PUT],
+  ...[LANES, FOURS, BITS, ROWS, PUT],
   { name: "dino_targets", code: targetsCode },
 ];
 
-const DINO_STATS = defineKernel("dino_stats", statsCode, { shared: [LANES, FOURS, ROWS] });
+const DINO_STATS = defineKernel("dino_stats", statsCode, { shared: [LANES, FOURS, BITS, ROWS] });
 const DINO_STUDENT = defineKernel("dino_student", studentCode, { shared: STUDENT_PARTS });
 const DINO_MEAN_TEACHER = defineKernel("dino_mean_teacher", meanCode);
-const DINO_FINISH = defineKernel("dino_finish", finishCode);
+const DINO_FINISH = defineKernel("dino_finish", finishCode, { shared: [BITS] });
 const DINO_CENTER = defineKernel("dino_center", centerCode);
 const SINKHORN = defineKernel("sinkhorn", sinkhornCode);
 

@@ -11,12 +11,14 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
 import { gpuOf } from "../gpu/gpu.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
+import { rowSum } from "../ops/reduce.ts";
 import { rowLaunch } from "../ops/row_launch.ts";
+import { BITS } from "../ops/wgsl_parts.ts";
 import type { FullSettings } from "./options.ts";
-import { type LossMicroBatch, sumRows } from "./sums.ts";
+import type { LossMicroBatch } from "./sums.ts";
 
 const KOLEO_PAIRS = defineKernel("koleo_pairs", pairsCode);
-const KOLEO_NEAREST = defineKernel("koleo_nearest", nearestCode);
+const KOLEO_NEAREST = defineKernel("koleo_nearest", nearestCode, { shared: [BITS] });
 const KOLEO_GRAD = defineKernel("koleo_grad", gradCode);
 
 /** Smallest norm to divide by, and what is added to a distance before its logarithm, as in DINOv2. */
@@ -98,7 +100,7 @@ export function koleo(gpu: Gpu, features: Tensor, options: KoleoOptions): KoleoR
     flops: 5 * rows * dim,
   });
   const { out: loss = gpu.empty([1], "koleo"), accumulate = false } = options;
-  sumRows(gpu, share, { out: loss, accumulate });
+  rowSum(gpu, share, { out: loss, accumulate });
   return { loss, gradFeatures: backward(grad) };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu, Tensor } from "../gpu.ts";
-import { columnSum } from "../ops/reduce.ts";
+import { columnSum, rowSum } from "../ops/reduce.ts";
 import {
   meanTeacher,
   type PassOptions,
@@ -14,7 +14,6 @@ import {
   updateRowState,
 } from "./kernels.ts";
 import type { Centering, TemperaturesAt } from "./options.ts";
-import { sumRows } from "./sums.ts";
 
 /** Sinkhorn–Knopp iterations, as in DINOv2. */
 const SINKHORN_ITERATIONS = 3;
@@ -164,6 +163,6 @@ export function dinoPasses(gpu: Gpu, options: PassOptions, source: LogitSource):
       meanTeacher(gpu, options, { teacher, center, state, out });
     },
   });
-  sumRows(gpu, pair, { out: sums.pairLoss, scale, accumulate });
-  sumRows(gpu, entropy.view([globals, batch]), { out: sums.entropy, scale, accumulate });
+  rowSum(gpu, pair, { out: sums.pairLoss, scale, accumulate });
+  rowSum(gpu, entropy.view([globals, batch]), { out: sums.entropy, scale, accumulate });
 }

@@ -4,7 +4,6 @@
  * @module
  */
 import { type Gpu, sizeOf, type Tensor } from "../gpu.ts";
-import { columnSum, rowSum } from "../ops/reduce.ts";
 
 /** Means over a batch, or what has been added to them so far. */
 export interface LossSums {
@@ -70,14 +69,4 @@ export function packedSums(gpu: Gpu, sizes: SumSizes): LossSums & { all: Tensor 
     return part;
   };
   return { ...sumsOf(sizes, view), all };
-}
-
-/** Σ over each row of x [R, C] times `scale`, into `out` [R] or added to it. */
-export function sumRows(
-  gpu: Gpu,
-  x: Tensor,
-  { out, scale, accumulate }: { out: Tensor; scale?: number; accumulate: boolean },
-): void {
-  const sums = rowSum(gpu, x, { out: accumulate ? undefined : out, scale });
-  if (accumulate) columnSum(gpu, sums.view([1, sums.size]), { out, accumulate });
 }

@@ -7,9 +7,10 @@ import columnCode from "../../kernels/column_sum.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { rowLaunch } from "./row_launch.ts";
+import { BITS } from "./wgsl_parts.ts";
 
 const COLUMN_SUM = defineKernel("column_sum", columnCode);
-const ROW_SUM = defineKernel("row_sum", rowCode);
+const ROW_SUM = defineKernel("row_sum", rowCode, { shared: [BITS] });
 
 /** Constants and workgroups of a kernel that sums columns, and how it cuts the rows. */
 export interface ColumnLaunch {
@@ -105,17 +106,19 @@ export interface RowSumOptions {
   out?: Tensor;
   /** Factor on the sums, 1 by default. */
   scale?: number;
+  /** Add to what `out` holds. */
+  accumulate?: boolean;
 }
 
-/** Σ over columns: x [R, C] → [R], times `scale`. */
+/** Σ over columns: x [R, C] → [R], times `scale`; NaN where an element is not finite. */
 export function rowSum(gpu: Gpu, x: Tensor, options: RowSumOptions = {}): Tensor {
   const cols = x.shape.at(-1) ?? 1;
   const rows = x.size / cols;
-  const { out = gpu.empty([rows], "row_sum"), scale = 1 } = options;
+  const { out = gpu.empty([rows], "row_sum"), scale = 1, accumulate = false } = options;
   gpu.dispatch(ROW_SUM, {
     ...rowLaunch(gpu, rows, cols),
     bindings: { x, out },
-    params: { rows, cols, scale },
+    params: { rows, cols, scale, accumulate: +accumulate },
     flops: x.size,
   });
   return out;

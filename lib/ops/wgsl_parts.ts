@@ -3,6 +3,7 @@
  *
  * @module
  */
+import bitsCode from "../../kernels/shared/bits.wgsl" with { type: "text" };
 import foursCode from "../../kernels/shared/fours.wgsl" with { type: "text" };
 import geluCode from "../../kernels/shared/gelu.wgsl" with { type: "text" };
 import laneSumCode from "../../kernels/shared/lane_sum.wgsl" with { type: "text" };
@@ -11,6 +12,9 @@ import putCode from "../../kernels/shared/put.wgsl" with { type: "text" };
 import walkRowsCode from "../../kernels/shared/walk_rows.wgsl" with { type: "text" };
 import weightVCode from "../../kernels/shared/weight_v.wgsl" with { type: "text" };
 import type { SharedCode } from "../gpu.ts";
+
+/** Numbers that are not finite, by their bits. */
+export const BITS: SharedCode = { name: "bits", code: bitsCode };
 
 /** Rows in vec4s or single elements: `VEC`, and sums of what they leave. */
 export const FOURS: SharedCode = { name: "fours", code: foursCode };

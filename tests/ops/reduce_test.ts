@@ -43,12 +43,18 @@ for (const [rows, cols] of [[1, 1], [3, 7], [16, 4], [65, 67], [17, 68], [4231, 
       (_, r) => x.subarray(r * rows, (r + 1) * rows).reduce((a, b) => a + b, 0),
     );
     await eachLanes(gpu, async (what) => {
-      const [sum, mean] = await values(gpu, () => {
+      const old = normals(cols, 5);
+      const [sum, mean, added] = await values(gpu, () => {
         const t = gpu.tensor(x, [cols, rows]);
-        return [rowSum(gpu, t), rowSum(gpu, t, { scale: 1 / rows })];
+        return [
+          rowSum(gpu, t),
+          rowSum(gpu, t, { scale: 1 / rows }),
+          rowSum(gpu, t, { out: gpu.tensor(old), accumulate: true, scale: -2 }),
+        ];
       });
       assertClose(sum, expected, 1e-5, what);
       assertClose(mean, expected.map((v) => v / rows), 1e-5, what);
+      assertClose(added, expected.map((v, r) => old[r] - 2 * v), 1e-5, `accumulated, ${what}`);
     });
   });
 }
@@ -90,6 +96,25 @@ gpuTest("columnSum() writes nothing beyond its columns", async (gpu) => {
     assert.deepEqual(room.subarray(cols), new Float32Array(16 - cols).fill(7), `${cols} columns`);
   }
 });
+
+gpuTest(
+  "rowSum() hands on what is not finite as NaN, of an element or of what it adds to",
+  async (gpu) => {
+    for (const odd of [NaN, Infinity, -Infinity]) {
+      await eachLanes(gpu, async (what) => {
+        const x = normals(5 * 70, 6);
+        x[70 + 69] = odd;
+        const [sum, added] = await values(gpu, () => {
+          const t = gpu.tensor(x, [5, 70]);
+          const out = gpu.tensor(Float32Array.of(1, 2, 3, odd, 5));
+          return [rowSum(gpu, t), rowSum(gpu, t, { out, accumulate: true })];
+        });
+        assert.deepEqual([...sum].map(Number.isNaN), [false, true, false, false, false], what);
+        assert.deepEqual([...added].map(Number.isNaN), [false, true, false, true, false], what);
+      });
+    }
+  },
+);
 
 gpuTest("columnSum() and rowSum() equal f64 at extreme values", async (gpu) => {
   const rows = [[1e4, -1e4, 1], [0, 0, 0], [1e-30, 2e-30, -1e-30], [1e38, 1e38, -1e38], [3, 3, 3]];

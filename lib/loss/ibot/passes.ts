@@ -10,14 +10,15 @@ import teacherCode from "../../../kernels/ibot_teacher.wgsl" with { type: "text"
 import { defineKernel, type Gpu, grid, type Tensor } from "../../gpu.ts";
 import { tableOf } from "../../gpu/scalars.ts";
 import { rowLaunch } from "../../ops/row_launch.ts";
+import { BITS } from "../../ops/wgsl_parts.ts";
 import { STUDENT_PARTS } from "../kernels.ts";
 import { columns, type LogitSource, walkChunks, type WalkOptions } from "../passes.ts";
 import type { IbotMicroBatch, IbotSums } from "./sums.ts";
 
 const IBOT_STUDENT = defineKernel("ibot_student", studentCode, { shared: STUDENT_PARTS });
 const IBOT_TEACHER = defineKernel("ibot_teacher", teacherCode);
-const IBOT_ROWS = defineKernel("ibot_rows", rowsCode);
-const IBOT_FINISH = defineKernel("ibot_finish", finishCode);
+const IBOT_ROWS = defineKernel("ibot_rows", rowsCode, { shared: [BITS] });
+const IBOT_FINISH = defineKernel("ibot_finish", finishCode, { shared: [BITS] });
 
 /** What the passes need beside the logits. */
 export interface IbotPassOptions extends Omit<WalkOptions, "rows" | "weights">, IbotMicroBatch {

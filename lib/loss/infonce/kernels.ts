@@ -9,12 +9,12 @@ import rowsCode from "../../../kernels/infonce_rows.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../../gpu.ts";
 import { rowLaunch } from "../../ops/row_launch.ts";
 import { claim, type Weight } from "../../ops/weight.ts";
-import { FOURS, LANES, PUT } from "../../ops/wgsl_parts.ts";
+import { BITS, FOURS, LANES, PUT } from "../../ops/wgsl_parts.ts";
 import { checkTensor } from "./check.ts";
 import { MAX_LOG_SCALE, type Sizes } from "./sizes.ts";
 
-const ROWS = defineKernel("infonce_rows", rowsCode, { shared: [LANES, FOURS, PUT] });
-const FINISH = defineKernel("infonce_finish", finishCode);
+const ROWS = defineKernel("infonce_rows", rowsCode, { shared: [LANES, FOURS, BITS, PUT] });
+const FINISH = defineKernel("infonce_finish", finishCode, { shared: [BITS] });
 const CLAMP = defineKernel("infonce_clamp", clampCode);
 
 /** τ, or a weight [1] that holds ln(1/τ). */
