@@ -62,7 +62,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   }
   var query = here.first * width + here.head / 4u;
   var grad = (here.first * params.dim + here.head) / 4u;
-  for (var i = here.sample * params.tokens; i < (here.sample + 1u) * params.tokens; i++) {
+  // Without the lane, which `here` depends on: broadcasts want a loop that is the same for all.
+  let sample = (wg.y * num.x + wg.x) / tiles_of(8u);
+  for (var i = sample * params.tokens; i < (sample + 1u) * params.tokens; i++) {
     let q0 = qkv[query + mine.x];
     let q1 = qkv[query + mine.y];
     let g0 = dout[grad + mine.x];

@@ -2,14 +2,14 @@
 //
 // blocks [n] of (first element, a multiple of 4; length) → partial [n, 2] = (largest magnitude m, Σ (x / m)²):
 // neither overflows nor vanishes. A lane holds 8 vec4s at a time, so that each is read once; then the lanes, in
-// order. With a number that is not finite, m has its bits.
+// order. Floats by their bits: with a number that is not finite, m has its own.
 // Launch: 64 invocations, LANES of them per block: grid(n · LANES, 64). LANES divides 64.
 
 struct Params { n: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> grad: array<vec4f>;
 @group(0) @binding(2) var<storage, read> blocks: array<vec2u>;
-@group(0) @binding(3) var<storage, read_write> partial: array<vec2f>;
+@group(0) @binding(3) var<storage, read_write> partial: array<vec2u>;
 
 override LANES: u32 = 1u;
 const HELD = 8u;
@@ -55,18 +55,18 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     }
   }
   let bad = max(max(bits.x, bits.y), max(bits.z, bits.w));
-  if (bad >= 0x7f800000u) { all = vec2f(bitcast<f32>(bad), 1.0); }
+  var most = max(bad, bitcast<u32>(all.x));
   if (LANES > 1u) {
-    lanes[local] = bitcast<vec2u>(all);
+    lanes[local] = vec2u(most, bitcast<u32>(all.y));
     workgroupBarrier();
     if (lane == 0u) {
-      var most = bitcast<u32>(all.x);
       for (var k = 1u; k < LANES; k++) {
         most = max(most, lanes[local + k].x);
         all = merge(all, bitcast<vec2f>(lanes[local + k]));
       }
-      if (most >= 0x7f800000u) { all = vec2f(bitcast<f32>(most), 1.0); }
     }
   }
-  if (lane == 0u && i / LANES < params.n) { partial[i / LANES] = all; }
+  if (lane == 0u && i / LANES < params.n) {
+    partial[i / LANES] = vec2u(select(bitcast<u32>(all.x), most, most >= 0x7f800000u), bitcast<u32>(all.y));
+  }
 }

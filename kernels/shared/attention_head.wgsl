@@ -41,9 +41,14 @@ struct Place {
   valid: vec3<bool>,
 }
 
+// Workgroups for the rows of a sequence.
+fn tiles_of(lanes: u32) -> u32 {
+  return (params.tokens + lanes * Q - 1u) / (lanes * Q);
+}
+
 // Invocation `lane` of the `lanes` of workgroup `index`, of which there are n: B · heads · ceil(N / (lanes · Q)).
 fn place(index: u32, lane: u32, lanes: u32) -> Place {
-  let tiles = (params.tokens + lanes * Q - 1u) / (lanes * Q);
+  let tiles = tiles_of(lanes);
   let sample = index / tiles;
   let first = sample / params.heads * params.tokens;
   let token = vec3u(0u, lanes, 2u * lanes) + index % tiles * lanes * Q + lane;
