@@ -13,8 +13,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let m = id.y * 2u;
   let n = id.x * 2u;
   if (4u * m >= params.m || 4u * n >= params.n) { return; }
-  var c0a = mat4x4f(); var c0b = mat4x4f();
-  var c1a = mat4x4f(); var c1b = mat4x4f();
+  var c0a = start(4u * n); var c0b = start(4u * n + 4u);
+  var c1a = c0a; var c1b = c0b;
   let end = min((params.k + 3u) / 4u, (id.z + 1u) * params.split);
   for (var k = id.z * params.split; k < end; k++) {
     let ba = load_b(k, n);
@@ -24,8 +24,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     rows = load_a(m + 1u, k);
     c1a += ba * rows; c1b += bb * rows;
   }
-  let first = id.z * params.m * params.ldc;
-  put(first, 4u * m, 4u * n, c0a); put(first, 4u * m, 4u * n + 4u, c0b);
-  put(first, 4u * m + 4u, 4u * n, c1a); put(first, 4u * m + 4u, 4u * n + 4u, c1b);
-  if ((params.epilogue & ~ACCUMULATE) != 0u) { finish_block(4u * m, 4u * n, 8u, 8u); }
+  put(id.z, 4u * m, 4u * n, c0a); put(id.z, 4u * m, 4u * n + 4u, c0b);
+  put(id.z, 4u * m + 4u, 4u * n, c1a); put(id.z, 4u * m + 4u, 4u * n + 4u, c1b);
+  finish_block(4u * m, 4u * n, 8u, 8u);
 }

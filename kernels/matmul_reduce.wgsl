@@ -5,15 +5,18 @@
 // GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants: Mesa's software driver compiles a kernel anew
 // at every dispatch where knowing the uniforms would remove half of it.
 // Parts are added from first to last.
-// Launch: grid(M · N, 64), one output per invocation.
+// SUMS: so are the sums of op(A) over K, partial_sums [PARTS, M] → sums [M] (shared/matmul_sums.wgsl).
+// Launch: grid(M · N, 64), or M more with SUMS, one output per invocation.
 
-struct Params { count: u32, columns: u32 }
+struct Params { count: u32, columns: u32, rows: u32, sum_add: u32, zero_from: u32, zero_end: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> aux: array<f32>;
 @group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(6) var<storage, read> partial_sums: array<f32>;
+@group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
 override PARTS: u32 = 1u;
 override ACCUMULATE: bool = false;
@@ -21,13 +24,26 @@ override BIAS: bool = false;
 override GELU: bool = false;
 override GELU_GRAD: bool = false;
 override ADD: bool = false;
+override SUMS: bool = false;
 
 alias Real = f32;
+
+fn add_sums(row: u32) {
+  if (row >= params.rows) { return; }
+  var v = partial_sums[row];
+  for (var s = 1u; s < PARTS; s++) { v += partial_sums[s * params.rows + row]; }
+  if (row >= params.zero_from && row < params.zero_end) { v = 0.0; }
+  if (params.sum_add != 0u) { v += sums[row]; }
+  sums[row] = v;
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
-  if (i >= params.count) { return; }
+  if (i >= params.count) {
+    if (SUMS) { add_sums(i - params.count); }
+    return;
+  }
   var v = partial[i];
   for (var s = 1u; s < PARTS; s++) { v += partial[s * params.count + i]; }
   if (ACCUMULATE) { v += c[i]; }

@@ -1,9 +1,7 @@
 // C = op(A) · op(B), then an epilogue; 32×8 outputs per invocation, rows of A shared through the subgroup.
 //
-// op(A) [M, K], op(B) [K, N], C [M, N]: shared/whole_io.wgsl, whole_a.wgsl and whole_b.wgsl, or those of a convolution.
-// Epilogue, in this order: + bias[n], where params.bias is 1; pre keeps the value and C gets its exact GELU
-// (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants, since the code exists once for each of the 64 vec4s
-// of outputs.
+// op(A) [M, K], op(B) [K, N], C [M, N]: shared/whole_io.wgsl, whole_a.wgsl and whole_b.wgsl, or those of a convolution;
+// the epilogue is in shared/whole_store.wgsl, sums of op(A) over K in shared/matmul_sums.wgsl.
 // Workgroups [·, ·, z] sum over `split` blocks of four k from z · split on and write to C + z · M · N.
 //
 // Needs subgroups of at least 8 invocations, so that a workgroup lies within one.
@@ -13,48 +11,11 @@
 // are loaded from its edge, and not stored.
 // The sum over K runs in one invocation, in order: the same bits every time.
 
-override GELU: bool = false;
-override GELU_GRAD: bool = false;
-override ADD: bool = false;
-
-alias Real = vec4f;
-
-fn put_row(at: u32, sum: vec4f) {
-  var v = sum;
-  if (GELU) {
-    pre[at] = v;
-    v = gelu(v);
-  }
-  if (GELU_GRAD) { v *= gelu_grad(aux[at]); }
-  if (ADD) { v += aux[at]; }
-  c[at] = v;
-}
-
-// Four rows of four columns from row `row` and vec4 `n` on.
-fn put(first: u32, row: u32, n: u32, sum: mat4x4f) {
-  let l = params.ldc / 4u;
-  let at = first + row * l + n;
-  if (4u * n >= params.n || row >= params.m) { return; }
-  put_row(at, sum[0]);
-  if (row + 1u >= params.m) { return; }
-  put_row(at + l, sum[1]);
-  if (row + 2u >= params.m) { return; }
-  put_row(at + 2u * l, sum[2]);
-  if (row + 3u >= params.m) { return; }
-  put_row(at + 3u * l, sum[3]);
-}
-
-fn bias_at(n: u32) -> mat4x4f {
-  if (params.bias == 0u) { return mat4x4f(); }
-  let v = bias[min(n, params.n / 4u - 1u)];
-  return mat4x4f(v, v, v, v);
-}
-
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let m = wg.y * 8u;
   let n = (wg.x * 8u + lane) * 2u;
-  var c0a = bias_at(n); var c0b = bias_at(n + 1u);
+  var c0a = start(4u * n); var c0b = start(4u * n + 4u);
   var c1a = c0a; var c1b = c0b;
   var c2a = c0a; var c2b = c0b;
   var c3a = c0a; var c3b = c0b;
@@ -62,12 +23,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane:
   var c5a = c0a; var c5b = c0b;
   var c6a = c0a; var c6b = c0b;
   var c7a = c0a; var c7b = c0b;
-  let blocks = (params.k + 3u) / 4u;
-  let end = min(blocks, (wg.z + 1u) * params.split);
+  var sum = vec4f();
+  let end = min((params.k + 3u) / 4u, (wg.z + 1u) * params.split);
   for (var k = wg.z * params.split; k < end; k++) {
     let ba = load_b(k, n);
     let bb = load_b(k, n + 1u);
     let own = load_a(m + lane, k);
+    if (SUMS) { sum += vec4f(1.0) * own; }
     var r = mat4x4f(subgroupBroadcast(own[0], 0u), subgroupBroadcast(own[1], 0u), subgroupBroadcast(own[2], 0u), subgroupBroadcast(own[3], 0u));
     c0a += ba * r; c0b += bb * r;
     r = mat4x4f(subgroupBroadcast(own[0], 1u), subgroupBroadcast(own[1], 1u), subgroupBroadcast(own[2], 1u), subgroupBroadcast(own[3], 1u));
@@ -86,13 +48,16 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane:
     c7a += ba * r; c7b += bb * r;
   }
   let row = 4u * m;
-  let first = wg.z * params.m * (params.ldc / 4u);
-  put(first, row, n, c0a); put(first, row, n + 1u, c0b);
-  put(first, row + 4u, n, c1a); put(first, row + 4u, n + 1u, c1b);
-  put(first, row + 8u, n, c2a); put(first, row + 8u, n + 1u, c2b);
-  put(first, row + 12u, n, c3a); put(first, row + 12u, n + 1u, c3b);
-  put(first, row + 16u, n, c4a); put(first, row + 16u, n + 1u, c4b);
-  put(first, row + 20u, n, c5a); put(first, row + 20u, n + 1u, c5b);
-  put(first, row + 24u, n, c6a); put(first, row + 24u, n + 1u, c6b);
-  put(first, row + 28u, n, c7a); put(first, row + 28u, n + 1u, c7b);
+  let col = 4u * n;
+  put(wg.z, row, col, c0a); put(wg.z, row, col + 4u, c0b);
+  put(wg.z, row + 4u, col, c1a); put(wg.z, row + 4u, col + 4u, c1b);
+  put(wg.z, row + 8u, col, c2a); put(wg.z, row + 8u, col + 4u, c2b);
+  put(wg.z, row + 12u, col, c3a); put(wg.z, row + 12u, col + 4u, c3b);
+  put(wg.z, row + 16u, col, c4a); put(wg.z, row + 16u, col + 4u, c4b);
+  put(wg.z, row + 20u, col, c5a); put(wg.z, row + 20u, col + 4u, c5b);
+  put(wg.z, row + 24u, col, c6a); put(wg.z, row + 24u, col + 4u, c6b);
+  put(wg.z, row + 28u, col, c7a); put(wg.z, row + 28u, col + 4u, c7b);
+  if (SUMS) {
+    if (wg.x == 0u && lane < 8u) { put_sums(wg.z, 4u * (m + lane), sum); }
+  }
 }

@@ -44,7 +44,13 @@ export {
   type LinearOptions,
   type LinearResult,
 } from "./ops/linear.ts";
-export { matmul, type MatmulOptions, type MatmulVariant } from "./ops/matmul.ts";
+export {
+  matmul,
+  type MatmulOptions,
+  type MatmulSums,
+  type MatmulTile,
+  type MatmulVariant,
+} from "./ops/matmul.ts";
 export {
   type MaskedPatches,
   patchEmbed,

@@ -4,7 +4,7 @@
 // EXACT_K: K is a multiple of 4.
 
 struct Params {
-  m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32, split: u32,
+  m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32, split: u32, sum_add: u32, zero_from: u32, zero_end: u32,
   channels: u32, height: u32, width: u32, grid: u32, grid_width: u32, side: u32, stride: u32, pad: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;

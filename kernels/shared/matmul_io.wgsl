@@ -2,7 +2,9 @@
 //
 // EXACT_K: K is a multiple of 4.
 
-struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32, split: u32 }
+struct Params {
+  m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, epilogue: u32, split: u32, sum_add: u32, zero_from: u32, zero_end: u32,
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;

@@ -1,7 +1,9 @@
 // What a matmul of whole vec4s takes: op(A) [M, K], op(B) [K, N], C [M, N], row-major with leading dimensions lda, ldb,
 // ldc, all multiples of 4.
 
-struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, bias: u32, split: u32 }
+struct Params {
+  m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32, bias: u32, split: u32, sum_add: u32, zero_from: u32, zero_end: u32,
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;

@@ -64,11 +64,14 @@ export function linearBackward(
   const w = matrixOf(weight);
   return (dy, { geluGradOf, input = true } = {}) => {
     const dw = claim(weight);
-    if (dw) {
-      matmul(gpu, dy, x, { transA: true, out: dw.out.view(w.shape), accumulate: dw.accumulate });
-    }
     const db = bias && claim(bias);
-    if (db) columnSum(gpu, dy, { ...db, zeros: held });
+    const sums = db && { ...db, zeros: held };
+    if (dw) {
+      const out = dw.out.view(w.shape);
+      matmul(gpu, dy, x, { transA: true, out, accumulate: dw.accumulate, sums });
+    } else if (sums) {
+      columnSum(gpu, dy, sums);
+    }
     return input ? matmul(gpu, dy, w, { geluGradOf }) : undefined;
   };
 }

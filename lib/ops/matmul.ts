@@ -5,15 +5,11 @@
  */
 import { HatchlingError } from "../errors.ts";
 import type { Gpu, Tensor } from "../gpu.ts";
-import {
-  EPILOGUE,
-  fits,
-  launch,
-  type MatmulVariant,
-  splitsOf,
-  variantOf,
-} from "./matmul/variants.ts";
+import { EPILOGUE, launch, type MatmulSums } from "./matmul/launch.ts";
+import { fits, type MatmulVariant, splitsOf, variantOf } from "./matmul/variants.ts";
 
+export type { MatmulSums } from "./matmul/launch.ts";
+export type { MatmulTile } from "./matmul/tiles.ts";
 export type { MatmulVariant } from "./matmul/variants.ts";
 
 /** Options of {@linkcode matmul}; the epilogues apply in the order in which they stand here. */
@@ -34,6 +30,8 @@ export interface MatmulOptions {
   geluGradOf?: Tensor;
   /** [M, N], added. */
   add?: Tensor;
+  /** [M], receives the sums of A's columns, which is then stored [K, M]. */
+  sums?: MatmulSums;
   /** Which kernel; by default what was chosen for this shape on this adapter ({@linkcode Gpu.choices}). */
   variant?: MatmulVariant;
   /** Parts of K that are summed apart, then added in order; by default as many as keep the adapter busy. */
@@ -62,8 +60,8 @@ export interface MatmulOptions {
  * ```
  */
 export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transA = false, transB = false, bias, geluPre, geluGradOf, add, accumulate = false } =
-    options;
+  const { transA = false, transB = false, accumulate = false, sums } = options;
+  const { bias, geluPre, geluGradOf, add } = options;
   const [ar, ac] = matrix(a);
   const [br, bc] = matrix(b);
   const [m, k] = transA ? [ac, ar] : [ar, ac];
@@ -79,6 +77,8 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
   for (const [name, t] of Object.entries({ geluPre, geluGradOf, add, out: options.out })) {
     expectSize(name, t, m * n);
   }
+  expectSize("sums", sums?.out, m);
+  if (sums && !transA) throw new HatchlingError("matmul: expected transA with sums but found none");
   if (geluGradOf && add) throw new HatchlingError("matmul: geluGradOf and add exclude each other");
   const out = options.out ?? gpu.empty([...(transA ? [m] : a.shape.slice(0, -1)), n], "matmul");
   const flags = { accumulate, bias, gelu: geluPre, geluGrad: geluGradOf, add };
@@ -90,8 +90,11 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
   const variant = options.variant ?? variantOf(gpu, product);
   if (!fits(gpu, variant, product)) {
     throw new HatchlingError(
-      `matmul: expected whole vec4s, and for "subgroup" subgroups of 8 or more, for variant ${variant} but found ` +
-        `${a}, ${b} and ${gpu.subgroupSize || "no"} subgroups: leave the variant out`,
+      `matmul: expected for variant ${variant} ${
+        variant === "subgroup"
+          ? "whole vec4s and subgroups of 8 or more"
+          : "an adapter with its invocations, workgroups and workgroup memory"
+      } but found ${a}, ${b} and ${gpu.subgroupSize || "no"} subgroups: leave the variant out`,
     );
   }
   const splits = options.splits ?? splitsOf(gpu, variant, product);
@@ -100,7 +103,7 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
       `matmul: expected splits to be whole and at least 1 but found ${splits}`,
     );
   }
-  const tensors = { a, b, out, bias, aux: geluGradOf ?? add, pre: geluPre };
+  const tensors = { a, b, out, bias, aux: geluGradOf ?? add, pre: geluPre, sums };
   launch(gpu, variant, product, tensors, epilogue, splits);
   return out;
 }

@@ -115,7 +115,7 @@ gpuTest("kernels are chosen on a portable device, and used", async () => {
     ["matmul NT small", "attention", "rows"].includes(name)
   );
   assert.deepEqual(tasks.map((c) => c.candidates), [
-    ["plain", "staged"],
+    ["plain", "staged 32x32", "staged 32x64", "staged 64x64", "staged 64x64 wide"],
     ["plain", "staged"],
     ["1", "8", "64"],
   ]);

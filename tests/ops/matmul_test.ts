@@ -1,24 +1,16 @@
 import assert from "node:assert/strict";
-import { type Gpu, openGpu } from "../../lib/gpu.ts";
-import { matmul, type MatmulVariant } from "../../lib/ops/matmul.ts";
-import { fits, splitsOf } from "../../lib/ops/matmul/variants.ts";
-import { erf } from "../support/erf.ts";
+import { openGpu } from "../../lib/gpu.ts";
+import { matmul } from "../../lib/ops/matmul.ts";
+import { splitsOf } from "../../lib/ops/matmul/variants.ts";
 import { gpuTest } from "../support/gpu.ts";
+import { type ProductCase, SIZES, testVariant } from "../support/matmul.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
 import { values } from "../support/ops.ts";
-
-interface Case {
-  m: number;
-  k: number;
-  n: number;
-  transA?: boolean;
-  transB?: boolean;
-}
 
 // Each combination of transposes, whole and partial vec4s in A, B and C, and a K that is no multiple of 4
 // is a pipeline of its own, which software adapters take up to a second to compile. So each kernel sees a few,
 // at several sizes: one element, less than a tile, more than a workgroup's 32 or 64 rows and columns.
-const ANY: Case[] = [
+const ANY: ProductCase[] = [
   { m: 1, k: 1, n: 1 },
   { m: 65, k: 127, n: 67 },
   { m: 8, k: 8, n: 8 },
@@ -29,9 +21,8 @@ const ANY: Case[] = [
   { m: 7, k: 9, n: 11, transA: true },
   { m: 5, k: 3, n: 7, transA: true, transB: true },
 ];
-const CASES: Record<MatmulVariant, Case[]> = {
+const CASES: Record<"plain" | "subgroup" | "naive", ProductCase[]> = {
   plain: ANY,
-  staged: ANY,
   subgroup: [
     { m: 1, k: 4, n: 4 },
     { m: 39, k: 12, n: 132 },
@@ -51,75 +42,7 @@ const CASES: Record<MatmulVariant, Case[]> = {
     { m: 7, k: 9, n: 4, transA: true, transB: true },
   ],
 };
-const SIZES = { m: 4, n: 4, k: 4, transA: false, transB: false };
-
-const gelu = (x: number) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
-const slope = (x: number) =>
-  0.5 * (1 + erf(x * Math.SQRT1_2)) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
-
-for (const variant of ["plain", "staged", "subgroup", "naive"] as const) {
-  /** Adapters without such subgroups refuse. */
-  const test = (name: string, fn: (gpu: Gpu) => Promise<void>) =>
-    gpuTest(`${name}, ${variant}`, async (gpu) => {
-      if (fits(gpu, variant, SIZES)) return await fn(gpu);
-      gpu.scope(() => {
-        const a = gpu.empty([4, 4]);
-        assert.throws(
-          () => matmul(gpu, a, a, { variant }),
-          /for "subgroup" subgroups of 8 or more/,
-        );
-      });
-    });
-
-  for (const { m, k, n, transA = false, transB = false } of CASES[variant]) {
-    const name = `${m}×${k}${transA ? "ᵀ" : ""} · ${k}×${n}${transB ? "ᵀ" : ""}`;
-    test(`matmul() equals the f64 product ${name}`, async (gpu) => {
-      const da = normals(m * k, 1), db = normals(k * n, 2);
-      const [y] = await values(gpu, () => {
-        const a = gpu.tensor(da, transA ? [k, m] : [m, k]);
-        const b = gpu.tensor(db, transB ? [n, k] : [k, n]);
-        const y = matmul(gpu, a, b, { transA, transB, variant });
-        assert.deepEqual(y.shape, [m, n]);
-        return [y];
-      });
-      assertClose(y, matmulF64(da, db, [m, k, n], transA, transB), 2e-6);
-    });
-  }
-
-  // C in whole vec4s and not; sums in one part and in several.
-  for (
-    const [n, splits] of [
-      [132, 1],
-      [132, 3],
-      ...["plain", "staged"].includes(variant) ? [[131, 1]] : [],
-    ]
-  ) {
-    const transB = n === 131;
-    const name = `matmul() applies its epilogues in order, ${n} columns, ${splits} parts`;
-    test(name, async (gpu) => {
-      const [m, k] = [19, splits > 1 ? 140 : 12];
-      const [da, db, dBias, dAux] = [m * k, k * n, n, m * n].map((size, i) => normals(size, i + 3));
-      [0, 100, -100, 1e4, -1e4, 1e30, -1e30].forEach((v, i) => dAux[i] = v);
-      const [pre, active, masked, sum] = await values(gpu, () => {
-        const [a, b] = [gpu.tensor(da, [m, k]), gpu.tensor(db, transB ? [n, k] : [k, n])];
-        const [bias, aux] = [gpu.tensor(dBias), gpu.tensor(dAux, [m, n])];
-        const options = { transB, variant, splits };
-        const pre = gpu.empty([m, n]);
-        const active = matmul(gpu, a, b, { ...options, bias, geluPre: pre });
-        const masked = matmul(gpu, a, b, { ...options, geluGradOf: aux });
-        const sum = matmul(gpu, a, b, { ...options, add: active });
-        matmul(gpu, a, b, { ...options, bias, out: sum, accumulate: true });
-        return [pre, active, masked, sum];
-      });
-      const product = matmulF64(da, db, [m, k, n], false, transB);
-      const biased = product.map((v, i) => v + dBias[i % n]);
-      assertClose(pre, biased, 2e-6, "pre");
-      assertClose(active, biased.map(gelu), 2e-6, "gelu");
-      assertClose(masked, product.map((v, i) => v * slope(dAux[i])), 2e-6, "gelu'");
-      assertClose(sum, product.map((v, i) => gelu(biased[i]) + v + biased[i]), 2e-6, "added up");
-    });
-  }
-}
+for (const variant of ["plain", "subgroup", "naive"] as const) testVariant(variant, CASES[variant]);
 
 gpuTest("matmul() refuses splits that are none", (gpu) => {
   gpu.scope(() => {

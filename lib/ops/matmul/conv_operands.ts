@@ -12,16 +12,9 @@ import oneCode from "../../../kernels/shared/conv_one.wgsl" with { type: "text" 
 import tapsCode from "../../../kernels/shared/conv_taps.wgsl" with { type: "text" };
 import wholeIoCode from "../../../kernels/shared/conv_whole_io.wgsl" with { type: "text" };
 import type { Gpu, SharedCode, Tensor } from "../../gpu.ts";
-import {
-  EPILOGUE,
-  fits,
-  launch,
-  MATRIX,
-  type Product,
-  productKernels,
-  splitsOf,
-  variantOf,
-} from "./variants.ts";
+import { MATRIX, productKernels } from "./kernels.ts";
+import { EPILOGUE, launch } from "./launch.ts";
+import { fits, type Product, splitsOf, usualVariant, variantOf } from "./variants.ts";
 
 const IO: SharedCode = { name: "conv_io", code: ioCode };
 const WHOLE_IO: SharedCode = { name: "conv_whole_io", code: wholeIoCode };
@@ -77,12 +70,13 @@ export function windowProduct(
   const whole = channels % 4 === 0;
   let variant = variantOf(gpu, product);
   if (variant === "naive" || variant === "subgroup" && !(whole && fits(gpu, variant, product))) {
-    variant = gpu.isSoftware ? "plain" : "staged";
+    variant = gpu.isSoftware ? "plain" : usualVariant(gpu, product);
   }
   const [a, b] = operand === "a" ? [pictures, matrix] : [matrix, pictures];
   const sizes = { channels, height, width, grid: rows * cols, grid_width: cols };
   const operands = {
     kernels: KERNELS[operand][whole ? "four" : "one"],
+    whole,
     constants: { BACK: back },
     params: { ...sizes, side, stride, pad },
   };
