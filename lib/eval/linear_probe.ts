@@ -193,7 +193,7 @@ class Trainer {
       new Float32Array(rows * width),
       new Uint32Array(rows),
       new Float32Array(rows),
-      new Float32Array(4 * steps),
+      new Float32Array(4 * (steps + 1)), // after a flag that is never set
     ];
     this.#tensors = this.#arrays.map((array, i) =>
       gpu.persistent([array.length], ["rows", "labels", "row weights", "rates"][i])
@@ -232,9 +232,9 @@ class Trainer {
             constants: { NESTEROV: false },
             bindings: {
               ...{ parameter: weight, grad: matmul(gpu, dy, x, { transA: true }) },
-              ...{ momentum_buffer: velocity, segment, factors, scalars: rates, flag: undefined },
+              ...{ momentum_buffer: velocity, segment, factors, table: rates, teacher: undefined },
             },
-            params: { n: weight.size, groups: 4 * s, momentum: 0.9 },
+            params: { n: weight.size, groups: 4 * (s + 1), momentum_at: 0, momentum: 0.9 },
             workgroups: grid(4 * granules, 64),
             flops: 8 * weight.size,
           });
@@ -268,7 +268,7 @@ class Trainer {
       classes[at] = labels[row];
       weights[at] = 1 / chosen.length;
     });
-    rates.set([rate, 0, 1, 1], 4 * s);
+    rates.set([rate, 0, 1, 1], 4 * (s + 1));
   }
 
   run(): void {

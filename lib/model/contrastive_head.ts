@@ -59,6 +59,11 @@ export class ContrastiveHead extends Projector {
     return [...specs, { name: LOG_SCALE, shape: [1], init }];
   }
 
+  /** Whether it has a temperature of its own. */
+  get learnsTemperature(): boolean {
+    return this.#learned !== undefined;
+  }
+
   /** ln(1 / τ) where it is learned. */
   logScale(params: Parameters): Parameter | undefined {
     return this.#learned === undefined ? undefined : params.get(LOG_SCALE);

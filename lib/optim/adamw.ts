@@ -8,9 +8,9 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu } from "../gpu.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { ADAM_DEFAULTS } from "./defaults.ts";
-import { Optimizer, type OptimizerOptions, type StepKernel } from "./optimizer.ts";
+import { Optimizer, type OptimizerOptions, type StepKernel, UPDATE } from "./optimizer.ts";
 
-const ADAMW = defineKernel("adamw", code);
+const ADAMW = defineKernel("adamw", code, { shared: [UPDATE] });
 
 /** Settings of {@linkcode AdamW}. */
 export interface AdamWOptions extends OptimizerOptions {

@@ -3,10 +3,14 @@
  *
  * @module
  */
+import updateCode from "../../kernels/shared/update.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { type Gpu, grid, type KernelSource, sizeOf, type Tensor } from "../gpu.ts";
+import { type Gpu, grid, type KernelSource, type SharedCode, sizeOf, type Tensor } from "../gpu.ts";
 import { downloadByName, GRANULE, type Parameters, uploadByName } from "../model/parameters.ts";
 import type { ClipResult } from "./clip.ts";
+
+/** What the kernels of all optimisers share. */
+export const UPDATE: SharedCode = { name: "update", code: updateCode };
 
 /** Settings of every optimiser. */
 export interface OptimizerOptions {
@@ -26,6 +30,8 @@ export interface OptimizerRates {
   frozen?: readonly number[];
   /** Groups whose learning rate is 0: only their moments move; none by default. */
   held?: readonly number[];
+  /** Momentum of the teacher that steps along, if one does. */
+  momentum?: number;
 }
 
 /** What an optimiser keeps of every parameter, by the name that PyTorch has for it, then by parameter. */
@@ -54,10 +60,17 @@ export abstract class Optimizer {
   readonly counts: number[];
   /** Moments by name, each by chunk, as gradients are. */
   readonly moments: ReadonlyMap<string, readonly Tensor[]>;
+  /** [3], u32: the non-finite flag of a step, which does nothing while the first element is not 0. */
+  readonly flag: Tensor;
   readonly #kind: string;
   readonly #gpu: Gpu;
   readonly #params: Parameters;
-  /** (learning rate, weight decay, two corrections) of every group, and zeros for what is never trained. */
+  /** The flag, then the rates: one binding of the kernels. */
+  readonly #table: Tensor;
+  /**
+   * (learning rate, weight decay, two corrections) of every group, zeros for what is never trained, and the teacher's
+   * momentum with 1 less it.
+   */
   readonly #rates: Tensor;
   readonly #group: (name: string) => number;
   readonly #rateScale: (name: string) => number;
@@ -91,7 +104,11 @@ export abstract class Optimizer {
     const { layout } = params;
     const groups = params.all.filter((p) => p.grad).map((p) => group(p.name));
     this.counts = Array(Math.max(0, ...groups) + 1).fill(0);
-    this.#rates = gpu.persistent([this.counts.length + 1, 4], "rates");
+    const shape = [this.counts.length + 2, 4];
+    const from = gpu.alignment / 4;
+    this.#table = gpu.persistent([from + sizeOf(shape)], "rates");
+    this.flag = this.#table.view([3]);
+    this.#rates = this.#table.view(shape, from);
     this.moments = new Map(moments.map((name) => [name, layout.arena(gpu, name, layout.frozen)]));
   }
 
@@ -102,7 +119,7 @@ export abstract class Optimizer {
   protected abstract kernel(): StepKernel;
 
   /** Sets the rates of the next step, and counts it for every group that is not frozen. */
-  set({ lr, weightDecay, frozen = [], held = [] }: OptimizerRates): void {
+  set({ lr, weightDecay, frozen = [], held = [], momentum = 1 }: OptimizerRates): void {
     const rates = new Float32Array(this.#rates.size);
     this.counts.forEach((_, group) => {
       if (frozen.includes(group)) return;
@@ -110,32 +127,39 @@ export abstract class Optimizer {
       const rate = held.includes(group) ? 0 : lr;
       rates.set([rate, weightDecay, ...this.corrections(t)], 4 * group);
     });
+    rates.set([momentum, 1 - momentum], rates.length - 4);
     this.#rates.write(rates);
   }
 
   /**
-   * One step over all parameters, with the rates that were set and the gradients clipped.
+   * One step over all parameters, with the rates that were set and the gradients clipped; nothing while the flag is
+   * set.
    *
    * @param clip Factors of {@linkcode clipFactors}.
-   * @param flag The step's non-finite flag; none for eager use.
+   * @param teacher A moving average of these parameters that follows, as {@linkcode emaUpdate} would make it
+   * afterwards, with the momentum that was set.
    */
-  step(clip: readonly ClipResult[], flag?: Tensor): void {
+  step(clip: readonly ClipResult[], teacher?: Parameters): void {
     const { kernel, constants, params, flops } = this.kernel();
     const { frozen } = this.#params.layout;
     this.#params.grads.forEach((grad, i) => {
       const gpu = this.#gpu;
       const chunk = frozen + i, data = this.#params.data[chunk];
       const segment = gpu.tensor(this.#segments(chunk), [data.size / GRANULE, 4], "segments");
+      const groups = gpu.alignment / 4;
       gpu.dispatch(kernel, {
-        constants,
+        constants: { ...constants, FOLLOW: !!teacher },
         bindings: {
           ...{ parameter: data, grad, segment, factors: clip[i].factors },
-          ...{ scalars: this.#rates, flag },
+          ...{ table: this.#table, teacher: teacher?.data[chunk] },
           ...Object.fromEntries([...this.moments].map(([name, chunks]) => [name, chunks[i]])),
         },
-        params: { n: data.size, groups: 0, ...params },
+        params: {
+          ...{ n: data.size, groups, momentum_at: groups + this.#rates.size - 4 },
+          ...params,
+        },
         workgroups: grid(data.size / 16, 64),
-        flops: flops * data.size,
+        flops: (flops + (teacher ? 3 : 0)) * data.size,
       });
     });
   }
@@ -170,9 +194,9 @@ export abstract class Optimizer {
     return saved;
   }
 
-  /** Frees moments and rates. */
+  /** Frees moments, rates and flag. */
   destroy(): void {
-    for (const t of [this.#rates, ...[...this.moments.values()].flat()]) t.destroy();
+    for (const t of [this.#table, ...[...this.moments.values()].flat()]) t.destroy();
   }
 
   /** (tensor, decayed, group, bits of the rate's factor) of each granule of a chunk; untrained ones in the last group. */

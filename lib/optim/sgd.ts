@@ -8,10 +8,10 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, type KernelSource } from "../gpu.ts";
 import type { Parameters } from "../model/parameters.ts";
 import { SGD_DEFAULTS } from "./defaults.ts";
-import { Optimizer, type OptimizerOptions, type StepKernel } from "./optimizer.ts";
+import { Optimizer, type OptimizerOptions, type StepKernel, UPDATE } from "./optimizer.ts";
 
 /** The kernel of a step. */
-export const SGD_STEP: KernelSource = defineKernel("sgd", code);
+export const SGD_STEP: KernelSource = defineKernel("sgd", code, { shared: [UPDATE] });
 
 /** Settings of {@linkcode Sgd}. */
 export interface SgdOptions extends OptimizerOptions {

@@ -117,12 +117,6 @@ export class Trainer {
   readonly optimizer: Optimizer;
   /** Micro-batches of a step. */
   readonly accumulationSteps: number;
-  /**
-   * [3], u32: 1 + the first step with a non-finite number; 1 + what held it (0 the loss, then the gradients in
-   * order); where that is the loss of a step in micro-batches, 1 + the first of them whose loss is not finite,
-   * else 0.
-   */
-  readonly flag: Tensor;
   readonly #gpu: Gpu;
   readonly #model: DinoModel;
   readonly #options: TrainerOptions;
@@ -151,7 +145,6 @@ export class Trainer {
     this.optimizer = optimizerOf(gpu, this.student, options.optimizer ?? {}, groupOf);
     this.#scalars = new StepScalars(gpu, SCALARS);
     this.#scalars.write({ studentTemp, copyRest: 1 });
-    this.flag = gpu.persistent([3], "flag");
     this.#microBatchFlag = gpu.persistent([3], "flag of micro-batches");
     this.#terms = termsOf(gpu, model, options, { views, at: (name) => this.#scalars.at(name) });
     this.loss = this.#terms.dino?.loss;
@@ -162,6 +155,15 @@ export class Trainer {
       student: RunningStats.of(gpu, this.student),
       teacher: this.teacher && RunningStats.of(gpu, this.teacher),
     };
+  }
+
+  /**
+   * [3], u32: 1 + the first step with a non-finite number; 1 + what held it (0 the loss, then the gradients in
+   * order); where that is the loss of a step in micro-batches, 1 + the first of them whose loss is not finite,
+   * else 0.
+   */
+  get flag(): Tensor {
+    return this.optimizer.flag;
   }
 
   /** What is evaluated and used: the teacher, or the student where it is alone. */
@@ -185,7 +187,7 @@ export class Trainer {
     const { step, teacherTemp, momentum, lr, weightDecay, gram } = values;
     if (gram?.refresh && this.teacher) this.#terms.gram?.refresh(this.teacher);
     this.optimizer.set({
-      ...{ lr, weightDecay },
+      ...{ lr, weightDecay, momentum },
       frozen: values.freezeLastLayer ? [LAST_LAYER] : [],
       held: values.holdBackbone ? [BACKBONE] : [],
     });
@@ -352,10 +354,14 @@ export class Trainer {
 
     for (const term of this.#terms.all) term.update?.(this.flag);
     for (const stats of Object.values(this.#stats)) stats?.commit(this.flag);
-    this.optimizer.step(norms, this.flag);
-    for (const term of this.#terms.all) term.constrain?.(this.student);
-    if (this.teacher) {
-      emaUpdate(gpu, this.teacher, this.student, this.#scalars.at("momentum"), this.flag);
+    // The teacher follows in the same pass, but where something happens to the student's weights after it.
+    const constrained = this.#terms.all.some(({ constrain }) => constrain);
+    this.optimizer.step(norms, constrained ? undefined : this.teacher);
+    if (constrained) {
+      for (const term of this.#terms.all) term.constrain?.(this.student);
+      if (this.teacher) {
+        emaUpdate(gpu, this.teacher, this.student, this.#scalars.at("momentum"), this.flag);
+      }
     }
     const { loss, pairLoss } = (dino ?? contrastive)!;
     const { metrics = loss, batchMean, koleo } = dino ?? {};
@@ -367,7 +373,7 @@ export class Trainer {
     for (const part of [this.student, this.teacher, this.optimizer, ...this.#terms.all]) {
       part?.destroy();
     }
-    for (const t of [this.flag, this.#scalars, this.#microBatchFlag]) t.destroy();
+    for (const t of [this.#scalars, this.#microBatchFlag]) t.destroy();
     for (const stats of Object.values(this.#stats)) stats?.destroy();
   }
 

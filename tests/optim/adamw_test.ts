@@ -9,7 +9,7 @@ import {
   type OptimizerRates,
 } from "../../lib/optim.ts";
 import { isDecayed } from "../../lib/optim/optimizer.ts";
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose } from "../support/numbers.ts";
 import { assertPaddingZero, chunked, randomValues, SPECS } from "../support/parameters.ts";
@@ -75,11 +75,10 @@ function setUp(gpu: Gpu, options: AdamWOptions = {}) {
     step(
       grads: Map<string, Float32Array<ArrayBuffer>>,
       { clip = 0, ...rates }: OptimizerRates & { clip?: number },
-      flag?: Tensor,
     ) {
       for (const { name } of trained) params.get(name).grad!.write(grads.get(name)!);
       adamw.set(rates);
-      gpu.scope(() => adamw.step(clipFactors(gpu, params, clip), flag));
+      gpu.scope(() => adamw.step(clipFactors(gpu, params, clip)));
     },
     destroy() {
       for (const part of [params, adamw]) part.destroy();
@@ -161,13 +160,12 @@ gpuTest("AdamW.step() does nothing while the flag is set", async (gpu) => {
   run.step(randomValues(2), rates);
   const arenas = [...run.params.data, ...[...run.adamw.moments.values()].flat()];
   const before = await gpu.read(arenas);
-  const flag = gpu.tensor(Uint32Array.of(1, 0));
-  run.step(randomValues(3), rates, flag);
+  run.adamw.flag.write(Uint32Array.of(1, 0, 0));
+  run.step(randomValues(3), rates);
   assert.deepEqual(await gpu.read(arenas), before);
-  flag.write(new Uint32Array(2));
-  run.step(randomValues(3), rates, flag);
+  run.adamw.flag.write(new Uint32Array(3));
+  run.step(randomValues(3), rates);
   assert.notDeepEqual(await gpu.read(arenas), before);
-  flag.destroy();
   run.destroy();
 });
 

@@ -74,9 +74,9 @@ gpuTest(
     params.load(randomValues(1));
     for (const [name, grad] of randomValues(2)) params.get(name).grad?.write(grad);
     const before = await params.save();
-    const flag = gpu.tensor(Uint32Array.of(1, 0, 0));
+    sgd.flag.write(Uint32Array.of(1, 0, 0));
     sgd.set({ lr: 0.1, weightDecay: 0.1 });
-    gpu.scope(() => sgd.step(clipFactors(gpu, params, 3), flag));
+    gpu.scope(() => sgd.step(clipFactors(gpu, params, 3)));
     assert.deepEqual(await params.save(), before);
     const saved = await sgd.save();
     assert.ok([...saved.get("momentum_buffer")!.values()].every((v) => v.every((x) => x === 0)));
@@ -84,7 +84,7 @@ gpuTest(
       () => sgd.load(new Map([["exp_avg", before], ["exp_avg_sq", before]])),
       /Expected the state of SGD \(momentum_buffer\) but found that of another optimiser \(exp_avg, exp_avg_sq\)/,
     );
-    for (const part of [flag, sgd, params]) part.destroy();
+    for (const part of [sgd, params]) part.destroy();
   },
 );
 

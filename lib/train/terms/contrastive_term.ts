@@ -4,7 +4,6 @@
  * @module
  */
 import type { Gpu, Tensor } from "../../gpu.ts";
-import { gpuOf } from "../../gpu/gpu.ts";
 import { clampLogScale, infoNce } from "../../loss.ts";
 import type { ContrastiveHead, Feature, Parameters } from "../../model.ts";
 import type { Term, TermInput } from "./term.ts";
@@ -36,6 +35,7 @@ export class ContrastiveTerm implements Term {
   readonly sums: readonly Tensor[];
   readonly buffers: ReadonlyMap<string, Tensor> = new Map();
   readonly outputs: ContrastiveOutputs;
+  readonly constrain?: (student: Parameters) => void;
   readonly #head: ContrastiveHead;
   readonly #options: Required<ContrastiveOptions>;
   readonly #views: { views: number; globals: number };
@@ -59,6 +59,9 @@ export class ContrastiveTerm implements Term {
       pairLoss: room([views.globals, views.views], "contrastive pairs"),
     };
     this.sums = Object.values(this.outputs);
+    if (head.learnsTemperature) {
+      this.constrain = (student) => clampLogScale(gpu, head.logScale(student)!.data);
+    }
   }
 
   get checked(): Tensor {
@@ -83,11 +86,6 @@ export class ContrastiveTerm implements Term {
       accumulate: microBatch.accumulationSteps > 1,
     });
     student.give(feature, queries.backward(gradQueries));
-  }
-
-  constrain(student: Parameters): void {
-    const logScale = this.#head.logScale(student);
-    if (logScale) clampLogScale(gpuOf(logScale.data), logScale.data);
   }
 
   destroy(): void {
