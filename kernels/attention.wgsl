@@ -9,15 +9,6 @@
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;
 
-fn put(at: u32, c: u32, x: vec4f) {
-  let left = params.head_dim - 4u * c;
-  let i = at + 4u * c;
-  out[i] = x.x;
-  if (VEC || left > 1u) { out[i + 1u] = x.y; }
-  if (VEC || left > 2u) { out[i + 2u] = x.z; }
-  if (VEC || left > 3u) { out[i + 3u] = x.w; }
-}
-
 // Vec4 c + i of the queries, whose rows begin at `at`.
 fn load(at: vec3u, c: u32, i: u32) {
   q0[END - 4u + i] = qkv4(at.x, c + i);
@@ -47,17 +38,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   }
   top = vec3f(-3.4028234e38);
   var key = here.first * width + params.dim + here.head;
-  let tile = select(params.tokens, TILE, STAGED);
-  for (var base = 0u; base < params.tokens; base += tile) {
-    let count = min(tile, params.tokens - base);
-    if (STAGED) { stage(local, count, vec2u(key, key + params.dim), vec2u(width)); }
-    for (var j = 0u; j < count; j++) {
-      score = vec3f();
-      walk(SCORE, false, key, j * BLOCKS);
-      weigh();
-      walk(SUM, true, key + params.dim, j * BLOCKS);
-      key += width;
-    }
+  for (var j = 0u; j < params.tokens; j++) {
+    score = vec3f();
+    walk(SCORE, false, key);
+    weigh();
+    walk(SUM, true, key + params.dim);
+    key += width;
   }
   let to = here.row * params.dim + here.head;
   for (var c = 0u; 4u * c < params.head_dim; c += 4u) {

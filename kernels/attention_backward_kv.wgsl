@@ -9,12 +9,6 @@
 @group(0) @binding(4) var<storage, read> delta: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dqkv: array<f32>;
 
-// Vec4 c of a query, or of the gradient of its output.
-fn load4(second: bool, at: u32, c: u32) -> vec4f {
-  if (second) { return dout4(at, c); }
-  return qkv4(at, c);
-}
-
 // Vec4 c + i of the keys and values, whose rows begin at `at` and `to`.
 fn load(at: vec3u, to: vec3u, c: u32, i: u32) {
   let e = END - 4u + i;
@@ -66,21 +60,16 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   }
   var query = here.first * width + here.head;
   var grad = here.first * params.dim + here.head;
-  let tile = select(params.tokens, TILE, STAGED);
-  for (var base = 0u; base < params.tokens; base += tile) {
-    let count = min(tile, params.tokens - base);
-    if (STAGED) { stage(local, count, vec2u(query, grad), vec2u(width, params.dim)); }
-    for (var j = 0u; j < count; j++) {
-      score = vec3f();
-      dp = vec3f();
-      walk(SCORE, false, query, j * BLOCKS);
-      walk(DP, true, grad, j * BLOCKS);
-      weigh(here.sample * params.tokens + base + j);
-      walk(SUM, false, query, j * BLOCKS);
-      walk(SECOND_SUM, true, grad, j * BLOCKS);
-      query += width;
-      grad += params.dim;
-    }
+  for (var j = 0u; j < params.tokens; j++) {
+    score = vec3f();
+    dp = vec3f();
+    walk(SCORE, false, query);
+    walk(DP, true, grad);
+    weigh(here.sample * params.tokens + j);
+    walk(SUM, false, query);
+    walk(SECOND_SUM, true, grad);
+    query += width;
+    grad += params.dim;
   }
   for (var c = 0u; 4u * c < params.head_dim; c += 4u) {
     store(at, to, here.valid, c, 0u);

@@ -11,19 +11,6 @@
 @group(0) @binding(5) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dqkv: array<f32>;
 
-// Vec4 c of the head that begins at element `at` of out, zero beyond the head.
-fn out4(at: u32, c: u32) -> vec4f {
-  if (VEC) { return out[(at >> 2u) + c]; }
-  let i = at + 4u * c;
-  let left = params.head_dim - 4u * c;
-  return vec4f(
-    out[i >> 2u][i & 3u],
-    select(0.0, out[(i + 1u) >> 2u][(i + 1u) & 3u], left > 1u),
-    select(0.0, out[(i + 2u) >> 2u][(i + 2u) & 3u], left > 2u),
-    select(0.0, out[(i + 3u) >> 2u][(i + 3u) & 3u], left > 3u),
-  );
-}
-
 // Vec4 c + i of the queries and of the gradients of their outputs, whose rows begin at `at` and `to`.
 fn load(at: vec3u, to: vec3u, c: u32, i: u32) {
   let e = END - 4u + i;
@@ -66,19 +53,14 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   store_delta(here);
   let logs = logs_of(here);
   var key = here.first * width + params.dim + here.head;
-  let tile = select(params.tokens, TILE, STAGED);
-  for (var base = 0u; base < params.tokens; base += tile) {
-    let count = min(tile, params.tokens - base);
-    if (STAGED) { stage(local, count, vec2u(key, key + params.dim), vec2u(width)); }
-    for (var j = 0u; j < count; j++) {
-      score = vec3f();
-      dp = vec3f();
-      walk(SCORE, false, key, j * BLOCKS);
-      walk(DP, true, key + params.dim, j * BLOCKS);
-      ds = exp(params.scale * (score - logs)) * (dp - total) * params.scale;
-      walk(SUM, false, key, j * BLOCKS);
-      key += width;
-    }
+  for (var j = 0u; j < params.tokens; j++) {
+    score = vec3f();
+    dp = vec3f();
+    walk(SCORE, false, key);
+    walk(DP, true, key + params.dim);
+    ds = exp(params.scale * (score - logs)) * (dp - total) * params.scale;
+    walk(SUM, false, key);
+    key += width;
   }
   for (var c = 0u; 4u * c < params.head_dim; c += 4u) {
     store(at, here.valid, c, 0u);

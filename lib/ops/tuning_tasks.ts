@@ -3,17 +3,16 @@
  *
  * @module
  */
-import attentionCode from "../../kernels/attention.wgsl" with { type: "text" };
-import subgroupCode from "../../kernels/attention_subgroup.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
 import type { Gpu, TuningTask } from "../gpu.ts";
+import { attention } from "./attention.ts";
+import { PLAIN, SUBGROUP, TILED } from "./attention/kernels.ts";
 import {
   ATTENTION,
-  attention,
   type AttentionVariant,
   attentionVariants,
   suitedAttention,
-} from "./attention.ts";
+} from "./attention/variants.ts";
 import { matmulTasks } from "./matmul/tuning_tasks.ts";
 import { rowSum } from "./reduce.ts";
 import { ROWS, usualLanes } from "./row_launch.ts";
@@ -61,7 +60,7 @@ function attentionTask(gpu: Gpu): TuningTask {
     name: ATTENTION,
     candidates: attentionVariants(gpu, headDim),
     usual: suitedAttention(gpu, headDim),
-    code: attentionCode + subgroupCode,
+    code: [PLAIN, TILED, SUBGROUP].map(({ forward }) => forward.code).join("\n"),
     tolerance: 1e-5,
     prepare() {
       const size = batch * tokens * 3 * dim;

@@ -116,7 +116,7 @@ gpuTest("kernels are chosen on a portable device, and used", async () => {
   );
   assert.deepEqual(tasks.map((c) => c.candidates), [
     ["plain", "staged 32x32", "staged 32x64", "staged 64x64", "staged 64x64 wide"],
-    ["plain", "staged"],
+    ["plain", "tiled4", "tiled8"],
     ["1", "8", "64"],
   ]);
   const { choices, faults } = await autotune(gpu, tasks, { storage: memory(), software: true });

@@ -62,7 +62,8 @@ function run(
 /** What this adapter can run: lanes broadcast whole vec4s. */
 function variantsOf(gpu: Gpu, headDim: number): AttentionVariant[] {
   const broadcast = gpu.subgroupSize >= 8 && headDim % 4 === 0;
-  return broadcast ? ["plain", "staged", "subgroup"] : ["plain", "staged"];
+  const all: AttentionVariant[] = ["plain", "tiled4", "tiled8"];
+  return broadcast ? [...all, "subgroup"] : all;
 }
 
 // [batch, tokens, heads, headDim]: whole vec4s and odd head sizes; tokens around 8, which lanes share, and more
@@ -190,12 +191,25 @@ gpuTest("attention() gives finite gradients when many scores are huge", async (g
   }
 });
 
+gpuTest("attention() on a GPU takes its tiles: its profile, forced here", async () => {
+  const gpu = await openGpu({ limits: "portable" });
+  Object.defineProperty(gpu, "isSoftware", { value: false });
+  const size = { batch: 2, tokens: 37, heads: 2, headDim: 64 };
+  const qkv = normals(2 * 37 * 3 * 128, 11), dy = normals(2 * 37 * 128, 12);
+  const expected = await run(gpu, qkv, dy, size, "tiled4");
+  const found = await run(gpu, qkv, dy, size, undefined);
+  assert.deepEqual(found, expected);
+  assertClose(found[0], reference(qkv, size).y, 2e-6, "y");
+  assertGradient(found[2], (x) => reference(x, size).y, [qkv], 0, dy, 3e-6);
+  gpu.destroy();
+});
+
 gpuTest("attention() keeps to the limits and features that every adapter has", async () => {
   const gpu = await openGpu({ limits: "portable" });
   const size = { batch: 1, tokens: 33, heads: 1, headDim: 64 };
   const qkv = normals(33 * 3 * 64, 9);
   const expected = reference(qkv, size);
-  for (const variant of [undefined, "plain", "staged"] as const) {
+  for (const variant of [undefined, "plain", "tiled4", "tiled8"] as const) {
     const [y] = await run(gpu, qkv, normals(33 * 64, 10), size, variant);
     assertClose(y, expected.y, 2e-6, `y, ${variant}`);
   }

@@ -1,0 +1,98 @@
+/**
+ * The ways to make attention: which there are, what each needs, how it is launched, and which one suits.
+ *
+ * @module
+ */
+import { type Constants, type Gpu, grid, type KernelSource } from "../../gpu.ts";
+import { PLAIN, SUBGROUP, TILED } from "./kernels.ts";
+
+/**
+ * Who loads the keys and values: `plain` each invocation for its one to three queries, any adapter; `tiled4` and
+ * `tiled8` a workgroup through its memory, for blocks of 4 or 8 queries by 4 keys per invocation, for GPUs; `subgroup`
+ * eight lanes by broadcast, for software adapters, where loads are what costs, and heads of a multiple of 4 dimensions.
+ * A variant's scores are the same, to the last bit, in its forward and backward passes.
+ */
+export type AttentionVariant = "plain" | "tiled4" | "tiled8" | "subgroup";
+
+/** Invocations of a workgroup on software adapters; of a subgroup, they share what they load. */
+export const LANES = 8;
+
+/** Channels of a chunk of the tiled kernels. */
+const CHUNK = 32;
+
+/** The name under which {@linkcode Gpu.choices} holds the variant. */
+export const ATTENTION = "attention";
+
+/** The variants that run here for heads of so many dimensions. */
+export function attentionVariants(gpu: Gpu, headDim: number): AttentionVariant[] {
+  return ["plain", "tiled4", "tiled8", ...broadcasts(gpu, headDim) ? ["subgroup" as const] : []];
+}
+
+/** Whether eight lanes can share heads of so many dimensions by broadcast. */
+export function broadcasts(gpu: Gpu, headDim: number): boolean {
+  return headDim % 4 === 0 && gpu.subgroupSize >= LANES;
+}
+
+/** What suits the kind of adapter. */
+export function suitedAttention(gpu: Gpu, headDim: number): AttentionVariant {
+  if (!gpu.isSoftware) return "tiled4";
+  return broadcasts(gpu, headDim) ? "subgroup" : "plain";
+}
+
+/** What was chosen for this adapter, where it runs for these heads, or else suits its kind. */
+export function chosenAttention(gpu: Gpu, headDim: number): AttentionVariant {
+  const choice = gpu.choices.get(ATTENTION) as AttentionVariant | undefined;
+  const fits = choice && attentionVariants(gpu, headDim).includes(choice);
+  return fits ? choice : suitedAttention(gpu, headDim);
+}
+
+/** The kernels of a pass, forward and backward. */
+export type Pass = keyof typeof PLAIN;
+
+/** How a kernel is dispatched. */
+export interface AttentionLaunch {
+  kernel: KernelSource;
+  constants: Constants;
+  /** Workgroups, the kernels' parameter. */
+  n: number;
+  workgroups: [number, number, number];
+}
+
+/** How a variant makes a pass over `sequences` of batch and heads: each workgroup for one of them. */
+export function attentionLaunch(
+  variant: AttentionVariant,
+  pass: Pass,
+  sequences: number,
+  tokens: number,
+  headDim: number,
+): AttentionLaunch {
+  const BLOCKS = Math.ceil(headDim / 4);
+  const VEC = headDim % 4 === 0;
+  const groups = (own: number) => {
+    const n = sequences * Math.ceil(tokens / own);
+    return { n, workgroups: grid(n, 1) };
+  };
+  if (variant === "tiled4" || variant === "tiled8") {
+    const CHUNKS = Math.ceil(headDim / CHUNK);
+    // Sums of 8 rows fit in registers where there are one or two vec4s of each; keys and values have two sums.
+    const ROWS = variant === "tiled8" && CHUNKS <= 2 && pass !== "backwardKv" ? 8 : 4;
+    const own = ownRows(tokens);
+    const constants = { CHUNKS, ROWS, HEIGHT: own / ROWS, OWN: 8 * own, VEC };
+    return { kernel: TILED[pass], constants, ...groups(own) };
+  }
+  // Up to three tokens per invocation, where registers suffice.
+  const Q = Math.min(BLOCKS > 16 ? 2 : 3, Math.ceil(tokens / LANES));
+  const constants = { BLOCKS, END: Math.ceil(BLOCKS / 4) * 4, Q };
+  return variant === "subgroup"
+    ? { kernel: SUBGROUP[pass], constants, ...groups(LANES * Q) }
+    : { kernel: PLAIN[pass], constants: { ...constants, VEC, WIDTH: LANES }, ...groups(LANES * Q) };
+}
+
+/**
+ * Own rows of a workgroup's tile: 64 where at most a seventh more rows lie beyond the sequence than with 32, as in 37 or
+ * 197 tokens but not in 17 or 65, for the larger tile loads a third less.
+ */
+function ownRows(tokens: number): number {
+  const rows = (tile: number) => Math.ceil(tokens / tile) * tile;
+  return rows(64) <= 8 / 7 * rows(32) ? 64 : 32;
+}
