@@ -87,6 +87,23 @@ export function definedKernels(): KernelSource[] {
   return [...DEFINED.values()];
 }
 
+/** What a device was given to compile. */
+export interface Compiled {
+  /** The kernel. */
+  readonly source: KernelSource;
+  /** Its whole text; kernels with subgroups may lack the directive that the language asks for. */
+  readonly code: string;
+  /** Values of its overrides. */
+  readonly constants: Readonly<Record<string, number>>;
+}
+
+let watcher: ((compiled: Compiled) => void) | undefined;
+
+/** Shows `seen` what is compiled from now on, for any device and for none, as plans do; for tests and tools. */
+export function watchCompiled(seen: ((compiled: Compiled) => void) | undefined): void {
+  watcher = seen;
+}
+
 /** Compiles kernels once and remembers them. */
 export class KernelCache {
   #device: GPUDevice;
@@ -140,6 +157,7 @@ export class KernelCache {
       this.#modules.set(source.name, module);
     }
     const values = Object.fromEntries(Object.entries(constants).map(([k, v]) => [k, +v]));
+    watcher?.({ source, code: source.code, constants: values });
     const pipeline = device.createComputePipeline({
       label: source.name,
       layout: "auto",

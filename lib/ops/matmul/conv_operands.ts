@@ -32,7 +32,8 @@ function kernelsOf(suffix: string, windows: SharedCode, { any, whole }: typeof M
   });
   return {
     four: productKernels(suffix, read(FOUR)),
-    one: productKernels(`${suffix}_one`, read(ONE)),
+    // Single channels are never whole vec4s.
+    one: productKernels(`${suffix}_one`, { any: read(ONE).any }),
   };
 }
 

@@ -48,17 +48,23 @@ export interface ProductKernels {
   readonly subgroup: KernelSource;
 }
 
-/** The tuned loops over operands that are read as told; names get `suffix`. */
-export function productKernels(suffix: string, { any, whole }: OperandCode): ProductKernels {
+/** The tuned loops over operands that are read as told; names get `suffix`. Without `whole`, those for any shape alone. */
+export function productKernels(
+  suffix: string,
+  { any, whole }: Pick<OperandCode, "any"> & Partial<OperandCode>,
+): ProductKernels {
   const sums = { name: "matmul_sums", code: sumsCode };
   const anyParts = [...any, { name: "matmul_store", code: storeCode }, GELU];
+  const plain = defineKernel(`matmul${suffix}`, code, { shared: anyParts });
+  const stagedAny = defineKernel(`matmul_staged_any${suffix}`, stagedCode, {
+    shared: [...anyParts, sums],
+  });
+  if (!whole) return { plain, stagedAny, staged: stagedAny, subgroup: plain };
   const wholeParts = [...whole, { name: "whole_store", code: wholeStoreCode }, GELU, sums];
   return {
-    plain: defineKernel(`matmul${suffix}`, code, { shared: anyParts }),
+    plain,
+    stagedAny,
     staged: defineKernel(`matmul_staged${suffix}`, stagedCode, { shared: wholeParts }),
-    stagedAny: defineKernel(`matmul_staged_any${suffix}`, stagedCode, {
-      shared: [...anyParts, sums],
-    }),
     subgroup: defineKernel(`matmul_subgroup${suffix}`, subgroupCode, {
       shared: wholeParts,
       subgroups: true,

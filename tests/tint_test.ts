@@ -1,0 +1,133 @@
+/** Every kernel, with all constants that plans give it, by a second compiler: what Deno's takes may be no WGSL. */
+import assert from "node:assert/strict";
+import { type Config, parseConfig, parseOverrides } from "../lib/config.ts";
+import type { Gpu } from "../lib/gpu.ts";
+import { type Compiled, definedKernels, type KernelSource } from "../lib/gpu/kernel.ts";
+import { attention } from "../lib/ops/attention.ts";
+import { conv2d } from "../lib/ops/conv2d.ts";
+import { gelu } from "../lib/ops/gelu.ts";
+import { softmax } from "../lib/ops/softmax.ts";
+import { choicesOf, CompiledKernels, type Profile, profiles } from "./support/compiled.ts";
+import { lacks, testUnless } from "./support/permissions.ts";
+import { complaint, lacksTint, openTint } from "./support/tint.ts";
+
+const CONFIGS = new URL("../configs/", import.meta.url);
+
+/** What no configuration of configs/ turns on, as changes of one of them. */
+const CHANGES: readonly [name: string, changes: string][] = [
+  [
+    "small",
+    "loss.centering=sinkhorn_knopp loss.koleo_weight=0.1 training.gradient_clip_mode=global_norm",
+  ],
+  [
+    "small",
+    "loss.ibot_weight=1 loss.gram_weight=1 loss.gram_refresh_epochs=1 training.gradient_accumulation_steps=2",
+  ],
+  [
+    "small",
+    "loss.contrastive_weight=1 loss.contrastive_temp_learned=true training.recompute=true",
+  ],
+  ["small", "model.mlp=swiglu model.pos_embed=rope model.layer_scale=0.1 model.registers=3"],
+  ["small", "model.class_token=false model.feature=mean model.drop_path_rate=0.1"],
+  ["small", "optimizer.optimizer=sgd optimizer.nesterov=true"],
+];
+
+function configOf(name: string, changes = ""): Config {
+  const text = Deno.readTextFileSync(new URL(`${name}.yaml`, CONFIGS));
+  const args = changes.split(" ").filter(Boolean).flatMap((change) => {
+    const [key, value] = change.split("=");
+    return [`--${key}`, value];
+  });
+  return parseConfig(text, parseOverrides(args));
+}
+
+/** Ops that no step has: what looks at attention, what fits a probe, and what only callers of the library use. */
+function loneOps(gpu: Gpu): void {
+  for (const headDim of [16, 9]) {
+    const qkv = gpu.empty([1, 5, 6 * headDim]);
+    attention(gpu, qkv, 2).map();
+    attention(gpu, qkv, 2).backward(gpu.empty([1, 5, 2 * headDim]));
+  }
+  for (const columns of [10, 64, 5000]) {
+    softmax(gpu, gpu.empty([7, columns])).backward(gpu.empty([7, columns]));
+  }
+  gelu(gpu, gpu.empty([7])).backward(gpu.empty([7]));
+  for (const channels of [3, 4]) {
+    for (const outputs of [5, 8]) {
+      const shape = [outputs, channels, 3, 3];
+      const weight = { data: gpu.empty(shape), grad: gpu.empty(shape) };
+      const { y, backward } = conv2d(gpu, gpu.empty([2, 9, 9, channels]), weight, { padding: 1 });
+      backward(y);
+    }
+  }
+}
+
+async function compiledByPlans(): Promise<Compiled[]> {
+  const kernels = new CompiledKernels();
+  const names = [...Deno.readDirSync(CONFIGS)].map(({ name }) => name.replace(/\.yaml$/, ""))
+    .sort();
+  const all: [string, string][] = [
+    ...names.map((name): [string, string] => [name, ""]),
+    ...CHANGES,
+  ];
+  const plans = async ({ name, gpu }: Profile, wanted: typeof all) => {
+    for (const [config, changes] of wanted) {
+      const where = `${config} ${changes} on ${name}`;
+      await kernels.ofPlan(where, gpu, configOf(config, changes));
+    }
+    await kernels.ofOps(`lone ops on ${name}`, gpu, loneOps);
+  };
+  for (const profile of profiles()) {
+    await plans(profile, all);
+    if (profile.gpu.isSoftware) continue; // these choose nothing
+    await kernels.ofTuning(profile);
+    const few: typeof all = [["small", ""], ["small", "model.dim=60"], ["resnet18", ""]];
+    for (const choice of choicesOf(profile)) await plans(choice, few);
+  }
+  return [...kernels.all.values()];
+}
+
+testUnless(
+  [lacksTint, lacks("read")],
+  "Tint takes every kernel with all constants that plans give it, without a warning",
+  async () => {
+    const compiled = await compiledByPlans();
+    const met = new Set(compiled.map(({ source }) => source));
+    const missed = definedKernels().filter((kernel) => !met.has(kernel)).map(({ name }) => name);
+    assert.deepEqual(missed, [], "kernels that no plan takes: add what does to this test");
+    const device = await openTint();
+    const complaints: string[] = [];
+    for (const one of compiled) {
+      const text = await complaint(device, one);
+      if (text) complaints.push(text);
+    }
+    device.destroy();
+    assert.deepEqual(complaints, []);
+  },
+);
+
+testUnless([lacksTint], "Tint complains about what Deno's compiler lets through", async () => {
+  const device = await openTint();
+  const main = (body: string) =>
+    `struct Params { n: u32 }
+    @group(0) @binding(0) var<uniform> params: Params;
+    @group(0) @binding(1) var<storage, read_write> x: array<f32>;
+    override BIG: bool = false;
+    var<workgroup> shared_x: array<f32, 64>;
+    @compute @workgroup_size(64) fn main(@builtin(local_invocation_index) i: u32) {
+      ${body}
+    }`;
+  const source = { name: "spoiled", subgroups: false } as KernelSource;
+  const say = (body: string, constants = {}) =>
+    complaint(device, { source, code: main(body), constants });
+  assert.equal(await say("if (i < params.n) { x[i] = shared_x[i]; }"), "");
+  const early = await say("if (i >= params.n) { return; } workgroupBarrier(); x[i] = shared_x[i];");
+  assert.match(
+    early,
+    /^spoiled {}: line 7: error: 'workgroupBarrier' must only be called from unif/,
+  );
+  assert.match(await say("x[i] = bitcast<f32>(0x7fc00000u);"), /error: value nan cannot be/);
+  assert.match(await say("x[i] = 1.0; return; x[i] = 2.0;"), /warning: code is unreachable/);
+  assert.match(await say("x[i] = 1.0 / f32(BIG);", { UNKNOWN: 1 }), /UNKNOWN/);
+  device.destroy();
+});
