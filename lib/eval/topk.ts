@@ -21,21 +21,42 @@ export interface Neighbors {
   similarity: Float32Array<ArrayBuffer>;
 }
 
+/** Where a piece of values lies in the whole matrix. */
+export interface Place {
+  /** Row of its first value. */
+  row: number;
+  /** Column of its first value. */
+  column: number;
+  /** Columns that count. */
+  columns: number;
+  /** Values from a row to the next; by default as many. */
+  stride?: number;
+}
+
 /** One heap per row, its root the entry to give up next: lowest value, among equals highest index. */
 export class TopK {
-  #rows: number;
-  #k: number;
-  #counts: Int32Array;
-  #values: Float32Array<ArrayBuffer>;
-  #indices: Int32Array<ArrayBuffer>;
+  readonly #rows: number;
+  readonly #k: number;
+  readonly #excluded: ArrayLike<number> | undefined;
+  readonly #counts: Int32Array;
+  readonly #values: Float32Array<ArrayBuffer>;
+  readonly #indices: Int32Array<ArrayBuffer>;
+  /** What a value of each row has to exceed: its root, once it has k. */
+  readonly #least: Float32Array;
 
-  /** Room for the `k` largest of each of `rows` rows. */
-  constructor(rows: number, k: number) {
+  /**
+   * Room for the `k` largest of each of `rows` rows.
+   *
+   * @param excluded Of each row a column to pass over, or −1.
+   */
+  constructor(rows: number, k: number, excluded?: ArrayLike<number>) {
     this.#rows = rows;
     this.#k = k;
+    this.#excluded = excluded;
     this.#counts = new Int32Array(rows);
     this.#values = new Float32Array(rows * k);
     this.#indices = new Int32Array(rows * k);
+    this.#least = new Float32Array(rows).fill(-Infinity);
   }
 
   #worse(a: number, b: number): boolean {
@@ -73,34 +94,60 @@ export class TopK {
   }
 
   /**
-   * Offers values of one row; pieces of a row must come in ascending order of their indices.
+   * Offers values, row-major; those of a row must come in ascending order of their columns.
    *
-   * @param row the row.
-   * @param values the piece, its first value standing for index `first`.
-   * @param first index of the first value.
-   * @param excluded an index to pass over, or −1.
    * @throws {HatchlingError} on NaN.
    */
-  push(row: number, values: Float32Array, first: number, excluded: number): void {
-    const base = row * this.#k, k = this.#k;
-    let count = this.#counts[row];
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      // an equal value has the higher index, so it does not displace the root
-      if (count === k && value <= this.#values[base]) continue;
-      if (first + i === excluded) continue;
-      if (Number.isNaN(value)) {
-        throw new HatchlingError(
-          `Expected finite similarities but found NaN for query ${row}: check the features`,
-        );
+  push(values: Float32Array, rows: number, place: Place): void {
+    const { row, column, columns, stride = columns } = place;
+    for (let r = 0; r < rows; r++) {
+      const start = r * stride;
+      let least = this.#least[row + r];
+      for (let c = 0; c < columns; c++) {
+        // An equal value has the higher index, so it does not displace the root.
+        if (values[start + c] < least) continue;
+        least = this.#offer(row + r, column + c, values[start + c]);
       }
-      const at = count < k ? count : 0;
-      this.#values[base + at] = value;
-      this.#indices[base + at] = first + i;
-      if (count < k) this.#siftUp(base, count++);
-      else this.#siftDown(base, k);
     }
-    this.#counts[row] = count;
+  }
+
+  /**
+   * Offers the same values the other way round: a row of them is a column here.
+   *
+   * @param place Row and column of the first value in the matrix of the values, not of this one.
+   * @throws {HatchlingError} on NaN.
+   */
+  pushTransposed(values: Float32Array, rows: number, place: Place): void {
+    const { row, column, columns, stride = columns } = place;
+    const least = this.#least.subarray(column, column + columns);
+    for (let r = 0; r < rows; r++) {
+      const start = r * stride;
+      for (let c = 0; c < columns; c++) {
+        if (values[start + c] < least[c]) continue;
+        this.#offer(column + c, row + r, values[start + c]);
+      }
+    }
+  }
+
+  /** Takes a value, if it is one of the largest; returns what the next has to exceed. */
+  #offer(row: number, index: number, value: number): number {
+    const k = this.#k, base = row * k, count = this.#counts[row];
+    const full = count === k;
+    if (full && value <= this.#values[base] || index === this.#excluded?.[row]) {
+      return this.#least[row];
+    }
+    if (Number.isNaN(value)) {
+      throw new HatchlingError(
+        `Expected finite similarities but found NaN for query ${row}: check the features`,
+      );
+    }
+    const at = full ? 0 : count;
+    this.#values[base + at] = value;
+    this.#indices[base + at] = index;
+    if (full) this.#siftDown(base, k);
+    else this.#siftUp(base, this.#counts[row]++);
+    if (this.#counts[row] === k) this.#least[row] = this.#values[base];
+    return this.#least[row];
   }
 
   /** Sorts every row and gives the result; nothing can be offered afterwards. */
