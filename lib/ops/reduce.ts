@@ -71,7 +71,7 @@ export function columnSum(gpu: Gpu, x: Tensor, options: ColumnSumOptions = {}): 
   const to = last ? out : gpu.empty([chunks, cols], "column_sum.partial");
   gpu.dispatch(COLUMN_SUM, {
     constants,
-    bindings: { x, out: to },
+    bindings: { x, x2: undefined, out: to, out2: undefined },
     params: {
       rows,
       cols,
@@ -87,6 +87,44 @@ export function columnSum(gpu: Gpu, x: Tensor, options: ColumnSumOptions = {}): 
     flops: rows * cols,
   });
   return last ? out : columnSum(gpu, to, { out, accumulate, scale, zeros });
+}
+
+/** Where a sum goes. */
+export interface Into {
+  out: Tensor;
+  accumulate: boolean;
+}
+
+/** Σ over the rows of two tensors [R, C], in one dispatch where R is one chunk. */
+export function columnSums(
+  gpu: Gpu,
+  [x, x2]: readonly [Tensor, Tensor],
+  [a, b]: readonly [Into, Into],
+): void {
+  const cols = x.shape.at(-1)!, rows = x.size / cols;
+  const { constants, chunk, chunks, workgroups } = columnLaunch(gpu, rows, cols, cols % 4 === 0);
+  if (chunks > 1) {
+    columnSum(gpu, x, a);
+    columnSum(gpu, x2, b);
+    return;
+  }
+  gpu.dispatch(COLUMN_SUM, {
+    constants: { ...constants, PAIR: true },
+    bindings: { x, x2, out: a.out, out2: b.out },
+    params: {
+      rows,
+      cols,
+      stride: cols,
+      offset: 0,
+      chunk,
+      accumulate: +a.accumulate + 2 * +b.accumulate,
+      scale: 1,
+      zero_from: 0,
+      zero_end: 0,
+    },
+    workgroups: [workgroups[0], 1, 2],
+    flops: 2 * rows * cols,
+  });
 }
 
 /** Elements that one sum takes, far from the limit on workgroups. */

@@ -42,7 +42,7 @@ export function rowLaunch(
 const HELD = 512;
 
 /** Rows of a workgroup of the kernels that hold them. */
-export const HELD_ROWS = 32;
+export const ROWS_AT_ONCE = 32;
 
 /**
  * The constants and workgroups for a kernel whose workgroups, of one subgroup each, hold a row in registers:
@@ -60,7 +60,29 @@ export function heldLaunch(
   if (columns % 4 !== 0 || columns > HELD) return undefined;
   return {
     constants: { PER: Math.ceil(columns / 32), WHOLE: columns % 32 === 0 },
-    workgroups: grid(rows, HELD_ROWS),
+    workgroups: grid(rows, ROWS_AT_ONCE),
+  };
+}
+
+/** Vec4s of a row that an invocation of a GPU holds in registers. */
+const PER = 4;
+
+/**
+ * The constants and workgroups for a kernel whose invocations hold a row in registers on a GPU: 8 to 64 share one, as few
+ * as can, and make `rows` rows or chunks of them. Nothing for rows above 1,024 columns or of broken vec4s, nor on software
+ * adapters.
+ */
+export function heldRowLaunch(
+  gpu: Gpu,
+  rows: number,
+  columns: number,
+): { constants: { LANES: number; PER: number }; workgroups: [number, number, number] } | undefined {
+  if (gpu.lanes !== undefined || gpu.isSoftware || columns % 4 !== 0) return undefined;
+  const lanes = [8, 16, 32, 64].find((n) => columns <= 4 * PER * n);
+  if (!lanes) return undefined;
+  return {
+    constants: { LANES: lanes, PER: Math.ceil(columns / 4 / lanes) },
+    workgroups: grid(rows * lanes, 64),
   };
 }
 

@@ -7,6 +7,7 @@ import bitsCode from "../../kernels/shared/bits.wgsl" with { type: "text" };
 import foursCode from "../../kernels/shared/fours.wgsl" with { type: "text" };
 import geluCode from "../../kernels/shared/gelu.wgsl" with { type: "text" };
 import laneSumCode from "../../kernels/shared/lane_sum.wgsl" with { type: "text" };
+import heldRowsCode from "../../kernels/shared/held_rows.wgsl" with { type: "text" };
 import lanesCode from "../../kernels/shared/lanes.wgsl" with { type: "text" };
 import putCode from "../../kernels/shared/put.wgsl" with { type: "text" };
 import walkRowsCode from "../../kernels/shared/walk_rows.wgsl" with { type: "text" };
@@ -21,6 +22,9 @@ export const FOURS: SharedCode = { name: "fours", code: foursCode };
 
 /** erf, GELU and its derivative, of the kernel's `Real`. */
 export const GELU: SharedCode = { name: "gelu", code: geluCode };
+
+/** Rows that invocations of a GPU hold in registers, and sums over them. */
+export const HELD_ROWS: SharedCode = { name: "held_rows", code: heldRowsCode };
 
 /** Sums and maxima over the lanes of a row, through workgroup memory. */
 export const LANES: SharedCode = { name: "lanes", code: lanesCode };

@@ -1,10 +1,17 @@
+import type { Gpu } from "../../lib/gpu.ts";
 import { layerNorm } from "../../lib/ops/layer_norm.ts";
 import { assertGradient } from "../support/gradients.ts";
-import { gpuTest } from "../support/gpu.ts";
+import { asGpu, gpuTest } from "../support/gpu.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 import { doubled, eachLanes, values } from "../support/ops.ts";
 
 const EPS = 1e-6;
+
+/** As software adapters and GPUs share rows among lanes, as this adapter does, and as a GPU does. */
+async function eachWay(gpu: Gpu, fn: (what: string) => Promise<void>): Promise<void> {
+  await eachLanes(gpu, fn);
+  await asGpu(gpu, () => fn("a GPU's kernels"));
+}
 
 /** Layer norm over rows as long as the weight. */
 function reference(x: Float64Array, weight: Float64Array, bias: Float64Array): Float64Array {
@@ -20,12 +27,14 @@ function reference(x: Float64Array, weight: Float64Array, bias: Float64Array): F
 }
 
 // One element, fewer and more columns than lanes, in whole vec4s or not, blocks and chunks of the weight gradient.
-for (const [rows, dim] of [[1, 1], [3, 7], [131, 5], [2, 67], [33, 68], [4100, 4], [5, 512]]) {
+for (
+  const [rows, dim] of [[1, 1], [3, 7], [131, 5], [2, 67], [33, 68], [4100, 4], [5, 512], [9, 1024]]
+) {
   gpuTest(`layerNorm() equals f64, forward and backward, at [${rows}, ${dim}]`, async (gpu) => {
     const [x, w, b, dy, dz] = [rows * dim, dim, dim, rows * dim, rows * dim].map((n, i) =>
       normals(n, i + 1)
     );
-    await eachLanes(gpu, async (what) => {
+    await eachWay(gpu, async (what) => {
       const [y, dx, dxPlus, dw, db] = await values(gpu, () => {
         const weight = { data: gpu.tensor(w), grad: gpu.empty([dim]) };
         const bias = { data: gpu.tensor(b), grad: gpu.empty([dim]) };
@@ -70,7 +79,7 @@ for (const dim of [67, 68]) {
     };
     const x = Float32Array.from(Object.values(rows).flatMap((row) => [...row]));
     const w = normals(dim, 10);
-    await eachLanes(gpu, async (what) => {
+    await eachWay(gpu, async (what) => {
       const [y] = await values(gpu, () => {
         const [weight, bias] = [{ data: gpu.tensor(w) }, { data: gpu.persistent([dim]) }];
         return [layerNorm(gpu, gpu.tensor(x, [x.length / dim, dim]), weight, bias).y];

@@ -14,6 +14,16 @@ export const hasAdapter: boolean = !!adapter;
 /** Why tests that need an adapter cannot run here; "" when they can. */
 export const lacksAdapter: string = adapter ? "" : "no WebGPU adapter here";
 
+/** Runs `fn` as a GPU would run it: ops choose its kernels and launches, whatever adapter is here. */
+export async function asGpu<T>(gpu: Gpu, fn: () => T | Promise<T>): Promise<T> {
+  Object.defineProperty(gpu, "isSoftware", { value: false, configurable: true });
+  try {
+    return await fn();
+  } finally {
+    Reflect.deleteProperty(gpu, "isSoftware");
+  }
+}
+
 /** A test with a GPU, and perhaps permissions. */
 export function gpuTest(
   name: string,
