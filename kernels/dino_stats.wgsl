@@ -8,7 +8,7 @@
 // entropy NaN; both outputs are stored as the bits of floats (bits.wgsl).
 // scalars[temp_index] = temp; CENTERED false takes z = x / temp.
 // VEC: C is a multiple of 4, and rows are walked in vec4s.
-// Launch: 64 invocations, LANES of them per row: grid(R · LANES, 64). LANES divides 64.
+// Launch: GROUP invocations, LANES of them per row: grid(R · LANES, GROUP).
 
 struct Params { rows: u32, dim: u32, temp_index: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -29,9 +29,9 @@ fn load_x(i: u32) -> vec4f {
 // Far enough below the maximum for exp to be 0, and finite, where a difference would overflow.
 const FAR = 1e9;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
+  let i = (wg.y * num.x + wg.x) * GROUP + local;
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;
   let width = select(params.dim, params.dim / 4u, VEC);

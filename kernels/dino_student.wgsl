@@ -12,7 +12,7 @@
 // only the first part is summed, so that no term is negative and none cancels.
 // The gradient goes to out. IN_PLACE: the logits come in out, which needs G ≤ 2 (two targets are taken per pass over the row).
 // VEC: C is a multiple of 4, and rows are walked in vec4s.
-// Launch: 64 invocations, LANES of them per row: grid(V · B · LANES, 64). LANES divides 64.
+// Launch: GROUP invocations, LANES of them per row: grid(V · B · LANES, GROUP).
 
 struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, student_temp: u32, teacher_temp: u32, first: u32, whole_batch: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -33,9 +33,9 @@ fn load_student(i: u32) -> vec4f {
   return vec4f(student[i / 4u][i % 4u]);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
+  let i = (wg.y * num.x + wg.x) * GROUP + local;
   let live = i / LANES < params.rows;
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;

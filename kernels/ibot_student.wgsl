@@ -8,7 +8,7 @@
 // student_state, teacher_state: as dino_stats left them, over all columns of a row; C may be a chunk of
 // them, and then every chunk but the first adds to pair.
 // VEC: C is a multiple of 4, and rows are walked in vec4s.
-// Launch: 64 invocations, LANES of them per row: grid(M · LANES, 64). LANES divides 64.
+// Launch: GROUP invocations, LANES of them per row: grid(M · LANES, GROUP).
 
 struct Params { rows: u32, dim: u32, student_temp: u32, teacher_temp: u32, first: u32, factor: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -21,9 +21,9 @@ struct Params { rows: u32, dim: u32, student_temp: u32, teacher_temp: u32, first
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
 @group(0) @binding(8) var<storage, read_write> pair: array<u32>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
+  let i = (wg.y * num.x + wg.x) * GROUP + local;
   let live = i / LANES < params.rows;
   let row = min(i / LANES, params.rows - 1u);
   let lane = i % LANES;

@@ -10,7 +10,7 @@
 // are floats by their bits (bits.wgsl).
 // scale is exp(min(log_scale[0], most)) if LEARNED, else params.scale.
 // VEC: B is a multiple of 4, and keys are walked in fours.
-// Launch: 64 invocations, LANES of them per query and view: grid(R · G · LANES, 64). LANES divides 64.
+// Launch: GROUP invocations, LANES of them per query and view: grid(R · G · LANES, GROUP).
 
 struct Params { items: u32, batch: u32, globals: u32, views: u32, first: u32, scale: f32, most: f32, factor: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -43,9 +43,9 @@ fn log_1p(x: f32) -> f32 {
   return select(log(1.0 + x), series, x <= 0.5);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
-  let i = (wg.y * num.x + wg.x) * 64u + local;
+  let i = (wg.y * num.x + wg.x) * GROUP + local;
   let live = i / LANES < params.items;
   let item = min(i / LANES, params.items - 1u);
   let lane = i % LANES;

@@ -13,7 +13,7 @@ import targetsCode from "../../kernels/shared/dino_targets.wgsl" with { type: "t
 import sinkhornCode from "../../kernels/sinkhorn.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Scalar, type SharedCode, type Tensor } from "../gpu.ts";
 import { tableOf } from "../gpu/scalars.ts";
-import { rowLaunch } from "../ops/row_launch.ts";
+import { longRowLaunch, rowLaunch } from "../ops/row_launch.ts";
 import { BITS, FOURS, LANES, PUT } from "../ops/wgsl_parts.ts";
 import type { Centering, TemperaturesAt } from "./options.ts";
 import type { LossMicroBatch, LossSums, SumSizes } from "./sums.ts";
@@ -71,7 +71,7 @@ export function updateRowState(
   first: boolean,
 ): void {
   const [rows, dim] = x.shape;
-  const { constants, workgroups } = rowLaunch(gpu, rows, dim);
+  const { constants, workgroups } = longRowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STATS, {
     constants: { ...constants, VEC: dim % 4 === 0, CENTERED: !!center },
     bindings: { x, center, scalars: temp.table, state, entropy },
@@ -94,7 +94,7 @@ export function studentPass(
   first: boolean,
 ): void {
   const { size, shape: [rows, dim] } = bindings.out;
-  const { constants, workgroups } = rowLaunch(gpu, rows, dim);
+  const { constants, workgroups } = longRowLaunch(gpu, rows, dim);
   gpu.dispatch(DINO_STUDENT, {
     constants: { ...constants, VEC: dim % 4 === 0, IN_PLACE: !bindings.student },
     bindings: { student: undefined, ...bindings, scalars: tableOf(student, teacher) },

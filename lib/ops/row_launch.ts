@@ -38,6 +38,21 @@ export function rowLaunch(
   return { constants: { LANES: lanes }, workgroups: grid(rows * lanes, 64) };
 }
 
+/** Rows of a GPU from which a workgroup of 256 shares one: there are few of them, and many loads must be under way. */
+const LONG = 8192;
+
+/** As {@linkcode rowLaunch}, with 256 invocations for a long row of a GPU: for kernels whose workgroups have `GROUP`. */
+export function longRowLaunch(
+  gpu: Gpu,
+  rows: number,
+  columns: number,
+): { constants: { LANES: number; GROUP?: number }; workgroups: [number, number, number] } {
+  if (gpu.isSoftware || gpu.lanes !== undefined || columns < LONG) {
+    return rowLaunch(gpu, rows, columns);
+  }
+  return { constants: { LANES: 256, GROUP: 256 }, workgroups: grid(rows, 1) };
+}
+
 /** Longest row that eight lanes hold in registers, 16 vec4s each: with more, kernels take seconds to compile. */
 const HELD = 512;
 

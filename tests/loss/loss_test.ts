@@ -12,7 +12,7 @@ import {
   type DinoLossSettings,
 } from "../../lib/loss.ts";
 import { assertGradient } from "../support/gradients.ts";
-import { gpuTest } from "../support/gpu.ts";
+import { asGpu, gpuTest } from "../support/gpu.ts";
 import { type LossCase, lossCase, runLoss, settingsOf } from "../support/loss.ts";
 import { assertClose, normals } from "../support/numbers.ts";
 import { eachLanes } from "../support/ops.ts";
@@ -56,6 +56,21 @@ for (const shape of SHAPES) {
         `differences, ${what}`,
       );
     });
+  });
+}
+
+for (const dim of [8195, 8200]) {
+  gpuTest(`DinoLoss equals f64 where 256 lanes of a GPU share rows of ${dim}`, async (gpu) => {
+    const c = lossCase([2, 2, 3, dim]);
+    const expected = dinoLossReference(c);
+    const runs = [await asGpu(gpu, () => runLoss(gpu, c)), await asGpu(gpu, () => runLoss(gpu, c))];
+    assert.deepEqual(runs[0], runs[1], "the same inputs gave other bits");
+    const [found] = runs;
+    for (const key of ["loss", "teacherEntropy", "meanTeacherEntropy", "kl"] as const) {
+      assertClose([found[key]], [expected[key]], 3e-6, key);
+    }
+    assertClose(found.pairLoss, expected.pairLoss, 3e-6, "pairs");
+    assertClose(found.gradStudent, expected.gradStudent, 3e-6, "gradient");
   });
 }
 

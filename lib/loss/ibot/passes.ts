@@ -9,7 +9,7 @@ import studentCode from "../../../kernels/ibot_student.wgsl" with { type: "text"
 import teacherCode from "../../../kernels/ibot_teacher.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, grid, type Tensor } from "../../gpu.ts";
 import { tableOf } from "../../gpu/scalars.ts";
-import { rowLaunch } from "../../ops/row_launch.ts";
+import { longRowLaunch, rowLaunch } from "../../ops/row_launch.ts";
 import { BITS } from "../../ops/wgsl_parts.ts";
 import { STUDENT_PARTS } from "../kernels.ts";
 import { columns, type LogitSource, walkChunks, type WalkOptions } from "../passes.ts";
@@ -52,7 +52,7 @@ export function ibotPasses(gpu: Gpu, options: IbotPassOptions, source: LogitSour
         workgroups: grid(dim, 64),
         flops: 6 * out.size,
       });
-      const { constants, workgroups } = rowLaunch(gpu, rows, dim);
+      const { constants, workgroups } = longRowLaunch(gpu, rows, dim);
       gpu.dispatch(IBOT_STUDENT, {
         constants: { ...constants, VEC: dim % 4 === 0 },
         bindings: {
