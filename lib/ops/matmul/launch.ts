@@ -7,7 +7,7 @@ import { type Constants, type Gpu, grid, type KernelSource, type Tensor } from "
 import { columnSum } from "../reduce.ts";
 import { MATRIX_KERNELS, NAIVE, type ProductKernels, REDUCE } from "./kernels.ts";
 import {
-  constantsOfTile,
+  constantsOfVariant,
   isWhole,
   type MatmulVariant,
   outputsOf,
@@ -117,7 +117,7 @@ function launchPart(
   const { BIAS, ...fused } = constantsOf(epilogue);
   const whole = isWhole(product) && (operands?.whole ?? true);
   const kernel = kernelOf(variant, operands?.kernels ?? MATRIX_KERNELS, whole);
-  const { rows, cols } = outputsOf(variant);
+  const { rows, cols } = outputsOf(gpu, variant);
   gpu.dispatch(kernel, {
     // Kernels take what they declare: an operand that is no matrix has no constants of one, say.
     constants: pick([...kernel.overrides], {
@@ -125,7 +125,7 @@ function launchPart(
       ...{ VEC_A: lda % 4 === 0, VEC_B: ldb % 4 === 0, EXACT_K: k % 4 === 0 },
       ...fused,
       SUMS: !!sums,
-      ...constantsOfTile(variant),
+      ...constantsOfVariant(gpu, variant),
       ...operands?.constants,
     }),
     bindings: pick(kernel.bindings.map(({ name }) => name), {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "../../gpu.ts";
+import type { Constants, Gpu } from "../../gpu.ts";
 import {
   blocksOf,
   loadsOf,
@@ -38,8 +38,8 @@ export interface Product {
   transB: boolean;
 }
 
-/** Subgroup size that the kernel of that name is made for. */
-const SUBGROUP_SIZE = 8;
+/** Subgroup sizes that the kernel of that name is made for. */
+const SUBGROUP_SIZES = { least: 8, wide: 16 };
 
 /** Workgroups below which a long sum is split, on software adapters and on GPUs. */
 const FEW_WORKGROUPS = { software: 4, gpu: 128 };
@@ -55,11 +55,17 @@ export function tileOf(variant: MatmulVariant): Tile | undefined {
   return TILES[variant as MatmulTile];
 }
 
+/** Lanes of a workgroup of the subgroup variant. */
+function lanesOf(gpu: Gpu): number {
+  const { least, wide } = SUBGROUP_SIZES;
+  return gpu.subgroupSize >= wide ? wide : least;
+}
+
 /** Rows and columns of C that a workgroup makes. */
-export function outputsOf(variant: MatmulVariant): { rows: number; cols: number } {
+export function outputsOf(gpu: Gpu, variant: MatmulVariant): { rows: number; cols: number } {
   const tile = tileOf(variant);
   if (tile) return sizeOfTile(tile);
-  return { rows: variant === "subgroup" ? 32 : 64, cols: 64 };
+  return { rows: variant === "subgroup" ? 4 * lanesOf(gpu) : 64, cols: 64 };
 }
 
 /** Whether all rows of a product's matrices are whole vec4s. */
@@ -69,7 +75,7 @@ export function isWhole({ m, n, k, transA, transB }: Product): boolean {
 
 /** Whether this adapter computes this product with a variant. */
 export function fits(gpu: Gpu, variant: MatmulVariant, product: Product): boolean {
-  if (variant === "subgroup") return isWhole(product) && gpu.subgroupSize >= SUBGROUP_SIZE;
+  if (variant === "subgroup") return isWhole(product) && gpu.subgroupSize >= SUBGROUP_SIZES.least;
   const tile = tileOf(variant);
   if (!tile) return VARIANTS.includes(variant);
   const { rows } = sizeOfTile(tile);
@@ -128,15 +134,19 @@ export function variantOf(gpu: Gpu, product: Product): MatmulVariant {
 /** Splits of K: more than one where there would be few workgroups, or a loop too long for a software adapter. */
 export function splitsOf(gpu: Gpu, variant: MatmulVariant, { m, n, k }: Product): number {
   const must = gpu.isSoftware ? Math.ceil(k / MOST_SPLIT) : 1;
-  const { rows, cols } = outputsOf(variant);
+  const { rows, cols } = outputsOf(gpu, variant);
   const groups = Math.ceil(n / cols) * Math.ceil(m / rows);
   const few = FEW_WORKGROUPS[gpu.isSoftware ? "software" : "gpu"];
   const wanted = groups < few ? Math.min(Math.ceil(few / groups), Math.floor(k / LEAST_SPLIT)) : 1;
   return Math.max(1, must, wanted);
 }
 
-/** A tile's constants for the kernel. */
-export function constantsOfTile(variant: MatmulVariant): Record<string, number> {
+/** Constants that are a variant's own. */
+export function constantsOfVariant(gpu: Gpu, variant: MatmulVariant): Constants {
+  if (variant === "subgroup") {
+    const lanes = lanesOf(gpu);
+    return { LANES: lanes, WIDE: lanes === SUBGROUP_SIZES.wide };
+  }
   const tile = tileOf(variant);
   if (!tile) return {};
   const { a, b } = blocksOf(tile);
