@@ -25,6 +25,7 @@ import { openOurs } from "./ours.ts";
 import { openPeers, tryOpen } from "./peers/mod.ts";
 import { openTorchvision } from "./peers/torchvision.ts";
 import { hostCost, profileStep, profileText } from "./profile.ts";
+import { costModelText } from "./cost_model.ts";
 import { digits, sectionText } from "./report.ts";
 import { benchScale, scaleText } from "./scale.ts";
 import { writeScaleFigure } from "./scale_figure.ts";
@@ -39,10 +40,13 @@ const SECTIONS = [
   "step",
   "backbone",
   "scale",
+  "model",
 ];
 /** They take minutes on software adapters. */
 const LONG = ["backbone", "scale"];
-const DEFAULT_SECTIONS = SECTIONS.filter((name) => !LONG.includes(name));
+/** It measures nothing: what GPUs that are not here could reach, on paper. */
+const ON_PAPER = "model";
+const DEFAULT_SECTIONS = SECTIONS.filter((name) => !LONG.includes(name) && name !== ON_PAPER);
 
 /** Pictures of a backbone that fill a GPU. */
 const GPU_BATCH = 32;
@@ -80,7 +84,10 @@ function readOptions(args: readonly string[]): Options {
     .description("Times this project beside its peers and the adapter's limits.")
     .addOption(
       new Option("--only <list>", `sections: ${SECTIONS.join(", ")}`)
-        .argParser(listOf(SECTIONS)).default(DEFAULT_SECTIONS, `all but ${LONG.join(" and ")}`),
+        .argParser(listOf(SECTIONS)).default(
+          DEFAULT_SECTIONS,
+          `all but ${[...LONG, ON_PAPER].join(", ")}`,
+        ),
     )
     .addOption(
       new Option("--sizes <list>", "whole steps").argParser(listOf(sizes))
@@ -106,6 +113,10 @@ function readOptions(args: readonly string[]): Options {
 
 async function main(): Promise<void> {
   const options = readOptions(Deno.args);
+  if (options.only.includes(ON_PAPER)) {
+    console.log(await costModelText());
+    if (options.only.length === 1) return;
+  }
   const { repeats } = options;
   const say = (text: string) => console.log(`${text}\n`);
   const note = (line: string) => console.error(line);

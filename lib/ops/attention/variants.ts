@@ -89,10 +89,9 @@ export function attentionLaunch(
 }
 
 /**
- * Own rows of a workgroup's tile: 64 where at most a seventh more rows lie beyond the sequence than with 32, as in 37 or
- * 197 tokens but not in 17 or 65, for the larger tile loads a third less.
+ * Own rows of a workgroup's tile: 32 where 64 would leave more beyond the sequence, as in 17, 65 or 197 tokens but not in
+ * 37. What rows beyond it cost is more than what a larger tile saves (`deno task bench --only model`).
  */
 function ownRows(tokens: number): number {
-  const rows = (tile: number) => Math.ceil(tokens / tile) * tile;
-  return rows(64) <= 8 / 7 * rows(32) ? 64 : 32;
+  return Math.ceil(tokens / 32) % 2 ? 32 : 64;
 }
