@@ -23,6 +23,7 @@ import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { type Readout, readoutName } from "./eval/readout.ts";
+import type { OpenGpuOptions } from "./gpu.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { layerDecay, type OptimizerSettings } from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
@@ -32,6 +33,15 @@ import type { TrainerOptions } from "./train.ts";
 
 export { hasTeacher, modelOf, networkOf } from "./from_config/model.ts";
 export { scheduleOf, warmupOf } from "./from_config/schedule.ts";
+
+/**
+ * How to open the GPU.
+ *
+ * @category Training
+ */
+export function gpuOptionsOf({ device }: Pick<Config, "device">): OpenGpuOptions {
+  return { limits: device.limits, maxSubmitMs: device.max_submit_ms };
+}
 
 /**
  * Options of the augmentation.

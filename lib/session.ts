@@ -21,7 +21,7 @@ import { Rng } from "./rng.ts";
 import { opening, spreadIndices } from "./from_config/pictures.ts";
 import { type LoadedModel, loadModel, type ModelRequest } from "./open_model/load.ts";
 import { type ProgressLine, SILENT } from "./progress.ts";
-import { datasetOptionsOf } from "./from_config.ts";
+import { datasetOptionsOf, gpuOptionsOf } from "./from_config.ts";
 
 /** A picture with its name. */
 export interface NamedPicture {
@@ -62,7 +62,7 @@ export class Session {
   async gpu(): Promise<{ gpu: Gpu; params: Parameters }> {
     if (!this.#gpu) {
       await ensureAdapter();
-      this.#gpu = await openGpu({ limits: this.config.device.limits });
+      this.#gpu = await openGpu(gpuOptionsOf(this.config));
       this.#params = new Parameters(this.#gpu, this.loaded.model.specs());
       this.#params.load(this.loaded.weights);
     }

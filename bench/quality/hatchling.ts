@@ -46,7 +46,7 @@ export async function openHatchling(
       await gpu.idle();
       const start = performance.now();
       trainer.set(values);
-      if (first) await program.runFirst(() => {});
+      if (first) await program.runWatched();
       else program.run();
       first = false;
       const { metrics, contrastive: term } = program.outputs;

@@ -288,6 +288,11 @@ export const DEVICE_KEYS = {
     true,
     "Time a few kernels on a GPU that is new here, once, and keep the choice in the user's cache folder (hatchling/kernels-*.json: delete it to choose anew); false takes fixed ones.",
   ],
+  max_submit_ms: [
+    { type: "number", minimum: 5, maximum: 500 },
+    100,
+    "Milliseconds that the work handed to the GPU at once should last at most, by measured times; a longer dispatch is divided. Less leaves the screen more fluent; above 500 a driver's watchdog may end it.",
+  ],
   memory_bytes: [
     COUNT_OR_NULL,
     null,

@@ -23,6 +23,8 @@ export interface MetricLine {
   teacher_entropy_of_mean?: number | null;
   /** Mean KL(teacher ‖ student) in nats. */
   kl_teacher_student?: number | null;
+  /** The longest submission to the GPU since the line before, in milliseconds. */
+  longest_submit_ms?: number | null;
   /** Learning rate. */
   lr?: number | null;
   /** Weight decay. */
@@ -106,6 +108,7 @@ export const NUMBERS = Object.keys(
     data_wait_ms: 0,
     data_build_ms: 0,
     gpu_bytes: 0,
+    longest_submit_ms: 0,
     process_bytes: 0,
   } satisfies Record<MetricKey, number>,
 ) as readonly MetricKey[];

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu } from "./gpu.ts";
+import type { Cost } from "./pace.ts";
 
 /** A dispatch ready to be put into a pass. */
 export interface Encoded {
@@ -13,6 +14,8 @@ export interface Encoded {
   group: GPUBindGroup;
   /** Workgroups per dimension. */
   workgroups: readonly [number, number, number];
+  /** What it is expected to take. */
+  cost: Cost;
 }
 
 /** Puts a dispatch into a pass. */

@@ -14,8 +14,12 @@ import {
 } from "./dispatch.ts";
 import { EagerQueue } from "./eager.ts";
 import { KernelCache, type KernelSource } from "./kernel.ts";
+import { lossError } from "./loss.ts";
 import { Memory } from "./memory.ts";
+import { Pace } from "./pace.ts";
 import { StagingRing } from "./staging.ts";
+import { Stopwatch } from "./stopwatch.ts";
+import { SubmitQueue } from "./submit_queue.ts";
 import { checkSync, tensorsIn } from "./outputs.ts";
 import { roundUp, sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";
 
@@ -54,12 +58,23 @@ export class Gpu {
   /** Which of several kernels to take, by kind of work; what is not there follows the kind of adapter. */
   choices: ReadonlyMap<string, string> = new Map();
   /**
+   * How long submissions last, and may last.
+   * @internal
+   */
+  readonly pace: Pace = new Pace();
+  /**
+   * The way to the device.
+   * @internal
+   */
+  readonly queue: SubmitQueue;
+  /**
    * Set while a program is being recorded.
    * @internal
    */
   recorder: Recorder | undefined;
   #eager: EagerQueue;
   readonly #staging: StagingRing;
+  readonly #stopwatch: Stopwatch;
   #error: Error | undefined;
   #lost: Error | undefined;
   #scope: Set<Storage> | undefined;
@@ -71,7 +86,9 @@ export class Gpu {
     this.device = device;
     this.info = info;
     this.kernels = new KernelCache(device, subgroupDirective);
-    this.#eager = new EagerQueue(device);
+    this.#stopwatch = new Stopwatch(device);
+    this.queue = new SubmitQueue(device, this.pace, this.#stopwatch);
+    this.#eager = new EagerQueue(device, this.kernels, this.pace, this.queue);
     this.#staging = new StagingRing(device);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -79,10 +96,7 @@ export class Gpu {
     });
     device.lost.then((lost) => {
       if (this.#destroyed) return;
-      this.#lost = new DeviceError(
-        `The GPU device was lost (${lost.reason}): ${lost.message}. The driver may have reset it after a dispatch ` +
-          "that took too long: use a smaller batch, then resume from the last checkpoint",
-      );
+      this.#lost = lossError(this, lost);
     });
   }
 
@@ -223,34 +237,57 @@ export class Gpu {
   /** Downloads several tensors with one wait. */
   async read(tensors: readonly Tensor[]): Promise<Float32Array[]> {
     if (!tensors.length) return [];
-    this.#eager.flush();
-    await this.#compiled();
     const total = tensors.reduce((sum, t) => sum + roundUp(t.bytes, 16), 0);
-    const staging = this.#staging.take(total);
-    let broken = true;
-    try {
-      const encoder = this.device.createCommandEncoder();
+    const copy = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
       let at = 0;
       for (const t of tensors) {
         const { buffer, offset } = t.binding();
         encoder.copyBufferToBuffer(buffer, offset!, staging, at, t.bytes);
         at += roundUp(t.bytes, 16);
       }
+    };
+    return await this.#wait(total, copy, (bytes) => {
+      let at = 0;
+      return tensors.map((t) => {
+        const from = at;
+        at += roundUp(t.bytes, 16);
+        return new Float32Array(bytes.slice(from, from + t.bytes));
+      });
+    });
+  }
+
+  /**
+   * Waits for all that was submitted, and brings what was copied along with the times of the submissions.
+   *
+   * @param total Bytes that `copy` fills.
+   */
+  async #wait<T>(
+    total: number,
+    copy: (encoder: GPUCommandEncoder, staging: GPUBuffer) => void,
+    take: (bytes: ArrayBuffer) => T,
+  ): Promise<T> {
+    this.#eager.flush();
+    await this.#compiled();
+    const size = total + this.#stopwatch.bytes;
+    const staging = this.#staging.take(size);
+    let broken = true;
+    try {
+      const encoder = this.device.createCommandEncoder();
+      copy(encoder, staging);
+      const measured = this.#stopwatch.collect(encoder, staging, total);
       this.device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(1, /* GPUMapMode.READ */ 0, total).catch(async (error) => {
+      const done = this.pace.waits();
+      await staging.mapAsync(1, /* GPUMapMode.READ */ 0, size).catch(async (error) => {
         // The loss of the device is told while one waits for it.
         await this.device.queue.onSubmittedWorkDone();
         this.check();
         throw new DeviceError(`Reading from the GPU failed: ${error.message}`);
       });
       this.check();
-      const bytes = staging.getMappedRange(0, total);
-      at = 0;
-      const values = tensors.map((t) => {
-        const from = at;
-        at += roundUp(t.bytes, 16);
-        return new Float32Array(bytes.slice(from, from + t.bytes));
-      });
+      const bytes = staging.getMappedRange(0, size);
+      if (measured) measured(bytes.slice(total, size), this.pace);
+      done(!measured);
+      const values = take(bytes);
       broken = false;
       return values;
     } finally {
@@ -294,10 +331,14 @@ export class Gpu {
 
   /** Resolves when everything submitted has run, with outstanding errors thrown. */
   async idle(): Promise<void> {
+    this.check();
+    if (this.#stopwatch.bytes) return await this.#wait(0, () => {}, () => {});
     this.flush();
     await this.#compiled();
+    const done = this.pace.waits();
     await this.device.queue.onSubmittedWorkDone();
     this.check();
+    done(true);
   }
 
   /** Throws the errors of kernels rather than those that follow from them. */
@@ -315,6 +356,7 @@ export class Gpu {
   destroy(): void {
     this.#destroyed = true;
     this.#staging.destroy();
+    this.#stopwatch.destroy();
     this.device.destroy();
   }
 

@@ -37,6 +37,12 @@ export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   /** Layout of group 0. */
   readonly layout: GPUBindGroupLayout;
+  /** What it was made of. */
+  readonly source: KernelSource;
+  /** Values of its overrides. */
+  readonly constants: Constants;
+  /** Of a part of a divided dispatch: the pipeline of all of it. */
+  readonly whole?: Pipeline;
 }
 
 /**
@@ -175,7 +181,7 @@ export class KernelCache {
     );
     // The rejection is thrown at the next check(); without this it would also count as unhandled.
     this.#problems.at(-1)!.catch(() => {});
-    return { name: source.name, pipeline, layout };
+    return { name: source.name, pipeline, layout, source, constants };
   }
 }
 

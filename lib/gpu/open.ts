@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import { Gpu } from "./gpu.ts";
+import { MAX_SUBMIT_MS } from "./pace.ts";
 
 /**
  * How to open a GPU.
@@ -20,6 +21,11 @@ export interface OpenGpuOptions {
   limits?: "adapter" | "portable";
   /** An adapter that you already have. */
   adapter?: GPUAdapter;
+  /**
+   * Milliseconds that a submission should last at most, 100 by default: a longer one makes the screen stand still,
+   * and after some seconds the driver ends it.
+   */
+  maxSubmitMs?: number;
 }
 
 const LIMITS = [
@@ -51,6 +57,12 @@ const SUBGROUPS = "subgroups" as GPUFeatureName;
  * @category GPU
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
+  const gpu = await open(options);
+  gpu.pace.maxMs = options.maxSubmitMs ?? MAX_SUBMIT_MS;
+  return gpu;
+}
+
+async function open(options: OpenGpuOptions): Promise<Gpu> {
   const adapter = options.adapter ??
     await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {

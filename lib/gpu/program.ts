@@ -1,13 +1,15 @@
 /**
- * Programs: a list of dispatches recorded once and replayed with one encoder and one submit.
+ * Programs: a list of dispatches recorded once and replayed, in submissions that are kept short.
  *
  * @module
  */
 import { HatchlingError } from "../errors.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { encode, type Encoded, timestamps } from "./encode.ts";
+import { divide, mostParts } from "./divide.ts";
+import { type Encoded, timestamps } from "./encode.ts";
 import type { Gpu, Recorder } from "./gpu.ts";
 import { checkSync, tensorsIn } from "./outputs.ts";
+import type { Cost, Rate } from "./pace.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
 import { roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
 
@@ -23,8 +25,18 @@ export interface KernelCost {
   bytes: number;
 }
 
-/** Kernels that a first run meets between two waits. */
+/** Milliseconds of work that are queued before a watched run waits and asks whether to go on. */
+const PATIENCE = 2000;
+/** Kernels that run for the first time between two of its waits. */
 const NEW_KERNELS = 4;
+
+/** Who watches a run of a program. */
+export interface Watch {
+  /** Asked while it waits; false leaves the rest out. */
+  goOn?: () => boolean;
+  /** Gets the number of kernels that have run, and of all: a driver may take seconds to compile one. */
+  onProgress?: (done: number, total: number) => void;
+}
 
 /**
  * A recorded program; `outputs` is what the recorded function returned.
@@ -41,8 +53,10 @@ export class Program<T> {
   readonly #gpu: Gpu;
   readonly #dispatches: readonly Dispatch[];
   readonly #encoded: readonly Encoded[];
+  /** Those of dispatches that are divided, by their place. */
+  readonly #divided = new Map<number, Encoded[]>();
   readonly #owned: readonly Storage[];
-  readonly #params: GPUBuffer;
+  readonly #params: GPUBuffer[] = [];
 
   /** Use {@linkcode record}. */
   constructor(
@@ -60,20 +74,24 @@ export class Program<T> {
     this.#owned = owned;
     this.temporaryBytes = slots.reduce((sum, s) => sum + s.bytes, 0);
     this.unplannedBytes = unplanned;
+    this.#encoded = this.#encode(dispatches, dispatches.map((d) => gpu.pace.costOf(d)));
+  }
+
+  /** Bind groups of dispatches, and their uniforms in one buffer. */
+  #encode(dispatches: readonly Dispatch[], costs: readonly Cost[]): Encoded[] {
+    const { device, limits } = this.#gpu;
     const bindings = dispatches.map(({ tensors }) => tensors.map((t) => t.binding()));
-    const stride = Math.max(256, gpu.limits.minUniformBufferOffsetAlignment);
-    this.#params = packAll(gpu.device, dispatches, stride);
-    this.#encoded = dispatches.map(({ pipeline, params, workgroups }, i) => {
-      const entries = [
-        { buffer: this.#params, offset: i * stride, size: params.byteLength },
-        ...bindings[i],
-      ];
-      const group = gpu.device.createBindGroup({
+    const stride = Math.max(256, limits.minUniformBufferOffsetAlignment);
+    const buffer = packAll(device, dispatches, stride);
+    this.#params.push(buffer);
+    return dispatches.map(({ pipeline, params, workgroups }, i) => {
+      const entries = [{ buffer, offset: i * stride, size: params.byteLength }, ...bindings[i]];
+      const group = device.createBindGroup({
         label: pipeline.name,
         layout: pipeline.layout,
         entries: entries.map((resource, binding) => ({ binding, resource })),
       });
-      return { pipeline: pipeline.pipeline, group, workgroups };
+      return { pipeline: pipeline.pipeline, group, workgroups, cost: costs[i] };
     });
   }
 
@@ -101,63 +119,64 @@ export class Program<T> {
     return [...byName.values()].sort((a, b) => b.flops - a.flops || b.bytes - a.bytes);
   }
 
-  /** Replays the program: one encoder, one submit, no allocation, no wait. */
+  /** Replays the program: as few submissions as may be without one that lasts too long, no allocation, no wait. */
   run(): void {
     this.#gpu.flush();
-    this.#submit(0, this.#encoded.length);
-  }
-
-  #submit(from: number, to: number): void {
-    const { device } = this.#gpu;
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    for (let i = from; i < to; i++) encode(pass, this.#encoded[i]);
-    pass.end();
-    device.queue.submit([encoder.finish()]);
+    for (let i = 0; i < this.#encoded.length; i++) this.#put(i);
+    this.#gpu.queue.flush();
   }
 
   /**
-   * As {@linkcode Program.run}, in a few pieces with a wait after each: a driver compiles a kernel when it first
-   * runs it, which can take seconds that somebody would like to see pass.
+   * As {@linkcode Program.run}, with a wait wherever the device has work for about two seconds, as meanwhile the host
+   * hears nothing, and wherever some kernels have run for the first time, whose speed is then known.
    *
-   * @param onProgress Gets the number of kernels that have run, and of all.
-   */
-  async runFirst(onProgress: (done: number, total: number) => void): Promise<void> {
-    const total = new Set(this.#encoded.map(({ pipeline }) => pipeline)).size;
-    const met = new Set<GPUComputePipeline>();
-    this.#gpu.flush();
-    for (let from = 0; from < this.#encoded.length;) {
-      const known = met.size;
-      let to = from;
-      while (to < this.#encoded.length && met.size < known + NEW_KERNELS) {
-        met.add(this.#encoded[to++].pipeline);
-      }
-      this.#submit(from, to);
-      from = to;
-      await this.#gpu.idle();
-      onProgress(met.size, total);
-    }
-  }
-
-  /**
-   * As {@linkcode Program.run}, in pieces of about the same work with a wait after each: while it waits for a
-   * slow adapter, the host hears nothing.
-   *
-   * @param pieces How many, at least 1.
-   * @param goOn Asked before every piece; false leaves the rest out.
    * @returns Whether all of it ran.
    */
-  async runPieces(pieces: number, goOn: () => boolean): Promise<boolean> {
+  async runWatched({ goOn = () => true, onProgress }: Watch = {}): Promise<boolean> {
+    const { pace, queue } = this.#gpu;
+    const total = new Set(this.#encoded.map(({ pipeline }) => pipeline)).size;
+    const met = new Set<GPUComputePipeline>(), unknown = new Set<Rate>();
     this.#gpu.flush();
-    const work = this.#dispatches.map(workOf);
-    const total = work.reduce((sum, w) => sum + w, 0);
-    for (let from = 0, to = 0, done = 0, piece = 1; from < work.length; from = to, piece++) {
-      if (!goOn()) return false;
-      while (to < work.length && (to === from || done < piece * total / pieces)) done += work[to++];
-      this.#submit(from, to);
-      await this.#gpu.idle();
+    if (!goOn()) return false;
+    for (let i = 0; i < this.#encoded.length; i++) {
+      const { cost: { rate }, pipeline } = this.#encoded[i];
+      if (pace.queued > PATIENCE || (unknown.size >= NEW_KERNELS && !unknown.has(rate))) {
+        await this.#gpu.idle();
+        onProgress?.(met.size, total);
+        unknown.clear();
+        if (!goOn()) return false;
+      }
+      met.add(pipeline);
+      if (!rate.known) unknown.add(rate);
+      this.#put(i);
     }
+    queue.flush();
+    if (unknown.size || onProgress) await this.#gpu.idle();
+    onProgress?.(met.size, total);
     return true;
+  }
+
+  /** Adds a dispatch to the queue, in parts where it would last too long. */
+  #put(i: number): void {
+    const { pace, queue } = this.#gpu;
+    const encoded = this.#encoded[i];
+    if (pace.expected(encoded.cost) <= pace.maxMs) return queue.put(encoded);
+    for (const part of this.#divide(i)) queue.put(part);
+  }
+
+  #divide(i: number): readonly Encoded[] {
+    const { kernels, pace } = this.#gpu;
+    const whole = this.#encoded[i], dispatch = this.#dispatches[i], most = mostParts(dispatch);
+    const count = Math.min(most, pace.parts(dispatch, whole.cost, most));
+    if (count < 2) return [whole];
+    let found = this.#divided.get(i);
+    // Fewer parts will do where more are there.
+    if (!found || found.length < count) {
+      const parts = divide(kernels, dispatch, count);
+      const cost = pace.costOf(dispatch, 1 / parts.length);
+      this.#divided.set(i, found = this.#encode(parts, parts.map(() => cost)));
+    }
+    return found;
   }
 
   /**
@@ -192,7 +211,7 @@ export class Program<T> {
   /** Frees temporaries, outputs and constants. */
   destroy(): void {
     for (const storage of this.#owned) this.#gpu.free(storage);
-    this.#params.destroy();
+    for (const buffer of this.#params) buffer.destroy();
   }
 
   /** Support for `using`. */
@@ -286,11 +305,6 @@ function place(
   const slots = plan.slots.map((bytes, i) => gpu.allocate(bytes, `slot ${i}`));
   entries.forEach(([storage], i) => storage.buffer = slots[plan.assignment[i]].buffer);
   return { slots, unplanned: entries.reduce((sum, [storage]) => sum + storage.bytes, 0) };
-}
-
-/** A guess at a dispatch's share of the time: FLOPs, and bytes where it does little else than move them. */
-function workOf({ flops, tensors }: Dispatch): number {
-  return flops + tensors.reduce((sum, t) => sum + t.bytes, 0);
 }
 
 /** All params in one uniform buffer. */

@@ -33,6 +33,8 @@ export interface StepTime {
   rest: number;
   /** Clipping, AdamW, moving average. */
   update: number;
+  /** The longest submission of all that was measured, in milliseconds. */
+  longestSubmitMs: number | null;
   /** Pictures that pieces were measured with; fewer than a batch where that would take long. */
   measuredWith: number;
 }
@@ -94,6 +96,7 @@ export async function stepTime(
     blocks,
     rest,
     update,
+    longestSubmitMs: gpu.pace.longest?.ms ?? null,
     measuredWith,
   };
 }

@@ -13,7 +13,7 @@ import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { shown } from "../../lib/text.ts";
 import { Progress } from "../common/progress.ts";
-import { augmentationOf } from "../../lib/from_config.ts";
+import { augmentationOf, gpuOptionsOf } from "../../lib/from_config.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { claimOutputs, isPage, makeFolder } from "../common/outputs.ts";
 import { print } from "../common/terminal.ts";
@@ -46,7 +46,7 @@ export async function preview(args: PreviewArguments): Promise<void> {
   try {
     const indices = await soundIndices(dataset, args.images);
     await ensureAdapter();
-    gpu = await openGpu({ limits: args.config.device.limits });
+    gpu = await openGpu(gpuOptionsOf(args.config));
     const { config, choices } = await resolveConfig(args, { gpu, dataset, progress });
     const options = augmentationOf(config);
     const pictures: ShownPicture[] = [];

@@ -39,7 +39,12 @@ import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { claimOutputs } from "../common/outputs.ts";
 import { print, printJson, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
-import { datasetOptionsOf, diagnosisSettingsOf, readoutOf } from "../../lib/from_config.ts";
+import {
+  datasetOptionsOf,
+  diagnosisSettingsOf,
+  gpuOptionsOf,
+  readoutOf,
+} from "../../lib/from_config.ts";
 
 interface Options extends Pick<ModelRequest, "checkpoint" | "student"> {
   config?: string;
@@ -108,7 +113,7 @@ async function main(): Promise<void> {
   const dataset = await openDataset({ ...datasetOptionsOf(config), onProgress });
   const test = await openTest(config, onProgress);
   await ensureAdapter();
-  const gpu = await openGpu({ limits: config.device.limits });
+  const gpu = await openGpu(gpuOptionsOf(config));
   const weights = new Parameters(gpu, loaded.model.specs());
   weights.load(loaded.weights);
   const { backbone } = loaded.model;

@@ -20,7 +20,7 @@ import { planLines, planObject } from "./report.ts";
 import { stepTime } from "../../lib/plan/timing.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
-import { datasetOptionsOf } from "../../lib/from_config.ts";
+import { datasetOptionsOf, gpuOptionsOf } from "../../lib/from_config.ts";
 import { resolveConfig } from "../common/resolve.ts";
 
 async function main(): Promise<void> {
@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   const read = await readConfig(file, { overrides, onWarning });
   const progress = new Progress();
   await ensureAdapter();
-  const gpu = await openGpu({ limits: read.config.device.limits });
+  const gpu = await openGpu(gpuOptionsOf(read.config));
 
   let [pictures, largestPixels] = [given ?? 0, read.config.data.max_pixels];
   if (given === undefined) {

@@ -150,6 +150,14 @@ export function planLines(gpu: Gpu, planned: Planned): string[] {
         `embedding, head and loss ${percent(time.rest)}, views ${percent(time.views)}, ` +
         `update ${percent(time.update)}`,
     );
+    if (time.longestSubmitMs !== null) {
+      line(
+        "",
+        `longest submission ${
+          time.longestSubmitMs.toFixed(0)
+        } ms, aim ${config.device.max_submit_ms} ms`,
+      );
+    }
     if (time.measuredWith < config.data.batch_size) {
       line("", `measured with ${time.measuredWith} of ${config.data.batch_size} pictures`);
     }

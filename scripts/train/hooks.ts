@@ -55,6 +55,7 @@ export function logging(run: Run): Hook {
         images_per_second: imagesPerSecond,
         ...feed.times(),
         gpu_bytes: gpu.memory.liveBytes,
+        longest_submit_ms: gpu.pace.takeLongest(),
         process_bytes: Deno.memoryUsage().rss,
         ...spread,
       });

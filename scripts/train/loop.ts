@@ -71,7 +71,6 @@ export async function trainSteps(
     const seen = await observe(gpu, trainer, stepper.outputs, due.some(({ spread }) => spread));
     guard.beat();
     const now = performance.now();
-    stepper.tookSeconds((now - synced.time) / 1000 / (step - synced.step));
     synced = { step, time: now };
     if (seen.nonFinite) {
       await recover(seen.nonFinite);

@@ -5,6 +5,7 @@
  */
 import type { Config } from "../../lib/config.ts";
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
+import { gpuOptionsOf } from "../../lib/from_config.ts";
 import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { type CheckpointState, listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { resolveConfig } from "../common/resolve.ts";
@@ -28,7 +29,7 @@ export async function recoverDevice(
   const { args, folder, guard, progress } = launch;
   let config: Config | undefined;
   for (let trouble = -1;;) {
-    using gpu = await openGpu({ limits: args.config.device.limits });
+    using gpu = await openGpu(gpuOptionsOf(args.config));
     try {
       config ??= await configOf(gpu, launch);
       return await train(gpu, config);

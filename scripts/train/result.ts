@@ -11,7 +11,7 @@ import { shown } from "../../lib/text.ts";
 import { bytes } from "../../lib/words.ts";
 import type { StopRequest } from "./guard.ts";
 import type { Launch, Run } from "./run.ts";
-import { recordLeftOut } from "./run_record.ts";
+import { recordEnd } from "./run_record.ts";
 
 /**
  * Says how many files were left out in all, and where the result is, or how to go on.
@@ -21,7 +21,7 @@ import { recordLeftOut } from "./run_record.ts";
 export async function sayEnd(run: Run, stop: StopRequest | undefined): Promise<number> {
   const { args, files, folder, pictures, progress, step } = run, path = shown(folder.path);
   pictures.nameSkipped();
-  await recordLeftOut(files, pictures.leftOut);
+  await recordEnd(files, { leftOut: pictures.leftOut, gpu: run.gpu });
   if (pictures.leftOutText) progress.say(pictures.leftOutText);
   if (!stop) {
     progress.result(`\nrun folder: ${path}`);

@@ -38,6 +38,8 @@ export interface RunPart {
   adapter: Record<string, unknown>;
   /** The pictures. */
   data: RunPictures;
+  /** The longest submission in milliseconds: of kernels that had run before, and of those that had not. */
+  longest_submit_ms?: { measured?: number; first?: number };
 }
 
 /** The pictures of a run. */
@@ -106,12 +108,19 @@ export async function recordPart(
   await editParts(files, (parts) => [...parts, part]);
 }
 
-/** Puts into run.json how many files were left out in the end. */
-export async function recordLeftOut(files: SideFiles, leftOut: LeftOut): Promise<void> {
+/** Puts into run.json what is known in the end: how many files were left out, how long submissions were. */
+export async function recordEnd(
+  files: SideFiles,
+  { leftOut, gpu: { pace } }: { leftOut: LeftOut; gpu: Gpu },
+): Promise<void> {
+  const longest_submit_ms = { measured: pace.longest?.ms, first: pace.longestFirst?.ms };
   await editParts(files, (parts) => {
     const last = parts.at(-1);
     return last?.data
-      ? [...parts.slice(0, -1), { ...last, data: { ...last.data, ...leftOut } }]
+      ? [
+        ...parts.slice(0, -1),
+        { ...last, data: { ...last.data, ...leftOut }, longest_submit_ms },
+      ]
       : parts;
   });
 }

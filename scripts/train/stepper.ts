@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Program } from "../../lib/gpu.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import {
   type RecordedStep,
   recordStep,
@@ -14,15 +14,12 @@ import {
 import type { Feed } from "../../lib/train/feed.ts";
 import type { Progress } from "../common/progress.ts";
 
-/** Seconds that the host may wait for the GPU before it listens again. */
-const PIECE = 1;
-
-/** Runs steps; between pieces of a slow one it asks whether to go on. */
+/** Runs steps; wherever it waits for the GPU within a slow one, it asks whether to go on. */
 export class Stepper {
   readonly #gpu: Gpu;
   readonly #trainer: Trainer;
   readonly #step: RecordedStep;
-  #pieces = 0; // 0: nothing ran yet
+  #isFirst = true;
 
   private constructor(gpu: Gpu, trainer: Trainer, step: RecordedStep) {
     this.#gpu = gpu;
@@ -55,23 +52,23 @@ export class Stepper {
    * Runs a step.
    *
    * @param values Its schedule's values.
-   * @param goOn Asked between pieces of the work; false leaves the step before its update.
+   * @param goOn Asked while the host waits; false leaves the step before its update.
    * @returns Whether the step was done.
    */
   async run(values: StepValues, goOn: () => boolean, progress: Progress): Promise<boolean> {
+    const onProgress = this.#isFirst
+      ? (done: number, kernels: number) =>
+        progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
+      : undefined;
     const done = await this.#step.runParts(values, async (program, part) => {
-      if (!this.#pieces) await first(program, progress);
-      else if (this.#pieces === 1 || part === "update") program.run();
-      else if (!await program.runPieces(this.#pieces, goOn)) return false;
-      return part === "update" || goOn();
+      const whole = part === "update"
+        ? await program.runWatched({ onProgress })
+        : await program.runWatched({ goOn, onProgress });
+      if (onProgress) progress.end();
+      return whole && (part === "update" || goOn());
     });
-    if (done) this.#pieces ||= 1;
+    if (done) this.#isFirst = false;
     return done;
-  }
-
-  /** Says how long a step takes, in seconds: slow ones run in pieces. */
-  tookSeconds(seconds: number): void {
-    this.#pieces = Math.max(1, Math.ceil(seconds / this.#trainer.accumulationSteps / PIECE / 2));
   }
 
   /** Frees the programs. */
@@ -83,12 +80,4 @@ export class Stepper {
   [Symbol.dispose](): void {
     this.destroy();
   }
-}
-
-/** A program's first run, in which its kernels are compiled. */
-async function first(program: Program<unknown>, progress: Progress): Promise<void> {
-  await program.runFirst((done, kernels) =>
-    progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
-  );
-  progress.end();
 }

@@ -156,14 +156,14 @@ gpuTest("record() refuses a tensor that was destroyed, and leaves nothing behind
   assert.equal(gpu.memory.liveBytes, before);
 });
 
-gpuTest("Program.runFirst() does what run() does, and tells how far it is", async (gpu) => {
+gpuTest("Program.runWatched() does what run() does, and tells how far it is", async (gpu) => {
   const x = gpu.tensor(Float32Array.of(1, -2, 3, -4), [2, 2]);
   const program = await record(
     gpu,
     () => ({ y: softmax(gpu, matmul(gpu, columnSum(gpu, x).view([1, 2]), x)).y }),
   );
   const seen: number[][] = [];
-  await program.runFirst((...progress) => seen.push(progress));
+  await program.runWatched({ onProgress: (...progress) => void seen.push(progress) });
   assert.deepEqual(seen.at(-1), [3, 3]);
   const first = await program.outputs.y.read();
   program.run();
@@ -172,25 +172,27 @@ gpuTest("Program.runFirst() does what run() does, and tells how far it is", asyn
 });
 
 gpuTest(
-  "Program.runPieces() does what run() does, in as many pieces, until told to stop",
+  "Program.runWatched() does what run() does, with a wait whenever much is queued, until told to stop",
   async (gpu) => {
     const weights = block(gpu);
     const grads = tensorsOf(weights);
     const program = await record(gpu, () => step(gpu, weights));
     program.run();
     const expected = await gpu.read(program.outputs);
-    for (const pieces of [1, 3, 1000]) {
-      let asked = 0;
-      assert.equal(await program.runPieces(pieces, () => asked++ >= 0), true);
-      assert.deepEqual(await gpu.read(program.outputs), expected);
-      assert.ok(
-        asked >= Math.min(pieces, 3) && asked <= Math.min(pieces, program.length),
-        `${asked}`,
-      );
-    }
     let asked = 0;
-    assert.equal(await program.runPieces(5, () => asked++ < 2), false);
-    assert.equal(asked, 3);
+    assert.equal(await program.runWatched({ goOn: () => ++asked > 0 }), true);
+    assert.deepEqual(await gpu.read(program.outputs), expected);
+    const quick = asked;
+    // Whoever has work for seconds in front of it is asked before any more comes.
+    gpu.pace.queued = 1e4;
+    asked = 0;
+    assert.equal(await program.runWatched({ goOn: () => ++asked > 0 }), true);
+    assert.deepEqual(await gpu.read(program.outputs), expected);
+    assert.equal(asked, quick + 1);
+    gpu.pace.queued = 1e4;
+    asked = 0;
+    assert.equal(await program.runWatched({ goOn: () => ++asked < 2 }), false);
+    assert.equal(asked, 2);
     for (const t of [program, ...grads]) t.destroy();
   },
 );
