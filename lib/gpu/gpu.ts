@@ -14,7 +14,7 @@ import {
 } from "./dispatch.ts";
 import { EagerQueue } from "./eager.ts";
 import { KernelCache, type KernelSource } from "./kernel.ts";
-import { lossError } from "./loss.ts";
+import { lossError } from "./lost.ts";
 import { Memory } from "./memory.ts";
 import { Pace } from "./pace.ts";
 import { StagingRing } from "./staging.ts";
@@ -68,13 +68,17 @@ export class Gpu {
    */
   readonly queue: SubmitQueue;
   /**
+   * Tells how long submissions took.
+   * @internal
+   */
+  readonly stopwatch: Stopwatch;
+  /**
    * Set while a program is being recorded.
    * @internal
    */
   recorder: Recorder | undefined;
   #eager: EagerQueue;
   readonly #staging: StagingRing;
-  readonly #stopwatch: Stopwatch;
   #error: Error | undefined;
   #lost: Error | undefined;
   #scope: Set<Storage> | undefined;
@@ -86,8 +90,8 @@ export class Gpu {
     this.device = device;
     this.info = info;
     this.kernels = new KernelCache(device, subgroupDirective);
-    this.#stopwatch = new Stopwatch(device);
-    this.queue = new SubmitQueue(device, this.pace, this.#stopwatch);
+    this.stopwatch = new Stopwatch(device);
+    this.queue = new SubmitQueue(device, this.pace, this.stopwatch);
     this.#eager = new EagerQueue(device, this.kernels, this.pace, this.queue);
     this.#staging = new StagingRing(device);
     device.addEventListener("uncapturederror", (event) => {
@@ -268,13 +272,13 @@ export class Gpu {
   ): Promise<T> {
     this.#eager.flush();
     await this.#compiled();
-    const size = total + this.#stopwatch.bytes;
+    const size = total + this.stopwatch.bytes;
     const staging = this.#staging.take(size);
     let broken = true;
     try {
       const encoder = this.device.createCommandEncoder();
       copy(encoder, staging);
-      const measured = this.#stopwatch.collect(encoder, staging, total);
+      const measured = this.stopwatch.collect(encoder, staging, total);
       this.device.queue.submit([encoder.finish()]);
       const done = this.pace.waits();
       await staging.mapAsync(1, /* GPUMapMode.READ */ 0, size).catch(async (error) => {
@@ -332,7 +336,7 @@ export class Gpu {
   /** Resolves when everything submitted has run, with outstanding errors thrown. */
   async idle(): Promise<void> {
     this.check();
-    if (this.#stopwatch.bytes) return await this.#wait(0, () => {}, () => {});
+    if (this.stopwatch.bytes) return await this.#wait(0, () => {}, () => {});
     this.flush();
     await this.#compiled();
     const done = this.pace.waits();
@@ -356,7 +360,7 @@ export class Gpu {
   destroy(): void {
     this.#destroyed = true;
     this.#staging.destroy();
-    this.#stopwatch.destroy();
+    this.stopwatch.destroy();
     this.device.destroy();
   }
 

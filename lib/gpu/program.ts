@@ -6,11 +6,12 @@
 import { HatchlingError } from "../errors.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { divide, mostParts } from "./divide.ts";
-import { type Encoded, timestamps } from "./encode.ts";
 import type { Gpu, Recorder } from "./gpu.ts";
 import { checkSync, tensorsIn } from "./outputs.ts";
 import type { Cost, Rate } from "./pace.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
+import { timestamps } from "./profile.ts";
+import type { Encoded } from "./submit_queue.ts";
 import { roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
 
 /** Cost of all dispatches of one kernel in a program. */
@@ -36,6 +37,8 @@ export interface Watch {
   goOn?: () => boolean;
   /** Gets the number of kernels that have run, and of all: a driver may take seconds to compile one. */
   onProgress?: (done: number, total: number) => void;
+  /** Dispatches, by their place, that somebody runs himself, when it is their turn. */
+  instead?: ReadonlyMap<number, () => void>;
 }
 
 /**
@@ -95,6 +98,14 @@ export class Program<T> {
     });
   }
 
+  /**
+   * A dispatch, and what it became.
+   * @internal
+   */
+  part(index: number): { dispatch: Dispatch; encoded: Encoded } {
+    return { dispatch: this.#dispatches[index], encoded: this.#encoded[index] };
+  }
+
   /** Number of dispatches. */
   get length(): number {
     return this.#encoded.length;
@@ -132,7 +143,7 @@ export class Program<T> {
    *
    * @returns Whether all of it ran.
    */
-  async runWatched({ goOn = () => true, onProgress }: Watch = {}): Promise<boolean> {
+  async runWatched({ goOn = () => true, onProgress, instead }: Watch = {}): Promise<boolean> {
     const { pace, queue } = this.#gpu;
     const total = new Set(this.#encoded.map(({ pipeline }) => pipeline)).size;
     const met = new Set<GPUComputePipeline>(), unknown = new Set<Rate>();
@@ -148,7 +159,9 @@ export class Program<T> {
       }
       met.add(pipeline);
       if (!rate.known) unknown.add(rate);
-      this.#put(i);
+      const other = instead?.get(i);
+      if (other) other();
+      else this.#put(i);
     }
     queue.flush();
     if (unknown.size || onProgress) await this.#gpu.idle();

@@ -3,9 +3,30 @@
  *
  * @module
  */
-import { encode, type Encoded } from "./encode.ts";
 import type { Cost, Pace } from "./pace.ts";
 import type { Stopwatch } from "./stopwatch.ts";
+
+/** A dispatch ready to be put into a pass. */
+export interface Encoded {
+  /** The compiled kernel. */
+  pipeline: GPUComputePipeline;
+  /** Its uniforms and tensors. */
+  group: GPUBindGroup;
+  /** Workgroups per dimension. */
+  workgroups: readonly [number, number, number];
+  /** What it is expected to take. */
+  cost: Cost;
+}
+
+/** Puts a dispatch into a pass. */
+export function encode(
+  pass: GPUComputePassEncoder,
+  { pipeline, group, workgroups }: Encoded,
+): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+}
 
 /** Gathers dispatches into submissions. */
 export class SubmitQueue {

@@ -121,7 +121,9 @@ function everything(gpu: Gpu, seed: number): Tensor[] {
   const picture = tensor(2, 11, 9, 8), filter = { data: tensor(12, 8, 3, 3) };
   const s = softmax(gpu, a);
   return [
-    ...(["plain", "staged", "naive"] as const).map((variant) => matmul(gpu, a, b, { variant })),
+    ...(["plain", "staged 32x32", "naive"] as const).map((variant) =>
+      matmul(gpu, a, b, { variant })
+    ),
     matmul(gpu, a, b),
     norm.y,
     norm.backward(s.y),
@@ -130,6 +132,7 @@ function everything(gpu: Gpu, seed: number): Tensor[] {
     head.y,
     head.map(),
     head.backward(head.y),
+    attention(gpu, qkv, 2, { variant: "tiled4" }).y,
     conv2d(gpu, picture, filter, { padding: 1 }).y,
   ];
 }

@@ -1,32 +1,10 @@
 /**
- * Encoding the dispatches of a program, and how long each takes.
+ * How long each dispatch of a program takes.
  *
  * @module
  */
 import type { Gpu } from "./gpu.ts";
-import type { Cost } from "./pace.ts";
-
-/** A dispatch ready to be put into a pass. */
-export interface Encoded {
-  /** The compiled kernel. */
-  pipeline: GPUComputePipeline;
-  /** Its uniforms and tensors. */
-  group: GPUBindGroup;
-  /** Workgroups per dimension. */
-  workgroups: readonly [number, number, number];
-  /** What it is expected to take. */
-  cost: Cost;
-}
-
-/** Puts a dispatch into a pass. */
-export function encode(
-  pass: GPUComputePassEncoder,
-  { pipeline, group, workgroups }: Encoded,
-): void {
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-}
+import { encode, type Encoded } from "./submit_queue.ts";
 
 /** Start and end of each dispatch in nanoseconds. */
 export async function timestamps(

@@ -1,7 +1,7 @@
 /** What is said when a device is lost. */
 import assert from "node:assert/strict";
 import { DeviceError, openGpu } from "../../lib/gpu.ts";
-import { lossError, type LostDevice } from "../../lib/gpu/loss.ts";
+import { lossError, type LostDevice } from "../../lib/gpu/lost.ts";
 import type { Pipeline } from "../../lib/gpu/kernel.ts";
 import { Pace } from "../../lib/gpu/pace.ts";
 import { gpuTest } from "../support/gpu.ts";
