@@ -6,7 +6,7 @@
 // for a difference would be magnified by exp.
 // Launch: grid(n, 1), WIDTH invocations and WIDTH · Q queries of a head per workgroup.
 
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<out_real>;
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;
 
 // Vec4 c + i of the queries, whose rows begin at `at`.

@@ -6,7 +6,7 @@
 
 struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, queries: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
+@group(0) @binding(1) var<storage, read> qkv: array<qkv_vec4>;
 @group(0) @binding(2) var<storage, read> lse: array<f32>;
 @group(0) @binding(3) var<storage, read_write> map: array<f32>;
 

@@ -3,22 +3,22 @@
 // One key and value after the other is loaded once for all lanes, which hold Q queries each.
 // Launch: grid(n, 1), 8 invocations in one subgroup and 8 Q queries of a head per workgroup.
 
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<out_vec4>;
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;
 
 // Vec4 c + i of the queries, whose rows begin at `at`.
 fn load(at: vec3u, c: u32, i: u32) {
-  q0[END - 4u + i] = qkv[at.x + c + i];
-  if (Q > 1u) { q1[END - 4u + i] = qkv[at.y + c + i]; }
-  if (Q > 2u) { q2[END - 4u + i] = qkv[at.z + c + i]; }
+  q0[END - 4u + i] = vec4f(qkv[at.x + c + i]);
+  if (Q > 1u) { q1[END - 4u + i] = vec4f(qkv[at.y + c + i]); }
+  if (Q > 2u) { q2[END - 4u + i] = vec4f(qkv[at.z + c + i]); }
 }
 
 // Vec4 c + i of the outputs, whose rows begin at `at`.
 fn store(at: vec3u, valid: vec3<bool>, c: u32, i: u32) {
   let ok = valid & vec3<bool>(c + i < BLOCKS);
-  if (ok.x) { out[at.x + c + i] = sum0[i] / total.x; }
-  if (Q > 1u) { if (ok.y) { out[at.y + c + i] = sum1[i] / total.y; } }
-  if (Q > 2u) { if (ok.z) { out[at.z + c + i] = sum2[i] / total.z; } }
+  if (ok.x) { out[at.x + c + i] = out_vec4(sum0[i] / total.x); }
+  if (Q > 1u) { if (ok.y) { out[at.y + c + i] = out_vec4(sum1[i] / total.y); } }
+  if (Q > 2u) { if (ok.z) { out[at.z + c + i] = out_vec4(sum2[i] / total.z); } }
 }
 
 @compute @workgroup_size(8)
@@ -38,12 +38,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var key = here.first * width + (params.dim + here.head) / 4u;
   for (var j = 0u; j < params.tokens; j++) {
     score = vec3f();
-    walk(SCORE, 0u, qkv[key + mine.x], qkv[key + mine.y]);
-    if (BLOCKS > 16u) { walk(SCORE, 16u, qkv[key + mine.z], qkv[key + mine.w]); }
+    walk(SCORE, 0u, vec4f(qkv[key + mine.x]), vec4f(qkv[key + mine.y]));
+    if (BLOCKS > 16u) { walk(SCORE, 16u, vec4f(qkv[key + mine.z]), vec4f(qkv[key + mine.w])); }
     weigh();
     let value = key + params.dim / 4u;
-    walk(SUM, 0u, qkv[value + mine.x], qkv[value + mine.y]);
-    if (BLOCKS > 16u) { walk(SUM, 16u, qkv[value + mine.z], qkv[value + mine.w]); }
+    walk(SUM, 0u, vec4f(qkv[value + mine.x]), vec4f(qkv[value + mine.y]));
+    if (BLOCKS > 16u) { walk(SUM, 16u, vec4f(qkv[value + mine.z]), vec4f(qkv[value + mine.w])); }
     key += width;
   }
   let to = (here.row * params.dim + here.head) / 4u;

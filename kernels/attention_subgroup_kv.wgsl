@@ -13,15 +13,15 @@
 // Vec4 c + i of the keys and values, whose rows begin at `at` and `to`.
 fn load(at: vec3u, to: vec3u, c: u32, i: u32) {
   let e = END - 4u + i;
-  k0[e] = qkv[at.x + c + i];
-  v0[e] = qkv[to.x + c + i];
+  k0[e] = vec4f(qkv[at.x + c + i]);
+  v0[e] = vec4f(qkv[to.x + c + i]);
   if (Q > 1u) {
-    k1[e] = qkv[at.y + c + i];
-    v1[e] = qkv[to.y + c + i];
+    k1[e] = vec4f(qkv[at.y + c + i]);
+    v1[e] = vec4f(qkv[to.y + c + i]);
   }
   if (Q > 2u) {
-    k2[e] = qkv[at.z + c + i];
-    v2[e] = qkv[to.z + c + i];
+    k2[e] = vec4f(qkv[at.z + c + i]);
+    v2[e] = vec4f(qkv[to.z + c + i]);
   }
 }
 
@@ -65,8 +65,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   // Without the lane, which `here` depends on: broadcasts want a loop that is the same for all.
   let sample = (wg.y * num.x + wg.x) / tiles_of(8u);
   for (var i = sample * params.tokens; i < (sample + 1u) * params.tokens; i++) {
-    let q0 = qkv[query + mine.x];
-    let q1 = qkv[query + mine.y];
+    let q0 = vec4f(qkv[query + mine.x]);
+    let q1 = vec4f(qkv[query + mine.y]);
     let g0 = dout[grad + mine.x];
     let g1 = dout[grad + mine.y];
     var q2 = vec4f();
@@ -78,8 +78,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     walk(SCORE, 0u, q0, q1);
     walk(DP, 0u, g0, g1);
     if (BLOCKS > 16u) {
-      q2 = qkv[query + mine.z];
-      q3 = qkv[query + mine.w];
+      q2 = vec4f(qkv[query + mine.z]);
+      q3 = vec4f(qkv[query + mine.w]);
       g2 = dout[grad + mine.z];
       g3 = dout[grad + mine.w];
       walk(SCORE, 16u, q2, q3);

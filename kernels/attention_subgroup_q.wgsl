@@ -4,7 +4,7 @@
 // Launch: grid(n, 1), 8 invocations in one subgroup and 8 Q queries of a head per workgroup.
 
 @group(0) @binding(2) var<storage, read> lse: array<f32>;
-@group(0) @binding(3) var<storage, read> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read> out: array<out_vec4>;
 @group(0) @binding(4) var<storage, read> dout: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dqkv: array<vec4f>;
@@ -12,18 +12,18 @@
 // Vec4 c + i of the queries and of the gradients of their outputs, whose rows begin at `at` and `to`.
 fn load(at: vec3u, to: vec3u, c: u32, i: u32) {
   let e = END - 4u + i;
-  q0[e] = qkv[at.x + c + i];
+  q0[e] = vec4f(qkv[at.x + c + i]);
   g0[e] = dout[to.x + c + i];
-  total.x += select(0.0, dot(g0[e], out[to.x + c + i]), c + i < BLOCKS);
+  total.x += select(0.0, dot(g0[e], vec4f(out[to.x + c + i])), c + i < BLOCKS);
   if (Q > 1u) {
-    q1[e] = qkv[at.y + c + i];
+    q1[e] = vec4f(qkv[at.y + c + i]);
     g1[e] = dout[to.y + c + i];
-    total.y += select(0.0, dot(g1[e], out[to.y + c + i]), c + i < BLOCKS);
+    total.y += select(0.0, dot(g1[e], vec4f(out[to.y + c + i])), c + i < BLOCKS);
   }
   if (Q > 2u) {
-    q2[e] = qkv[at.z + c + i];
+    q2[e] = vec4f(qkv[at.z + c + i]);
     g2[e] = dout[to.z + c + i];
-    total.z += select(0.0, dot(g2[e], out[to.z + c + i]), c + i < BLOCKS);
+    total.z += select(0.0, dot(g2[e], vec4f(out[to.z + c + i])), c + i < BLOCKS);
   }
 }
 
@@ -54,19 +54,19 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var key = here.first * width + (params.dim + here.head) / 4u;
   for (var j = 0u; j < params.tokens; j++) {
     let value = key + params.dim / 4u;
-    let a = qkv[key + mine.x];
-    let b = qkv[key + mine.y];
+    let a = vec4f(qkv[key + mine.x]);
+    let b = vec4f(qkv[key + mine.y]);
     var c = vec4f();
     var d = vec4f();
     score = vec3f();
     dp = vec3f();
     walk(SCORE, 0u, a, b);
-    walk(DP, 0u, qkv[value + mine.x], qkv[value + mine.y]);
+    walk(DP, 0u, vec4f(qkv[value + mine.x]), vec4f(qkv[value + mine.y]));
     if (BLOCKS > 16u) {
-      c = qkv[key + mine.z];
-      d = qkv[key + mine.w];
+      c = vec4f(qkv[key + mine.z]);
+      d = vec4f(qkv[key + mine.w]);
       walk(SCORE, 16u, c, d);
-      walk(DP, 16u, qkv[value + mine.z], qkv[value + mine.w]);
+      walk(DP, 16u, vec4f(qkv[value + mine.z]), vec4f(qkv[value + mine.w]));
     }
     ds = exp(params.scale * (score - logs)) * (dp - total) * params.scale;
     walk(SUM, 0u, a, b);

@@ -2,7 +2,7 @@
 //
 // Launch: grid(n, 1), 8 × HEIGHT invocations and ROWS · HEIGHT queries of a head per workgroup.
 
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<out_real>;
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;
 
 // Per own query: the largest score so far, Σ of the invocation's weights by it, and the factor that a new one makes.

@@ -4,7 +4,7 @@
 // Launch: grid(n, 1), 8 × HEIGHT invocations and ROWS · HEIGHT queries of a head per workgroup.
 
 @group(0) @binding(2) var<storage, read> lse: array<f32>;
-@group(0) @binding(3) var<storage, read> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read> out: array<out_vec4>;
 @group(0) @binding(4) var<storage, read> dout: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dqkv: array<f32>;

@@ -11,6 +11,7 @@ struct Params { rows: u32, width: u32 }
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(5) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
+alias out_real = f32;
 
 override VEC: bool = false;
 override RELU: bool = false;

@@ -16,6 +16,7 @@ struct Params { rows: u32, width: u32, share: f32 }
 @group(0) @binding(6) var<storage, read> sums: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
 @group(0) @binding(8) var<storage, read_write> passed: array<f32>;
+alias out_real = f32;
 
 override VEC: bool = false;
 override RELU: bool = false;

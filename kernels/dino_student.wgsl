@@ -24,6 +24,7 @@ struct Params { rows: u32, dim: u32, batch: u32, globals: u32, views: u32, stude
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
 @group(0) @binding(8) var<storage, read_write> pair: array<u32>;
+alias out_real = f32;
 
 override IN_PLACE: bool = false;
 

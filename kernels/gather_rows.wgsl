@@ -8,21 +8,21 @@
 
 struct Params { rows: u32, width: u32, limit: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<vec4f>;
+@group(0) @binding(1) var<storage, read> src: array<src_vec4>;
 @group(0) @binding(2) var<storage, read> index: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<out_real>;
 
 override VEC: bool = false;
 override SCATTER: bool = false;
 
 fn load_source(at: u32) -> vec4f {
-  if (VEC) { return src[at]; }
-  return vec4f(src[at / 4u][at % 4u]);
+  if (VEC) { return vec4f(src[at]); }
+  return vec4f(f32(src[at / 4u][at % 4u]));
 }
 
 fn load_out(at: u32) -> vec4f {
-  if (VEC) { return vec4f(out[4u * at], out[4u * at + 1u], out[4u * at + 2u], out[4u * at + 3u]); }
-  return vec4f(out[at]);
+  if (VEC) { return vec4f(f32(out[4u * at]), f32(out[4u * at + 1u]), f32(out[4u * at + 2u]), f32(out[4u * at + 3u])); }
+  return vec4f(f32(out[at]));
 }
 
 @compute @workgroup_size(64)

@@ -14,6 +14,7 @@ struct Params { blocks: u32, first: u32, patches: u32, tokens: u32, width: u32, 
 @group(0) @binding(3) var<storage, read> scalars: array<f32>;
 @group(0) @binding(4) var<storage, read_write> share: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
+alias out_real = f32;
 
 override VEC: bool = false;
 override SCALED: bool = false;

@@ -20,6 +20,7 @@ struct Params { rows: u32, dim: u32, student_temp: u32, teacher_temp: u32, first
 @group(0) @binding(6) var<storage, read> scalars: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
 @group(0) @binding(8) var<storage, read_write> pair: array<u32>;
+alias out_real = f32;
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {

@@ -17,6 +17,7 @@ struct Params { items: u32, batch: u32, globals: u32, views: u32, first: u32, sc
 @group(0) @binding(1) var<storage, read> log_scale: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<storage, read_write> terms: array<u32>;
+alias out_real = f32;
 
 override LEARNED: bool = false;
 

@@ -11,6 +11,7 @@ struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
+alias out_real = f32;
 
 override VEC: bool = false;
 override GRAD: bool = false;

@@ -6,10 +6,10 @@
 
 struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<x_real>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<y_real>;
 @group(0) @binding(5) var<storage, read_write> stats: array<f32>;
 
 override LANES: u32 = 1u;
@@ -37,19 +37,19 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let n = f32(params.dim);
   // Summed as distances from the first value, so that the rounding of a large common offset does not
   // become variance: equal values have a mean that is exactly theirs.
-  let origin = x[base];
+  let origin = f32(x[base]);
   var sum = 0.0;
-  for (var d = lane; d < params.dim; d += LANES) { sum += x[base + d] - origin; }
+  for (var d = lane; d < params.dim; d += LANES) { sum += f32(x[base + d]) - origin; }
   let mean = origin + row_sum(sum, local) / n;
   var squares = 0.0;
   for (var d = lane; d < params.dim; d += LANES) {
-    let v = x[base + d] - mean;
+    let v = f32(x[base + d]) - mean;
     squares += v * v;
   }
   let rstd = inverseSqrt(row_sum(squares, local) / n + params.eps);
   if (!live) { return; }
   for (var d = lane; d < params.dim; d += LANES) {
-    y[base + d] = (x[base + d] - mean) * rstd * weight[d] + bias[d];
+    y[base + d] = y_real((f32(x[base + d]) - mean) * rstd * weight[d] + bias[d]);
   }
   if (lane == 0u) {
     stats[2u * row] = mean;

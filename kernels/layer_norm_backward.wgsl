@@ -5,7 +5,7 @@
 
 struct Params { rows: u32, dim: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<x_real>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
@@ -39,13 +39,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   var sums = vec2f();
   for (var d = lane; d < params.dim; d += LANES) {
     let g = dy[base + d] * weight[d];
-    sums += vec2f(g, g * (x[base + d] - mean) * rstd);
+    sums += vec2f(g, g * (f32(x[base + d]) - mean) * rstd);
   }
   sums = row_sum(sums, local) / f32(params.dim);
   if (!live) { return; }
   for (var d = lane; d < params.dim; d += LANES) {
     let g = dy[base + d] * weight[d];
-    var v = rstd * (g - sums.x - (x[base + d] - mean) * rstd * sums.y);
+    var v = rstd * (g - sums.x - (f32(x[base + d]) - mean) * rstd * sums.y);
     if (RESIDUAL) { v += residual[base + d]; }
     dx[base + d] = v;
   }

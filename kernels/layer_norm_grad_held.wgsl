@@ -7,7 +7,7 @@
 
 struct Params { rows: u32, dim: u32, chunk: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<x_vec4>;
 @group(0) @binding(2) var<storage, read> stats: array<vec2f>;
 @group(0) @binding(3) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(4) var<storage, read> dy: array<vec4f>;
@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       let c = k * LANES + lane;
       if (live && c < width) {
         let d = dy[base + c];
-        normed[k] = (x[base + c] - s.x) * s.y;
+        normed[k] = (vec4f(x[base + c]) - s.x) * s.y;
         g[k] = d * w[k];
         sums[0] += g[k];
         sums[1] += g[k] * normed[k];

@@ -4,10 +4,10 @@
 
 struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<x_vec4>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<y_vec4>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
 
 @compute @workgroup_size(64)
@@ -20,13 +20,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let base = row * width;
   let n = f32(params.dim);
   // As distances from the first value: see layer_norm.
-  let origin = x[base].x;
+  let origin = f32(x[base].x);
   var v: array<vec4f, 4>;
   var sum = vec4f();
   for (var k = 0u; k < PER; k++) {
     let c = k * LANES + lane;
     if (c < width) {
-      v[k] = x[base + c];
+      v[k] = vec4f(x[base + c]);
       sum += v[k] - origin;
     }
   }
@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   if (!live) { return; }
   for (var k = 0u; k < PER; k++) {
     let c = k * LANES + lane;
-    if (c < width) { y[base + c] = v[k] * rstd * weight[c] + bias[c]; }
+    if (c < width) { y[base + c] = y_vec4(v[k] * rstd * weight[c] + bias[c]); }
   }
   if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
 }

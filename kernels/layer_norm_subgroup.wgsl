@@ -6,10 +6,10 @@
 
 struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<x_vec4>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<y_vec4>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
 
 override PER: u32 = 1u;
@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     var v: array<vec4f, 16>;
     for (var k = 0u; k < PER; k++) {
       let c = k * 8u + lane;
-      if (WHOLE || c < width) { v[k] = x[base + c]; }
+      if (WHOLE || c < width) { v[k] = vec4f(x[base + c]); }
     }
     // As distances from the first value: see layer_norm.
     let origin = subgroupBroadcast(v[0].x, 0u);
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let rstd = inverseSqrt(total(squares) / n + params.eps);
     for (var k = 0u; k < PER; k++) {
       let c = k * 8u + lane;
-      if (WHOLE || c < width) { y[base + c] = v[k] * rstd * w[k] + b[k]; }
+      if (WHOLE || c < width) { y[base + c] = y_vec4(v[k] * rstd * w[k] + b[k]); }
     }
     if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
   }

@@ -8,7 +8,7 @@
 
 struct Params { rows: u32, dim: u32, chunk: u32, accumulate: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<x_vec4>;
 @group(0) @binding(2) var<storage, read> stats: array<vec2f>;
 @group(0) @binding(3) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> dw: array<f32>;
@@ -24,10 +24,10 @@ fn terms(row: u32, i: u32) -> mat2x4f {
   let s = stats[row];
   if (VEC) {
     let g = dy[i / 4u];
-    return mat2x4f(g * (x[i / 4u] - s.x) * s.y, g);
+    return mat2x4f(g * (vec4f(x[i / 4u]) - s.x) * s.y, g);
   }
   let g = dy[i / 4u][i % 4u];
-  return mat2x4f(vec4f(g * (x[i / 4u][i % 4u] - s.x) * s.y, 0.0, 0.0, 0.0), vec4f(g, 0.0, 0.0, 0.0));
+  return mat2x4f(vec4f(g * (f32(x[i / 4u][i % 4u]) - s.x) * s.y, 0.0, 0.0, 0.0), vec4f(g, 0.0, 0.0, 0.0));
 }
 
 fn old_dw(at: u32) -> vec4f {

@@ -6,10 +6,10 @@
 
 struct Params { rows: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> h: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<x_vec4>;
+@group(0) @binding(2) var<storage, read> h: array<h_vec4>;
 @group(0) @binding(3) var<storage, read> gamma: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<out_real>;
 
 override VEC: bool = false;
 override ADD: bool = false;
@@ -17,12 +17,12 @@ override ADD: bool = false;
 fn element(row: u32, col: u32) {
   let at = row * params.width + col;
   if (VEC) {
-    var v = h[at] * gamma[col];
-    if (ADD) { v += x[at]; }
+    var v = vec4f(h[at]) * gamma[col];
+    if (ADD) { v += vec4f(x[at]); }
     put(at, v);
   } else {
-    var v = h[at / 4u][at % 4u] * gamma[col / 4u][col % 4u];
-    if (ADD) { v += x[at / 4u][at % 4u]; }
+    var v = f32(h[at / 4u][at % 4u]) * gamma[col / 4u][col % 4u];
+    if (ADD) { v += f32(x[at / 4u][at % 4u]); }
     put(at, vec4f(v));
   }
 }

@@ -7,7 +7,7 @@
 
 struct Params { rows: u32, cols: u32, chunk: u32, accumulate: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> h: array<vec4f>;
+@group(0) @binding(1) var<storage, read> h: array<h_vec4>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
@@ -17,8 +17,8 @@ const BLOCK = 16u;
 var<workgroup> partial: array<vec4f, 8u * LANES>;
 
 fn product(i: u32) -> vec4f {
-  if (VEC) { return h[i / 4u] * dy[i / 4u]; }
-  return vec4f(h[i / 4u][i % 4u] * dy[i / 4u][i % 4u], 0.0, 0.0, 0.0);
+  if (VEC) { return vec4f(h[i / 4u]) * dy[i / 4u]; }
+  return vec4f(f32(h[i / 4u][i % 4u]) * dy[i / 4u][i % 4u], 0.0, 0.0, 0.0);
 }
 
 @compute @workgroup_size(8, LANES)

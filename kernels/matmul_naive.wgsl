@@ -6,9 +6,9 @@
 
 struct Params { m: u32, n: u32, k: u32, lda: u32, ldb: u32, ldc: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<a_real>;
+@group(0) @binding(2) var<storage, read> b: array<b_real>;
+@group(0) @binding(3) var<storage, read_write> c: array<c_real>;
 
 override TRANS_A: bool = false;
 override TRANS_B: bool = false;
@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   for (var k = 0u; k < params.k; k++) {
     let at_a = select(row * params.lda + k, k * params.lda + row, TRANS_A);
     let at_b = select(k * params.ldb + col, col * params.ldb + k, TRANS_B);
-    sum += a[at_a] * b[at_b];
+    sum += f32(a[at_a]) * f32(b[at_b]);
   }
-  c[row * params.ldc + col] = sum;
+  c[row * params.ldc + col] = c_real(sum);
 }

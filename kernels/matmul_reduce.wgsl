@@ -11,10 +11,10 @@
 struct Params { count: u32, columns: u32, rows: u32, sum_add: u32, zero_from: u32, zero_end: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
-@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+@group(0) @binding(2) var<storage, read_write> c: array<c_real>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> aux: array<f32>;
-@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(4) var<storage, read> aux: array<aux_real>;
+@group(0) @binding(5) var<storage, read_write> pre: array<pre_real>;
 @group(0) @binding(6) var<storage, read> partial_sums: array<f32>;
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
@@ -46,13 +46,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   }
   var v = partial[i];
   for (var s = 1u; s < PARTS; s++) { v += partial[s * params.count + i]; }
-  if (ACCUMULATE) { v += c[i]; }
+  if (ACCUMULATE) { v += f32(c[i]); }
   if (BIAS) { v += bias[i % params.columns]; }
   if (GELU) {
-    pre[i] = v;
+    pre[i] = pre_real(v);
     v = gelu(v);
   }
-  if (GELU_GRAD) { v *= gelu_grad(aux[i]); }
-  if (ADD) { v += aux[i]; }
-  c[i] = v;
+  if (GELU_GRAD) { v *= gelu_grad(f32(aux[i])); }
+  if (ADD) { v += f32(aux[i]); }
+  c[i] = c_real(v);
 }

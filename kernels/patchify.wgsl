@@ -10,7 +10,7 @@
 struct Params { n: u32, channels: u32, height: u32, width: u32, side: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> dst: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dst: array<dst_real>;
 
 override VEC: bool = false;
 override BACK: bool = false;
@@ -18,12 +18,12 @@ override BACK: bool = false;
 // Scalars, as a write of one component of a vec4 may touch the whole, and neighbours belong to other invocations.
 fn put(at: u32, v: vec4f) {
   if (VEC) {
-    dst[at] = v.x;
-    dst[at + 1u] = v.y;
-    dst[at + 2u] = v.z;
-    dst[at + 3u] = v.w;
+    dst[at] = dst_real(v.x);
+    dst[at + 1u] = dst_real(v.y);
+    dst[at + 2u] = dst_real(v.z);
+    dst[at + 3u] = dst_real(v.w);
   } else {
-    dst[at] = v.x;
+    dst[at] = dst_real(v.x);
   }
 }
 

@@ -13,7 +13,7 @@
 
 struct Params { n: u32, dim: u32, rows: u32, cols: u32, cls: u32, cells: u32, first: u32, stride: u32, scale: f32, prefix: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
+@group(0) @binding(1) var<storage, read> src: array<src_real>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
 override BACKWARD: bool = false;
@@ -28,7 +28,7 @@ fn cell(i: u32, n: u32, m: u32) -> vec2u {
 // Element d of part p of an image's feature.
 fn pooled(image: u32, part: u32, d: u32) -> f32 {
   let first = image * (params.prefix + params.rows * params.cols);
-  if (part < params.cls) { return src[first * params.dim + d]; }
+  if (part < params.cls) { return f32(src[first * params.dim + d]); }
   let at = part - params.cls;
   let down = cell(at / params.cells, params.cells, params.rows);
   let across = cell(at % params.cells, params.cells, params.cols);
@@ -37,7 +37,7 @@ fn pooled(image: u32, part: u32, d: u32) -> f32 {
     // Line by line, which keeps more digits of long sums.
     var line = 0.0;
     for (var c = across.x; c < across.y; c++) {
-      line += src[(first + params.prefix + r * params.cols + c) * params.dim + d];
+      line += f32(src[(first + params.prefix + r * params.cols + c) * params.dim + d]);
     }
     sum += line;
   }
@@ -49,7 +49,7 @@ fn spread(image: u32, token: u32, d: u32) -> f32 {
   let first = (params.first + image * params.stride) * (params.cls + params.cells * params.cells);
   if (token < params.prefix) {
     if (token >= params.cls) { return 0.0; }
-    return src[first * params.dim + d];
+    return f32(src[first * params.dim + d]);
   }
   let rows = cell((token - params.prefix) / params.cols, params.rows, params.cells);
   let cols = cell((token - params.prefix) % params.cols, params.cols, params.cells);
@@ -59,7 +59,7 @@ fn spread(image: u32, token: u32, d: u32) -> f32 {
     for (var j = cols.x; j < cols.y; j++) {
       let across = cell(j, params.cells, params.cols);
       let count = f32((down.y - down.x) * (across.y - across.x));
-      sum += src[(first + params.cls + i * params.cells + j) * params.dim + d] / count;
+      sum += f32(src[(first + params.cls + i * params.cells + j) * params.dim + d]) / count;
     }
   }
   return sum;

@@ -10,7 +10,7 @@
 struct Params { n: u32, tokens: u32, prefix: u32, heads: u32, head_dim: u32, rows: u32, cols: u32, turn: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> table: array<vec2f>;
-@group(0) @binding(2) var<storage, read_write> qkv: array<f32>;
+@group(0) @binding(2) var<storage, read_write> qkv: array<qkv_real>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -29,8 +29,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let first = (b * params.tokens + params.prefix + at) * 3u * dim + head * params.head_dim + j;
   let place = select(at / params.cols, params.rows + at % params.cols, j >= quarter);
   let angle = table[place * quarter + j % quarter];
-  let x = vec2f(qkv[first], qkv[first + half]);
+  let x = vec2f(f32(qkv[first]), f32(qkv[first + half]));
   let sine = params.turn * angle.y;
-  qkv[first] = x.x * angle.x - x.y * sine;
-  qkv[first + half] = x.y * angle.x + x.x * sine;
+  qkv[first] = qkv_real(x.x * angle.x - x.y * sine);
+  qkv[first + half] = qkv_real(x.y * angle.x + x.x * sine);
 }

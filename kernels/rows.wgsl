@@ -8,8 +8,8 @@
 
 struct Params { rows: u32, width: u32, stride: u32, first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> src: array<src_vec4>;
+@group(0) @binding(2) var<storage, read_write> out: array<out_real>;
 
 override VEC: bool = false;
 override SCATTER: bool = false;
@@ -17,7 +17,7 @@ override SCATTER: bool = false;
 fn move_element(to: u32, at: u32, none: bool) {
   var v = vec4f();
   if (!none) {
-    if (VEC) { v = src[at]; } else { v.x = src[at / 4u][at % 4u]; }
+    if (VEC) { v = vec4f(src[at]); } else { v.x = f32(src[at / 4u][at % 4u]); }
   }
   put(to, v);
 }

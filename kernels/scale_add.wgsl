@@ -6,10 +6,10 @@
 
 struct Params { rows: u32, width: u32, group: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> h: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<x_vec4>;
+@group(0) @binding(2) var<storage, read> h: array<h_vec4>;
 @group(0) @binding(3) var<storage, read> scale: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<out_real>;
 
 override VEC: bool = false;
 override ADD: bool = true;
@@ -27,12 +27,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let at = row * width + c;
     if (c < width) {
       if (VEC) {
-        var v = h[at] * factor;
-        if (ADD) { v += x[at]; }
+        var v = vec4f(h[at]) * factor;
+        if (ADD) { v += vec4f(x[at]); }
         put(at, v);
       } else {
-        var v = h[at / 4u][at % 4u] * factor;
-        if (ADD) { v += x[at / 4u][at % 4u]; }
+        var v = f32(h[at / 4u][at % 4u]) * factor;
+        if (ADD) { v += f32(x[at / 4u][at % 4u]); }
         put(at, vec4f(v));
       }
     }

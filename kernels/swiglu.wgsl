@@ -6,9 +6,9 @@
 
 struct Params { rows: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<x_vec4>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<out_real>;
 
 override VEC: bool = false;
 override GRAD: bool = false;
@@ -19,8 +19,8 @@ fn sigmoid(v: vec4f) -> vec4f {
 }
 
 fn of_x(at: u32) -> vec4f {
-  if (VEC) { return x[at]; }
-  return vec4f(x[at / 4u][at % 4u]);
+  if (VEC) { return vec4f(x[at]); }
+  return vec4f(f32(x[at / 4u][at % 4u]));
 }
 
 fn of_dy(at: u32) -> vec4f {

@@ -11,13 +11,13 @@
 
 struct Params { rows: u32, patches: u32, cls: u32, registers: u32, width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<vec4f>;
+@group(0) @binding(1) var<storage, read> src: array<src_vec4>;
 @group(0) @binding(2) var<storage, read> cls: array<vec4f>;
 @group(0) @binding(3) var<storage, read> reg: array<vec4f>;
 @group(0) @binding(4) var<storage, read> pos: array<vec4f>;
 @group(0) @binding(5) var<storage, read> mask: array<u32>;
 @group(0) @binding(6) var<storage, read> mask_token: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<storage, read_write> out: array<out_real>;
 
 override VEC: bool = false;
 override BACK: bool = false;
@@ -25,8 +25,8 @@ override POS: bool = true;
 override MASK: u32 = 0u;
 
 fn source(at: u32) -> vec4f {
-  if (VEC) { return src[at]; }
-  return vec4f(src[at / 4u][at % 4u]);
+  if (VEC) { return vec4f(src[at]); }
+  return vec4f(f32(src[at / 4u][at % 4u]));
 }
 
 fn position(at: u32) -> vec4f {

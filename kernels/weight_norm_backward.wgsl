@@ -13,6 +13,7 @@ struct Params { rows: u32, dim: u32 }
 @group(0) @binding(4) var<storage, read> dw: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dg: array<f32>;
+alias out_real = f32;
 
 override LANES: u32 = 1u;
 override ACCUMULATE_V: bool = false;

@@ -41,12 +41,18 @@
 export { DeviceError } from "./errors.ts";
 export { type DispatchOptions, grid } from "./gpu/dispatch.ts";
 export { Gpu } from "./gpu/gpu.ts";
-export { type Constants, defineKernel, type KernelSource, type SharedCode } from "./gpu/kernel.ts";
+export {
+  type Constants,
+  defineKernel,
+  type KernelSource,
+  kernelText,
+  type SharedCode,
+} from "./gpu/kernel.ts";
 export { Memory } from "./gpu/memory.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/open.ts";
 export { type KernelCost, Program, record } from "./gpu/program.ts";
 export { type Scalar, StepScalars } from "./gpu/scalars.ts";
-export { sizeOf, Tensor, type TensorData } from "./gpu/tensor.ts";
+export { type DType, sizeOf, Tensor, type TensorData } from "./gpu/tensor.ts";
 export {
   autotune,
   type Tuning,

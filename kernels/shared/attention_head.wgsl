@@ -8,7 +8,7 @@
 
 struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
+@group(0) @binding(1) var<storage, read> qkv: array<qkv_vec4>;
 
 // Vec4s of a head, at most 32: head_dim <= 128.
 override BLOCKS: u32 = 1u;

@@ -4,7 +4,7 @@
 override TRANS_A: bool = false;
 
 fn source(i: u32) -> vec4f {
-  return a[i];
+  return vec4f(a[i]);
 }
 
 fn row_place(row: u32) -> vec3u {

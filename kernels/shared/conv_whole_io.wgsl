@@ -5,9 +5,9 @@ struct Params {
   channels: u32, height: u32, width: u32, grid: u32, grid_width: u32, side: u32, stride: u32, pad: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<a_vec4>;
+@group(0) @binding(2) var<storage, read> b: array<b_vec4>;
+@group(0) @binding(3) var<storage, read_write> c: array<c_vec4>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(5) var<storage, read> aux: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> pre: array<vec4f>;
+@group(0) @binding(5) var<storage, read> aux: array<aux_vec4>;
+@group(0) @binding(6) var<storage, read_write> pre: array<pre_vec4>;

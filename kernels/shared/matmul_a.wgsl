@@ -13,7 +13,7 @@ fn a_at(row: u32, k: u32) -> f32 {
   let q = min(k, params.k - 1u);
   let r = min(row, params.m - 1u);
   let i = select(r * params.lda + q, q * params.lda + r, TRANS_A);
-  return select(0.0, a[i >> 2u][i & 3u], k < params.k);
+  return select(0.0, f32(a[i >> 2u][i & 3u]), k < params.k);
 }
 
 fn a_row(row: u32, k: u32) -> vec4f {
@@ -23,8 +23,8 @@ fn a_row(row: u32, k: u32) -> vec4f {
 // Row 4k + i of a k-major operand, as the vec4 at column block `col`.
 fn a_k(k: u32, i: u32, col: u32) -> vec4f {
   let row = 4u * k + i;
-  if (EXACT_K) { return a[row * (params.lda / 4u) + col]; }
-  return select(vec4f(), a[min(row, params.k - 1u) * (params.lda / 4u) + col], row < params.k);
+  if (EXACT_K) { return vec4f(a[row * (params.lda / 4u) + col]); }
+  return select(vec4f(), vec4f(a[min(row, params.k - 1u) * (params.lda / 4u) + col]), row < params.k);
 }
 
 // Four rows of op(A) over four k: element [i] is row 4m + i.
@@ -37,7 +37,7 @@ fn load_a(m: u32, k: u32) -> mat4x4f {
   if (VEC_A) {
     let l = params.lda / 4u;
     let last = params.m - 1u;
-    return mat4x4f(a[min(r, last) * l + k], a[min(r + 1u, last) * l + k], a[min(r + 2u, last) * l + k], a[min(r + 3u, last) * l + k]);
+    return mat4x4f(vec4f(a[min(r, last) * l + k]), vec4f(a[min(r + 1u, last) * l + k]), vec4f(a[min(r + 2u, last) * l + k]), vec4f(a[min(r + 3u, last) * l + k]));
   }
   return mat4x4f(a_row(r, 4u * k), a_row(r + 1u, 4u * k), a_row(r + 2u, 4u * k), a_row(r + 3u, 4u * k));
 }

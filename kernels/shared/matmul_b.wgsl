@@ -11,7 +11,7 @@ fn b_at(k: u32, col: u32) -> f32 {
   let q = min(k, params.k - 1u);
   let j = min(col, params.n - 1u);
   let i = select(q * params.ldb + j, j * params.ldb + q, TRANS_B);
-  return b[i >> 2u][i & 3u];
+  return f32(b[i >> 2u][i & 3u]);
 }
 
 fn b_row(k: u32, col: u32) -> vec4f {
@@ -20,8 +20,8 @@ fn b_row(k: u32, col: u32) -> vec4f {
 
 fn b_k(k: u32, i: u32, col: u32) -> vec4f {
   let row = 4u * k + i;
-  if (EXACT_K) { return b[row * (params.ldb / 4u) + col]; }
-  return b[min(row, params.k - 1u) * (params.ldb / 4u) + col];
+  if (EXACT_K) { return vec4f(b[row * (params.ldb / 4u) + col]); }
+  return vec4f(b[min(row, params.k - 1u) * (params.ldb / 4u) + col]);
 }
 
 // Four k of op(B) over four columns: element [i] is row 4k + i.
@@ -30,7 +30,7 @@ fn load_b(k: u32, n: u32) -> mat4x4f {
     let l = params.ldb / 4u;
     let last = params.n - 1u;
     let r = 4u * n;
-    return transpose(mat4x4f(b[min(r, last) * l + k], b[min(r + 1u, last) * l + k], b[min(r + 2u, last) * l + k], b[min(r + 3u, last) * l + k]));
+    return transpose(mat4x4f(vec4f(b[min(r, last) * l + k]), vec4f(b[min(r + 1u, last) * l + k]), vec4f(b[min(r + 2u, last) * l + k]), vec4f(b[min(r + 3u, last) * l + k])));
   }
   if (VEC_B) {
     let col = min(n, params.n / 4u - 1u);

@@ -31,7 +31,7 @@ fn put_row(part: u32, row: u32, col: u32, sum: vec4f) {
   let at = (part * params.m + row) * params.ldc + col;
   let add = has(ACCUMULATE);
   for (var i = 0u; i < min(4u, params.n - col); i++) {
-    c[at + i] = select(sum[i], sum[i] + c[at + i], add);
+    c[at + i] = c_real(select(sum[i], sum[i] + f32(c[at + i]), add));
   }
 }
 
@@ -45,14 +45,14 @@ fn put(part: u32, row: u32, col: u32, sum: mat4x4f) {
 
 // What is left of the epilogue of the output at `at`.
 fn finish(at: u32) {
-  var v = c[at];
+  var v = f32(c[at]);
   if (has(GELU)) {
-    pre[at] = v;
+    pre[at] = pre_real(v);
     v = gelu(v);
   }
-  if (has(GELU_GRAD)) { v *= gelu_grad(aux[at >> 2u][at & 3u]); }
-  if (has(ADD)) { v += aux[at >> 2u][at & 3u]; }
-  c[at] = v;
+  if (has(GELU_GRAD)) { v *= gelu_grad(f32(aux[at >> 2u][at & 3u])); }
+  if (has(ADD)) { v += f32(aux[at >> 2u][at & 3u]); }
+  c[at] = c_real(v);
 }
 
 // A second pass over an invocation's own outputs, in a loop, so that the epilogue's code exists once.

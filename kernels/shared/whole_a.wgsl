@@ -5,7 +5,7 @@ override TRANS_A: bool = false;
 // Row 4k + i of a k-major operand, as the vec4 at column block `col`; beyond K, A is 0.
 fn a_k(k: u32, i: u32, col: u32) -> vec4f {
   let row = 4u * k + i;
-  return select(vec4f(), a[min(row, params.k - 1u) * (params.lda / 4u) + col], row < params.k);
+  return select(vec4f(), vec4f(a[min(row, params.k - 1u) * (params.lda / 4u) + col]), row < params.k);
 }
 
 // Four rows of op(A) over four k: element [i] is row 4m + i.
@@ -17,5 +17,5 @@ fn load_a(m: u32, k: u32) -> mat4x4f {
   let r = 4u * m;
   let l = params.lda / 4u;
   let last = params.m - 1u;
-  return mat4x4f(a[min(r, last) * l + k], a[min(r + 1u, last) * l + k], a[min(r + 2u, last) * l + k], a[min(r + 3u, last) * l + k]);
+  return mat4x4f(vec4f(a[min(r, last) * l + k]), vec4f(a[min(r + 1u, last) * l + k]), vec4f(a[min(r + 2u, last) * l + k]), vec4f(a[min(r + 3u, last) * l + k]));
 }

@@ -20,14 +20,14 @@ fn start(col: u32) -> mat4x4f {
 
 fn put_row(at: u32, sum: vec4f) {
   var v = sum;
-  if (ACCUMULATE) { v += c[at]; }
+  if (ACCUMULATE) { v += vec4f(c[at]); }
   if (GELU) {
-    pre[at] = v;
+    pre[at] = pre_vec4(v);
     v = gelu(v);
   }
-  if (GELU_GRAD) { v *= gelu_grad(aux[at]); }
-  if (ADD) { v += aux[at]; }
-  c[at] = v;
+  if (GELU_GRAD) { v *= gelu_grad(vec4f(aux[at])); }
+  if (ADD) { v += vec4f(aux[at]); }
+  c[at] = c_vec4(v);
 }
 
 // Four rows of four columns, of part `part` of K.

@@ -119,7 +119,7 @@ export function grid(n: number, workgroupSize: number): [number, number, number]
 export function checkDispatch(
   source: KernelSource,
   tensors: readonly Tensor[],
-  { constants = {}, workgroups }: DispatchOptions,
+  { bindings, constants = {}, workgroups }: DispatchOptions,
   limits: GPUSupportedLimits,
 ): void {
   const unknown = Object.keys(constants).find((name) => !source.overrides.has(name));
@@ -134,6 +134,14 @@ export function checkDispatch(
     throw new HatchlingError(
       `Kernel ${source.name} binds ${tensors.length} storage buffers but this adapter allows ${limits.maxStorageBuffersPerShaderStage}`,
     );
+  }
+  for (const { name, halves } of source.bindings) {
+    const t = bindings[name];
+    if (t && t.dtype !== "f32" && !halves) {
+      throw new HatchlingError(
+        `Kernel ${source.name}: expected f32 for ${name} but found ${t}: this kernel takes no halves there`,
+      );
+    }
   }
   for (const t of tensors) {
     if (t.bytes > limits.maxStorageBufferBindingSize) {

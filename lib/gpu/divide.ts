@@ -75,8 +75,8 @@ export function mostParts({ workgroups: [x, y, z] }: Pick<Dispatch, "workgroups"
 export function divide(kernels: KernelCache, dispatch: Dispatch, parts: number): Dispatch[] {
   const { workgroups, params, pipeline } = dispatch;
   if (Math.min(parts, mostParts(dispatch)) < 2) return [dispatch];
-  const { source, constants } = pipeline;
-  const part = { ...kernels.get(partOf(source), constants), whole: pipeline };
+  const { source, constants, halves } = pipeline;
+  const part = { ...kernels.get(partOf(source), constants, halves), whole: pipeline };
   const own = 4 * source.params.length;
   return boxes(workgroups, parts).map(({ first, size }) => {
     const bytes = new Uint8Array(roundUp(own + 4 * MEMBERS.length, 16));

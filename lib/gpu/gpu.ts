@@ -21,12 +21,21 @@ import { StagingRing } from "./staging.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { SubmitQueue } from "./submit_queue.ts";
 import { checkSync, tensorsIn } from "./outputs.ts";
-import { roundUp, sizeOf, type Storage, Tensor, type TensorData } from "./tensor.ts";
+import {
+  BYTES,
+  type DType,
+  roundUp,
+  sizeOf,
+  type Storage,
+  Tensor,
+  type TensorData,
+  toHalves,
+} from "./tensor.ts";
 
 /** Receives allocations and dispatches while a program is being recorded. */
 export interface Recorder {
   /** A temporary that the plan will place. */
-  empty(shape: readonly number[], label: string): Tensor;
+  empty(shape: readonly number[], label: string, dtype: DType): Tensor;
   /** One more dispatch. */
   dispatch(dispatch: Dispatch): void;
   /** Memory allocated meanwhile (constants, say): it belongs to the program. */
@@ -133,13 +142,33 @@ export class Gpu {
     throw error;
   }
 
-  /** Uninitialised f32 tensor; while recording, a temporary of the program. */
-  empty(shape: readonly number[], label = "tensor"): Tensor {
-    return this.recorder ? this.recorder.empty(shape, label) : this.persistent(shape, label);
+  /** Whether tensors may hold halves here: kernels then read and write them, and compute in f32. */
+  get hasHalves(): boolean {
+    return this.device.features.has("shader-f16");
   }
 
-  /** Zero-filled tensor that lives until destroyed, also while recording. */
-  persistent(shape: readonly number[], label = "tensor"): Tensor {
+  /** Uninitialised tensor, of f32 by default; while recording, a temporary of the program. */
+  empty(shape: readonly number[], label = "tensor", dtype: DType = "f32"): Tensor {
+    if (!this.recorder) return this.persistent(shape, label, dtype);
+    this.#checkType(dtype, label);
+    return this.recorder.empty(shape, label, dtype);
+  }
+
+  #checkType(dtype: DType, label: string): void {
+    if (dtype === "f32" || this.hasHalves) return;
+    throw new HatchlingError(
+      `Expected an adapter with shader-f16 for ${label}, a tensor of f16, but ${this.info.description} ` +
+        "has none or it was not asked for: use f32",
+    );
+  }
+
+  /**
+   * Zero-filled tensor, of f32 by default, that lives until destroyed, also while recording.
+   *
+   * @throws {HatchlingError} When a dimension is not whole and positive, or the device has no halves and they are asked for.
+   */
+  persistent(shape: readonly number[], label = "tensor", dtype: DType = "f32"): Tensor {
+    this.#checkType(dtype, label);
     for (const n of shape) {
       if (!Number.isInteger(n) || n < 1) {
         throw new HatchlingError(
@@ -147,8 +176,8 @@ export class Gpu {
         );
       }
     }
-    const storage = this.allocate(sizeOf(shape) * 4, label);
-    return new Tensor(this, shape, storage, 0);
+    const storage = this.allocate(sizeOf(shape) * BYTES[dtype], label);
+    return new Tensor(this, shape, storage, 0, dtype);
   }
 
   /**
@@ -172,9 +201,14 @@ export class Gpu {
     return storage;
   }
 
-  /** Uploads a typed array as a new tensor. */
-  tensor(data: TensorData, shape: readonly number[] = [data.length], label = "tensor"): Tensor {
-    const t = this.persistent(shape, label);
+  /** Uploads a typed array as a new tensor, of f32 by default. */
+  tensor(
+    data: TensorData,
+    shape: readonly number[] = [data.length],
+    label = "tensor",
+    dtype: DType = "f32",
+  ): Tensor {
+    const t = this.persistent(shape, label, dtype);
     t.write(data);
     return t;
   }
@@ -195,14 +229,15 @@ export class Gpu {
 
   /** Queues an upload before everything dispatched later. */
   upload(tensor: Tensor, data: TensorData): void {
+    const bytes = tensor.dtype === "f16" ? toHalves(data, tensor) : data;
     this.#eager.flush();
     const { buffer, offset } = tensor.binding();
     this.device.queue.writeBuffer(
       buffer,
       offset!,
-      data.buffer as ArrayBuffer,
-      data.byteOffset,
-      data.byteLength,
+      bytes.buffer as ArrayBuffer,
+      bytes.byteOffset,
+      bytes.byteLength,
     );
   }
 
@@ -221,8 +256,11 @@ export class Gpu {
     const tensors = tensorsOf(source, options.bindings, (index) => this.#unused(index));
     checkDispatch(source, tensors, options, this.limits);
     const [x, y = 1, z = 1] = options.workgroups;
+    const halves = source.bindings.flatMap(({ name }, i) =>
+      tensors[i].dtype === "f16" ? [name] : []
+    );
     const dispatch: Dispatch = {
-      pipeline: this.kernels.get(source, options.constants),
+      pipeline: this.kernels.get(source, options.constants, halves),
       tensors,
       params: packParams(source, options.params),
       workgroups: [x, y, z],
@@ -238,7 +276,7 @@ export class Gpu {
     this.check();
   }
 
-  /** Downloads several tensors with one wait. */
+  /** Downloads several tensors, as f32, with one wait. */
   async read(tensors: readonly Tensor[]): Promise<Float32Array[]> {
     if (!tensors.length) return [];
     const total = tensors.reduce((sum, t) => sum + roundUp(t.bytes, 16), 0);
@@ -246,7 +284,7 @@ export class Gpu {
       let at = 0;
       for (const t of tensors) {
         const { buffer, offset } = t.binding();
-        encoder.copyBufferToBuffer(buffer, offset!, staging, at, t.bytes);
+        encoder.copyBufferToBuffer(buffer, offset!, staging, at, roundUp(t.bytes, 4));
         at += roundUp(t.bytes, 16);
       }
     };
@@ -255,7 +293,8 @@ export class Gpu {
       return tensors.map((t) => {
         const from = at;
         at += roundUp(t.bytes, 16);
-        return new Float32Array(bytes.slice(from, from + t.bytes));
+        const own = bytes.slice(from, from + t.bytes);
+        return t.dtype === "f16" ? Float32Array.from(new Float16Array(own)) : new Float32Array(own);
       });
     });
   }

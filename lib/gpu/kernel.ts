@@ -18,7 +18,7 @@ export interface SharedCode {
 export interface KernelSource extends KernelInterface {
   /** The file's name without extension, for messages and profiles. */
   readonly name: string;
-  /** The WGSL text, shared parts included; its entry point is `main`. */
+  /** The WGSL text, shared parts included; its entry point is `main`. {@linkcode kernelText} makes it whole. */
   readonly code: string;
   /** The files that the text is made of, in order. */
   readonly files: readonly SharedCode[];
@@ -41,6 +41,8 @@ export interface Pipeline {
   readonly source: KernelSource;
   /** Values of its overrides. */
   readonly constants: Constants;
+  /** Bindings that hold halves. */
+  readonly halves: readonly string[];
   /** Of a part of a divided dispatch: the pipeline of all of it. */
   readonly whole?: Pipeline;
 }
@@ -110,6 +112,28 @@ export function watchCompiled(seen: ((compiled: Compiled) => void) | undefined):
   watcher = seen;
 }
 
+/**
+ * The text that is compiled: what the bindings are arrays of comes in front of the first line, so that lines keep their
+ * numbers. Elements of `NAME_vec4` and `NAME_real` are f32, or f16 where `halves` has the name.
+ *
+ * @param subgroupDirective Whether the compiler asks for `enable subgroups`.
+ */
+export function kernelText(
+  { bindings, code, subgroups }: KernelSource,
+  halves: readonly string[] = [],
+  subgroupDirective = false,
+): string {
+  const front = [
+    halves.length ? "enable f16;" : "",
+    subgroups && subgroupDirective ? "enable subgroups;" : "",
+    ...bindings.filter((binding) => binding.halves).map(({ name }) => {
+      const type = halves.includes(name) ? "f16" : "f32";
+      return `alias ${name}_vec4 = vec4<${type}>; alias ${name}_real = ${type};`;
+    }),
+  ].filter(Boolean);
+  return front.map((part) => `${part} `).join("") + code;
+}
+
 /** Compiles kernels once and remembers them. */
 export class KernelCache {
   #device: GPUDevice;
@@ -132,15 +156,19 @@ export class KernelCache {
     return this.#pipelines.size;
   }
 
-  /** The pipeline of a source with given constants; compile errors are thrown by {@linkcode check}. */
-  get(source: KernelSource, constants: Constants = {}): Pipeline {
-    const key = `${source.name}|${
+  /**
+   * The pipeline of a source with given constants; compile errors are thrown by {@linkcode check}.
+   *
+   * @param halves Bindings that hold f16.
+   */
+  get(source: KernelSource, constants: Constants = {}, halves: readonly string[] = []): Pipeline {
+    const key = `${source.name}|${halves}|${
       Object.entries(constants).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => `${k}=${+v}`)
         .join(",")
     }`;
     let found = this.#pipelines.get(key);
     if (!found) {
-      found = this.#compile(source, constants, key);
+      found = this.#compile(source, constants, halves, key);
       this.#pipelines.set(key, found);
     }
     return found;
@@ -153,17 +181,23 @@ export class KernelCache {
     for (const problem of problems) await problem;
   }
 
-  #compile(source: KernelSource, constants: Constants, key: string): Pipeline {
+  #compile(
+    source: KernelSource,
+    constants: Constants,
+    halves: readonly string[],
+    key: string,
+  ): Pipeline {
     const device = this.#device;
     device.pushErrorScope("validation");
-    let module = this.#modules.get(source.name);
+    const name = `${source.name}|${halves}`;
+    let module = this.#modules.get(name);
     if (!module) {
-      const enable = source.subgroups && this.#subgroupDirective ? "enable subgroups; " : "";
-      module = device.createShaderModule({ code: enable + source.code, label: source.name });
-      this.#modules.set(source.name, module);
+      const code = kernelText(source, halves, this.#subgroupDirective);
+      module = device.createShaderModule({ code, label: source.name });
+      this.#modules.set(name, module);
     }
     const values = Object.fromEntries(Object.entries(constants).map(([k, v]) => [k, +v]));
-    watcher?.({ source, code: source.code, constants: values });
+    watcher?.({ source, code: kernelText(source, halves), constants: values });
     const pipeline = device.createComputePipeline({
       label: source.name,
       layout: "auto",
@@ -175,13 +209,13 @@ export class KernelCache {
         if (!error) return;
         // The next use shall tell the reason again.
         this.#pipelines.delete(key);
-        this.#modules.delete(source.name);
+        this.#modules.delete(name);
         throw new HatchlingError(await describe(source, module, error.message));
       }),
     );
     // The rejection is thrown at the next check(); without this it would also count as unhandled.
     this.#problems.at(-1)!.catch(() => {});
-    return { name: source.name, pipeline, layout, source, constants };
+    return { name: source.name, pipeline, layout, source, constants, halves };
   }
 }
 

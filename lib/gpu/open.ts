@@ -75,6 +75,7 @@ async function open(options: OpenGpuOptions): Promise<Gpu> {
   if (options.limits === "portable") return new Gpu(await adapter.requestDevice(), adapter.info);
   const features: GPUFeatureName[] = [];
   if (adapter.features.has("timestamp-query")) features.push("timestamp-query");
+  if (adapter.features.has("shader-f16")) features.push("shader-f16");
   const request = (requiredFeatures: GPUFeatureName[]) =>
     adapter.requestDevice({ requiredLimits, requiredFeatures });
   // Deno grants subgroups where the adapter has them, but does not list them among its features.

@@ -12,7 +12,7 @@ import type { Cost, Rate } from "./pace.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
 import { timestamps } from "./profile.ts";
 import type { Encoded } from "./submit_queue.ts";
-import { roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
+import { BYTES, roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
 
 /** Cost of all dispatches of one kernel in a program. */
 export interface KernelCost {
@@ -265,10 +265,11 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
   const temporaries: Storage[] = [];
   const owned: Storage[] = [];
   const recorder: Recorder = {
-    empty(shape, label) {
-      const storage: Storage = { bytes: roundUp(sizeOf(shape) * 4, 16), destroyed: false, label };
+    empty(shape, label, dtype) {
+      const bytes = roundUp(sizeOf(shape) * BYTES[dtype], 16);
+      const storage: Storage = { bytes, destroyed: false, label };
       temporaries.push(storage);
-      return new Tensor(gpu, shape, storage, 0);
+      return new Tensor(gpu, shape, storage, 0, dtype);
     },
     dispatch: (dispatch) => void dispatches.push(dispatch),
     own: (storage) => void owned.push(storage),

@@ -5,8 +5,14 @@
  */
 import { HatchlingError } from "../errors.ts";
 
-/** Typed arrays that a tensor can hold: 4-byte elements only. */
+/** Typed arrays that a tensor is made of; one of halves takes f32, rounded to the nearest. */
 export type TensorData = Float32Array | Uint32Array | Int32Array;
+
+/** What the elements of a tensor take: four bytes (f32, or u32 and i32 where a kernel reads them as such), or two. */
+export type DType = "f32" | "f16";
+
+/** Bytes of an element. */
+export const BYTES: Readonly<Record<DType, number>> = { f32: 4, f16: 2 };
 
 /**
  * The memory behind one or more tensors. While a program is being recorded, `buffer` of a temporary is
@@ -48,7 +54,7 @@ export function roundUp(value: number, multiple: number): number {
 }
 
 /**
- * A dense row-major tensor of 4-byte elements (f32 unless a kernel reads it as u32 or i32) in GPU memory.
+ * A dense row-major tensor in GPU memory: f32, unless a kernel reads it as u32 or i32, or halves.
  * Views share their storage with the tensor that they come from; who allocates, frees.
  *
  * @example
@@ -81,10 +87,19 @@ export class Tensor {
   readonly storage: Storage;
   /** Bytes from the start of the storage. */
   readonly offset: number;
+  /** What its elements are. */
+  readonly dtype: DType;
 
   /** Use {@linkcode Gpu.tensor} or {@linkcode Gpu.empty} instead. */
-  constructor(gpu: TensorOwner, shape: readonly number[], storage: Storage, offset: number) {
+  constructor(
+    gpu: TensorOwner,
+    shape: readonly number[],
+    storage: Storage,
+    offset: number,
+    dtype: DType = "f32",
+  ) {
     this.gpu = gpu;
+    this.dtype = dtype;
     this.shape = [...shape];
     this.size = sizeOf(shape);
     this.storage = storage;
@@ -93,7 +108,7 @@ export class Tensor {
 
   /** Bytes of its elements. */
   get bytes(): number {
-    return this.size * 4;
+    return this.size * BYTES[this.dtype];
   }
 
   /** The buffer range to bind: its size is rounded up to whole vec4s, which the padding always allows. */
@@ -124,15 +139,15 @@ export class Tensor {
         `Expected a view within the ${this.size} elements of ${this} but found [${shape}] from element ${start}`,
       );
     }
-    const align = this.gpu.alignment;
-    if ((this.offset + start * 4) % align !== 0) {
+    const align = this.gpu.alignment, offset = this.offset + start * BYTES[this.dtype];
+    if (offset % align !== 0) {
       throw new HatchlingError(
         `Expected a view that starts at a multiple of ${
-          align / 4
+          align / BYTES[this.dtype]
         } elements but found ${start} in ${this}`,
       );
     }
-    return new Tensor(this.gpu, shape, this.storage, this.offset + start * 4);
+    return new Tensor(this.gpu, shape, this.storage, offset, this.dtype);
   }
 
   /** Uploads all elements; takes effect before the next dispatch. */
@@ -150,8 +165,15 @@ export class Tensor {
     return (await this.gpu.read([this]))[0];
   }
 
-  /** Downloads the elements as u32. */
+  /**
+   * Downloads the elements as u32.
+   *
+   * @throws {HatchlingError} When they are halves.
+   */
   async readU32(): Promise<Uint32Array> {
+    if (this.dtype !== "f32") {
+      throw new HatchlingError(`Expected elements of four bytes to read as u32 but found ${this}`);
+    }
     const f = await this.read();
     return new Uint32Array(f.buffer, f.byteOffset, f.length);
   }
@@ -163,6 +185,29 @@ export class Tensor {
 
   /** For messages: label and shape. */
   toString(): string {
-    return `${this.storage.label}[${this.shape.join(", ")}]`;
+    const type = this.dtype === "f16" ? " of f16" : "";
+    return `${this.storage.label}[${this.shape.join(", ")}]${type}`;
   }
+}
+
+/**
+ * Elements for a tensor of halves, an even number of them: uploads come in whole words.
+ *
+ * @throws {HatchlingError} When they are no f32, or the word that is filled up is another view's too.
+ */
+export function toHalves(data: TensorData, tensor: Tensor): Float16Array<ArrayBuffer> {
+  if (!(data instanceof Float32Array)) {
+    throw new HatchlingError(
+      `Expected a Float32Array for ${tensor} but found a ${data.constructor.name}`,
+    );
+  }
+  const { size, offset, bytes, storage } = tensor;
+  if (size % 2 && offset + roundUp(bytes, 16) < storage.bytes) {
+    throw new HatchlingError(
+      `Expected an even number of elements to write into a part of a tensor of f16 but found ${tensor}`,
+    );
+  }
+  const halves = new Float16Array(size + size % 2);
+  halves.set(data);
+  return halves;
 }

@@ -22,6 +22,8 @@ export interface Binding {
   readonly name: string;
   /** Whether the kernel writes to it. */
   readonly writable: boolean;
+  /** Whether it may hold halves: its elements are of `NAME_vec4` or `NAME_real`, which the dispatch decides. */
+  readonly halves: boolean;
 }
 
 /** What a kernel takes. */
@@ -35,7 +37,7 @@ export interface KernelInterface {
 }
 
 const BINDING =
-  /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(uniform|storage)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)/g;
+  /@group\((\d+)\)\s*@binding\((\d+)\)\s*var<\s*(uniform|storage)\s*(?:,\s*(\w+)\s*)?>\s*(\w+)(?:\s*:\s*array<\s*(\w+)\s*>)?/g;
 
 /**
  * Reads a kernel's arguments from its text. Every kernel has its uniforms, `var<uniform> params: Params`, at
@@ -55,13 +57,23 @@ export function interfaceOf(name: string, text: string): KernelInterface {
     return { name: member, type: type as MemberType };
   });
   const bindings: Binding[] = [];
-  for (const [, group, number, space, access, variable] of code.matchAll(BINDING)) {
+  for (const [, group, number, space, access, variable, element = ""] of code.matchAll(BINDING)) {
     if (group !== "0") fail(`all bindings in group 0 but found ${variable} in ${group}`);
     if (space === "uniform") {
       if (number !== "0") fail(`the uniforms at binding 0 but found ${variable} at ${number}`);
       continue;
     }
-    bindings[Number(number) - 1] = { name: variable, writable: access === "read_write" };
+    const [, owner] = element.match(/^(\w+)_(?:vec4|real)$/) ?? [];
+    if (owner !== undefined && owner !== variable) {
+      fail(
+        `${variable} to be an array of ${variable}_vec4 or ${variable}_real but found ${element}`,
+      );
+    }
+    bindings[Number(number) - 1] = {
+      name: variable,
+      writable: access === "read_write",
+      halves: owner !== undefined,
+    };
   }
   if (bindings.includes(undefined as never) || !bindings.length) {
     fail("storage bindings 1…n without a gap");

@@ -78,7 +78,7 @@ export function block(
     layerNorm(gpu, input, get(`${name}.weight`), get(`${name}.bias`), shape.normEps);
   const needed = classOnly ? classSpans(spans) : spans;
   const scaled = (h: Tensor, which: keyof BlockKeep, residual?: Tensor) => {
-    const out = gpu.empty(h.shape, "scale_samples");
+    const out = gpu.empty(h.shape, "scale_samples", residual?.dtype ?? h.dtype);
     needed.forEach((span, i) =>
       scaleSamples(gpu, rowsOf(h, span), keep![i][which], {
         x: residual && rowsOf(residual, span),
@@ -183,7 +183,7 @@ function attendAll(
   angles: readonly RopeTable[] = [],
 ) {
   angles.forEach((table, i) => rope(gpu, rowsOf(qkv, spans[i]), table));
-  const y = gpu.empty([qkv.shape[0], qkv.shape[1] / 3], "attention");
+  const y = gpu.empty([qkv.shape[0], qkv.shape[1] / 3], "attention", qkv.dtype);
   const runs = spans.map((span) =>
     attention(gpu, rowsOf(qkv, span), heads, { out: rowsOf(y, span) })
   );
@@ -201,7 +201,11 @@ function attendAll(
 
 /** The class tokens of all spans, [sequences, D]. */
 export function classTokens(gpu: Gpu, packed: Tensor, spans: readonly Span[]): Tensor {
-  const out = gpu.empty([rowsIn(classSpans(spans)), packed.shape.at(-1)!], "class_tokens");
+  const out = gpu.empty(
+    [rowsIn(classSpans(spans)), packed.shape.at(-1)!],
+    "class_tokens",
+    packed.dtype,
+  );
   for (const span of spans) gatherClass(gpu, rowsOf(packed, span), out, span.sample);
   return out;
 }

@@ -97,7 +97,7 @@ export function runPack(
       options.watch?.(name, tokens, group);
       if (group === 0) options.trace?.set(name, tokens);
     });
-  const x = gpu.empty([rowsIn(spans), dim], "tokens");
+  const x = gpu.empty([rowsIn(spans), dim], "tokens", options.precision);
   const embeds = inputs.map((input, i) => {
     const mask = input.group === 0 ? options.mask : undefined;
     return embed(gpu, params, vit.config, input, rowsOf(x, spans[i]), mask);

@@ -75,7 +75,7 @@ export function attention(
       flops: 2 * products * rows * tokens * headDim,
     });
   };
-  const y = options.out ?? gpu.empty([batch, tokens, dim], "attention");
+  const y = options.out ?? gpu.empty([batch, tokens, dim], "attention", qkv.dtype);
   const lse = gpu.empty([batch, heads, tokens], "attention.lse");
   run("forward", { out: y, lse }, 2);
   return {

@@ -33,7 +33,7 @@ export const NO_ROW = 0xffffffff;
  * ```
  */
 export function gatherRows(gpu: Gpu, x: Tensor, index: Tensor): Tensor {
-  const y = gpu.empty([index.size, x.shape.at(-1)!], "gather_rows");
+  const y = gpu.empty([index.size, x.shape.at(-1)!], "gather_rows", x.dtype);
   move(gpu, x, index, y, false);
   return y;
 }

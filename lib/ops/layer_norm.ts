@@ -10,7 +10,7 @@ import heldCode from "../../kernels/layer_norm_held.wgsl" with { type: "text" };
 import heldGradCode from "../../kernels/layer_norm_grad_held.wgsl" with { type: "text" };
 import subgroupCode from "../../kernels/layer_norm_subgroup.wgsl" with { type: "text" };
 import fusedCode from "../../kernels/layer_norm_grad_subgroup.wgsl" with { type: "text" };
-import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
+import { defineKernel, type DType, type Gpu, type Tensor } from "../gpu.ts";
 import { columnLaunch, columnSum, columnSums } from "./reduce.ts";
 import { heldLaunch, heldRowLaunch, rowLaunch, ROWS_AT_ONCE } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
@@ -35,17 +35,22 @@ export interface LayerNormResult {
   backward(dy: Tensor, residual?: Tensor): Tensor;
 }
 
-/** Layer norm over the last dimension of x [R, D] (Ba et al. 2016); ViTs use eps 1e-6. */
+/**
+ * Layer norm over the last dimension of x [R, D] (Ba et al. 2016); ViTs use eps 1e-6.
+ *
+ * @param dtype What y holds; by default what x does. Statistics and gradients are f32 in any case.
+ */
 export function layerNorm(
   gpu: Gpu,
   x: Tensor,
   weight: Weight,
   bias: Weight,
   eps = 1e-6,
+  dtype: DType = x.dtype,
 ): LayerNormResult {
   const dim = x.shape.at(-1)!;
   const rows = x.size / dim;
-  const y = gpu.empty(x.shape, "layer_norm");
+  const y = gpu.empty(x.shape, "layer_norm", dtype);
   const stats = gpu.empty([rows, 2], "layer_norm.stats");
   const [kernel, how] = forwardLaunch(gpu, rows, dim);
   gpu.dispatch(kernel, {

@@ -45,7 +45,7 @@ export function layerScale(gpu: Gpu, h: Tensor, gamma: Weight, residual?: Tensor
     );
   }
   const rows = h.size / dim;
-  const out = gpu.empty(h.shape, "layer_scale");
+  const out = gpu.empty(h.shape, "layer_scale", residual?.dtype ?? h.dtype);
   const { constants, width, workgroups } = moveLaunch(rows, dim);
   gpu.dispatch(LAYER_SCALE, {
     constants: { ...constants, ADD: !!residual },

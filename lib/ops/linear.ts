@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu.ts";
+import type { DType, Gpu, Tensor } from "../gpu.ts";
 import { matmul } from "./matmul.ts";
 import { columnSum } from "./reduce.ts";
 import { claim, type Weight } from "./weight.ts";
@@ -14,6 +14,8 @@ export interface LinearOptions {
   gelu?: boolean;
   /** [R, out], added to the result. */
   residual?: Tensor;
+  /** What the result holds; by default what x does. */
+  dtype?: DType;
   /** Elements of the bias, from one to before another, that stay as they are: their gradient is 0. */
   held?: readonly [from: number, end: number];
 }
@@ -46,10 +48,18 @@ export function linear(
   bias?: Weight,
   options: LinearOptions = {},
 ): LinearResult {
-  const { gelu, residual, held } = options;
+  const { gelu, residual, held, dtype = x.dtype } = options;
   const w = matrixOf(weight);
-  const pre = gelu ? gpu.empty([...x.shape.slice(0, -1), w.shape[0]], "pre_gelu") : undefined;
-  const y = matmul(gpu, x, w, { transB: true, bias: bias?.data, geluPre: pre, add: residual });
+  const pre = gelu
+    ? gpu.empty([...x.shape.slice(0, -1), w.shape[0]], "pre_gelu", dtype)
+    : undefined;
+  const y = matmul(gpu, x, w, {
+    transB: true,
+    bias: bias?.data,
+    geluPre: pre,
+    add: residual,
+    dtype,
+  });
   return { y, pre, backward: linearBackward(gpu, x, weight, bias, held) };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu.ts";
+import type { DType, Gpu, Tensor } from "../gpu.ts";
 import { EPILOGUE, launch, type MatmulSums } from "./matmul/launch.ts";
 import { fits, type MatmulVariant, splitsOf, variantOf } from "./matmul/variants.ts";
 
@@ -20,6 +20,8 @@ export interface MatmulOptions {
   transB?: boolean;
   /** Where to write; a new [M, N] tensor by default. */
   out?: Tensor;
+  /** What a new tensor holds; by default what A does. Sums and epilogues are made in f32 in any case. */
+  dtype?: DType;
   /** Add the product to what `out` holds. */
   accumulate?: boolean;
   /** [N], added to every row. */
@@ -80,7 +82,8 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
   expectSize("sums", sums?.out, m);
   if (sums && !transA) throw new HatchlingError("matmul: expected transA with sums but found none");
   if (geluGradOf && add) throw new HatchlingError("matmul: geluGradOf and add exclude each other");
-  const out = options.out ?? gpu.empty([...(transA ? [m] : a.shape.slice(0, -1)), n], "matmul");
+  const out = options.out ??
+    gpu.empty([...(transA ? [m] : a.shape.slice(0, -1)), n], "matmul", options.dtype ?? a.dtype);
   const flags = { accumulate, bias, gelu: geluPre, geluGrad: geluGradOf, add };
   const epilogue = Object.entries(flags).reduce(
     (bits, [name, on]) => bits | (on ? EPILOGUE[name as keyof typeof flags] : 0),

@@ -6,7 +6,7 @@
 import patchifyCode from "../../kernels/patchify.wgsl" with { type: "text" };
 import tokensCode from "../../kernels/tokens.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
+import { defineKernel, type DType, type Gpu, grid, type Tensor } from "../gpu.ts";
 import { gatherRows } from "./gather_rows.ts";
 import { linear } from "./linear.ts";
 import { columnSum } from "./reduce.ts";
@@ -17,11 +17,16 @@ import { PUT } from "./wgsl_parts.ts";
 const PATCHIFY = defineKernel("patchify", patchifyCode);
 const TOKENS = defineKernel("tokens", tokensCode, { shared: [PUT] });
 
-/** Cuts images [B, C, H, W] into patches [B · rows · cols, C · P · P]; `back` is its adjoint. */
+/**
+ * Cuts images [B, C, H, W] into patches [B · rows · cols, C · P · P]; `back` is its adjoint.
+ *
+ * @param dtype What the patches hold; f32 by default.
+ */
 export function patchify(
   gpu: Gpu,
   images: Tensor,
   patch: number,
+  dtype?: DType,
 ): { y: Tensor; back(dy: Tensor): Tensor } {
   const [batch, channels, height, width] = images.shape;
   const [rows, cols] = [Math.floor(height / patch), Math.floor(width / patch)];
@@ -41,7 +46,7 @@ export function patchify(
     });
     return to;
   };
-  const y = gpu.empty([batch * rows * cols, channels * patch * patch], "patches");
+  const y = gpu.empty([batch * rows * cols, channels * patch * patch], "patches", dtype);
   return {
     y: run(images, y, false),
     back: (dy) => run(dy, gpu.empty(images.shape, "images.grad"), true),
@@ -81,7 +86,7 @@ export interface PatchEmbedResult {
  * position embedding.
  *
  * @param pos [1, 1 + rows·cols, D], already resampled to this image size; none where positions are not added.
- * @param out Where to write the tokens; a new tensor by default.
+ * @param out Where to write the tokens; a new tensor by default. Patches and their projections hold what it does.
  * @param masked Patches that the mask token stands for; they keep their position, and get no gradient.
  */
 export function patchEmbed(
@@ -94,7 +99,7 @@ export function patchEmbed(
 ): PatchEmbedResult {
   const [dim, , , patch] = weight.data.shape;
   const batch = images.shape[0];
-  const patches = patchify(gpu, images, patch);
+  const patches = patchify(gpu, images, patch, out?.dtype);
   const count = patches.y.shape[0] / batch;
   const classes = cls ? 1 : 0, registers = reg ? reg.data.size / dim : 0;
   const prefix = classes + registers;

@@ -45,7 +45,7 @@ export function scaleSamples(
   gpu: Gpu,
   h: Tensor,
   scale: Tensor,
-  { x, out = gpu.empty(h.shape, "scale_samples") }: { x?: Tensor; out?: Tensor } = {},
+  { x, out = gpu.empty(h.shape, "scale_samples", h.dtype) }: { x?: Tensor; out?: Tensor } = {},
 ): Tensor {
   const dim = h.shape.at(-1)!;
   const rows = h.size / dim;

@@ -47,7 +47,7 @@ export function swiglu(gpu: Gpu, x: Tensor): { y: Tensor; backward(dy: Tensor): 
     return out;
   };
   return {
-    y: run(gpu.empty([...x.shape.slice(0, -1), hidden], "swiglu")),
+    y: run(gpu.empty([...x.shape.slice(0, -1), hidden], "swiglu", x.dtype)),
     backward: (dy) => run(gpu.empty(x.shape, "swiglu.grad"), dy),
   };
 }

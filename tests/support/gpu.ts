@@ -24,11 +24,22 @@ export async function asGpu<T>(gpu: Gpu, fn: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** A test with a GPU, and perhaps permissions. */
+/** Why tests of halves cannot run here; "" when they can. */
+export const lacksHalves: string = adapter?.features.has("shader-f16")
+  ? ""
+  : "no adapter with shader-f16 here";
+
+/** A test with a GPU whose tensors may hold halves. */
+export function halvesTest(name: string, fn: (gpu: Gpu) => void | Promise<void>): void {
+  gpuTest(name, fn, [], lacksHalves);
+}
+
+/** A test with a GPU, and perhaps permissions; not run where something `lacks`. */
 export function gpuTest(
   name: string,
   fn: (gpu: Gpu) => void | Promise<void>,
   permissions: readonly Deno.PermissionName[] = [],
+  lacking = "",
 ): void {
   const body = async () => {
     const gpu = await (shared ??= openGpu());
@@ -38,5 +49,5 @@ export function gpuTest(
     assert.equal(gpu.memory.liveBytes, before, "the test leaked GPU memory");
   };
   const sanitize = { sanitizeResources: false, sanitizeOps: false };
-  testUnless([lacksAdapter, lacks(...permissions)], name, body, sanitize);
+  testUnless([lacksAdapter, lacking, lacks(...permissions)], name, body, sanitize);
 }

@@ -74,8 +74,7 @@ export function launch(
   // Whole slabs of the tiles.
   const split = splits > 1 ? 4 * Math.ceil(blocks / splits / 4) : blocks;
   const parts = variant === "naive" ? 1 : Math.ceil(blocks / split);
-  // The simple kernel leaves its epilogue to the one that adds the parts.
-  if (parts === 1 && !(variant === "naive" && epilogue)) {
+  if (parts === 1 && !leaves(variant, product, tensors, epilogue)) {
     return launchPart(gpu, variant, product, tensors, { epilogue, split, parts });
   }
   gpu.scope(() => {
@@ -104,6 +103,19 @@ export function launch(
   });
 }
 
+/** Whether a kernel leaves its epilogue to the one that adds the parts. */
+function leaves(
+  variant: MatmulVariant,
+  product: Product,
+  { out, operands }: ProductTensors,
+  epilogue: number,
+): boolean {
+  if (variant === "naive") return epilogue !== 0;
+  // What takes any shape reads outputs again to finish them; halves would be rounded twice.
+  const again = epilogue & (EPILOGUE.gelu | EPILOGUE.geluGrad | EPILOGUE.add);
+  return again !== 0 && out.dtype === "f16" && !isWholeKernel(variant, product, operands);
+}
+
 /** The products of all parts of K, one after the other in `out`, or the only one with its epilogue. */
 function launchPart(
   gpu: Gpu,
@@ -115,7 +127,7 @@ function launchPart(
   const { m, n, k, transA, transB } = product;
   const [lda, ldb] = [transA ? m : k, transB ? k : n];
   const { BIAS, ...fused } = constantsOf(epilogue);
-  const whole = isWhole(product) && (operands?.whole ?? true);
+  const whole = isWholeKernel(variant, product, operands);
   const kernel = kernelOf(variant, operands?.kernels ?? MATRIX_KERNELS, whole);
   const { rows, cols } = outputsOf(gpu, variant);
   gpu.dispatch(kernel, {
@@ -141,6 +153,11 @@ function launchPart(
       : [Math.ceil(n / cols), Math.ceil(m / rows), parts],
     flops: 2 * m * n * k,
   });
+}
+
+/** Whether a product's kernel reads and writes whole vec4s. */
+function isWholeKernel(variant: MatmulVariant, product: Product, operands?: Operands): boolean {
+  return variant !== "plain" && isWhole(product) && (operands?.whole ?? true);
 }
 
 /** The kernel of a variant; tiles have one for whole vec4s and one for any shape. */
