@@ -8,7 +8,7 @@
 
 struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<x_vec4>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 alias out_real = f32;
@@ -18,8 +18,8 @@ override GRAD: bool = false;
 
 // An element, or four.
 fn load_x(i: u32) -> vec4f {
-  if (VEC) { return x[i]; }
-  return vec4f(x[i / 4u][i % 4u], 0.0, 0.0, 0.0);
+  if (VEC) { return vec4f(x[i]); }
+  return vec4f(f32(x[i / 4u][i % 4u]), 0.0, 0.0, 0.0);
 }
 
 fn load_dy(i: u32) -> vec4f {

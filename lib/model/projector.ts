@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu.ts";
+import type { DType, Gpu, Tensor } from "../gpu.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { linear, type LinearResult } from "../ops/linear.ts";
 import type { Init, Parameters, ParameterSpec } from "./parameters.ts";
@@ -32,6 +32,8 @@ export interface HeadForwardOptions {
   trace?: Map<string, Tensor>;
   /** Is shown the same. */
   watch?: (name: string, tensor: Tensor) => void;
+  /** What the hidden layers are stored as; f32 by default, as the output is in any case. */
+  precision?: DType;
 }
 
 /**
@@ -121,6 +123,7 @@ export class Projector {
       const gelu = i + 1 < names.length;
       const run = linear(gpu, h, params.get(`${name}.weight`), params.get(`${name}.bias`), {
         gelu,
+        dtype: gelu ? options.precision ?? "f32" : "f32",
       });
       runs.push(run);
       h = run.y;

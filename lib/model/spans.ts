@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../gpu.ts";
+import type { DType, Gpu, Tensor } from "../gpu.ts";
+import { BYTES } from "../gpu/tensor.ts";
 
 /** Sequences of one length among packed rows [R, D]. */
 export interface Span {
@@ -48,14 +49,26 @@ export function rowsOf(packed: Tensor, { count, tokens, row }: Span): Tensor {
  * Whether packing works here: the adapter binds each span's rows, and class tokens, of matrices of a multiple of
  * `dim` columns, and all rows of the widest matrix at once.
  */
-export function canPack(gpu: Gpu, spans: readonly Span[], dim: number, widest: number): boolean {
+export function canPack(
+  gpu: Gpu,
+  spans: readonly Span[],
+  dim: number,
+  widest: number,
+  precision: DType = "f32",
+): boolean {
+  // Gradients are f32 whatever the rest is; where parts of halves may begin, those of f32 may.
   return rowsIn(spans) * widest * 4 <= gpu.limits.maxStorageBufferBindingSize &&
-    aligned(spans, dim, gpu.alignment);
+    aligned(spans, dim, gpu.alignment, precision);
 }
 
 /** Whether spans, and their class tokens, begin at multiples of so many bytes; 256 suit every adapter. */
-export function aligned(spans: readonly Span[], dim: number, bytes = 256): boolean {
+export function aligned(
+  spans: readonly Span[],
+  dim: number,
+  bytes = 256,
+  precision: DType = "f32",
+): boolean {
   return spans.every(({ row, sample }) =>
-    [row, sample].every((first) => first * dim * 4 % bytes === 0)
+    [row, sample].every((first) => first * dim * BYTES[precision] % bytes === 0)
   );
 }

@@ -173,7 +173,7 @@ export class VisionTransformer implements Backbone {
     if (!this.hasClass) return this.#means(gpu, params, crops, options);
     // Nothing but the class token leaves the last block, unless somebody looks at the others.
     const looked = !!options.trace || !!options.watch;
-    const runs = packsOf(gpu, this, crops).map((pack) => {
+    const runs = packsOf(gpu, this, crops, options.precision).map((pack) => {
       const run = runPack(gpu, this, params, pack, options, !looked);
       if (!looked) return run;
       return {
@@ -185,7 +185,7 @@ export class VisionTransformer implements Backbone {
     const single = (t: Tensor) => t.view([t.shape[0], 1, dim]);
     let joined = runs[0].y;
     if (runs.length > 1) {
-      joined = gpu.empty([rowsIn(classes), dim], "class_tokens");
+      joined = gpu.empty([rowsIn(classes), dim], "class_tokens", joined.dtype);
       runs.forEach(({ y }, i) => gatherClass(gpu, single(y), joined, classes[i].sample));
     }
     const final = this.#norm(gpu, joined, params);
@@ -240,7 +240,7 @@ export class VisionTransformer implements Backbone {
   ): ViTTokens {
     const found: CropTokens[] = [];
     let first = 0;
-    const runs = packsOf(gpu, this, crops).map((pack) => {
+    const runs = packsOf(gpu, this, crops, options.precision).map((pack) => {
       const run = runPack(gpu, this, params, pack, options, false);
       const final = this.#normed(gpu, run.y, params);
       const gradient = gpu.empty(run.y.shape, "normed.grad");
@@ -285,10 +285,11 @@ export class VisionTransformer implements Backbone {
     return grids.map((grid) => ropeTable(gpu, grid, dim / heads, ropeBase));
   }
 
-  /** The final norm, of tokens or of features. */
+  /** The final norm, of tokens or of features, which are f32 whatever tokens are stored as. */
   #norm(gpu: Gpu, x: Tensor, params: Parameters) {
     const { fcNorm, normEps } = this.config, name = fcNorm ? "fc_norm" : "norm";
-    return layerNorm(gpu, x, params.get(`${name}.weight`), params.get(`${name}.bias`), normEps);
+    const [weight, bias] = [params.get(`${name}.weight`), params.get(`${name}.bias`)];
+    return layerNorm(gpu, x, weight, bias, normEps, "f32");
   }
 
   /** The final norm of tokens; they stay as they are where it is of features. */

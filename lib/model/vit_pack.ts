@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Gpu, Tensor } from "../gpu.ts";
+import type { DType, Gpu, Tensor } from "../gpu.ts";
 import type { PatchGrid } from "../ops/pool_tokens.ts";
 import type { RopeTable } from "../ops/rope.ts";
 import { dropPathFactors } from "../ops/rows.ts";
@@ -61,9 +61,10 @@ export function packsOf(
   gpu: Gpu,
   vit: PackedViT,
   crops: readonly Tensor[],
+  precision?: DType,
 ): Input[][] {
   const inputs = crops.map((images, group) => inputOf(vit, images, group));
-  return canPack(gpu, spansOf(inputs), vit.config.dim, vit.widest)
+  return canPack(gpu, spansOf(inputs), vit.config.dim, vit.widest, precision)
     ? [inputs]
     : inputs.map((input) => [input]);
 }

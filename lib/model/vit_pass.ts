@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Tensor } from "../gpu.ts";
+import type { DType, Tensor } from "../gpu.ts";
 import type { DropPathSource } from "../ops/rows.ts";
 import type { BlockKeep } from "./block.ts";
 import type { RunningStats } from "./running_stats.ts";
@@ -33,6 +33,11 @@ export interface ViTForwardOptions {
    * for it is needed at once. The same gradients, bit by bit.
    */
   recompute?: boolean;
+  /**
+   * What tokens and all that the blocks keep for the backward pass are stored as; f32 by default. Arithmetic,
+   * statistics, gradients and the features themselves are f32 in any case.
+   */
+  precision?: DType;
   /**
    * [n, patches], u32, of the first crop size: where it is not 0, the mask token stands for the patch. For models with
    * `maskToken`.

@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import type { Tensor } from "../gpu.ts";
+import type { DType, Tensor } from "../gpu.ts";
 import type {
   DinoLossSettings,
   IbotLossMetrics,
@@ -70,6 +70,12 @@ export interface TrainerOptions {
   seed?: number;
   /** Micro-batches of equal size that a step's batch comes in; 1 by default. */
   accumulationSteps?: number;
+  /**
+   * What activations are stored as from the forward pass to the backward pass: f32, the default, or f16, half the
+   * memory. Sums, statistics, losses, gradients and all weights are f32 in any case. Where the adapter has no halves,
+   * recording a step of f16 is refused.
+   */
+  precision?: DType;
   /** Make the student's activations again in the backward pass instead of keeping them: less memory, same bits. */
   recompute?: boolean;
 }

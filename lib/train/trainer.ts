@@ -293,21 +293,22 @@ export class Trainer {
     for (const stats of Object.values(this.#stats)) stats?.begin(index);
     const wordsOf = (key: "reads" | "readsOfTeacher") =>
       this.#terms.all.flatMap((term) => term[key]);
+    const { seed = 0, recompute, precision } = this.#options;
     const teacher = this.teacher && readFeatures(gpu, backbone, this.teacher, crops.slice(0, 1), {
+      precision,
       features: wordsOf("readsOfTeacher"),
       patches: this.#terms.all.some(({ patches }) => patches?.ofTeacher),
       stats: this.#stats.teacher,
     });
     const { globals } = this.#views;
     const batch = crops[0].shape[0] / globals;
-    const { seed = 0, recompute } = this.#options;
     const student = readFeatures(gpu, backbone, this.student, crops, {
       features: wordsOf("reads"),
       patches: this.#terms.all.some(({ patches }) => patches?.ofStudent),
       stats: this.#stats.student,
       mask: masks?.mask,
       dropPath: { seed, step, microBatch: { batch, accumulationSteps, index } },
-      recompute,
+      ...{ recompute, precision },
     });
     this.student.zeroGrad();
     if (accumulationSteps > 1) {
@@ -319,7 +320,7 @@ export class Trainer {
     }
     const input = {
       ...{ gpu, student, teacher, studentParams: this.student, teacherParams: this.teacher },
-      ...{ globals: crops[0], masks },
+      ...{ globals: crops[0], masks, precision },
       microBatch: { index, accumulationSteps },
     };
     for (const term of this.#terms.all) term.microStep(input);

@@ -68,12 +68,13 @@ export class ContrastiveTerm implements Term {
     return this.outputs.loss;
   }
 
-  microStep({ gpu, student, teacher, studentParams, teacherParams, microBatch }: TermInput): void {
+  microStep(input: TermInput): void {
+    const { gpu, student, teacher, studentParams, teacherParams, microBatch, precision } = input;
     const head = this.#head, { feature } = head;
     const { weight, temperature, teacherKeys } = this.#options;
-    const queries = head.forward(gpu, studentParams, student.feature(feature));
+    const queries = head.forward(gpu, studentParams, student.feature(feature), { precision });
     const keys = teacherKeys
-      ? head.forward(gpu, teacherParams!, teacher!.feature(feature)).y
+      ? head.forward(gpu, teacherParams!, teacher!.feature(feature), { precision }).y
       : undefined;
     const logScale = head.logScale(studentParams);
     const { gradQueries } = infoNce(gpu, queries.y, {

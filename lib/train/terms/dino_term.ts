@@ -39,11 +39,14 @@ export class DinoTerm implements Term {
     return new Map([["center", this.loss.center]]);
   }
 
-  microStep({ gpu, student, teacher, studentParams, teacherParams, microBatch }: TermInput): void {
+  microStep(input: TermInput): void {
+    const { gpu, student, teacher, studentParams, teacherParams, microBatch, precision } = input;
     const [word] = this.reads;
-    const ofTeacher = this.#head.bottleneck(gpu, teacherParams!, teacher!.feature(word));
+    const ofTeacher = this.#head.bottleneck(gpu, teacherParams!, teacher!.feature(word), {
+      precision,
+    });
     const features = student.feature(word);
-    const ofStudent = this.#head.bottleneck(gpu, studentParams, features);
+    const ofStudent = this.#head.bottleneck(gpu, studentParams, features, { precision });
     const [s, t] = [ofStudent, ofTeacher].map(({ y, lastLayer }) => ({ bottleneck: y, lastLayer }));
     const sums = { sums: this.#sums, accumulationSteps: microBatch.accumulationSteps };
     const gradBottleneck = this.loss.forwardMicroBatch(s, t, sums);

@@ -61,8 +61,8 @@ export class GramTerm implements Term {
     emaUpdate(this.#gpu, this.#anchor, teacher, this.#scalars.copy, undefined, 0);
   }
 
-  microStep({ gpu, student, globals, microBatch }: TermInput): void {
-    const options = { features: [], patches: true };
+  microStep({ gpu, student, globals, microBatch, precision }: TermInput): void {
+    const options = { features: [], patches: true, precision };
     const anchor = readFeatures(gpu, this.#backbone, this.#anchor, [globals], options);
     const { gradTokens } = gram(gpu, student.crops[0].tokens, anchor.crops[0].tokens, {
       prefix: this.#backbone.prefix,

@@ -40,12 +40,12 @@ export class IbotTerm implements Term {
 
   microStep(input: TermInput): void {
     const { gpu, student, teacher, studentParams, teacherParams, masks, microBatch } = input;
-    const { rows, weights } = masks!;
+    const { rows, weights } = masks!, { precision } = input;
     const [s, t] = [student, teacher!].map(({ crops: [globals] }) =>
       gatherRows(gpu, globals.tokens, rows)
     );
-    const ofTeacher = this.#head.bottleneck(gpu, teacherParams!, t);
-    const ofStudent = this.#head.bottleneck(gpu, studentParams, s);
+    const ofTeacher = this.#head.bottleneck(gpu, teacherParams!, t, { precision });
+    const ofStudent = this.#head.bottleneck(gpu, studentParams, s, { precision });
     const [a, b] = [ofStudent, ofTeacher].map(({ y, lastLayer }) => ({ bottleneck: y, lastLayer }));
     const { accumulationSteps } = microBatch;
     const sums = { sums: this.#sums, accumulationSteps };

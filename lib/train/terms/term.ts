@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu, Scalar, Tensor } from "../../gpu.ts";
+import type { DType, Gpu, Scalar, Tensor } from "../../gpu.ts";
 import type { PatchMasks } from "../../augmentation.ts";
 import type { Feature, Parameters } from "../../model.ts";
 import type { Reads } from "../../model/reads.ts";
@@ -29,6 +29,8 @@ export interface TermInput {
   globals: Tensor;
   /** Which of their patches the student does not see; absent where it sees all. */
   masks?: Masks;
+  /** What activations are stored as; f32 by default. */
+  precision?: DType;
   /** Which micro-batch this is, and of how many. */
   microBatch: { index: Scalar; accumulationSteps: number };
 }
