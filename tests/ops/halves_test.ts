@@ -16,7 +16,7 @@ import { assertHalves, halfError, rounded } from "../support/halves.ts";
 import { matmulF64, normals } from "../support/numbers.ts";
 import { eachLanes } from "../support/ops.ts";
 
-const VARIANTS: readonly MatmulVariant[] = ["plain", "staged", "subgroup", "naive"];
+const VARIANTS: readonly MatmulVariant[] = ["plain", "staged 64x64", "subgroup", "naive"];
 
 /** Variants that the adapter has for sizes that are multiples of 4. */
 function variantsOf(gpu: Gpu, ...sizes: number[]): readonly MatmulVariant[] {
