@@ -158,7 +158,7 @@ for (const [batch, tokens, heads, headDim] of [[2, 5, 3, 5], [1, 67, 1, 72]]) {
     async (gpu) => {
       const dim = heads * headDim, rows = batch * tokens;
       const qkv = normals(rows * 3 * dim, 1), dy = normals(rows * dim, 2);
-      const kinds: AttentionVariant[] = ["plain", "staged"];
+      const kinds: AttentionVariant[] = ["plain", "tiled4", "tiled8"];
       if (headDim % 4 === 0 && gpu.subgroupSize >= 8) kinds.push("subgroup");
       // y comes back rounded: delta, Σ dy · y of a head, is off by so much at most, and with it each score's gradient,
       // whose products with keys, or queries, are summed with weights of at most 1.
@@ -184,7 +184,7 @@ halvesTest("attention() on extreme halves is finite where it is on f32", async (
   for (
     const variant of [
       "plain",
-      "staged",
+      "tiled4",
       ...gpu.subgroupSize >= 8 ? ["subgroup" as const] : [],
     ] as const
   ) {
