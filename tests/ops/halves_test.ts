@@ -11,7 +11,7 @@ import { poolTokens } from "../../lib/ops/pool_tokens.ts";
 import { rope, ropeTable } from "../../lib/ops/rope.ts";
 import { gatherClass, scaleSamples, scatterClass } from "../../lib/ops/rows.ts";
 import { swiglu } from "../../lib/ops/swiglu.ts";
-import { halvesTest } from "../support/gpu.ts";
+import { asGpu, halvesTest } from "../support/gpu.ts";
 import { assertHalves, halfError, rounded } from "../support/halves.ts";
 import { matmulF64, normals } from "../support/numbers.ts";
 import { eachLanes } from "../support/ops.ts";
@@ -202,7 +202,7 @@ for (const [rows, dim] of [[1, 1], [131, 5], [33, 68], [5, 512]]) {
     async (gpu) => {
       const [x, w, b, dy] = [rows * dim, dim, dim, rows * dim].map((n, i) => normals(n, i + 1));
       x[0] = 65504;
-      await eachLanes(gpu, async (what) => {
+      const both = async (what: string) => {
         await assertHalves(gpu, what, (half) => {
           const weight = { data: gpu.tensor(w), grad: gpu.empty([dim]) };
           const bias = { data: gpu.tensor(b), grad: gpu.empty([dim]) };
@@ -212,7 +212,9 @@ for (const [rows, dim] of [[1, 1], [131, 5], [33, 68], [5, 512]]) {
           const wide = layerNorm(gpu, input, weight, bias, 1e-6, "f32").y;
           return { y: run.y, wide, dx, dw: weight.grad, db: bias.grad };
         });
-      });
+      };
+      await eachLanes(gpu, both);
+      await asGpu(gpu, () => both("as a GPU"));
     },
   );
 }
