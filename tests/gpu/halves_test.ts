@@ -8,6 +8,8 @@ import {
   record,
   type Tensor,
 } from "../../lib/gpu.ts";
+import type { Dispatch } from "../../lib/gpu/dispatch.ts";
+import { divide } from "../../lib/gpu/divide.ts";
 import { DryGpu } from "../../lib/gpu/dry.ts";
 import { gpuTest, halvesTest } from "../support/gpu.ts";
 import { normals } from "../support/numbers.ts";
@@ -179,4 +181,21 @@ Deno.test("kernelText() names what bindings are arrays of before the first line"
   );
   assert.equal(kernelText(SCALE).split("\n").length, SCALE.code.split("\n").length);
   assert.ok(!kernelText(SCALE).includes("enable"));
+});
+
+halvesTest("a dispatch of halves is divided into dispatches of halves", async (gpu) => {
+  const x = gpu.tensor(normals(4096, 5), [4096], "x", "f16"), bias = gpu.tensor(Float32Array.of(1));
+  const y = gpu.persistent([4096], "y", "f16");
+  const seen: Dispatch[] = [];
+  const recorder = { dispatch: (d: Dispatch) => void seen.push(d) };
+  gpu.recorder = recorder as unknown as typeof gpu.recorder;
+  scale(gpu, x, y, 2, bias);
+  gpu.recorder = undefined;
+  const divided = divide(gpu.kernels, seen[0], 3);
+  assert.deepEqual(
+    divided.map(({ pipeline }) => pipeline.halves),
+    Array(divided.length).fill(["x", "y"]),
+  );
+  assert.ok(divided.length >= 3);
+  for (const t of [x, bias, y]) t.destroy();
 });
