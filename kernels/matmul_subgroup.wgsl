@@ -19,7 +19,10 @@ override WIDE: bool = false;
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let m = wg.y * LANES;
   let n = wg.x * 16u + lane * (16u / LANES);
-  var c0a = start(4u * n); var c0b = start(4u * n + 4u);
+  // Where the blocks b lie from the blocks a.
+  let down = select(0u, 32u, WIDE);
+  let right = select(4u, 0u, WIDE);
+  var c0a = start(4u * n); var c0b = start(4u * n + right);
   var c1a = c0a; var c1b = c0b;
   var c2a = c0a; var c2b = c0b;
   var c3a = c0a; var c3b = c0b;
@@ -70,9 +73,6 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane:
   }
   let row = 4u * m;
   let col = 4u * n;
-  // Where the blocks b lie from the blocks a.
-  let down = select(0u, 32u, WIDE);
-  let right = select(4u, 0u, WIDE);
   put(wg.z, row, col, c0a); put(wg.z, row + down, col + right, c0b);
   put(wg.z, row + 4u, col, c1a); put(wg.z, row + 4u + down, col + right, c1b);
   put(wg.z, row + 8u, col, c2a); put(wg.z, row + 8u + down, col + right, c2b);
