@@ -114,10 +114,28 @@ async function prepareLinux(): Promise<void> {
   // Without it wgpu also opens OpenGL drivers: 30 ms more, noise from Mesa, crashes when threads end,
   // and, without Vulkan, an adapter that OpenGL emulates. It can still be asked for by name.
   if (!Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+  await widenVectors();
   // Mesa complains about an unset folder that it does not use here.
   if (Deno.env.get("XDG_RUNTIME_DIR")) return;
   const { tmpdir } = await import("node:os");
   Deno.env.set("XDG_RUNTIME_DIR", tmpdir());
+}
+
+/**
+ * Lets Mesa's software driver play subgroups of 16 where the CPU has vectors for them: it takes 8 unless told, and
+ * products in 16 take two thirds of the time of those in 8.
+ */
+async function widenVectors(): Promise<void> {
+  const width = "LP_NATIVE_VECTOR_WIDTH";
+  if (Deno.env.get(width)) return;
+  try {
+    const { flags = "" } = /^flags\s*:(?<flags>.*)$/m.exec(await Deno.readTextFile("/proc/cpuinfo"))
+      ?.groups ?? {};
+    const wanted = ["avx512f", "avx512bw", "avx512dq", "avx512vl"];
+    if (wanted.every((flag) => flags.split(" ").includes(flag))) Deno.env.set(width, "512");
+  } catch {
+    // Who may not read this goes on with the driver's own width.
+  }
 }
 
 /** Asks for an adapter in a thread of its own, so that a null is not remembered in this one. */

@@ -131,14 +131,18 @@ export function variantOf(gpu: Gpu, product: Product): MatmulVariant {
   return chosen && fits(gpu, chosen, product) ? chosen : usualVariant(gpu, product);
 }
 
+/** Parts of K that keep an adapter busy which wants at least `few` workgroups. */
+export function partsOf(groups: number, k: number, few: number = FEW_WORKGROUPS.gpu): number {
+  if (groups >= few) return 1;
+  return Math.max(1, Math.min(Math.ceil(few / groups), Math.floor(k / LEAST_SPLIT)));
+}
+
 /** Splits of K: more than one where there would be few workgroups, or a loop too long for a software adapter. */
 export function splitsOf(gpu: Gpu, variant: MatmulVariant, { m, n, k }: Product): number {
   const must = gpu.isSoftware ? Math.ceil(k / MOST_SPLIT) : 1;
   const { rows, cols } = outputsOf(gpu, variant);
   const groups = Math.ceil(n / cols) * Math.ceil(m / rows);
-  const few = FEW_WORKGROUPS[gpu.isSoftware ? "software" : "gpu"];
-  const wanted = groups < few ? Math.min(Math.ceil(few / groups), Math.floor(k / LEAST_SPLIT)) : 1;
-  return Math.max(1, must, wanted);
+  return Math.max(must, partsOf(groups, k, FEW_WORKGROUPS[gpu.isSoftware ? "software" : "gpu"]));
 }
 
 /** Constants that are a variant's own. */
