@@ -1,9 +1,13 @@
 /** Bank conflicts of attention's tiles, by the address arithmetic of the kernels' own text. */
 import assert from "node:assert/strict";
 import { TILED } from "../../lib/ops/attention/kernels.ts";
+import { tileHeight } from "../../lib/ops/attention/variants.ts";
 
 /** Bytes that workgroup memory serves at once, in 32 banks, and invocations that ask together. */
 const SERVED = 128, WARP = 32;
+
+/** All [ROWS, HEIGHT]. */
+const SHAPES = [[4, 4], [4, 8], [4, 12], [4, 16], [8, 4], [8, 8]] as const;
 
 type Env = Record<string, number>;
 
@@ -47,7 +51,7 @@ function extraTurns(addresses: number[], bytes: number): number {
 }
 
 Deno.test("a warp's accesses to attention's tiles never meet in a bank", () => {
-  for (const [ROWS, HEIGHT] of [[4, 8], [4, 16], [8, 4], [8, 8]]) {
+  for (const [ROWS, HEIGHT] of SHAPES) {
     for (const [pass, { code, name }] of Object.entries(TILED)) {
       const text = code.replace(/\/\/.*/g, "");
       let met = 0;
@@ -75,6 +79,18 @@ Deno.test("a warp's accesses to attention's tiles never meet in a bank", () => {
   }
 });
 
+Deno.test("tiles leave few rows beyond a sequence", () => {
+  const rows = (tokens: number, own: 4 | 8) => own * tileHeight(tokens, own);
+  assert.deepEqual([5, 17, 37, 50, 65, 197].map((n) => rows(n, 4)), [16, 32, 48, 64, 48, 32]);
+  assert.deepEqual([5, 17, 37, 50, 65, 197].map((n) => rows(n, 8)), [32, 32, 64, 64, 32, 32]);
+  for (let tokens = 1; tokens <= 300; tokens++) {
+    for (const own of [4, 8] as const) {
+      const height = tileHeight(tokens, own);
+      assert.ok(SHAPES.some(([r, h]) => r === own && h === height), `${tokens}: ${own}, ${height}`);
+    }
+  }
+});
+
 Deno.test("conflicts are found where they are", () => {
   assert.equal(extraTurns(Array.from({ length: 32 }, (_, i) => i), 4), 0);
   assert.equal(
@@ -91,7 +107,7 @@ Deno.test("conflicts are found where they are", () => {
 });
 
 Deno.test("attention's tiles keep within portable workgroup memory", () => {
-  for (const [ROWS, HEIGHT] of [[4, 8], [4, 16], [8, 8]]) {
+  for (const [ROWS, HEIGHT] of SHAPES) {
     const own = 8 * ROWS * HEIGHT;
     assert.ok(16 * own + 16 * 256 + 4 * own <= 16384);
   }

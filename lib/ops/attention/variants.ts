@@ -76,9 +76,9 @@ export function attentionLaunch(
     const CHUNKS = Math.ceil(headDim / CHUNK);
     // Sums of 8 rows fit in registers where there are one or two vec4s of each; keys and values have two sums.
     const ROWS = variant === "tiled8" && CHUNKS <= 2 && pass !== "backwardKv" ? 8 : 4;
-    const own = ownRows(tokens);
-    const constants = { CHUNKS, ROWS, HEIGHT: own / ROWS, OWN: 8 * own, VEC };
-    return { kernel: TILED[pass], constants, ...groups(own) };
+    const HEIGHT = tileHeight(tokens, ROWS);
+    const constants = { CHUNKS, ROWS, HEIGHT, OWN: 8 * ROWS * HEIGHT, VEC };
+    return { kernel: TILED[pass], constants, ...groups(ROWS * HEIGHT) };
   }
   // Up to three tokens per invocation, where registers suffice.
   const Q = Math.min(BLOCKS > 16 ? 2 : 3, Math.ceil(tokens / LANES));
@@ -88,10 +88,19 @@ export function attentionLaunch(
     : { kernel: PLAIN[pass], constants: { ...constants, VEC, WIDTH: LANES }, ...groups(LANES * Q) };
 }
 
+/** Rows of invocations in a workgroup of the tiled kernels, by own rows of each: eight by four are neighbours on most GPUs. */
+const HEIGHTS = { 4: [4, 8, 12, 16], 8: [4, 8] } as const;
+
+/** Instructions that bring others' rows to a workgroup, over all others of one own row in a workgroup of one row. */
+const STAGING = 1.5;
+
 /**
- * Own rows of a workgroup's tile: 32 where 64 would leave more beyond the sequence, as in 17, 65 or 197 tokens but not in
- * 37. What rows beyond it cost is more than what a larger tile saves (`deno task bench --only model`).
+ * The height that costs least: few own rows beyond the sequence, and others brought for many. 5 tokens want 16 rows, 17
+ * and 197 want 32, 37 and 65 want 48, 50 want 64. Workgroups of 32 invocations are for short sequences alone.
  */
-function ownRows(tokens: number): number {
-  return Math.ceil(tokens / 32) % 2 ? 32 : 64;
+export function tileHeight(tokens: number, rows: 4 | 8): number {
+  const cost = (height: number) =>
+    Math.ceil(tokens / (rows * height)) * rows * (height + STAGING / rows);
+  const heights = HEIGHTS[rows].filter((height) => rows * height >= Math.min(32, tokens));
+  return heights.reduce((best, height) => cost(height) <= cost(best) ? height : best);
 }
