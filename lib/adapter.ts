@@ -3,232 +3,26 @@
  *
  * @example
  * ```ts ignore
- * import { ensureAdapter } from "@hatchling/hatchling/adapter";
- * import { openGpu } from "@hatchling/hatchling/gpu";
+ * import { openDevice } from "@hatchling/hatchling/adapter";
  *
- * await ensureAdapter(); // on Linux without a driver: fetches one for the CPU
- * const gpu = await openGpu();
+ * const gpu = await openDevice(); // on Linux without a driver: fetches one for the CPU
  * ```
  *
  * @module
  */
 
-import { HatchlingError } from "./errors.ts";
-import { shown } from "./text.ts";
-
-/** Where the adapter may come from: `HATCHLING_ADAPTER`. */
-export type AdapterChoice = "auto" | "system" | "swiftshader";
-
-/** Options of {@linkcode ensureAdapter}. */
-export interface EnsureAdapterOptions {
-  /**
-   * `"auto"`: the system's driver, else SwiftShader. `"system"`: never download anything.
-   * `"swiftshader"`: SwiftShader even where the system has a driver. Default: the environment variable
-   * `HATCHLING_ADAPTER`, else `"auto"`.
-   */
-  adapter?: AdapterChoice;
-  /** Receives the line that names the device. Default: standard error. */
-  log?: (line: string) => void;
-}
-
-/** What {@linkcode ensureAdapter} found. */
-export interface AdapterReport {
-  /** `"system"`: a driver installed on this machine; `"swiftshader"`: the one from npm. */
-  source: "system" | "swiftshader";
-  /** The adapter's own name, such as `llvmpipe (LLVM 15.0.6, 256 bits)`. */
-  description: string;
-  /** Vendor as WebGPU tells it: a PCI id in decimal, or a name. */
-  vendor: string;
-  /** True when the work is done by a CPU. */
-  isCpu: boolean;
-  /** Folder of the Vulkan loader that was loaded; only with SwiftShader. */
-  folder?: string;
-}
-
-/** Name of the process-wide note of what was found: test modules and workers need not ask again. */
-const NOTE = "HATCHLING_ADAPTER_NOTE";
-
-/**
- * Makes an adapter available to this process, before its first `requestAdapter()`.
- *
- * A GPU with its driver is used as it is, and nothing is downloaded. On Linux (x86-64) without any
- * Vulkan driver, SwiftShader comes from npm (70 MB, once) and runs on the CPU. One line on standard
- * error names the device. Call it before `requestAdapter()`: Deno remembers a null for each thread.
- *
- * @param options See {@linkcode EnsureAdapterOptions}
- * @returns Which adapter `requestAdapter({ powerPreference: "high-performance" })` now gives
- * @throws {HatchlingError} When there is none, with what to install on this platform
- *
- * @example
- * ```ts ignore
- * import { ensureAdapter } from "@hatchling/hatchling/adapter";
- *
- * const { description, isCpu } = await ensureAdapter();
- * console.log(description, isCpu ? "on a CPU" : "on a GPU");
- * ```
- *
- * @category GPU
- */
-export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise<AdapterReport> {
-  const choice = options.adapter ?? Deno.env.get("HATCHLING_ADAPTER") ?? "auto";
-  if (choice !== "auto" && choice !== "system" && choice !== "swiftshader") {
-    throw new HatchlingError(
-      `Expected HATCHLING_ADAPTER to be auto, system or swiftshader but found "${shown(choice)}"`,
-    );
-  }
-  const noted = readNote(choice);
-  if (noted) {
-    // The library is closed with the module that opened it, so each one holds it open.
-    if (noted.folder) Deno.dlopen(`${noted.folder}/libvulkan.so.1`, {});
-    return noted;
-  }
-  if (Deno.build.os === "linux") await prepareLinux();
-  let report = choice === "swiftshader" ? undefined : await probe("system");
-  if (!report && choice !== "system") report = await useSwiftShader(choice, options.log);
-  if (!report) throw new HatchlingError(`Expected a WebGPU adapter but found none. ${remedy()}`);
-  (options.log ?? note)(describe(report, choice));
-  Deno.env.set(NOTE, JSON.stringify({ pid: Deno.pid, choice, report }));
-  return report;
-}
-
-/** Says a line on standard error; that nobody may read any more. */
-function note(line: string): void {
-  try {
-    console.error(line);
-  } catch {
-    // a closed terminal is no reason to stop
-  }
-}
-
-/** What an earlier call in this process found; children inherit the environment but not its libraries. */
-function readNote(choice: AdapterChoice): AdapterReport | undefined {
-  try {
-    const note = JSON.parse(Deno.env.get(NOTE) ?? "null");
-    return note?.pid === Deno.pid && note.choice === choice ? note.report : undefined;
-  } catch {
-    return undefined; // not ours
-  }
-}
-
-async function prepareLinux(): Promise<void> {
-  // Without it wgpu also opens OpenGL drivers: 30 ms more, noise from Mesa, crashes when threads end,
-  // and, without Vulkan, an adapter that OpenGL emulates. It can still be asked for by name.
-  if (!Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
-  await widenVectors();
-  // Mesa complains about an unset folder that it does not use here.
-  if (Deno.env.get("XDG_RUNTIME_DIR")) return;
-  const { tmpdir } = await import("node:os");
-  Deno.env.set("XDG_RUNTIME_DIR", tmpdir());
-}
-
-/**
- * Lets Mesa's software driver play subgroups of 16 where the CPU has vectors for them: it takes 8 unless told, and
- * products in 16 take two thirds of the time of those in 8.
- */
-async function widenVectors(): Promise<void> {
-  const width = "LP_NATIVE_VECTOR_WIDTH";
-  if (Deno.env.get(width)) return;
-  try {
-    const { flags = "" } = /^flags\s*:(?<flags>.*)$/m.exec(await Deno.readTextFile("/proc/cpuinfo"))
-      ?.groups ?? {};
-    const wanted = ["avx512f", "avx512bw", "avx512dq", "avx512vl"];
-    if (wanted.every((flag) => flags.split(" ").includes(flag))) Deno.env.set(width, "512");
-  } catch {
-    // Who may not read this goes on with the driver's own width.
-  }
-}
-
-/** Asks for an adapter in a thread of its own, so that a null is not remembered in this one. */
-async function probe(source: AdapterReport["source"]): Promise<AdapterReport | undefined> {
-  const code = `
-    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
-    const { vendor, description, isFallbackAdapter } = adapter?.info ?? {};
-    postMessage(adapter ? { vendor, description, isCpu: isFallbackAdapter } : null);`;
-  const worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, { type: "module" });
-  try {
-    const found = await new Promise<Omit<AdapterReport, "source"> | null>((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        reject(
-          new HatchlingError(`Expected to ask for a WebGPU adapter but: ${shown(event.message)}`),
-        );
-      };
-    });
-    return found ? { source, ...found } : undefined;
-  } finally {
-    worker.terminate();
-  }
-}
-
-async function useSwiftShader(
-  choice: AdapterChoice,
-  log: (line: string) => void = note,
-): Promise<AdapterReport | undefined> {
-  const { os, arch } = Deno.build;
-  if (os !== "linux" || arch !== "x86_64") {
-    if (choice === "auto") return undefined;
-    throw new HatchlingError(
-      `Expected Linux on x86-64 for HATCHLING_ADAPTER=swiftshader but found ${os} on ${arch}. ${remedy()}`,
-    );
-  }
-  const { swiftShaderDir } = await import("./adapter/swiftshader.ts");
-  const folder = await swiftShaderDir(() =>
-    log("Getting SwiftShader, a Vulkan driver for CPUs, from npm (70 MB, once) …")
-  );
-  // Newer loaders read VK_DRIVER_FILES first. Ours is the only driver either way.
-  const manifest = `${folder}/vk_swiftshader_icd.json`;
-  Deno.env.set("VK_ICD_FILENAMES", manifest);
-  Deno.env.set("VK_DRIVER_FILES", manifest);
-  const loader = `${folder}/libvulkan.so.1`;
-  try {
-    Deno.dlopen(loader, {}); // wgpu's own dlopen("libvulkan.so.1") now finds this one
-  } catch (cause) {
-    throw new HatchlingError(
-      `Expected to load ${loader} but: ${(cause as Error).message}. Allow it (-A), or set ` +
-        `HATCHLING_CACHE to a folder from which programs may run`,
-      { cause },
-    );
-  }
-  const report = await probe("swiftshader");
-  if (!report) {
-    throw new HatchlingError(`Expected an adapter from ${loader} but found none. ${remedy()}`);
-  }
-  return { ...report, folder };
-}
-
-/** One line: the device, whether it is a CPU, and how to get a faster one. */
-function describe({ source, isCpu, ...found }: AdapterReport, choice: AdapterChoice): string {
-  const description = shown(found.description);
-  if (!isCpu) return `Device: ${description}`;
-  if (choice === "swiftshader") return `Device: ${description}, a CPU, as HATCHLING_ADAPTER asks`;
-  const faster = source === "swiftshader"
-    ? " Several times faster: apt-get install mesa-vulkan-drivers."
-    : "";
-  return `Device: ${description}, a CPU: no GPU with a Vulkan driver was found.${faster}${nvidia()}`;
-}
-
-/** An NVIDIA kernel driver without a Vulkan one is what a container without its graphics part shows. */
-function nvidia(): string {
-  try {
-    Deno.statSync("/proc/driver/nvidia/version");
-  } catch {
-    return "";
-  }
-  return " This machine has an NVIDIA GPU: install libvulkan1, and start a container with " +
-    "NVIDIA_DRIVER_CAPABILITIES=all.";
-}
-
-function remedy(): string {
-  switch (Deno.build.os) {
-    case "linux":
-      return "Install the GPU's Vulkan driver and its loader, or a driver for CPUs: " +
-        `apt-get install mesa-vulkan-drivers libvulkan1.${nvidia()}`;
-    case "darwin":
-      return "WebGPU needs Metal: use macOS itself or a virtual machine that passes Metal on.";
-    case "windows":
-      return "WebGPU needs DirectX 12 or Vulkan: install the current driver of the GPU.";
-    default:
-      return "Install a Vulkan driver and its loader.";
-  }
-}
+export {
+  type AdapterChoice,
+  type AdapterReport,
+  ensureAdapter,
+  type EnsureAdapterOptions,
+} from "./adapter/ensure.ts";
+export {
+  adapterLines,
+  type AdapterRoute,
+  listAdapters,
+  type ListedAdapter,
+} from "./adapter/list.ts";
+export { chosenAdapter, type DeviceChoice, openDevice } from "./adapter/open.ts";
+export type { ProbedAdapter } from "./adapter/probe.ts";
+export type { Platform } from "./io/platform.ts";

@@ -15,6 +15,7 @@
  *
  * @module
  */
+import type { DeviceChoice } from "./adapter.ts";
 import type { AugmentationOptions, ViewOptions } from "./augmentation.ts";
 import type { Config, ViewConfig } from "./config.ts";
 import type { OptimizerConfig } from "./config/types.ts";
@@ -23,7 +24,6 @@ import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { type Readout, readoutName } from "./eval/readout.ts";
-import type { OpenGpuOptions } from "./gpu.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { layerDecay, type OptimizerSettings } from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
@@ -35,12 +35,13 @@ export { hasTeacher, modelOf, networkOf } from "./from_config/model.ts";
 export { scheduleOf, warmupOf } from "./from_config/schedule.ts";
 
 /**
- * How to open the GPU.
+ * Which GPU to open, and how: for `openDevice` of `@hatchling/hatchling/adapter`.
  *
  * @category Training
  */
-export function gpuOptionsOf({ device }: Pick<Config, "device">): OpenGpuOptions {
-  return { limits: device.limits, maxSubmitMs: device.max_submit_ms };
+export function gpuOptionsOf({ device }: Pick<Config, "device">): DeviceChoice {
+  const { adapter, limits, max_submit_ms: maxSubmitMs } = device;
+  return { adapter, limits, maxSubmitMs };
 }
 
 /**

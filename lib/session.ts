@@ -12,8 +12,8 @@ import { openDataset } from "./data/open.ts";
 import { HatchlingError } from "./errors.ts";
 import { type EncodedPictures, encodePictures } from "./eval/encode.ts";
 import type { Encoder } from "./eval/encoder.ts";
-import { ensureAdapter } from "./adapter.ts";
-import { type Gpu, openGpu } from "./gpu.ts";
+import { openDevice } from "./adapter.ts";
+import type { Gpu } from "./gpu.ts";
 import { fileError, statFile } from "./io/files.ts";
 import { Parameters } from "./model.ts";
 import { shown } from "./text.ts";
@@ -61,8 +61,7 @@ export class Session {
   /** The GPU with the weights. */
   async gpu(): Promise<{ gpu: Gpu; params: Parameters }> {
     if (!this.#gpu) {
-      await ensureAdapter();
-      this.#gpu = await openGpu(gpuOptionsOf(this.config));
+      this.#gpu = await openDevice(gpuOptionsOf(this.config));
       this.#params = new Parameters(this.#gpu, this.loaded.model.specs());
       this.#params.load(this.loaded.weights);
     }

@@ -15,6 +15,12 @@ import { type ExpectedFile, untar, verifiedFolder } from "../data/unpack.ts";
 /** The npm package that carries SwiftShader with a Vulkan loader (MIT), 70 MB to download. */
 export const SWIFTSHADER_PACKAGE = { name: "@sparticuz/chromium", version: "153.0.0" } as const;
 
+/** Its folder in the cache. */
+export const SWIFTSHADER_FOLDER: string = `swiftshader-${SWIFTSHADER_PACKAGE.version}`;
+
+/** The file there that names the driver to a loader. */
+export const SWIFTSHADER_MANIFEST = "vk_swiftshader_icd.json";
+
 /** The driver, the loader that finds it, and the manifest that names the driver beside itself. */
 const FILES: Readonly<Record<string, ExpectedFile>> = {
   "libvk_swiftshader.so": {
@@ -25,7 +31,7 @@ const FILES: Readonly<Record<string, ExpectedFile>> = {
     bytes: 833304,
     sha256: "8ee5ac00fd7968e863b05e0f6808057db16a00ad322777e5a05bed51d4f84085",
   },
-  "vk_swiftshader_icd.json": {
+  [SWIFTSHADER_MANIFEST]: {
     bytes: 107,
     sha256: "c9eef28b6b984fec220ef0abfecc40b502d46946706e47bfe97707027cb818bd",
   },
@@ -59,5 +65,5 @@ export function swiftShaderDir(onDownload?: () => void, roots?: string[]): Promi
       );
     }
   };
-  return verifiedFolder(`swiftshader-${version}`, FILES, produce, roots);
+  return verifiedFolder(SWIFTSHADER_FOLDER, FILES, produce, roots);
 }

@@ -278,6 +278,12 @@ export const EVALUATION_KEYS = {
 
 /** The keys of section `device`. */
 export const DEVICE_KEYS = {
+  adapter: [
+    TEXT_OR_NULL,
+    null,
+    "Which of several adapters: its number, or a part of its name, as `deno task doctor` lists them. Null takes a GPU before a CPU, and the faster of two.",
+    "gpu gpu_id device_id",
+  ],
   limits: [
     { enum: ["adapter", "portable"] },
     "adapter",

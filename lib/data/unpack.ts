@@ -4,10 +4,10 @@
  * @module
  */
 
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { HatchlingError } from "../errors.ts";
 import { readFile } from "../io/files.ts";
+import { cacheFolder, HERE, temporaryFolder } from "../io/platform.ts";
 import { shown } from "../text.ts";
 
 /** What a file of the cache must be, byte for byte. */
@@ -19,23 +19,13 @@ export interface ExpectedFile {
 }
 
 /**
- * Folders that may hold the cache, best first: `HATCHLING_CACHE`, else `XDG_CACHE_HOME/hatchling`,
- * else `~/.cache/hatchling`; and a private folder among the temporary files.
+ * Folders that may hold the cache, best first: the user's cache folder, and a private one among the temporary files.
  *
  * @returns Absolute paths; none of them needs to exist
  */
 export function cacheRoots(): string[] {
-  const { HATCHLING_CACHE, XDG_CACHE_HOME, HOME } = Deno.env.toObject();
-  const roots: string[] = [];
-  if (HATCHLING_CACHE) roots.push(resolve(HATCHLING_CACHE));
-  else if (XDG_CACHE_HOME?.startsWith("/")) roots.push(join(XDG_CACHE_HOME, "hatchling"));
-  else if (HOME) roots.push(join(HOME, ".cache", "hatchling"));
-  roots.push(temporaryRoot());
-  return roots;
-}
-
-function temporaryRoot(): string {
-  return join(tmpdir(), `hatchling-${Deno.uid() ?? "cache"}`);
+  const folder = cacheFolder();
+  return folder ? [folder, temporaryFolder()] : [temporaryFolder()];
 }
 
 /**
@@ -67,7 +57,7 @@ export async function verifiedFolder(
   for (const root of roots) {
     const folder = join(root, label);
     try {
-      if (root === temporaryRoot()) await Deno.mkdir(root, { mode: 0o700 }).catch(() => {});
+      if (root === temporaryFolder()) await Deno.mkdir(root, { mode: 0o700 }).catch(() => {});
       if (!await isOurs(root)) throw new Error("not a folder of this user alone");
       await Deno.mkdir(folder, { recursive: true });
       for (const name of await missing(folder, expected)) {
@@ -86,9 +76,9 @@ export async function verifiedFolder(
 
 /** Temporary files are anybody's: there, the root must be a folder that only this user can write. */
 export async function isOurs(root: string): Promise<boolean> {
-  if (root !== temporaryRoot()) return true;
+  if (root !== temporaryFolder()) return true;
   const info = await Deno.lstat(root).catch(() => undefined);
-  return info?.isDirectory === true && info.uid === Deno.uid() && ((info.mode ?? 0) & 0o022) === 0;
+  return info?.isDirectory === true && info.uid === HERE.uid && ((info.mode ?? 0) & 0o022) === 0;
 }
 
 /** Names of the files that are not there, or not as they should be. */

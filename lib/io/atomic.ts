@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { fileError, folderOf } from "./files.ts";
+import { fileError } from "./files.ts";
+import { folderOf } from "./platform.ts";
 
 /** Ends the names of files under way; what a crash left behind can be told by it. */
 export const TEMPORARY_SUFFIX = ".hatchling-tmp";

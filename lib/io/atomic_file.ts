@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { fileError, folderOf } from "./files.ts";
+import { fileError } from "./files.ts";
+import { folderOf } from "./platform.ts";
 import { TEMPORARY_SUFFIX } from "./atomic.ts";
 
 /**

@@ -82,12 +82,3 @@ export async function readFile(
     throw fileError("read", path, error);
   }
 }
-
-/** The folder part of a path, "." when there is none. */
-export function folderOf(path: string): string {
-  const cut = Math.max(
-    path.lastIndexOf("/"),
-    Deno.build.os === "windows" ? path.lastIndexOf("\\") : -1,
-  );
-  return cut < 0 ? "." : cut === 0 ? "/" : path.slice(0, cut);
-}

@@ -7,7 +7,7 @@
 import { DamagedFileError, HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
 import type { RawTensor } from "./dtype.ts";
-import { folderOf } from "./files.ts";
+import { folderOf } from "./platform.ts";
 import { readJson } from "./json_file.ts";
 import { brief, isObject } from "./safetensors_header.ts";
 import type { FoundTensor } from "./weight_names.ts";

@@ -8,7 +8,7 @@ import { basename } from "node:path";
 import { HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
 import { bytesOf, type ByteSource, openSource, sourceOf } from "./byte_source.ts";
-import { folderOf } from "./files.ts";
+import { folderOf } from "./platform.ts";
 import { readJson } from "./json_file.ts";
 import { isArchive, isLegacy } from "./pytorch/marks.ts";
 import { PyTorchFile } from "./pytorch/reader.ts";

@@ -7,21 +7,10 @@ import { join } from "node:path";
 import type { TuningStorage } from "../../lib/gpu.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { readFile } from "../../lib/io/files.ts";
+import { cacheFolder } from "../../lib/io/platform.ts";
 
 /** A file that is larger is none of ours. */
 const MOST_BYTES = 2 ** 20;
-
-/** The user's cache folder by the system's custom; undefined where the environment names none. */
-function cacheFolder(): string | undefined {
-  const { os } = Deno.build;
-  const from = (name: string, ...parts: string[]) => {
-    const base = Deno.env.get(name);
-    return base && join(base, ...parts, "hatchling");
-  };
-  if (os === "windows") return from("LOCALAPPDATA");
-  if (os === "darwin") return from("HOME", "Library", "Caches");
-  return from("XDG_CACHE_HOME") ?? from("HOME", ".cache");
-}
 
 /** A storage in `folder`; undefined when nothing can be written there. */
 export async function kernelStorage(

@@ -4,12 +4,12 @@
  * @module
  */
 import { dirname } from "node:path";
-import { ensureAdapter } from "../../lib/adapter.ts";
+import { openDevice } from "../../lib/adapter.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import type { Picture } from "../../lib/data/image.ts";
 import { reduceTo } from "../../lib/data/resample.ts";
-import { type Gpu, openGpu } from "../../lib/gpu.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { shown } from "../../lib/text.ts";
 import { Progress } from "../common/progress.ts";
@@ -45,8 +45,7 @@ export async function preview(args: PreviewArguments): Promise<void> {
   let gpu: Gpu | undefined;
   try {
     const indices = await soundIndices(dataset, args.images);
-    await ensureAdapter();
-    gpu = await openGpu(gpuOptionsOf(args.config));
+    gpu = await openDevice(gpuOptionsOf(args.config));
     const { config, choices } = await resolveConfig(args, { gpu, dataset, progress });
     const options = augmentationOf(config);
     const pictures: ShownPicture[] = [];

@@ -4,8 +4,14 @@
  * @module
  */
 import { HatchlingError } from "../../lib/errors.ts";
-import { ensureAdapter } from "../../lib/adapter.ts";
-import { type Gpu, openGpu, type OpenGpuOptions } from "../../lib/gpu.ts";
+import {
+  adapterLines,
+  chosenAdapter,
+  type DeviceChoice,
+  ensureAdapter,
+  listAdapters,
+} from "../../lib/adapter.ts";
+import { type Gpu, openGpu } from "../../lib/gpu.ts";
 import { matmul } from "../../lib/ops/matmul.ts";
 import { print, say } from "../common/terminal.ts";
 
@@ -17,15 +23,18 @@ const M = 65, K = 127, N = 33;
  *
  * @throws {HatchlingError} When there is no adapter, or it computes wrong.
  */
-export async function examineMachine(limits: OpenGpuOptions["limits"]): Promise<void> {
+export async function examineMachine(choice: DeviceChoice): Promise<void> {
   row("Deno", `${Deno.version.deno}, V8 ${Deno.version.v8}`);
   row("system", `${Deno.build.os} on ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`);
-  const report = await ensureAdapter({ log: (line) => say(line) });
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-  const gpu = await openGpu({ limits: limits, adapter: adapter ?? undefined });
+  await ensureAdapter({ log: (line) => say(line) });
+  const lines = adapterLines(await listAdapters());
+  lines.forEach((line, i) => row(i ? "" : "adapters", line));
+  const adapter = await chosenAdapter(choice.adapter);
+  const gpu = await openGpu({ limits: choice.limits, adapter });
   row("device", `${gpu.info.description} (vendor ${gpu.info.vendor})`);
   row("kind", gpu.isSoftware ? "CPU: software plays the GPU" : "GPU");
-  row("driver", report.folder ? `SwiftShader in ${report.folder}` : "installed on this system");
+  const driver = Deno.env.get("VK_DRIVER_FILES")?.split(":")[0];
+  row("driver", driver ?? "installed on this system");
   row("largest buffer", mebibytes(gpu.limits.maxBufferSize));
   row("largest binding", mebibytes(gpu.limits.maxStorageBufferBindingSize));
   row("storage buffers", `${gpu.limits.maxStorageBuffersPerShaderStage} in one kernel`);

@@ -8,7 +8,6 @@
  * @module
  */
 import { Command, Option } from "commander";
-import type { OpenGpuOptions } from "../../lib/gpu.ts";
 import { examineMachine } from "./machine.ts";
 import { examineRun } from "./run.ts";
 import { runCommand } from "../common/terminal.ts";
@@ -26,6 +25,7 @@ const command = new Command("doctor")
     new Option("--limits <which>", "what to ask of the adapter: all it has, or WebGPU's defaults")
       .choices(["adapter", "portable"]).default("adapter"),
   )
+  .option("--device.adapter <number or name>", "which of the adapters that this command lists")
   .helpOption("-h, --help", "show this help")
   .addHelpText(
     "after",
@@ -37,5 +37,6 @@ const command = new Command("doctor")
 await runCommand(async () => {
   const [run] = command.args;
   if (run !== undefined) return await examineRun(run) ? TROUBLE : 0;
-  await examineMachine(command.opts<{ limits: OpenGpuOptions["limits"] }>().limits);
+  const options = command.opts();
+  await examineMachine({ limits: options.limits, adapter: options["device.adapter"] });
 });

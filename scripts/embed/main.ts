@@ -10,6 +10,7 @@ import { leftOutLines } from "../../lib/data/left_out.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { fitWhitening } from "../../lib/eval/whiten.ts";
 import { readoutOf } from "../../lib/from_config.ts";
+import { endingSignals } from "../../lib/io/platform.ts";
 import { openConfigured } from "../../lib/from_config/pictures.ts";
 import { count, many } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
@@ -178,11 +179,12 @@ async function embed(
   return written;
 }
 
-for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-  if (signal === "SIGTERM" && Deno.build.os === "windows") continue;
-  Deno.addSignalListener(signal, () => {
+const { SIGINT, SIGTERM } = endingSignals();
+for (const [signal, number] of Object.entries({ SIGINT, SIGTERM })) {
+  if (number === undefined) continue;
+  Deno.addSignalListener(signal as Deno.Signal, () => {
     remove();
-    Deno.exit(status);
+    Deno.exit(128 + number);
   });
 }
 

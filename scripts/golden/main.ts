@@ -8,7 +8,8 @@
 import "../common/adapter.ts";
 import { Command, Option } from "commander";
 import { HatchlingError } from "../../lib/errors.ts";
-import { type Gpu, openGpu } from "../../lib/gpu.ts";
+import { openDevice } from "../../lib/adapter.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { shown } from "../../lib/text.ts";
 import { print, runCommand } from "../common/terminal.ts";
 import { type ManifestCase, readCase, readManifest } from "./case.ts";
@@ -68,6 +69,7 @@ async function main(): Promise<number> {
       new Option("--device.limits <limits>", "what to ask of the adapter")
         .choices(["adapter", "portable"]).default("adapter"),
     )
+    .option("--device.adapter <number or name>", "which adapter, as deno task doctor lists them")
     .parse(Deno.args, { from: "user" });
   const options = command.opts();
   const folder = command.args[0] ?? `${import.meta.dirname}/../../tests/golden/golden_public`;
@@ -77,7 +79,10 @@ async function main(): Promise<number> {
       `Expected cases in ${shown(folder)}/manifest.json but found none to run`,
     );
   }
-  const gpu = await openGpu({ limits: options["device.limits"] });
+  const gpu = await openDevice({
+    limits: options["device.limits"],
+    adapter: options["device.adapter"],
+  });
   let passed = 0;
   for (const row of rows) if (await judge(gpu, folder, row, options.verbose)) passed++;
   gpu.destroy();

@@ -5,8 +5,7 @@
  */
 import { Command } from "commander";
 import { parseOverrides } from "../../lib/config.ts";
-import { ensureAdapter } from "../../lib/adapter.ts";
-import { openGpu } from "../../lib/gpu.ts";
+import { openDevice } from "../../lib/adapter.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { parseDuration } from "../../lib/preset.ts";
@@ -56,8 +55,7 @@ async function main(): Promise<void> {
   const onWarning = (line: string) => say(`warning: ${line}`);
   const read = await readConfig(file, { overrides, onWarning });
   const progress = new Progress();
-  await ensureAdapter();
-  const gpu = await openGpu(gpuOptionsOf(read.config));
+  const gpu = await openDevice(gpuOptionsOf(read.config));
 
   let [pictures, largestPixels] = [given ?? 0, read.config.data.max_pixels];
   if (given === undefined) {

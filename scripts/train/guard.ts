@@ -57,7 +57,7 @@ export class Guard {
     const cause = Atomics.load(this.#cells, CELL.stop);
     if (cause === 0) return undefined;
     if (cause === GONE) return { why: "the end of the program that started it", code: 1 };
-    if (cause === ASKED) return { why: "the dashboard", code: 128 + SIGNALS.SIGINT };
+    if (cause === ASKED) return { why: "the dashboard", code: 128 + SIGNALS.SIGINT! };
     const [name] = Object.entries(SIGNALS).find(([, number]) => number === cause)!;
     return { why: name, code: 128 + cause };
   }

@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { endingSignals } from "../../lib/io/platform.ts";
 
 /** Signals that ask a run to stop, with their numbers: it then exits with 128 + number. */
-export const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+export const SIGNALS = endingSignals();
 
 /** Stands for a signal where the program that started the run is gone. */
 export const GONE = 100;

@@ -23,7 +23,6 @@ scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
     if (Atomics.compareExchange(cells, CELL.stop, 0, cause) === 0) say(message);
   };
   for (const [name, number] of Object.entries(SIGNALS)) {
-    if (name === "SIGTERM" && Deno.build.os === "windows") continue; // there is no such signal
     Deno.addSignalListener(name as Deno.Signal, () => {
       // A terminal and the task runner may both pass on one Ctrl-C.
       if (performance.now() - firstAt < DEBOUNCE) return;

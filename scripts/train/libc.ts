@@ -4,17 +4,13 @@
  * @module
  */
 
-const LIBRARIES: Record<string, string> = {
-  windows: "kernel32.dll",
-  darwin: "libSystem.dylib",
-  linux: "libc.so.6",
-};
+import { systemLibrary } from "../../lib/io/platform.ts";
 
 /** Ends the whole process from any thread; `Deno.exit` would end a worker only. */
 export function exitNow(code: number): never {
   const name = Deno.build.os === "windows" ? "ExitProcess" : "_exit";
   try {
-    const { symbols } = Deno.dlopen(LIBRARIES[Deno.build.os] ?? "libc.so", {
+    const { symbols } = Deno.dlopen(systemLibrary(), {
       [name]: { parameters: ["i32"], result: "void" },
     });
     (symbols[name] as (code: number) => void)(code);
@@ -28,7 +24,7 @@ export function exitNow(code: number): never {
 let files: ReturnType<typeof openFiles> | undefined;
 
 function openFiles() {
-  return Deno.dlopen(LIBRARIES.linux, {
+  return Deno.dlopen(systemLibrary({ os: "linux" }), {
     open: { parameters: ["buffer", "i32"], result: "i32" },
     read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
     close: { parameters: ["i32"], result: "i32" },
@@ -53,7 +49,7 @@ export function readProc(path: string): string | undefined {
 let screens: ReturnType<typeof openScreens> | undefined;
 
 function openScreens() {
-  return Deno.dlopen(LIBRARIES[Deno.build.os] ?? "libc.so", {
+  return Deno.dlopen(systemLibrary(), {
     poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
   }).symbols;
 }

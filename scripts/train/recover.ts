@@ -5,8 +5,9 @@
  */
 import type { Config } from "../../lib/config.ts";
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
+import { openDevice } from "../../lib/adapter.ts";
 import { gpuOptionsOf } from "../../lib/from_config.ts";
-import { type Gpu, openGpu } from "../../lib/gpu.ts";
+import type { Gpu } from "../../lib/gpu.ts";
 import { type CheckpointState, listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { resolveConfig } from "../common/resolve.ts";
 import { restoreTrainer, stepCounts } from "./checkpoints.ts";
@@ -29,7 +30,7 @@ export async function recoverDevice(
   const { args, folder, guard, progress } = launch;
   let config: Config | undefined;
   for (let trouble = -1;;) {
-    using gpu = await openGpu(gpuOptionsOf(args.config));
+    using gpu = await openDevice(gpuOptionsOf(args.config));
     try {
       config ??= await configOf(gpu, launch);
       return await train(gpu, config);

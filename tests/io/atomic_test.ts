@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { HatchlingError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
-import { fileError, folderOf } from "../../lib/io/files.ts";
+import { fileError } from "../../lib/io/files.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -40,8 +40,4 @@ Deno.test("fileError() tells missing, forbidden and full apart", () => {
   const full = Object.assign(new Error("x"), { code: "ENOSPC" });
   assert.match(message(full), /no space left on the disk of a\/b/);
   assert.match(message(new Error("strange")), /Cannot write a\/b: strange/);
-});
-
-Deno.test("folderOf() gives the folder part of a path", () => {
-  assert.deepEqual(["a", "a/b", "/a", "a/b/c"].map(folderOf), [".", "a", "/", "a/b"]);
 });
