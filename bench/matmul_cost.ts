@@ -1,5 +1,5 @@
 /**
- * `deno task bench:cost`: what matmul's tiles cost, counted, and what three GPUs could make of them. Needs no GPU.
+ * `deno task bench:cost`: what matmul's tiles cost, counted, and what four GPUs could make of them. Needs no GPU.
  *
  * @module
  */

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { kernelSums } from "../bench/cost_model.ts";
 import { declaredOf } from "../bench/cost_model/declared.ts";
 import { footprintOf } from "../bench/cost_model/footprint.ts";
-import { GPUS } from "../bench/cost_model/gpus.ts";
 import {
   estimate,
   innerRate,
@@ -11,13 +10,14 @@ import {
   residentGroups,
 } from "../bench/cost_model/model.ts";
 import { dispatchesOf, PaperGpu } from "../bench/cost_model/step.ts";
+import { GPUS, peakOf } from "../bench/gpu_figures.ts";
 import { parseConfig } from "../lib/config.ts";
 import { record } from "../lib/gpu.ts";
 import { definedKernels } from "../lib/gpu/kernel.ts";
 import { attention } from "../lib/ops/attention.ts";
 import { layerNorm } from "../lib/ops/layer_norm.ts";
 
-const RTX = GPUS.find(({ name }) => name === "RTX 4070")!;
+const RTX = GPUS.find(({ name }) => name === "GeForce RTX 4090")!;
 
 function kernel(name: string) {
   return definedKernels().find((source) => source.name === name)!;
@@ -69,7 +69,7 @@ Deno.test("no dispatch of a step beats a GPU's peak or bandwidth, and all end", 
   for (const gpu of GPUS) {
     for (const d of dispatches) {
       const { least, most, occupancy, resident } = estimate(gpu, d);
-      const floor = Math.max(d.flops / gpu.flops, d.bytes / gpu.bandwidth);
+      const floor = Math.max(d.flops / peakOf(gpu), d.bytes / (1e9 * gpu.memory));
       assert.ok(least >= floor && most >= least && Number.isFinite(most), `${d.name}, ${gpu.name}`);
       assert.ok(resident >= 1 && occupancy <= 1, `${d.name}, ${gpu.name}: ${occupancy}`);
     }

@@ -4,6 +4,8 @@
  * @module
  */
 import type { Constants } from "../../lib/gpu.ts";
+import { costOf } from "../../lib/ops/matmul/cost.ts";
+import type { Tile } from "../../lib/ops/matmul/tiles.ts";
 
 /** A turn of the inner loop of one invocation. */
 export interface InnerLoop {
@@ -42,9 +44,11 @@ export function declaredOf(
   const c = (key: string, otherwise = 1) => Number(constants[key] ?? otherwise);
   const whole = (n: number, tile: number) => Math.ceil(n / tile) * tile / n;
   if (name.startsWith("matmul_staged")) {
-    const padding = whole(params.m, 4 * c("Y", 8) * c("ROWS")) *
-      whole(params.n, 4 * c("X", 8) * c("COLS"));
-    return { ...staged(c("X", 8), c("ROWS"), c("COLS"), c("LOADS")), padding };
+    const [X, Y] = [c("X", 8), c("Y", 8)];
+    const tile = { X, Y, ROWS: c("ROWS"), COLS: c("COLS"), DEPTH: c("DEPTH", 4) };
+    const { m, n, k } = params;
+    const { registers, used } = costOf(tile, { m, n, k, transA: false, transB: false });
+    return { ...staged(tile, c("LOADS")), registers, padding: 1 / used };
   }
   if (name.startsWith("attention_tiled")) {
     const padding = whole(params.tokens, c("ROWS", 4) * c("HEIGHT", 8)) *
@@ -60,13 +64,12 @@ export function declaredOf(
 }
 
 /** Blocks of 4 × 4 outputs; the slab that follows waits in registers. */
-function staged(x: number, rows: number, cols: number, loads: number): Omit<Declared, "padding"> {
+function staged({ X, ROWS, COLS }: Tile, loads: number): Pick<Declared, "loads" | "inner"> {
   return {
-    registers: 16 * rows * cols + 16 * loads + 4 * (rows + cols) + 2 * BASE,
     loads: 4 * loads,
     inner: {
-      fmas: 16 * rows * cols,
-      loads: [...Array(rows).fill(32 / x), ...Array(cols).fill(x)],
+      fmas: 16 * ROWS * COLS,
+      loads: [...Array(ROWS).fill(32 / X), ...Array(COLS).fill(X)],
       // A block of a slab is 4 loads, 4 stores and as many for addresses, for DEPTH · 4 turns; the loop itself.
       others: 2 + loads,
     },

@@ -5,7 +5,7 @@
  */
 import type { Declared, InnerLoop } from "./declared.ts";
 import type { Footprint } from "./footprint.ts";
-import type { PaperGpuFigures } from "./gpus.ts";
+import { type PaperGpuFigures, peakOf } from "../gpu_figures.ts";
 
 /** A dispatch. */
 export interface PaperDispatch extends Footprint, Declared {
@@ -43,7 +43,7 @@ const STREAMING = 0.25;
 
 /** Workgroups of a dispatch that a core holds. */
 export function residentGroups(gpu: PaperGpuFigures, d: PaperDispatch): number {
-  const lanes = Math.ceil(d.invocations / gpu.lanes) * gpu.lanes;
+  const lanes = Math.ceil(d.invocations / gpu.together) * gpu.together;
   const registers = Math.ceil(Math.min(d.registers, gpu.mostRegisters) / gpu.registerStep) *
     gpu.registerStep;
   return Math.max(
@@ -52,7 +52,7 @@ export function residentGroups(gpu: PaperGpuFigures, d: PaperDispatch): number {
       gpu.groups,
       Math.floor(gpu.invocations / lanes),
       Math.floor(gpu.registers / (registers * lanes)),
-      Math.floor(gpu.memory / (d.memory + gpu.memoryBeside)),
+      Math.floor(gpu.workgroupBytes / (d.memory + gpu.workgroupBeside)),
     ),
   );
 }
@@ -67,11 +67,11 @@ export function innerRate(
   { fmas, loads, others }: InnerLoop,
 ): { best: number; worst: number; memory: boolean } {
   // Clocks of a core for a turn of 32 invocations.
-  const arithmetic = 32 * fmas / gpu.fmas;
-  const issue = 32 * (fmas + loads.length + others) / gpu.fmas;
+  const arithmetic = 32 * fmas / gpu.lanes;
+  const issue = 32 * (fmas + loads.length + others) / gpu.lanes;
   const shared = loads.reduce((sum, different) => sum + 16 * Math.min(different, 32), 0) /
-    gpu.memoryRead;
-  const apart = loads.length * 16 * 32 / gpu.memoryRead;
+    gpu.workgroupRead;
+  const apart = loads.length * 16 * 32 / gpu.workgroupRead;
   return {
     best: arithmetic / Math.max(issue, shared),
     worst: arithmetic / Math.max(issue, apart),
@@ -88,11 +88,12 @@ export function estimate(gpu: PaperGpuFigures, d: PaperDispatch): Estimate {
   const rate = d.inner
     ? innerRate(gpu, d.inner)
     : { best: STREAMING, worst: STREAMING, memory: false };
+  const bandwidth = 1e9 * gpu.memory;
   const running = Math.min(d.groups, gpu.cores * resident) * d.invocations;
-  const stream = Math.min(1, running * d.load * d.loads / (LATENCY * gpu.bandwidth));
-  const memory = d.bytes / (gpu.bandwidth * stream);
+  const stream = Math.min(1, running * d.load * d.loads / (LATENCY * bandwidth));
+  const memory = d.bytes / (bandwidth * stream);
   const [best, worst] = [rate.best, rate.worst].map((r) =>
-    d.padding * d.flops / (gpu.flops * r * balance)
+    d.padding * d.flops / (peakOf(gpu) * r * balance)
   );
   const bound = (): Bound => {
     if (memory > worst) return stream < 0.9 ? "too few loads" : "bandwidth";

@@ -23,9 +23,9 @@ export interface GpuFigures {
   readonly workgroupBytes: number;
   readonly invocations: number;
   readonly mostRegisters: number;
-  /** 10⁹ bytes per second of memory, and of the last cache before it. */
+  /** 10⁹ bytes per second of memory, and of the last cache before it where that is known. */
   readonly memory: number;
-  readonly cache: number;
+  readonly cache?: number;
 }
 
 /** What is counted of a product by a tile. */
@@ -108,7 +108,7 @@ export function reachOf(cost: TileCost, gpu: GpuFigures): Reach {
   const times = {
     "arithmetic": done / peak,
     "workgroup memory": done / peak * cost.passes * gpu.lanes / 128,
-    "cache": balance * cost.bytes / gpu.cache,
+    "cache": balance * cost.bytes / (gpu.cache ?? Infinity),
     "memory": balance * cost.leastBytes / gpu.memory,
   };
   const [bound, time] = Object.entries(times).reduce((a, b) => b[1] > a[1] ? b : a);
