@@ -8,6 +8,7 @@ import { conv2d } from "../lib/ops/conv2d.ts";
 import { gelu } from "../lib/ops/gelu.ts";
 import { softmax } from "../lib/ops/softmax.ts";
 import { choicesOf, CompiledKernels, type Profile, profiles } from "./support/compiled.ts";
+import { gpuTest } from "./support/gpu.ts";
 import { lacks, testUnless } from "./support/permissions.ts";
 import { complaint, lacksTint, openTint } from "./support/tint.ts";
 
@@ -62,7 +63,13 @@ function loneOps(gpu: Gpu): void {
   }
 }
 
-async function compiledByPlans(): Promise<Compiled[]> {
+let plans: Promise<Compiled[]> | undefined;
+
+function compiledByPlans(): Promise<Compiled[]> {
+  return plans ??= compileByPlans();
+}
+
+async function compileByPlans(): Promise<Compiled[]> {
   const kernels = new CompiledKernels();
   const names = [...Deno.readDirSync(CONFIGS)].map(({ name }) => name.replace(/\.yaml$/, ""))
     .sort();
@@ -70,7 +77,7 @@ async function compiledByPlans(): Promise<Compiled[]> {
     ...names.map((name): [string, string] => [name, ""]),
     ...CHANGES,
   ];
-  const plans = async ({ name, gpu }: Profile, wanted: typeof all) => {
+  const plan = async ({ name, gpu }: Profile, wanted: typeof all) => {
     for (const [config, changes] of wanted) {
       const where = `${config} ${changes} on ${name}`;
       await kernels.ofPlan(where, gpu, configOf(config, changes));
@@ -78,11 +85,11 @@ async function compiledByPlans(): Promise<Compiled[]> {
     await kernels.ofOps(`lone ops on ${name}`, gpu, loneOps);
   };
   for (const profile of profiles()) {
-    await plans(profile, all);
+    await plan(profile, all);
     if (profile.gpu.isSoftware) continue; // these choose nothing
     await kernels.ofTuning(profile);
     const few: typeof all = [["small", ""], ["small", "model.dim=60"], ["resnet18", ""]];
-    for (const choice of choicesOf(profile)) await plans(choice, few);
+    for (const choice of choicesOf(profile)) await plan(choice, few);
   }
   return [...kernels.all.values()];
 }
@@ -105,6 +112,20 @@ testUnless(
     assert.deepEqual(complaints, []);
   },
 );
+
+gpuTest("Deno's compiler takes the same kernels for GPUs of every kind", async (gpu) => {
+  const { device } = gpu;
+  const halves = device.features.has("shader-f16");
+  const texts = new Map<string, string>();
+  for (const { source, code } of await compiledByPlans()) {
+    if (halves || !code.startsWith("enable f16;")) texts.set(code, source.name);
+  }
+  for (const [code, name] of texts) {
+    device.pushErrorScope("validation");
+    device.createShaderModule({ code });
+    assert.equal((await device.popErrorScope())?.message, undefined, name);
+  }
+}, ["read"]);
 
 testUnless([lacksTint], "Tint complains about what Deno's compiler lets through", async () => {
   const device = await openTint();

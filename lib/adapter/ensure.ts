@@ -110,14 +110,11 @@ function readNote(choice: AdapterChoice): AdapterReport | undefined {
 async function widenVectors(): Promise<void> {
   const width = "LP_NATIVE_VECTOR_WIDTH";
   if (Deno.env.get(width)) return;
-  try {
-    const { flags = "" } = /^flags\s*:(?<flags>.*)$/m.exec(await Deno.readTextFile("/proc/cpuinfo"))
-      ?.groups ?? {};
-    const wanted = ["avx512f", "avx512bw", "avx512dq", "avx512vl"];
-    if (wanted.every((flag) => flags.split(" ").includes(flag))) Deno.env.set(width, "512");
-  } catch {
-    // Who may not read this goes on with the driver's own width.
-  }
+  const { readProc } = await import("../io/proc.ts");
+  // Who may not read this goes on with the driver's own width. The first processor's flags are near its beginning.
+  const [, flags = ""] = /^flags\s*:(.*)$/m.exec(readProc("/proc/cpuinfo") ?? "") ?? [];
+  const wanted = ["avx512f", "avx512bw", "avx512dq", "avx512vl"];
+  if (wanted.every((flag) => flags.split(" ").includes(flag))) Deno.env.set(width, "512");
 }
 
 async function probe(source: AdapterReport["source"]): Promise<AdapterReport | undefined> {

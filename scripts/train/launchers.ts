@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readProc } from "./libc.ts";
+import { readProc } from "../../lib/io/proc.ts";
 
 /** A process, told from a later one of the same number by its start. */
 export interface Process {

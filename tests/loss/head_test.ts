@@ -277,7 +277,9 @@ gpuTest("DinoLoss.forwardHead() at K = 65536 needs no more memory than a few chu
   const { loss: value, teacherEntropy } = await loss.read(result);
   assert.ok(value > teacherEntropy && teacherEntropy > 0);
   // The chunk's budget, and vectors over K: mean, share and its sums, one of each network's rows.
-  assert.ok(peak < 2 ** 24 + 4 * (3 * 65536) + 2 ** 16, `${peak} bytes`);
+  // On GPUs, sums over a chunk come in at most 128 parts of a bottleneck's gradient.
+  const parts = gpu.isSoftware ? 0 : 128 * 4 * 40 * 96;
+  assert.ok(peak < 2 ** 24 + 4 * (3 * 65536) + 2 ** 16 + parts, `${peak} bytes`);
 
   // Logits over 128 MiB: forward names the way out.
   const logits = gpu.empty([640, 65536], "logits");
