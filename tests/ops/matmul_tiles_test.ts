@@ -15,9 +15,8 @@ import {
 } from "../../lib/ops/matmul/tiles.ts";
 import { candidatesOf } from "../../lib/ops/matmul/tuning_tasks.ts";
 import { splitsOf, variantOf } from "../../lib/ops/matmul/variants.ts";
-import { asGpu } from "../support/as_gpu.ts";
 import { assertGradient } from "../support/gradients.ts";
-import { gpuTest } from "../support/gpu.ts";
+import { asGpu, gpuTest } from "../support/gpu.ts";
 import { type ProductCase, SIZES, testVariant } from "../support/matmul.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";
 import { values } from "../support/ops.ts";
@@ -121,60 +120,63 @@ Deno.test("all tiles but the deep one fit WebGPU's default limits", () => {
   }
 });
 
-gpuTest("a GPU takes tiles by shape, and parts of K by tile", (real) => {
-  const gpu = asGpu(real);
-  const of = (m: number, n: number, k = 256) => variantOf(gpu, { ...SIZES, m, n, k });
-  assert.equal(of(4096, 4096), "staged 128x128");
-  assert.equal(of(16, 2048), "staged 32x64");
-  assert.equal(of(2048, 8), "staged 64x32");
-  assert.equal(of(8, 8), "staged 32x32");
-  assert.match(of(192, 192), /^staged (32|64)x(32|64)/);
-  const product = { ...SIZES, m: 256, n: 256, k: 4096 };
-  assert.equal(splitsOf(gpu, "staged 128x128", product), 16);
-  assert.equal(splitsOf(gpu, "staged 32x32", product), 2);
-  for (const product of [{ m: 16, n: 4096, k: 512 }, { m: 4096, n: 4096, k: 512 }]) {
-    const candidates = candidatesOf(gpu, { ...SIZES, ...product });
-    assert.equal(candidates[0], "plain");
-    assert.ok(candidates.length > 3, `${candidates}`);
-  }
-});
+gpuTest("a GPU takes tiles by shape, and parts of K by tile", (gpu) =>
+  asGpu(gpu, () => {
+    const of = (m: number, n: number, k = 256) => variantOf(gpu, { ...SIZES, m, n, k });
+    assert.equal(of(4096, 4096), "staged 128x128");
+    assert.equal(of(16, 2048), "staged 32x64");
+    assert.equal(of(2048, 8), "staged 64x32");
+    assert.equal(of(8, 8), "staged 32x32");
+    assert.match(of(192, 192), /^staged (32|64)x(32|64)/);
+    const product = { ...SIZES, m: 256, n: 256, k: 4096 };
+    assert.equal(splitsOf(gpu, "staged 128x128", product), 16);
+    assert.equal(splitsOf(gpu, "staged 32x32", product), 2);
+    for (const product of [{ m: 16, n: 4096, k: 512 }, { m: 4096, n: 4096, k: 512 }]) {
+      const candidates = candidatesOf(gpu, { ...SIZES, ...product });
+      assert.equal(candidates[0], "plain");
+      assert.ok(candidates.length > 3, `${candidates}`);
+    }
+  }));
 
-gpuTest("linear() on a GPU equals f64, forward and backward", async (real) => {
-  const gpu = asGpu(real);
-  const reference = (x: Float64Array, w: Float64Array, b: Float64Array) => {
-    const [from, to] = [w.length / b.length, b.length];
-    const y = matmulF64(x, w, [x.length / from, from, to], false, true);
-    return y.map((v, i) => v + b[i % to]);
-  };
-  for (const [rows, from, to] of [[131, 5, 3], [2100, 8, 12], [3, 68, 36]]) {
-    const sizes = [rows * from, to * from, to, rows * to];
-    const inputs = sizes.map((n, i) => normals(n, i + 1));
-    const [x, w, b, dy] = inputs;
-    const [y, dx, dw, db] = await values(gpu, () => {
-      const weight = { data: gpu.tensor(w, [to, from]), grad: gpu.empty([to, from]) };
-      const bias = { data: gpu.tensor(b), grad: gpu.empty([to]) };
-      const { y, backward } = linear(gpu, gpu.tensor(x, [rows, from]), weight, bias);
-      const dx = backward(gpu.tensor(dy, [rows, to]))!;
-      return [y, dx, weight.grad, bias.grad];
-    });
-    const at = `${rows}×${from}×${to}`;
-    const [x64, w64, b64] = inputs.map((t) => Float64Array.from(t));
-    assertClose(y, reference(x64, w64, b64), 2e-6, `y ${at}`);
-    const check = (found: Float32Array, i: number) =>
-      assertGradient(found, reference, [x, w, b], i, dy, 3e-6, `gradient ${i} ${at}`);
-    [dx, dw, db].forEach(check);
-  }
-});
+gpuTest("linear() on a GPU equals f64, forward and backward", (gpu) =>
+  asGpu(gpu, async () => {
+    const reference = (x: Float64Array, w: Float64Array, b: Float64Array) => {
+      const [from, to] = [w.length / b.length, b.length];
+      const y = matmulF64(x, w, [x.length / from, from, to], false, true);
+      return y.map((v, i) => v + b[i % to]);
+    };
+    for (const [rows, from, to] of [[131, 5, 3], [2100, 8, 12], [3, 68, 36]]) {
+      const sizes = [rows * from, to * from, to, rows * to];
+      const inputs = sizes.map((n, i) => normals(n, i + 1));
+      const [x, w, b, dy] = inputs;
+      const [y, dx, dw, db] = await values(gpu, () => {
+        const weight = { data: gpu.tensor(w, [to, from]), grad: gpu.empty([to, from]) };
+        const bias = { data: gpu.tensor(b), grad: gpu.empty([to]) };
+        const { y, backward } = linear(gpu, gpu.tensor(x, [rows, from]), weight, bias);
+        const dx = backward(gpu.tensor(dy, [rows, to]))!;
+        return [y, dx, weight.grad, bias.grad];
+      });
+      const at = `${rows}×${from}×${to}`;
+      const [x64, w64, b64] = inputs.map((t) => Float64Array.from(t));
+      assertClose(y, reference(x64, w64, b64), 2e-6, `y ${at}`);
+      const check = (found: Float32Array, i: number) =>
+        assertGradient(found, reference, [x, w, b], i, dy, 3e-6, `gradient ${i} ${at}`);
+      [dx, dw, db].forEach(check);
+    }
+  }));
 
 gpuTest("a tile larger than this adapter's workgroups is refused by name", (real) => {
   const limits = { maxComputeInvocationsPerWorkgroup: 64, maxComputeWorkgroupStorageSize: 16384 };
-  const gpu: Gpu = new Proxy(asGpu(real), {
-    get: (target, key) =>
-      key === "limits"
-        ? new Proxy(real.limits, {
+  const gpu: Gpu = new Proxy(real, {
+    get(target, key) {
+      if (key === "limits") {
+        return new Proxy(real.limits, {
           get: (of, limit) => Reflect.get(limits, limit) ?? Reflect.get(of, limit, of),
-        })
-        : Reflect.get(target, key, target),
+        });
+      }
+      const value = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
   });
   gpu.scope(() => {
     const a = real.empty([8, 8], "a");
