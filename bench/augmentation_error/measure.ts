@@ -7,7 +7,7 @@ import { applyOps, AUGMENTATION_DEFAULTS, type AugmentOp } from "../../lib/augme
 import { packPictures, planesOf } from "../../lib/data/image.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { Rng } from "../../lib/rng.ts";
-import { exact, exactNormalize, type Levels } from "../../tests/support/exact.ts";
+import { exact, exactNormalize, type Levels } from "../../lib/prove/levels.ts";
 import type { ErrorCase, Limit } from "./cases.ts";
 import { KINDS, picture } from "./pictures.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Rng } from "../../lib/rng.ts";
-import type { Levels } from "../../tests/support/exact.ts";
+import type { Levels } from "../../lib/prove/levels.ts";
 
 /** A level for every place and channel. */
 type Maker = (rng: Rng, height: number, width: number, channels: number) => Level;

@@ -10,7 +10,7 @@ import wavesSpec from "../golden/golden_public/aug_waves.json" with { type: "jso
 import waves from "../golden/golden_public/aug_waves.safetensors" with { type: "bytes" };
 import type { AugmentOp } from "../../lib/augmentation.ts";
 import { parseSafetensors } from "../../lib/io/safetensors.ts";
-import { exact, exactNormalize } from "../support/exact.ts";
+import { exact, exactNormalize } from "../../lib/prove/levels.ts";
 
 for (
   const [spec, bytes] of [[checkerSpec, checker], [noiseSpec, noise], [wavesSpec, waves]] as const

@@ -5,7 +5,7 @@ import { packView, VIEW_FLOATS } from "../../lib/augmentation/parameters.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { Rng } from "../../lib/rng.ts";
 import { gpuTest } from "../support/gpu.ts";
-import { exact, type Levels } from "../support/exact.ts";
+import { exact, type Levels } from "../../lib/prove/levels.ts";
 
 type Maker = (rng: Rng, channel: number) => number;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { gelu } from "../../lib/ops/gelu.ts";
-import { erf } from "../support/erf.ts";
+import { erf } from "../../lib/prove/erf.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { normals } from "../support/numbers.ts";
 import { values } from "../support/ops.ts";

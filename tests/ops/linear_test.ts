@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { linear } from "../../lib/ops/linear.ts";
-import { erf } from "../support/erf.ts";
+import { erf } from "../../lib/prove/erf.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose, matmulF64, normals } from "../support/numbers.ts";

@@ -4,7 +4,7 @@ import type { Gpu } from "../../lib/gpu.ts";
 import { matmul, type MatmulVariant } from "../../lib/ops/matmul.ts";
 import { TILES } from "../../lib/ops/matmul/tiles.ts";
 import { fits } from "../../lib/ops/matmul/variants.ts";
-import { erf } from "./erf.ts";
+import { erf } from "../../lib/prove/erf.ts";
 import { gpuTest } from "./gpu.ts";
 import { assertClose, matmulF64, normals } from "./numbers.ts";
 import { values } from "./ops.ts";

@@ -1,19 +1,7 @@
 /** Numbers for tests: reproducible inputs and tolerant comparison. */
 import assert from "node:assert/strict";
 
-/** Standard normal values, the same on every machine. */
-export function normals(n: number, seed = 1, scale = 1): Float32Array<ArrayBuffer> {
-  let state = (seed * 2654435761) >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 4294967296;
-  };
-  return Float32Array.from({ length: n }, () => {
-    return scale * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
-  });
-}
+export { normals } from "../../lib/prove/numbers.ts";
 
 /** Asserts max|x − expected| ≤ tolerance · max(1e-30, max|expected|) and that all are finite. */
 export function assertClose(

@@ -3,9 +3,9 @@
  * are theirs, not close to theirs. A port of tests/golden/aug_exact.py, which names every place where a
  * single or a double is part of the definition; `deno task bench:augmentation --pil` compares with PIL itself.
  */
-import type { AugmentOp, CropBox } from "../../lib/augmentation.ts";
-import { AUGMENTATION_DEFAULTS } from "../../lib/augmentation.ts";
-import { luma } from "../../lib/data/image.ts";
+import type { AugmentOp, CropBox } from "../augmentation.ts";
+import { AUGMENTATION_DEFAULTS } from "../augmentation.ts";
+import { luma } from "../data/image.ts";
 
 /** Levels of a picture, `[H, W, C]`. */
 export interface Levels {
@@ -150,7 +150,7 @@ function boxWeights(sigma: number): { r: number; inside: number; edge: number } 
 }
 
 /** Three box passes of a fractional radius along lines, edges repeated. */
-function blurAxis(im: Levels, sigma: number, rows: boolean): Levels {
+export function blurAxis(im: Levels, sigma: number, rows: boolean): Levels {
   const { r, inside, edge } = boxWeights(sigma);
   const { height, width, channels: c } = im;
   const [lines, line, length, step] = rows

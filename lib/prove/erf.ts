@@ -1,3 +1,9 @@
+/**
+ * The error function in float64.
+ *
+ * @module
+ */
+
 /** erf in f64: Taylor series near 0, continued fraction beyond (Abramowitz and Stegun 7.1.5, 7.1.14). */
 export function erf(x: number): number {
   const z = Math.abs(x);

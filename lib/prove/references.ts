@@ -1,0 +1,35 @@
+/**
+ * The references of all kernels.
+ *
+ * @module
+ */
+import type { KernelSource } from "../gpu.ts";
+import type { Reference } from "./reference.ts";
+import { ATTENTION } from "./references/attention.ts";
+import { AUGMENTATION } from "./references/augmentation.ts";
+import { DINO, IBOT, INFONCE } from "./references/losses.ts";
+import { MATMUL } from "./references/matmul.ts";
+import { BATCH_NORM, NORMS } from "./references/norms.ts";
+import { OPTIMIZER } from "./references/optimizer.ts";
+import { GRAM, KOLEO } from "./references/patches.ts";
+import { ROWS } from "./references/rows.ts";
+
+const ALL: readonly Reference[] = [
+  ...MATMUL,
+  ...ATTENTION,
+  ...NORMS,
+  ...BATCH_NORM,
+  ...ROWS,
+  ...DINO,
+  ...IBOT,
+  ...INFONCE,
+  ...KOLEO,
+  ...GRAM,
+  ...OPTIMIZER,
+  ...AUGMENTATION,
+];
+
+/** The reference of a kernel; undefined where nothing is known of it. */
+export function referenceOf({ name }: Pick<KernelSource, "name">): Reference | undefined {
+  return ALL.find(({ kernels }) => new RegExp(`^(?:${kernels.source})$`).test(name));
+}

@@ -1,0 +1,255 @@
+/**
+ * Runs dispatches on the GPU, several times each under load, and judges what they leave.
+ *
+ * @module
+ */
+import { HatchlingError } from "../errors.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
+import { type Capture, elements } from "./capture.ts";
+import { judge, POISON, type Verdict } from "./judge.ts";
+import { Draw, Given, type Reference, type Values } from "./reference.ts";
+import { referenceOf } from "./references.ts";
+
+/** A dispatch, proven or not. */
+export interface Proof {
+  /** The dispatch. */
+  capture: Capture;
+  /** What its kernel is for. */
+  family: string;
+  /** Largest error in units of its bound; infinite where there is no telling. */
+  error: number;
+  /** What is wrong, in words; empty where nothing is. */
+  fault: string;
+  /** Outputs compared one by one. */
+  compared: number;
+  /** Times that it ran. */
+  runs: number;
+}
+
+/** How much is done. */
+export interface Effort {
+  /** Operations of the reference of a dispatch, about. */
+  operations: number;
+  /** Runs of a dispatch, whose bits are compared. */
+  runs: number;
+  /** Bytes of tensors at once. */
+  bytes: number;
+}
+
+/** A dispatch as it is run: its tensors, those written once for every run. */
+interface Prepared {
+  capture: Capture;
+  reference: Reference;
+  given: Given;
+  inputs: ReadonlyMap<string, Values>;
+  written: readonly string[];
+}
+
+/** Bytes of a dispatch with all of its runs. */
+export function bytesOf(capture: Capture, runs: number): number {
+  return capture.source.bindings.reduce((sum, { name, writable }) => {
+    return sum + 4 * elements(capture, name) * (writable ? runs : 1);
+  }, 0);
+}
+
+/** Proves dispatches, as many at once as there is room for. */
+export async function prove(
+  gpu: Gpu,
+  captures: readonly Capture[],
+  effort: Effort,
+  onProgress: (done: number) => void = () => {},
+): Promise<Proof[]> {
+  const proofs: Proof[] = [];
+  let batch: Capture[] = [], bytes = 0;
+  const flush = async () => {
+    if (batch.length) proofs.push(...await proveBatch(gpu, batch, effort));
+    [batch, bytes] = [[], 0];
+    onProgress(proofs.length);
+  };
+  for (const capture of captures) {
+    const more = bytesOf(capture, effort.runs);
+    if (batch.length && (bytes + more > effort.bytes || batch.length >= MOST)) await flush();
+    batch.push(capture);
+    bytes += more;
+  }
+  await flush();
+  return proofs;
+}
+
+/** Dispatches that run between two waits. */
+const MOST = 32;
+
+/** Proves some together; where the driver refuses, each by itself, so that the one to blame is known. */
+async function proveBatch(
+  gpu: Gpu,
+  captures: readonly Capture[],
+  effort: Effort,
+): Promise<Proof[]> {
+  try {
+    return await runAll(gpu, captures, effort);
+  } catch (error) {
+    gpu.check(); // the loss of the device is nobody's fault
+    if (captures.length === 1) return [failed(captures[0], (error as Error).message)];
+    const proofs: Proof[] = [];
+    for (const capture of captures) proofs.push(...await proveBatch(gpu, [capture], effort));
+    return proofs;
+  }
+}
+
+function failed(capture: Capture, why: string): Proof {
+  const family = referenceOf(capture.source)?.family ?? "unknown";
+  return { capture, family, error: Infinity, fault: why, compared: 0, runs: 0 };
+}
+
+async function runAll(
+  gpu: Gpu,
+  captures: readonly Capture[],
+  { operations, runs }: Effort,
+): Promise<Proof[]> {
+  const work = captures.map((capture, i) => prepare(capture, i));
+  const held: Tensor[] = [];
+  const tensor = (name: string, values: Values, shape: readonly number[]) => {
+    const made = gpu.detached(() => gpu.tensor(values, shape, name));
+    held.push(made);
+    return made;
+  };
+  try {
+    const inputs = work.map(({ capture, inputs, written }) =>
+      new Map(
+        [...inputs].filter(([name]) => !written.includes(name))
+          .map(([name, values]) => [name, tensor(name, values, capture.shapes[name]!)]),
+      )
+    );
+    const mark = Uint32Array.of(...crypto.getRandomValues(new Uint32Array(4)));
+    const marker = tensor("mark", mark, [4]);
+    const outputs: ReadonlyMap<string, Tensor>[][] = work.map(() => []);
+    // Round by round, so that others run between two runs of the same.
+    for (let run = 0; run < runs; run++) {
+      work.forEach(({ capture, inputs: values, written }, i) => {
+        const mine = new Map(
+          written.map((name) => [name, tensor(name, values.get(name)!, capture.shapes[name]!)]),
+        );
+        outputs[i].push(mine);
+      });
+      work.forEach(({ capture }, i) => {
+        const { source, shapes, constants, params, workgroups } = capture;
+        const bindings = Object.fromEntries(
+          Object.keys(shapes).map((name) => [name, outputs[i][run].get(name) ?? inputs[i].get(name)]),
+        );
+        gpu.dispatch(source, { constants, bindings, params, workgroups });
+      });
+    }
+    const list = outputs.flatMap((rounds) => rounds.flatMap((round) => [...round.values()]));
+    const read = await readTwice(gpu, marker, mark, list);
+    return work.map((one, i) => {
+      const rounds = outputs[i].map((round) =>
+        new Map([...round].map(([name, tensor]) => [name, read.get(tensor)!]))
+      );
+      return proofOf(one, rounds, operations);
+    });
+  } finally {
+    for (const one of held) one.destroy();
+  }
+}
+
+/** Fills a dispatch's tensors; those that are written and not read hold poison. */
+function prepare(capture: Capture, seed: number): Prepared {
+  const { source, shapes } = capture;
+  const reference = referenceOf(source);
+  if (!reference) {
+    throw new HatchlingError(
+      `Kernel ${source.name}: expected a reference in lib/prove/references/ but there is none`,
+    );
+  }
+  const inputs = new Map<string, Values>();
+  const given = new Given(capture, inputs);
+  const kept = reference.kept?.(given) ?? [];
+  for (const { name, writable } of source.bindings) {
+    if (!shapes[name]) continue;
+    const n = elements(capture, name);
+    const draw = new Draw(n, seed * 31 + inputs.size + 1);
+    inputs.set(
+      name,
+      writable && !kept.includes(name)
+        ? new Uint32Array(n).fill(POISON)
+        : reference.fill?.[name]?.(draw, capture) ?? draw.normal(),
+    );
+  }
+  const written = source.bindings.filter(({ name, writable }) => writable && shapes[name])
+    .map(({ name }) => name);
+  return { capture, reference, given, inputs, written };
+}
+
+/** Reads outputs and a mark, twice: a driver that hands out old bytes, or others each time, shows. */
+async function readTwice(
+  gpu: Gpu,
+  marker: Tensor,
+  mark: Uint32Array,
+  tensors: readonly Tensor[],
+): Promise<Map<Tensor, Uint32Array>> {
+  const found = new Map<Tensor, Uint32Array>();
+  for (const part of within(tensors, gpu.limits.maxBufferSize / 4)) {
+    const [first, second] = [await gpu.read([marker, ...part]), await gpu.read([marker, ...part])];
+    const bits = (values: Float32Array) => new Uint32Array(values.buffer);
+    for (const [marked] of [first, second]) {
+      const is = bits(marked);
+      if (is.every((x, i) => x === mark[i])) continue;
+      throw new HatchlingError(
+        `Reading: expected the bytes ${hex(mark)} that were just written but found ${hex(is)}: the driver hands out others`,
+      );
+    }
+    part.forEach((tensor, i) => {
+      const [a, b] = [bits(first[i + 1]), bits(second[i + 1])];
+      const at = a.findIndex((x, k) => x !== b[k]);
+      if (at >= 0) {
+        throw new HatchlingError(
+          `Reading ${tensor} twice: expected the same bytes but found ${hex(a.subarray(at, at + 1))}, then ${
+            hex(b.subarray(at, at + 1))
+          } at ${at}`,
+        );
+      }
+      found.set(tensor, a);
+    });
+  }
+  return found;
+}
+
+const hex = (bits: Uint32Array) => Array.from(bits, (x) => x.toString(16)).join(" ");
+
+/** Lists of tensors whose bytes fit into one read. */
+function* within(tensors: readonly Tensor[], bytes: number): Generator<Tensor[]> {
+  let [list, size]: [Tensor[], number] = [[], 0];
+  for (const tensor of tensors) {
+    if (list.length && size + tensor.bytes > bytes) {
+      yield list;
+      [list, size] = [[], 0];
+    }
+    list.push(tensor);
+    size += tensor.bytes;
+  }
+  if (list.length) yield list;
+}
+
+function proofOf(
+  { capture, reference, given, written }: Prepared,
+  rounds: readonly ReadonlyMap<string, Uint32Array>[],
+  operations: number,
+): Proof {
+  const verdict: Verdict = judge(reference, given, rounds[0], { operations });
+  let fault = verdict.error <= 1 ? "" : verdict.detail;
+  let { error } = verdict;
+  for (const name of written) {
+    const first = rounds[0].get(name)!;
+    for (const [run, round] of rounds.entries()) {
+      const again = round.get(name)!;
+      const at = first.findIndex((x, i) => x !== again[i]);
+      if (at < 0 || fault) continue;
+      error = Infinity;
+      fault = `${name}[${at}]: expected the same bits each time but found ${
+        hex(first.subarray(at, at + 1))
+      } in the first run and ${hex(again.subarray(at, at + 1))} in run ${run + 1}: a race`;
+    }
+  }
+  const { family } = reference;
+  return { capture, family, error, fault, compared: verdict.compared, runs: rounds.length };
+}
