@@ -41,6 +41,7 @@ export class DryGpu extends Gpu {
     super(standIn(gpu.device), gpu.info);
     this.choices = gpu.choices;
     this.lanes = gpu.lanes;
+    this.struck = gpu.struck;
   }
 
   /** Notes an allocation; the limit of a buffer holds as for the real one. */

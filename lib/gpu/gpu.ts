@@ -82,6 +82,11 @@ export class Gpu {
    */
   readonly stopwatch: Stopwatch;
   /**
+   * Ways that were found to compute wrong on this machine, as kind and name ("matmul staged 64x64", "rows 8"): never
+   * chosen, whatever {@linkcode Gpu.choices} says.
+   */
+  struck: ReadonlySet<string> = new Set();
+  /**
    * Set while a program is being recorded.
    * @internal
    */
@@ -132,6 +137,11 @@ export class Gpu {
   get subgroupSize(): number {
     const has = this.device.features.has("subgroups" as GPUFeatureName);
     return has ? this.info.subgroupMinSize : 0;
+  }
+
+  /** Whether a way of doing a kind of work is not struck off. */
+  allows(kind: string, way: string | number): boolean {
+    return !this.struck.has(`${kind} ${way}`);
   }
 
   /** Throws the first error that the device has reported since the last check; its loss every time. */

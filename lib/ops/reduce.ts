@@ -6,11 +6,14 @@
 import columnCode from "../../kernels/column_sum.wgsl" with { type: "text" };
 import rowCode from "../../kernels/row_sum.wgsl" with { type: "text" };
 import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
-import { rowLaunch } from "./row_launch.ts";
+import { allowed, rowLaunch } from "./row_launch.ts";
 import { BITS } from "./wgsl_parts.ts";
 
 const COLUMN_SUM = defineKernel("column_sum", columnCode);
 const ROW_SUM = defineKernel("row_sum", rowCode, { shared: [BITS] });
+
+/** The kind of work of kernels that sum columns: lanes per column are its ways. */
+export const COLUMNS = "columns";
 
 /** Constants and workgroups of a kernel that sums columns, and how it cuts the rows. */
 export interface ColumnLaunch {
@@ -31,7 +34,9 @@ export interface ColumnLaunch {
  * @param vec Columns come in whole vec4s.
  */
 export function columnLaunch(gpu: Gpu, rows: number, cols: number, vec: boolean): ColumnLaunch {
-  const lanes = Math.min(32, gpu.lanes ?? (gpu.isSoftware ? 1 : 32));
+  const lanes = gpu.lanes === undefined
+    ? allowed(gpu, COLUMNS, gpu.isSoftware ? [1, 32] : [32, 1])
+    : Math.min(32, gpu.lanes);
   const chunk = lanes === 1 ? 4096 : 1024;
   const chunks = Math.ceil(rows / chunk);
   return {

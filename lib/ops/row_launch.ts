@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HatchlingError } from "../errors.ts";
 import { type Gpu, grid } from "../gpu.ts";
 
 /**
@@ -34,7 +35,8 @@ export function rowLaunch(
   columns: number,
 ): { constants: { LANES: number }; workgroups: [number, number, number] } {
   const chosen = Number(gpu.choices.get(ROWS) ?? usualLanes(gpu));
-  const lanes = gpu.lanes ?? (columns <= (gpu.isSoftware ? ALONE : SHORT) ? chosen : 64);
+  const wanted = columns <= (gpu.isSoftware ? ALONE : SHORT) ? chosen : 64;
+  const lanes = gpu.lanes ?? allowed(gpu, ROWS, [wanted, 64, 8, 1]);
   return { constants: { LANES: lanes }, workgroups: grid(rows * lanes, 64) };
 }
 
@@ -47,14 +49,32 @@ export function longRowLaunch(
   rows: number,
   columns: number,
 ): { constants: { LANES: number; GROUP?: number }; workgroups: [number, number, number] } {
-  if (gpu.isSoftware || gpu.lanes !== undefined || columns < LONG) {
+  const wanted = !gpu.isSoftware && gpu.lanes === undefined && columns >= LONG;
+  if (!wanted || !gpu.allows(ROWS, 256)) {
     return rowLaunch(gpu, rows, columns);
   }
   return { constants: { LANES: 256, GROUP: 256 }, workgroups: grid(rows, 1) };
 }
 
+/**
+ * The first number of lanes that is not struck off.
+ *
+ * @throws {HatchlingError} When all are.
+ */
+export function allowed(gpu: Gpu, kind: string, lanes: readonly number[]): number {
+  const right = lanes.find((n) => gpu.allows(kind, n));
+  if (right !== undefined) return right;
+  throw new HatchlingError(
+    `Expected kernels for ${kind} that compute right on this adapter but all ways of them were found wrong: ` +
+      "update the driver, or try HATCHLING_ADAPTER=swiftshader",
+  );
+}
+
 /** Longest row that eight lanes hold in registers, 16 vec4s each: with more, kernels take seconds to compile. */
 const HELD = 512;
+
+/** Among the ways of {@linkcode ROWS}, the one in which lanes hold a row. */
+export const HELD_WAY = "held";
 
 /** Rows of a workgroup of the kernels that hold them. */
 export const ROWS_AT_ONCE = 32;
@@ -71,6 +91,7 @@ export function heldLaunch(
 ):
   | { constants: { PER: number; WHOLE: boolean }; workgroups: [number, number, number] }
   | undefined {
+  if (!gpu.allows(ROWS, HELD_WAY)) return undefined;
   if (gpu.lanes !== undefined || !gpu.isSoftware || gpu.subgroupSize < 8) return undefined;
   if (columns % 4 !== 0 || columns > HELD) return undefined;
   return {
@@ -93,6 +114,7 @@ export function heldRowLaunch(
   columns: number,
 ): { constants: { LANES: number; PER: number }; workgroups: [number, number, number] } | undefined {
   if (gpu.lanes !== undefined || gpu.isSoftware || columns % 4 !== 0) return undefined;
+  if (!gpu.allows(ROWS, HELD_WAY)) return undefined;
   const lanes = [8, 16, 32, 64].find((n) => columns <= 4 * PER * n);
   if (!lanes) return undefined;
   return {

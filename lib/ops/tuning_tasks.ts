@@ -30,7 +30,7 @@ function rowTask(gpu: Gpu): TuningTask {
   const [rows, columns] = [8192, 256];
   return {
     name: ROWS,
-    candidates: ["1", "8", "64"],
+    candidates: ["1", "8", "64"].filter((lanes) => gpu.allows(ROWS, lanes)),
     usual: `${usualLanes(gpu)}`,
     code: rowCode,
     tolerance: 1e-5,

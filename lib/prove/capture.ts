@@ -22,7 +22,8 @@ export interface Capture {
 }
 
 /** Numbers that differ between dispatches without asking anything else of a kernel. */
-const ADDRESSES = /^(temp_index|step_index|momentum_index|micro_batch_index|factor_index|stream|seed_low|seed_high)$/;
+const ADDRESSES =
+  /^(temp_index|step_index|momentum_index|micro_batch_index|factor_index|stream|seed_low|seed_high)$/;
 
 /** A stand-in for a GPU that keeps each different dispatch. */
 export class CaptureGpu extends DryGpu {

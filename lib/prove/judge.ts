@@ -64,16 +64,22 @@ export function judge(
     {
       bits(name: string, index: number, value: number) {
         const is = found.get(name)![index];
-        note(is === value ? 0 : Infinity, () => `${name}[${index}]: expected ${value} but found ${is}`);
+        note(
+          is === value ? 0 : Infinity,
+          () => `${name}[${index}]: expected ${value} but found ${is}`,
+        );
       },
       levels(name: string, index: number, rgb: readonly number[], off: number) {
         const is = found.get(name)![index];
         const most = rgb.reduce((m, x, c) => Math.max(m, Math.abs(x - (is >>> (8 * c) & 255))), 0);
         const wrong = is >>> 24 !== 255 || most > off;
-        note(wrong ? Infinity : most / (off + 1), () =>
-          `${name}[${index}]: expected levels ${rgb.join(" ")} within ${off} but found ${
-            [0, 8, 16, 24].map((shift) => is >>> shift & 255).join(" ")
-          }`);
+        note(
+          wrong ? Infinity : most / (off + 1),
+          () =>
+            `${name}[${index}]: expected levels ${rgb.join(" ")} within ${off} but found ${
+              [0, 8, 16, 24].map((shift) => is >>> shift & 255).join(" ")
+            }`,
+        );
       },
     },
   );
@@ -97,5 +103,3 @@ function* sample({ count, cost }: Part, operations: number): Generator<number> {
   const next = uniforms(count);
   for (let k = 2; k < most; k++) yield Math.floor(next() * count);
 }
-
-

@@ -24,6 +24,8 @@ export interface Proof {
   compared: number;
   /** Times that it ran. */
   runs: number;
+  /** Milliseconds, compiling included; of several that ran together each has its share. */
+  ms: number;
 }
 
 /** How much is done. */
@@ -58,8 +60,8 @@ export async function prove(
   captures: readonly Capture[],
   effort: Effort,
   onProgress: (done: number) => void = () => {},
-): Promise<Proof[]> {
-  const proofs: Proof[] = [];
+): Promise<{ proofs: Proof[]; left: string[] }> {
+  const proofs: Proof[] = [], left: string[] = [];
   let batch: Capture[] = [], bytes = 0;
   const flush = async () => {
     if (batch.length) proofs.push(...await proveBatch(gpu, batch, effort));
@@ -68,12 +70,30 @@ export async function prove(
   };
   for (const capture of captures) {
     const more = bytesOf(capture, effort.runs);
+    if (more > effort.bytes) {
+      // By itself, and no more than twice.
+      await flush();
+      const twice = { ...effort, runs: 2 };
+      if (bytesOf(capture, 2) > LARGEST * effort.bytes) left.push(describe(capture));
+      else proofs.push(...await proveBatch(gpu, [capture], twice));
+      continue;
+    }
     if (batch.length && (bytes + more > effort.bytes || batch.length >= MOST)) await flush();
     batch.push(capture);
     bytes += more;
   }
   await flush();
-  return proofs;
+  return { proofs, left };
+}
+
+/** Of the bytes that many dispatches take together, how often a single one may take them. */
+const LARGEST = 8;
+
+/** A dispatch in words. */
+export function describe({ source, shapes }: Capture): string {
+  const sizes = Object.entries(shapes).filter(([, shape]) => shape)
+    .map(([name, shape]) => `${name} [${shape!.join(", ")}]`);
+  return `${source.name} of ${sizes.join(", ")}`;
 }
 
 /** Dispatches that run between two waits. */
@@ -85,8 +105,11 @@ async function proveBatch(
   captures: readonly Capture[],
   effort: Effort,
 ): Promise<Proof[]> {
+  const start = performance.now();
   try {
-    return await runAll(gpu, captures, effort);
+    const proofs = await runAll(gpu, captures, effort);
+    const ms = (performance.now() - start) / captures.length;
+    return proofs.map((proof) => ({ ...proof, ms }));
   } catch (error) {
     gpu.check(); // the loss of the device is nobody's fault
     if (captures.length === 1) return [failed(captures[0], (error as Error).message)];
@@ -98,7 +121,7 @@ async function proveBatch(
 
 function failed(capture: Capture, why: string): Proof {
   const family = referenceOf(capture.source)?.family ?? "unknown";
-  return { capture, family, error: Infinity, fault: why, compared: 0, runs: 0 };
+  return { capture, family, error: Infinity, fault: why, compared: 0, runs: 0, ms: 0 };
 }
 
 async function runAll(
@@ -134,7 +157,9 @@ async function runAll(
       work.forEach(({ capture }, i) => {
         const { source, shapes, constants, params, workgroups } = capture;
         const bindings = Object.fromEntries(
-          Object.keys(shapes).map((name) => [name, outputs[i][run].get(name) ?? inputs[i].get(name)]),
+          Object.keys(shapes).map((
+            name,
+          ) => [name, outputs[i][run].get(name) ?? inputs[i].get(name)]),
         );
         gpu.dispatch(source, { constants, bindings, params, workgroups });
       });
@@ -195,7 +220,9 @@ async function readTwice(
       const is = bits(marked);
       if (is.every((x, i) => x === mark[i])) continue;
       throw new HatchlingError(
-        `Reading: expected the bytes ${hex(mark)} that were just written but found ${hex(is)}: the driver hands out others`,
+        `Reading: expected the bytes ${hex(mark)} that were just written but found ${
+          hex(is)
+        }: the driver hands out others`,
       );
     }
     part.forEach((tensor, i) => {
@@ -203,9 +230,9 @@ async function readTwice(
       const at = a.findIndex((x, k) => x !== b[k]);
       if (at >= 0) {
         throw new HatchlingError(
-          `Reading ${tensor} twice: expected the same bytes but found ${hex(a.subarray(at, at + 1))}, then ${
-            hex(b.subarray(at, at + 1))
-          } at ${at}`,
+          `Reading ${tensor} twice: expected the same bytes but found ${
+            hex(a.subarray(at, at + 1))
+          }, then ${hex(b.subarray(at, at + 1))} at ${at}`,
         );
       }
       found.set(tensor, a);
@@ -251,5 +278,6 @@ function proofOf(
     }
   }
   const { family } = reference;
-  return { capture, family, error, fault, compared: verdict.compared, runs: rounds.length };
+  const { compared } = verdict;
+  return { capture, family, error, fault, compared, runs: rounds.length, ms: 0 };
 }

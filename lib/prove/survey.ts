@@ -53,7 +53,14 @@ export async function captureConfig(
   const batch = Math.min(config.evaluation.batch_size, 64);
   const pixels = dry.persistent([batch * side * side * Math.ceil(channels / 3)], "pixels");
   const table = dry.persistent([batch, 4], "table");
-  const ops = [{ op: "resized_crop" as const, top: 0, left: 0, height: side, width: side, size: side }];
+  const ops = [{
+    op: "resized_crop" as const,
+    top: 0,
+    left: 0,
+    height: side,
+    width: side,
+    size: side,
+  }];
   const views = Array.from({ length: batch }, () => ({ width: side, height: side, ops }));
   await record(dry, () => {
     encoder.encode(applyOps(dry, pixels, table, views, channels));
@@ -93,7 +100,14 @@ function products(gpu: CaptureGpu): void {
 
 /** Attention of odd numbers of tokens and sizes of heads, its map, and its backward pass. */
 function attentions(gpu: CaptureGpu): void {
-  for (const [batch, tokens, heads, size] of [[2, 17, 3, 7], [3, 5, 2, 32], [1, 70, 1, 64], [2, 33, 2, 100], [1, 1, 1, 4]]) {
+  for (
+    const [batch, tokens, heads, size] of [[2, 17, 3, 7], [3, 5, 2, 32], [1, 70, 1, 64], [
+      2,
+      33,
+      2,
+      100,
+    ], [1, 1, 1, 4]]
+  ) {
     const dim = heads * size;
     const { y, map, backward } = attention(gpu, gpu.persistent([batch, tokens, 3 * dim]), heads);
     map(Math.min(3, tokens));
@@ -140,7 +154,8 @@ training: {num_epochs: 3}
 evaluation: {batch_size: 3}
 `;
 
-const VIT = "model.backbone=custom model.dim=36 model.heads=3 model.depth=2 model.drop_path_rate=0.2 ";
+const VIT =
+  "model.backbone=custom model.dim=36 model.heads=3 model.depth=2 model.drop_path_rate=0.2 ";
 
 /** Small configurations of odd sizes, over that, which together have every part that a step may have. */
 const ODD: readonly string[] = [
@@ -171,23 +186,22 @@ function oddConfig(text: string): Config {
 
 /** Bytes of an odd dispatch at most: shapes are small, but a ResNet's weights are not. */
 const ODD_BYTES = 2 ** 25;
-/** Dispatches of a pipeline. */
-const EACH = 3;
 
-/** Dispatches of odd shapes, by every kernel that may be chosen on this machine. */
-export async function captureOdd(
-  gpu: Gpu,
-  tasks: readonly TuningTask[] = tuningTasks(gpu),
-): Promise<Capture[]> {
+/**
+ * Dispatches of odd shapes, by every kernel that may be chosen on this machine.
+ *
+ * @param each So many of a kernel with the same constants, at most.
+ */
+export async function captureOdd(gpu: Gpu, each: number): Promise<Capture[]> {
   const configs = ODD.map(oddConfig);
   const all: Capture[] = [];
-  for (const choices of profiles(tasks)) {
+  for (const choices of [new Map(), ...profiles(tuningTasks(gpu))]) {
     const dry = new CaptureGpu(gpu, choices);
     for (const part of [products, attentions, others]) await record(dry, () => part(dry));
     all.push(...dry.captures.values());
     for (const config of configs) all.push(...await captureConfig(gpu, config, choices));
   }
-  return some(all.filter((capture) => bytesOf(capture, 1) <= ODD_BYTES), EACH);
+  return some(all.filter((capture) => bytesOf(capture, 1) <= ODD_BYTES), each);
 }
 
 /** Each dispatch once, and no more than `most` of a pipeline. */

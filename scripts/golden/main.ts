@@ -12,41 +12,18 @@ import { openDevice } from "../../lib/adapter.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { shown } from "../../lib/text.ts";
 import { print, runCommand } from "../common/terminal.ts";
-import { type ManifestCase, readCase, readManifest } from "./case.ts";
-import { type Check, compare, passes } from "./compare.ts";
-import { RUNNERS } from "./runners.ts";
+import { type ManifestCase, readManifest } from "../common/golden/case.ts";
+import { passes } from "../common/golden/compare.ts";
+import { FIXTURES, runCase } from "../common/golden/run.ts";
 
 /** Failures shown per case, worst first. */
 const SHOWN = 6;
 
-async function run(gpu: Gpu, folder: string, row: ManifestCase): Promise<Check[]> {
-  const runner = RUNNERS[row.kind];
-  if (!runner) {
-    const kinds = Object.keys(RUNNERS).join(", ");
-    throw new HatchlingError(`Expected a kind out of ${kinds} but found ${shown(row.kind)}`);
-  }
-  const testCase = await readCase(folder, row);
-  const before = gpu.memory.liveBytes;
-  const checks = compare(testCase, await runner(gpu, testCase));
-  if (checks.length === 0) throw new HatchlingError("the case expects nothing");
-  const leaked = gpu.memory.liveBytes - before;
-  return [...checks, { what: "bytes left on the GPU", ratio: leaked, detail: String(leaked) }];
-}
-
-function worstFirst(a: Check, b: Check): number {
-  const rank = ({ ratio }: Check) => Number.isNaN(ratio) ? Infinity : ratio;
-  return rank(b) === rank(a) ? 0 : rank(b) - rank(a);
-}
-
 async function judge(gpu: Gpu, folder: string, row: ManifestCase, verbose: boolean) {
   const name = shown(row.name).padEnd(34);
-  let checks: Check[];
-  try {
-    checks = (await run(gpu, folder, row)).sort(worstFirst);
-  } catch (error) {
-    const { message, stack } = error as Error;
-    const text = error instanceof HatchlingError ? message : stack;
-    print(`${name} error   FAIL\n    ${text}`);
+  const { checks, error } = await runCase(gpu, folder, row);
+  if (error) {
+    print(`${name} error   FAIL\n    ${error}`);
     return false;
   }
   const ok = checks.every(passes);
@@ -72,7 +49,7 @@ async function main(): Promise<number> {
     .option("--device.adapter <number or name>", "which adapter, as deno task doctor lists them")
     .parse(Deno.args, { from: "user" });
   const options = command.opts();
-  const folder = command.args[0] ?? `${import.meta.dirname}/../../tests/golden/golden_public`;
+  const folder = command.args[0] ?? FIXTURES;
   const rows = (await readManifest(folder)).filter(({ name }) => name.startsWith(options.only));
   if (rows.length === 0) {
     throw new HatchlingError(

@@ -11,7 +11,7 @@ import {
   sampleView,
 } from "../../lib/augmentation.ts";
 import { packView, VIEW_FLOATS } from "../../lib/augmentation/parameters.ts";
-import { runCropstats } from "../../scripts/golden/aug.ts";
+import { runCropstats } from "../../scripts/common/golden/aug.ts";
 import { Rng } from "../../lib/rng.ts";
 
 const RATIO: [number, number] = [3 / 4, 4 / 3];

@@ -1,9 +1,9 @@
 /** What is learned of patches, against fixtures made with PyTorch. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { readCase, readManifest } from "../../scripts/golden/case.ts";
-import { compare, passes } from "../../scripts/golden/compare.ts";
-import { RUNNERS } from "../../scripts/golden/runners.ts";
+import { readCase, readManifest } from "../../scripts/common/golden/case.ts";
+import { compare, passes } from "../../scripts/common/golden/compare.ts";
+import { RUNNERS } from "../../scripts/common/golden/runners.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 for (

@@ -10,9 +10,9 @@ import {
   type InfoNceOptions,
   infoNceReference,
 } from "../../lib/loss.ts";
-import { readCase, readManifest } from "../../scripts/golden/case.ts";
-import { compare, passes } from "../../scripts/golden/compare.ts";
-import { RUNNERS } from "../../scripts/golden/runners.ts";
+import { readCase, readManifest } from "../../scripts/common/golden/case.ts";
+import { compare, passes } from "../../scripts/common/golden/compare.ts";
+import { RUNNERS } from "../../scripts/common/golden/runners.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";
 import {

@@ -1,9 +1,9 @@
 /** Every published family of vision transformers equals PyTorch, forward and backward. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { readCase, readManifest } from "../../scripts/golden/case.ts";
-import { compare, passes } from "../../scripts/golden/compare.ts";
-import { runFamily } from "../../scripts/golden/family.ts";
+import { readCase, readManifest } from "../../scripts/common/golden/case.ts";
+import { compare, passes } from "../../scripts/common/golden/compare.ts";
+import { runFamily } from "../../scripts/common/golden/family.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 const FOLDER = fileURLToPath(new URL("../golden/golden_public", import.meta.url));

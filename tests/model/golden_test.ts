@@ -1,9 +1,9 @@
 /** The fixtures made with PyTorch that pin down models and steps; `deno task golden` runs all of them. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { readCase, readManifest } from "../../scripts/golden/case.ts";
-import { compare, passes } from "../../scripts/golden/compare.ts";
-import { RUNNERS } from "../../scripts/golden/runners.ts";
+import { readCase, readManifest } from "../../scripts/common/golden/case.ts";
+import { compare, passes } from "../../scripts/common/golden/compare.ts";
+import { RUNNERS } from "../../scripts/common/golden/runners.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 const FOLDER = fileURLToPath(new URL("../golden/golden_public", import.meta.url));

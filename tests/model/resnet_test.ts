@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { readCase, readManifest } from "../../scripts/golden/case.ts";
-import { compare, passes } from "../../scripts/golden/compare.ts";
-import { RUNNERS } from "../../scripts/golden/runners.ts";
+import { readCase, readManifest } from "../../scripts/common/golden/case.ts";
+import { compare, passes } from "../../scripts/common/golden/compare.ts";
+import { RUNNERS } from "../../scripts/common/golden/runners.ts";
 import { featureEncoders } from "../../lib/eval/feature_encoder.ts";
 import { sizeOf, type Tensor } from "../../lib/gpu.ts";
 import {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Case, givenFloats, givenLabels, group } from "../../scripts/golden/case.ts";
-import { compare, passes, type Results } from "../../scripts/golden/compare.ts";
+import { type Case, givenFloats, givenLabels, group } from "../../scripts/common/golden/case.ts";
+import { compare, passes, type Results } from "../../scripts/common/golden/compare.ts";
 import { float32Tensor } from "../../lib/io/safetensors.ts";
 import { folderTest } from "../support/permissions.ts";
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HatchlingError } from "../../errors.ts";
 import { type Constants, type Gpu, grid, type KernelSource } from "../../gpu.ts";
 import { PLAIN, SUBGROUP, TILED } from "./kernels.ts";
 
@@ -23,9 +24,11 @@ const CHUNK = 32;
 /** The name under which {@linkcode Gpu.choices} holds the variant. */
 export const ATTENTION = "attention";
 
-/** The variants that run here for heads of so many dimensions. */
+/** The variants that run here for heads of so many dimensions, and right as far as is known. */
 export function attentionVariants(gpu: Gpu, headDim: number): AttentionVariant[] {
-  return ["plain", "tiled4", "tiled8", ...broadcasts(gpu, headDim) ? ["subgroup" as const] : []];
+  const all: AttentionVariant[] = ["plain", "tiled4", "tiled8"];
+  if (broadcasts(gpu, headDim)) all.push("subgroup");
+  return all.filter((variant) => gpu.allows(ATTENTION, variant));
 }
 
 /** Whether eight lanes can share heads of so many dimensions by broadcast. */
@@ -33,10 +36,25 @@ export function broadcasts(gpu: Gpu, headDim: number): boolean {
   return headDim % 4 === 0 && gpu.subgroupSize >= LANES;
 }
 
-/** What suits the kind of adapter. */
+/** In the order in which they suit an adapter of each kind. */
+const SUITED: Readonly<Record<"gpu" | "software", readonly AttentionVariant[]>> = {
+  gpu: ["tiled4", "tiled8", "plain"],
+  software: ["subgroup", "plain", "tiled4"],
+};
+
+/**
+ * What suits the kind of adapter.
+ *
+ * @throws {HatchlingError} When all that run here were found wrong.
+ */
 export function suitedAttention(gpu: Gpu, headDim: number): AttentionVariant {
-  if (!gpu.isSoftware) return "tiled4";
-  return broadcasts(gpu, headDim) ? "subgroup" : "plain";
+  const right = attentionVariants(gpu, headDim);
+  const variant = SUITED[gpu.isSoftware ? "software" : "gpu"].find((one) => right.includes(one));
+  if (variant) return variant;
+  throw new HatchlingError(
+    "Expected a kernel for attention that computes right on this adapter but all were found wrong: update the " +
+      "driver, or try HATCHLING_ADAPTER=swiftshader",
+  );
 }
 
 /** What was chosen for this adapter, where it runs for these heads, or else suits its kind. */

@@ -11,6 +11,7 @@ import ioCode from "../../../kernels/shared/conv_io.wgsl" with { type: "text" };
 import oneCode from "../../../kernels/shared/conv_one.wgsl" with { type: "text" };
 import tapsCode from "../../../kernels/shared/conv_taps.wgsl" with { type: "text" };
 import wholeIoCode from "../../../kernels/shared/conv_whole_io.wgsl" with { type: "text" };
+import { HatchlingError } from "../../errors.ts";
 import type { Gpu, SharedCode, Tensor } from "../../gpu.ts";
 import { MATRIX, productKernels } from "./kernels.ts";
 import { EPILOGUE, launch } from "./launch.ts";
@@ -71,7 +72,14 @@ export function windowProduct(
   const whole = channels % 4 === 0;
   let variant = variantOf(gpu, product);
   if (variant === "naive" || variant === "subgroup" && !(whole && fits(gpu, variant, product))) {
-    variant = gpu.isSoftware ? "plain" : usualVariant(gpu, product);
+    const usual = usualVariant(gpu, product);
+    variant = gpu.isSoftware || usual === "naive" ? "plain" : usual;
+    if (!gpu.allows("matmul", variant)) {
+      throw new HatchlingError(
+        "Expected a kernel for convolutions that computes right on this adapter but all were found wrong: update the " +
+          "driver, or try HATCHLING_ADAPTER=swiftshader",
+      );
+    }
   }
   const [a, b] = operand === "a" ? [pictures, matrix] : [matrix, pictures];
   const sizes = { channels, height, width, grid: rows * cols, grid_width: cols };

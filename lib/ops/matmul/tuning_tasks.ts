@@ -7,11 +7,11 @@ import type { Gpu, TuningTask } from "../../gpu.ts";
 import { MATRIX_KERNELS } from "./kernels.ts";
 import { launch } from "./launch.ts";
 import {
-  fits,
   type MatmulVariant,
   type Product,
   shapeClass,
   splitsOf,
+  usable,
   usualVariant,
 } from "./variants.ts";
 
@@ -40,7 +40,7 @@ const TILES_OF: Readonly<Record<string, readonly MatmulVariant[]>> = {
 export function candidatesOf(gpu: Gpu, product: Product): MatmulVariant[] {
   const size = shapeClass(product).split(" ").at(-1)!;
   const all: MatmulVariant[] = ["plain", "subgroup", ...TILES_OF[size]];
-  return all.filter((variant) => fits(gpu, variant, product));
+  return all.filter((variant) => usable(gpu, variant, product));
 }
 
 /** What {@linkcode autotune} needs to choose matmul's kernels on a GPU. */

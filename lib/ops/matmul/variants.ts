@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HatchlingError } from "../../errors.ts";
 import type { Constants, Gpu } from "../../gpu.ts";
 import {
   blocksOf,
@@ -96,10 +97,25 @@ export function shapeClass({ m, n, transA, transB }: Product): string {
   return `matmul ${transA ? "T" : "N"}${transB ? "T" : "N"} ${size}`;
 }
 
-/** What suits the kind of adapter. */
+/** Whether a variant computes this product here, and right as far as is known. */
+export function usable(gpu: Gpu, variant: MatmulVariant, product: Product): boolean {
+  return fits(gpu, variant, product) && gpu.allows("matmul", variant);
+}
+
+/**
+ * What suits the kind of adapter.
+ *
+ * @throws {HatchlingError} When all variants that compute it were found wrong.
+ */
 export function usualVariant(gpu: Gpu, product: Product): MatmulVariant {
-  if (!gpu.isSoftware) return suitedTile(gpu, product);
-  return fits(gpu, "subgroup", product) ? "subgroup" : "plain";
+  const suited = gpu.isSoftware ? undefined : suitedTile(gpu, product);
+  const variant = suited ??
+    (["subgroup", "plain", "naive"] as const).find((one) => usable(gpu, one, product));
+  if (variant) return variant;
+  throw new HatchlingError(
+    "Expected a kernel for matrix products that computes right on this adapter but all were found wrong: " +
+      "update the driver, or try HATCHLING_ADAPTER=swiftshader",
+  );
 }
 
 /**
@@ -107,11 +123,11 @@ export function usualVariant(gpu: Gpu, product: Product): MatmulVariant {
  * matrix; many multiply-adds for a number read from workgroup memory (4 at 8 × 8 an invocation) and for one read from
  * memory; workgroups for the whole GPU.
  */
-function suitedTile(gpu: Gpu, product: Product): MatmulTile {
+function suitedTile(gpu: Gpu, product: Product): MatmulTile | undefined {
   const { m, n } = product;
   if (Math.min(m, n) <= SKINNY) {
     const name = m > SKINNY ? "staged 64x32" : n > SKINNY ? "staged 32x64" : "staged 32x32";
-    if (fits(gpu, name, product)) return name;
+    if (usable(gpu, name, product)) return name;
   }
   const score = (name: MatmulTile) => {
     const { ROWS, COLS } = TILES[name];
@@ -121,14 +137,14 @@ function suitedTile(gpu: Gpu, product: Product): MatmulTile {
     const fed = ROWS * COLS / (ROWS + COLS) * (1 - 8 * (1 / rows + 1 / cols));
     return m * n / (groups * rows * cols) * busy * fed;
   };
-  return TILE_NAMES.filter((name) => fits(gpu, name, product))
-    .reduce((a, b) => score(b) > score(a) ? b : a);
+  const tiles = TILE_NAMES.filter((name) => usable(gpu, name, product));
+  return tiles.length ? tiles.reduce((a, b) => score(b) > score(a) ? b : a) : undefined;
 }
 
 /** What was chosen for the product's class, where it fits this one, or else suits the kind of adapter. */
 export function variantOf(gpu: Gpu, product: Product): MatmulVariant {
   const chosen = gpu.choices.get(shapeClass(product)) as MatmulVariant | undefined;
-  return chosen && fits(gpu, chosen, product) ? chosen : usualVariant(gpu, product);
+  return chosen && usable(gpu, chosen, product) ? chosen : usualVariant(gpu, product);
 }
 
 /** Parts of K that keep an adapter busy which wants at least `few` workgroups. */

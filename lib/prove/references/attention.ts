@@ -58,7 +58,11 @@ const LSE: Fill = (draw, { params: { tokens, scale } }) =>
   draw.each(() => (Math.log(tokens) + 1 + draw.next()) / scale);
 
 /** Every query of every head: part i is token i % N of sequence i / N. */
-function queries(heads: Heads, cost: number, at: (s: number, t: number, expect: Parameters<Part["at"]>[1]) => void): Part {
+function queries(
+  heads: Heads,
+  cost: number,
+  at: (s: number, t: number, expect: Parameters<Part["at"]>[1]) => void,
+): Part {
   const { tokens } = heads;
   return {
     count: heads.sequences * tokens,

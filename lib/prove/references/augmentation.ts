@@ -82,7 +82,12 @@ function levels(pixels: Uint32Array, start: number, width: number, height: numbe
 }
 
 /** A picture, expected pixel by pixel, within some levels where a compiler may fuse a product and a sum. */
-function picture(expect: Parameters<Part["at"]>[1], at: number, { data }: Levels, off: number): void {
+function picture(
+  expect: Parameters<Part["at"]>[1],
+  at: number,
+  { data }: Levels,
+  off: number,
+): void {
   for (let i = 0; 3 * i < data.length; i++) {
     const [r, g, b] = data.subarray(3 * i, 3 * i + 3);
     expect.levels("image", at + i, [r, g, b], off);

@@ -96,7 +96,8 @@ function student(g: Given): Part[] {
         const all = sums[k].value;
         const v = p.mul(count).sub(all).mul(scale);
         const passes = Math.ceil(globals / 2) - 1;
-        const more = passes * 2 ** -23 * (Math.abs(p.v * count * scale.v) + Math.abs(all.v * scale.v));
+        const more = passes * 2 ** -23 *
+          (Math.abs(p.v * count * scale.v) + Math.abs(all.v * scale.v));
         expect("out", r * dim + k, new Bounded(v.v, v.e + more));
       });
     },
@@ -218,7 +219,10 @@ export const IBOT: readonly Reference[] = [
   {
     family: "patch losses",
     kernels: /ibot_finish/,
-    fill: { sums: (draw) => draw.each((i) => i === 2 ? 5 : 1 + draw.next()), mean_teacher: PROBABILITIES },
+    fill: {
+      sums: (draw) => draw.each((i) => i === 2 ? 5 : 1 + draw.next()),
+      mean_teacher: PROBABILITIES,
+    },
     parts(g) {
       const { dim } = g.p, sums = g.f("sums"), count = Math.max(1, sums[2]);
       return [{
@@ -249,7 +253,8 @@ export const IBOT: readonly Reference[] = [
         cost: rows,
         at(_, expect) {
           const scale = Math.fround(g.p.scale);
-          const of = (name: string) => sum(rows, (r) => exact(g.f(name)[r]).mul(weights[r])).mul(scale);
+          const of = (name: string) =>
+            sum(rows, (r) => exact(g.f(name)[r]).mul(weights[r])).mul(scale);
           const live = exact(weights.reduce((n, w) => n + (w ? 1 : 0), 0));
           [of("pair"), of("entropy"), live].forEach((v, i) =>
             expect("sums", i, accumulate ? v.add(g.f("sums")[i]) : v)

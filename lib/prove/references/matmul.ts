@@ -51,7 +51,31 @@ function finish(
   expect("c", at, v);
 }
 
-const kept = (g: Given) => epilogueOf(g).ACCUMULATE ? ["c"] : [];
+const kept = (g: Given) => [
+  ...epilogueOf(g).ACCUMULATE ? ["c"] : [],
+  ...g.p.sum_add ? ["sums"] : [],
+];
+
+/** Sums of op(A) over K, which a product makes beside itself where SUMS is: of `parts` parts, `rows` each. */
+function sumsPart(
+  g: Given,
+  parts: number,
+  rows: number,
+  of: (part: number, row: number) => Sum,
+  cost: number,
+): Part[] {
+  const { zero_from = 0, zero_end = 0, sum_add } = g.p;
+  if (!g.c("SUMS")) return [];
+  return [{
+    count: parts * rows,
+    cost,
+    at(i, expect) {
+      const row = i % rows;
+      const v = row >= zero_from && row < zero_end ? exact(0) : of(Math.floor(i / rows), row).value;
+      expect("sums", i, sum_add ? v.add(g.f("sums")[i]) : v);
+    },
+  }];
+}
 
 function matrices(g: Given): Operands {
   const { lda, ldb } = g.p;
@@ -78,7 +102,12 @@ function rowsOf(g: Given, { a, b }: Operands): Part[] {
   const { m, n, k, ldc } = g.p;
   const slices = partsOf(g);
   const e = epilogueOf(g);
-  return [{
+  const sums = (z: number, row: number) => {
+    const all = new Sum();
+    for (let q = slices[z][0]; q < slices[z][1]; q++) all.add(a(row, q));
+    return all;
+  };
+  return [...sumsPart(g, slices.length, m, sums, k), {
     count: slices.length * m,
     cost: n * Math.ceil(k / slices.length),
     at(i, expect) {
@@ -98,7 +127,11 @@ function rowsOf(g: Given, { a, b }: Operands): Part[] {
  * Freivalds' check of all outputs: C v = A (B v) for random signs v, a row at a time, of the part of the result that
  * is a product alone.
  */
-function freivalds(g: Given, { a, b }: Operands, found: (name: string) => Float32Array): Whole | undefined {
+function freivalds(
+  g: Given,
+  { a, b }: Operands,
+  found: (name: string) => Float32Array,
+): Whole | undefined {
   const e = epilogueOf(g);
   const { m, n, k, ldc } = g.p;
   if (e.GELU_GRAD || e.ACCUMULATE || k * (m + n) > 2 ** 26) return undefined;
@@ -133,7 +166,9 @@ function freivalds(g: Given, { a, b }: Operands, found: (name: string) => Float3
         bound += 2 ** -23 * (Math.abs(c[at]) + Math.abs(rest));
       }
       const error = Math.abs(is - expected) / bound;
-      if (!(error <= worst.error)) worst = { error, where: `row ${row} of part ${z}, by Freivalds` };
+      if (!(error <= worst.error)) {
+        worst = { error, where: `row ${row} of part ${z}, by Freivalds` };
+      }
     }
   });
   return worst;
@@ -170,8 +205,13 @@ export const MATMUL: readonly Reference[] = [
     kernels: /matmul_reduce/,
     kept,
     parts(g) {
-      const { count, columns } = g.p, partial = g.f("partial"), e = epilogueOf(g);
-      return [{
+      const { count, columns, rows } = g.p, partial = g.f("partial"), e = epilogueOf(g);
+      const sums = (_: number, row: number) => {
+        const all = new Sum();
+        for (let s = 0; s < g.c("PARTS", 1); s++) all.add(g.f("partial_sums")[s * rows + row]);
+        return all;
+      };
+      return [...sumsPart(g, 1, rows, sums, g.c("PARTS", 1)), {
         count,
         cost: g.c("PARTS", 1),
         at(i, expect) {

@@ -18,10 +18,15 @@ const adds = (g: Given, bit = 1) => ((g.p.accumulate ?? 0) & bit) !== 0 || g.c("
 /** The columns of a sum over chunks of rows. */
 function columns(
   g: Given,
-  terms: readonly { out: string; add: boolean; at: (row: number, col: number) => Bounded | number }[],
+  terms: readonly {
+    out: string;
+    add: boolean;
+    at: (row: number, col: number) => Bounded | number;
+  }[],
   cols: number,
+  chunk = g.p.chunk,
 ): Part[] {
-  const { rows, chunk = rows, scale = 1, zero_from = 0, zero_end = 0 } = g.p;
+  const { rows, scale = 1, zero_from = 0, zero_end = 0 } = g.p;
   return [{
     count: cols * Math.ceil(rows / chunk),
     cost: chunk * terms.length,
@@ -68,14 +73,14 @@ const HELD_ROWS = 32;
 
 function layerNormWeights(g: Given, chunk: number): Part[] {
   const { dim } = g.p, dy = g.f("dy");
-  const g32 = { ...g.p, chunk };
   return columns(
-    Object.assign(Object.create(g), { p: g32 }) as Given,
+    g,
     [
       { out: "dw", add: adds(g, 1), at: (r, d) => normed(g, r, d).mul(dy[r * dim + d]) },
       { out: "db", add: adds(g, 2), at: (r, d) => dy[r * dim + d] },
     ],
     dim,
+    chunk,
   );
 }
 
@@ -309,7 +314,10 @@ export const BATCH_NORM: readonly Reference[] = [
   {
     family: "norms",
     kernels: /batch_norm_stats/,
-    fill: { sums: (draw) => draw.each((i) => i < draw.n / 2 ? 40 + 8 * draw.next() : draw.next()), running_var: POSITIVE },
+    fill: {
+      sums: (draw) => draw.each((i) => i < draw.n / 2 ? 40 + 8 * draw.next() : draw.next()),
+      running_var: POSITIVE,
+    },
     kept: () => ["running_mean", "running_var"],
     parts(g) {
       const { cols, rows, eps, momentum } = g.p;

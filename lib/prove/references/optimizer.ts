@@ -4,7 +4,14 @@
  * @module
  */
 import { type Bounded, exact, Sum } from "../bounded.ts";
-import { elementwise, type Fill, type Given, type Reference, SCALARS, ZEROS } from "../reference.ts";
+import {
+  elementwise,
+  type Fill,
+  type Given,
+  type Reference,
+  SCALARS,
+  ZEROS,
+} from "../reference.ts";
 
 /** Elements of a granule. */
 const GRANULE = 64;
@@ -114,7 +121,9 @@ export const OPTIMIZER: readonly Reference[] = [
       blocks: (draw, { shapes, params: { n } }) => {
         const size = shapes.grad!.reduce((a, b) => a * b, 1);
         const room = Math.max(4, Math.floor(size / n / 4) * 4);
-        return draw.whole((i) => i % 2 ? Math.min(room, 4096) - (room > 4 ? (i >> 1) % 4 : 0) : (i >> 1) * room);
+        return draw.whole((i) =>
+          i % 2 ? Math.min(room, 4096) - (room > 4 ? (i >> 1) % 4 : 0) : (i >> 1) * room
+        );
       },
     },
     parts(g) {

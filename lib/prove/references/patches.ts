@@ -80,7 +80,10 @@ export const KOLEO: readonly Reference[] = [
         draw.whole((i) => i - i % group + (i % group + 1) % group % 3 % group),
     },
     parts(g) {
-      const { rows, dim, group } = g.p, x = g.f("x"), slope = g.f("slope"), nearest = g.u("nearest");
+      const { rows, dim, group } = g.p,
+        x = g.f("x"),
+        slope = g.f("slope"),
+        nearest = g.u("nearest");
       return [{
         count: rows,
         cost: dim * group,
@@ -148,14 +151,24 @@ export const GRAM: readonly Reference[] = [
           for (let k = 0; k < Math.min(4, patches - i); k++) {
             const row = (4 * b + k) * patches;
             for (let c = 0; c < width; c++) {
-              const all = dot(patches, (j) => difference[row + j], (j) => x[(start + j) * width + c]);
+              const all = dot(
+                patches,
+                (j) => difference[row + j],
+                (j) => x[(start + j) * width + c],
+              );
               expect("out", (start + i + k) * width + c, all.mul(by));
             }
-            const squares: Bounded = dot(patches, (j) => difference[row + j], (j) => difference[row + j]);
+            const squares: Bounded = dot(
+              patches,
+              (j) => difference[row + j],
+              (j) => difference[row + j],
+            );
             expect("share", image * patches + i + k, squares.mul(scale));
           }
           if (i !== 0) return;
-          for (let t = (start - (tokens - patches)) * width; t < start * width; t++) expect("out", t, 0);
+          for (let t = (start - (tokens - patches)) * width; t < start * width; t++) {
+            expect("out", t, 0);
+          }
         },
       }];
     },

@@ -5,7 +5,14 @@
  */
 import { type Bounded, exact, sum } from "../bounded.ts";
 import { philox } from "../../rng.ts";
-import { elementwise, type Expect, type Fill, type Given, type Reference, SCALARS } from "../reference.ts";
+import {
+  elementwise,
+  type Expect,
+  type Fill,
+  type Given,
+  type Reference,
+  SCALARS,
+} from "../reference.ts";
 
 /** A row in elements: `width` counts vec4s where VEC is. */
 const widthOf = (g: Given) => g.p.width * (g.c("VEC") ? 4 : 1);
@@ -98,7 +105,9 @@ export const ROWS: readonly Reference[] = [
       const scatter = g.c("SCATTER") !== 0;
       return elementwise(rows * (scatter ? stride : 1) * width, (i, expect) => {
         const [row, c] = [Math.floor(i / width), i % width];
-        if (!scatter) return expect("out", (first + row) * width + c, src[row * stride * width + c]);
+        if (!scatter) {
+          return expect("out", (first + row) * width + c, src[row * stride * width + c]);
+        }
         expect("out", i, row % stride ? 0 : src[(first + row / stride) * width + c]);
       });
     },
@@ -233,7 +242,9 @@ export const ROWS: readonly Reference[] = [
           return expect("out", i, tokens ? v.add(src[start + (1 + row % places) * channels]) : v);
         }
         const picture = Math.floor(row / rows) * places, to = i + first * rows * channels;
-        if (row % rows) return expect("out", to, src[(picture + row % rows - 1) * channels + channel]);
+        if (row % rows) {
+          return expect("out", to, src[(picture + row % rows - 1) * channels + channel]);
+        }
         expect("out", to, sum(places, (p) => src[(picture + p) * channels + channel]).div(places));
       }, g.p.places);
     },
@@ -263,7 +274,8 @@ export const ROWS: readonly Reference[] = [
         }
         const taps = g.u("taps"), terms: number[] = [];
         for (let tap = 0; tap < side * side; tap++) {
-          const r = (y + pad - Math.floor(tap / side)) / stride, c = (x + pad - tap % side) / stride;
+          const r = (y + pad - Math.floor(tap / side)) / stride,
+            c = (x + pad - tap % side) / stride;
           if (!Number.isInteger(r) || !Number.isInteger(c)) continue;
           if (r < 0 || c < 0 || r >= rows || c >= cols) continue;
           const at = ((picture * rows + r) * cols + c) * channels + channel;
@@ -305,12 +317,16 @@ export const ROWS: readonly Reference[] = [
         const [r0, r1] = cell(Math.floor((token - prefix) / cols), rows, cells);
         const [c0, c1] = cell((token - prefix) % cols, cols, cells);
         const wide = c1 - c0;
-        put(expect, i, sum((r1 - r0) * wide, (k) => {
-          const [r, c] = [r0 + Math.floor(k / wide), c0 + k % wide];
-          const [down, across] = [cell(r, cells, rows), cell(c, cells, cols)];
-          const v = exact(src[(from + cls + r * cells + c) * dim + d]);
-          return v.div((down[1] - down[0]) * (across[1] - across[0]));
-        }));
+        put(
+          expect,
+          i,
+          sum((r1 - r0) * wide, (k) => {
+            const [r, c] = [r0 + Math.floor(k / wide), c0 + k % wide];
+            const [down, across] = [cell(r, cells, rows), cell(c, cells, cols)];
+            const v = exact(src[(from + cls + r * cells + c) * dim + d]);
+            return v.div((down[1] - down[0]) * (across[1] - across[0]));
+          }),
+        );
       }, 16);
     },
   },

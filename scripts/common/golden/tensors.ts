@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import type { Parameters } from "../../lib/model.ts";
+import type { Gpu, Tensor } from "../../../lib/gpu.ts";
+import type { Parameters } from "../../../lib/model.ts";
 import { type Case, given, givenFloats } from "./case.ts";
 
 /** A given tensor on the GPU. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { HatchlingError } from "../../lib/errors.ts";
-import type { DinoHeadConfig, ViTConfig } from "../../lib/model.ts";
+import { HatchlingError } from "../../../lib/errors.ts";
+import type { DinoHeadConfig, ViTConfig } from "../../../lib/model.ts";
 
 type Json = Record<string, unknown>;
 

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { HatchlingError } from "../../lib/errors.ts";
-import { isFloating } from "../../lib/io/dtype.ts";
-import { readFile } from "../../lib/io/files.ts";
-import { parseSafetensors, type RawTensor, toFloat32 } from "../../lib/io/safetensors.ts";
-import { shown } from "../../lib/text.ts";
+import { HatchlingError } from "../../../lib/errors.ts";
+import { isFloating } from "../../../lib/io/dtype.ts";
+import { readFile } from "../../../lib/io/files.ts";
+import { parseSafetensors, type RawTensor, toFloat32 } from "../../../lib/io/safetensors.ts";
+import { shown } from "../../../lib/text.ts";
 
 /** One row of the manifest. */
 export interface ManifestCase {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { DinoLoss } from "../../lib/loss.ts";
-import { DinoModel, Parameters } from "../../lib/model.ts";
-import type { RawTensor } from "../../lib/io/safetensors.ts";
+import type { Gpu, Tensor } from "../../../lib/gpu.ts";
+import { DinoLoss } from "../../../lib/loss.ts";
+import { DinoModel, Parameters } from "../../../lib/model.ts";
+import type { RawTensor } from "../../../lib/io/safetensors.ts";
 import { type Case, given, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { headConfig, vitConfig } from "./config.ts";

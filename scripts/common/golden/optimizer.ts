@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { type Gpu, StepScalars } from "../../lib/gpu.ts";
-import { emaUpdate } from "../../lib/ema.ts";
-import { Parameters } from "../../lib/model.ts";
+import { type Gpu, StepScalars } from "../../../lib/gpu.ts";
+import { emaUpdate } from "../../../lib/ema.ts";
+import { Parameters } from "../../../lib/model.ts";
 import {
   AdamW,
   clipFactors,
   type ClipMode,
   optimizerOf,
   type OptimizerSettings,
-} from "../../lib/optim.ts";
-import { isDecayed } from "../../lib/optim/optimizer.ts";
+} from "../../../lib/optim.ts";
+import { isDecayed } from "../../../lib/optim/optimizer.ts";
 import { type Case, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 

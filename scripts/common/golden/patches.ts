@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Gpu } from "../../lib/gpu.ts";
-import { type Centering, gram, IbotLoss } from "../../lib/loss.ts";
-import { gatherRows, NO_ROW, patchEmbed, scatterRows } from "../../lib/ops.ts";
+import type { Gpu } from "../../../lib/gpu.ts";
+import { type Centering, gram, IbotLoss } from "../../../lib/loss.ts";
+import { gatherRows, NO_ROW, patchEmbed, scatterRows } from "../../../lib/ops.ts";
 import { type Case, given, givenFloats, givenLabels } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { download, upload } from "./tensors.ts";

@@ -4,9 +4,15 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { DinoModel, Parameters, ResNet, type ResNetLayers, RunningStats } from "../../lib/model.ts";
-import { Trainer } from "../../lib/train.ts";
+import type { Gpu, Tensor } from "../../../lib/gpu.ts";
+import {
+  DinoModel,
+  Parameters,
+  ResNet,
+  type ResNetLayers,
+  RunningStats,
+} from "../../../lib/model.ts";
+import { Trainer } from "../../../lib/train.ts";
 import { type Case, given, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { headConfig } from "./config.ts";

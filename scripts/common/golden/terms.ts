@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Gpu, record } from "../../lib/gpu.ts";
-import { DinoModel, type Feature } from "../../lib/model.ts";
-import { type StepOutputs, Trainer } from "../../lib/train.ts";
+import { type Gpu, record } from "../../../lib/gpu.ts";
+import { DinoModel, type Feature } from "../../../lib/model.ts";
+import { type StepOutputs, Trainer } from "../../../lib/train.ts";
 import { type Case, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { headConfig, vitConfig } from "./config.ts";

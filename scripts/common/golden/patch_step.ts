@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Gpu } from "../../lib/gpu.ts";
-import { DinoModel } from "../../lib/model.ts";
-import { Trainer } from "../../lib/train.ts";
+import type { Gpu } from "../../../lib/gpu.ts";
+import { DinoModel } from "../../../lib/model.ts";
+import { Trainer } from "../../../lib/train.ts";
 import { type Case, given, givenFloats, givenLabels, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { headConfig, vitConfig } from "./config.ts";

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { knnClassify } from "../../lib/eval/knn.ts";
-import type { Gpu } from "../../lib/gpu.ts";
-import type { RawTensor } from "../../lib/io/safetensors.ts";
+import { knnClassify } from "../../../lib/eval/knn.ts";
+import type { Gpu } from "../../../lib/gpu.ts";
+import type { RawTensor } from "../../../lib/io/safetensors.ts";
 import { type Case, given, givenFloats, givenLabels } from "./case.ts";
 import type { Check, Results } from "./compare.ts";
 

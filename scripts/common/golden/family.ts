@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { Parameters, VisionTransformer, type ViTForwardOptions } from "../../lib/model.ts";
-import { readFeatures } from "../../lib/model/reads.ts";
-import { columnSum } from "../../lib/ops.ts";
+import type { Gpu, Tensor } from "../../../lib/gpu.ts";
+import { Parameters, VisionTransformer, type ViTForwardOptions } from "../../../lib/model.ts";
+import { readFeatures } from "../../../lib/model/reads.ts";
+import { columnSum } from "../../../lib/ops.ts";
 import { type Case, given, givenLabels, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { need, vitConfig } from "./config.ts";

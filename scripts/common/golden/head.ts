@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { DinoHead, Parameters } from "../../lib/model.ts";
+import type { Gpu, Tensor } from "../../../lib/gpu.ts";
+import { DinoHead, Parameters } from "../../../lib/model.ts";
 import { type Case, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { headConfig } from "./config.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { Parameters, VisionTransformer } from "../../lib/model.ts";
-import type { BlockKeep } from "../../lib/model/block.ts";
+import type { Gpu, Tensor } from "../../../lib/gpu.ts";
+import { Parameters, VisionTransformer } from "../../../lib/model.ts";
+import type { BlockKeep } from "../../../lib/model/block.ts";
 import { type Case, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { vitConfig } from "./config.ts";

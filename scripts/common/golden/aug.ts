@@ -4,10 +4,10 @@
  * @module
  */
 
-import { applyOps, type AugmentOp, cropBox } from "../../lib/augmentation.ts";
-import { HatchlingError } from "../../lib/errors.ts";
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { Rng } from "../../lib/rng.ts";
+import { applyOps, type AugmentOp, cropBox } from "../../../lib/augmentation.ts";
+import { HatchlingError } from "../../../lib/errors.ts";
+import type { Gpu, Tensor } from "../../../lib/gpu.ts";
+import { Rng } from "../../../lib/rng.ts";
 
 /** One comparison of a golden case. */
 export interface GoldenResult {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Gpu } from "../../lib/gpu.ts";
-import { posEmbed, type PosInterp, resampleMatrix } from "../../lib/ops/pos_embed.ts";
+import type { Gpu } from "../../../lib/gpu.ts";
+import { posEmbed, type PosInterp, resampleMatrix } from "../../../lib/ops/pos_embed.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { download, upload } from "./tensors.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type Gpu, record } from "../../lib/gpu.ts";
-import { type ClipMode, layerDecay, type OptimizerSettings } from "../../lib/optim.ts";
-import { cosineValues, teacherTempValues } from "../../lib/optim/schedules.ts";
-import { LAST_LAYER, Trainer } from "../../lib/train.ts";
+import { type Gpu, record } from "../../../lib/gpu.ts";
+import { type ClipMode, layerDecay, type OptimizerSettings } from "../../../lib/optim.ts";
+import { cosineValues, teacherTempValues } from "../../../lib/optim/schedules.ts";
+import { LAST_LAYER, Trainer } from "../../../lib/train.ts";
 import { type Case, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { metricFields } from "./loss.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Gpu } from "../../lib/gpu.ts";
+import type { Gpu } from "../../../lib/gpu.ts";
 import { type GoldenDoc, type GoldenTensor, runAug, runCropstats } from "./aug.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { HatchlingError } from "../../lib/errors.ts";
+import { HatchlingError } from "../../../lib/errors.ts";
 import {
   constantSchedule,
   cosineValues,
   linearSchedule,
   teacherTempValues,
-} from "../../lib/optim/schedules.ts";
+} from "../../../lib/optim/schedules.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Gpu } from "../../lib/gpu.ts";
-import { infoNce } from "../../lib/loss.ts";
+import type { Gpu } from "../../../lib/gpu.ts";
+import { infoNce } from "../../../lib/loss.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { download, upload } from "./tensors.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Gpu, Tensor } from "../../lib/gpu.ts";
-import { DinoLoss } from "../../lib/loss.ts";
+import type { Gpu, Tensor } from "../../../lib/gpu.ts";
+import { DinoLoss } from "../../../lib/loss.ts";
 import type { Case } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { download, upload } from "./tensors.ts";
