@@ -39,7 +39,7 @@ export interface Effort {
 }
 
 /** A dispatch as it is run: its tensors, those written once for every run. */
-interface Prepared {
+export interface Prepared {
   capture: Capture;
   reference: Reference;
   given: Given;
@@ -178,7 +178,7 @@ async function runAll(
 }
 
 /** Fills a dispatch's tensors; those that are written and not read hold poison. */
-function prepare(capture: Capture, seed: number): Prepared {
+export function prepare(capture: Capture, seed: number): Prepared {
   const { source, shapes } = capture;
   const reference = referenceOf(source);
   if (!reference) {

@@ -22,6 +22,7 @@ import { Trainer } from "../train.ts";
 import { Feed } from "../train/feed.ts";
 import { type Capture, CaptureGpu, keyOf, pipelineOf } from "./capture.ts";
 import { bytesOf } from "./run.ts";
+import { wayOf } from "./ways.ts";
 
 /** Every way of choosing: with all first candidates, with all second ones, and so on. */
 export function profiles(
@@ -201,7 +202,26 @@ export async function captureOdd(gpu: Gpu, each: number): Promise<Capture[]> {
     all.push(...dry.captures.values());
     for (const config of configs) all.push(...await captureConfig(gpu, config, choices));
   }
-  return some(all.filter((capture) => bytesOf(capture, 1) <= ODD_BYTES), each);
+  const small = all.filter((capture) => bytesOf(capture, 1) <= ODD_BYTES);
+  return some(gpu.isSoftware ? few(small) : small, each);
+}
+
+/** Pipelines of a kernel on software adapters, which take long to compile one. */
+const PIPELINES = 4;
+
+/** Of each kernel some pipelines, and one at least for every way of doing its work. */
+function few(captures: readonly Capture[]): Capture[] {
+  const known = new Map<string, Set<string>>(), ways = new Set<string>();
+  return captures.filter((capture) => {
+    const { name } = capture.source, pipeline = pipelineOf(capture);
+    const pipelines = known.get(name) ?? new Set();
+    known.set(name, pipelines);
+    const way = `${name} ${wayOf(capture)?.way}`;
+    if (!pipelines.has(pipeline) && pipelines.size >= PIPELINES && ways.has(way)) return false;
+    pipelines.add(pipeline);
+    ways.add(way);
+    return true;
+  });
 }
 
 /** Each dispatch once, and no more than `most` of a pipeline. */

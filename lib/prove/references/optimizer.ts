@@ -6,6 +6,7 @@
 import { type Bounded, exact, Sum } from "../bounded.ts";
 import {
   elementwise,
+  type Expect,
   type Fill,
   type Given,
   type Reference,
@@ -16,32 +17,49 @@ import {
 /** Elements of a granule. */
 const GRANULE = 64;
 
-/** (tensor, decay, group, bits of the rate's factor) of each granule. */
+const bitsOf = (x: number) => new Uint32Array(Float32Array.of(x).buffer)[0];
+const floatOf = (bits: number) => new Float32Array(Uint32Array.of(bits).buffer)[0];
+
+/** (tensor, decay, group, bits of the rate's factor) of each granule; of four granules one is frozen, in group 1. */
 const SEGMENT: Fill = (draw, { shapes }) => {
   const tensors = shapes.factors!.reduce((a, b) => a * b, 1);
-  const bits = new Uint32Array(Float32Array.of(0.75).buffer)[0];
-  return draw.whole((i) => [Math.floor(i / 4) % tensors, Math.floor(i / 4) % 2, 0, bits][i % 4]);
+  return draw.whole((i) => {
+    const granule = Math.floor(i / 4);
+    return [granule % tensors, granule % 2, granule % 4 === 3 ? 1 : 0, bitsOf(0.75)][i % 4];
+  });
 };
-/** Learning rate, weight decay, 1 − β1^t, √(1 − β2^t) of each group. */
-const RATES: Fill = (draw, { params: { groups = 0 } }) =>
-  draw.each((i) => [0.01, 0.1, 0.4, 0.2][(i - groups + 4 * draw.n) % 4]);
+/** The flag, which is not set; rate, decay, 1 − β1^t, √(1 − β2^t) of two groups, the second frozen; the momentum. */
+const TABLE: Fill = (draw, { params: { groups, momentum_at } }) =>
+  draw.whole((i) => {
+    if (i === momentum_at || i === momentum_at + 1) return bitsOf(i === momentum_at ? 0.9 : 0.1);
+    const at = i - groups;
+    if (at < 0) return 0;
+    return bitsOf(at === 6 ? 0 : [0.01, 0.1, 0.4, 0.2][at % 4]);
+  });
 const SMALL: Fill = (draw) => draw.uniform(0.001, 0.01);
 
 /** What belongs to the granule of an element. */
 function rates(g: Given, i: number) {
   const [tensor, decay, group, bits] = g.u("segment").subarray(4 * Math.floor(i / GRANULE));
-  const scalars = g.f("scalars"), at = g.p.groups + 4 * group;
-  const factor = new Float32Array(Uint32Array.of(bits).buffer)[0];
+  const table = g.u("table"), at = g.p.groups + 4 * group;
   return {
-    lr: exact(scalars[at]).mul(factor),
-    decay: exact(scalars[at + 1]).mul(decay),
-    first: scalars[at + 2],
-    second: scalars[at + 3],
+    lr: exact(floatOf(table[at])).mul(floatOf(bits)),
+    decay: exact(floatOf(table[at + 1])).mul(decay),
+    first: floatOf(table[at + 2]),
+    second: floatOf(table[at + 3]),
     clip: g.f("factors")[tensor],
   };
 }
 
-const fill = { segment: SEGMENT, scalars: RATES, factors: SCALARS, flag: ZEROS };
+/** The teacher of an element steps along. */
+function follow(g: Given, i: number, p: Bounded, expect: Expect): void {
+  if (!g.c("FOLLOW")) return;
+  const [m, rest] = g.u("table").subarray(g.p.momentum_at);
+  const kept = exact(g.f("teacher")[i]).mul(floatOf(m));
+  expect("teacher", i, kept.add(p.mul(floatOf(rest))));
+}
+
+const fill = { segment: SEGMENT, table: TABLE, factors: SCALARS };
 
 /** A block's largest magnitude, and the sum of its squares over that. */
 function scaledSquares(values: Float32Array): { top: number; sum: Bounded } {
@@ -61,7 +79,7 @@ export const OPTIMIZER: readonly Reference[] = [
     family: "optimiser",
     kernels: /adamw/,
     fill: { ...fill, exp_avg_sq: SMALL },
-    kept: () => ["parameter", "exp_avg", "exp_avg_sq"],
+    kept: () => ["parameter", "exp_avg", "exp_avg_sq", "teacher"],
     parts: (g) =>
       elementwise(g.p.n, (i, expect) => {
         const { lr, decay, first, second, clip } = rates(g, i);
@@ -73,13 +91,16 @@ export const OPTIMIZER: readonly Reference[] = [
           g.p.eps,
         ].map(Math.fround);
         const p = g.f("parameter")[i];
+        if (first === 0) return follow(g, i, exact(p), expect);
         let grad = exact(g.f("grad")[i]).mul(clip);
         if (g.c("COUPLED")) grad = grad.add(decay.mul(p));
         const m = exact(g.f("exp_avg")[i]).mul(beta1).add(grad.mul(rest1));
         const v = exact(g.f("exp_avg_sq")[i]).mul(beta2).add(grad.mul(rest2).mul(grad));
         const step = lr.div(first).mul(m).div(v.sqrt().div(second).add(eps));
         const keep = g.c("COUPLED") ? exact(1) : exact(1).sub(lr.mul(decay));
-        expect("parameter", i, keep.mul(p).sub(step));
+        const next = keep.mul(p).sub(step);
+        follow(g, i, next, expect);
+        expect("parameter", i, next);
         expect("exp_avg", i, m);
         expect("exp_avg_sq", i, v);
       }, 8),
@@ -88,16 +109,19 @@ export const OPTIMIZER: readonly Reference[] = [
     family: "optimiser",
     kernels: /sgd/,
     fill,
-    kept: () => ["parameter", "momentum_buffer"],
+    kept: () => ["parameter", "momentum_buffer", "teacher"],
     parts: (g) =>
       elementwise(g.p.n, (i, expect) => {
-        const { lr, decay, clip } = rates(g, i);
+        const { lr, decay, first, clip } = rates(g, i);
         const momentum = Math.fround(g.p.momentum), p = g.f("parameter")[i];
+        if (first === 0) return follow(g, i, exact(p), expect);
         const grad = exact(g.f("grad")[i]).mul(clip).add(decay.mul(p));
         const b = exact(g.f("momentum_buffer")[i]).mul(momentum).add(grad);
         const along = g.c("NESTEROV") ? grad.add(b.mul(momentum)) : b;
         expect("momentum_buffer", i, b);
-        expect("parameter", i, exact(p).sub(lr.mul(along)));
+        const next = exact(p).sub(lr.mul(along));
+        follow(g, i, next, expect);
+        expect("parameter", i, next);
       }, 6),
   },
   {
