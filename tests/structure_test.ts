@@ -15,6 +15,7 @@ const AREAS: readonly string[] = [
   "lib/embed",
   "lib/export",
   "lib/session",
+  "lib/prove",
   "lib/plan",
   "lib/open_model",
   "lib/report",

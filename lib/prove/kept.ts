@@ -57,7 +57,9 @@ export async function writeKnown(
   place: string,
   { right, strikes }: Known,
 ): Promise<void> {
-  const kept = { right: [...right].sort(), strikes };
+  // Another process may have proven something meanwhile.
+  const { right: others } = await readKnown(storage, place);
+  const kept = { right: [...new Set([...right, ...others])].sort(), strikes };
   const text = JSON.stringify({ ...kept, sha256: await sha256(JSON.stringify(kept)) });
   await storage?.set(place, text).catch(() => {});
 }

@@ -13,15 +13,18 @@ import type { Capture } from "./capture.ts";
 import { hashOf, placeOf, readKnown, type Strike, writeKnown } from "./kept.ts";
 import { referenceOf } from "./references.ts";
 import { type Effort, type Proof, prove } from "./run.ts";
-import { captureConfig, captureOdd, profiles, some } from "./survey.ts";
-import { nameOf, wayOf } from "./ways.ts";
+import { captureConfig, captureOdd, captureUsual, profiles, some } from "./survey.ts";
+import { toWatch, watchAll } from "./watch.ts";
+import { nameOf, waysOf } from "./ways.ts";
 
 /** What to prove, and how thoroughly. */
 export interface ProveOptions {
   /** The shapes of this configuration's step. */
   config?: Config;
-  /** Odd shapes by every kernel that may be chosen here: so many of each; 0 by default. */
-  odd?: number;
+  /** Odd shapes: by every kernel that may be chosen here, or a few by those that are chosen now; none by default. */
+  odd?: "all" | "few";
+  /** Watch kernels whose invocations share memory for races, too. */
+  races?: boolean;
   /** How much is done for each dispatch. */
   effort: Effort;
   /** Where it is kept what was proven; without one everything is proven anew. */
@@ -36,6 +39,8 @@ export interface ProveOptions {
 export interface Findings {
   /** The dispatches that were run now. */
   proofs: Proof[];
+  /** Kernels that were watched for races. */
+  watched: Proof[];
   /** Dispatches that were known to be right. */
   known: number;
   /** Ways that are struck off, now or before. */
@@ -47,6 +52,9 @@ export interface Findings {
   /** Dispatches that were too large to be proven. */
   left: string[];
 }
+
+/** Odd dispatches of a kernel with the same constants. */
+const EACH = 3;
 
 /** Full and short. */
 export const EFFORTS: Readonly<Record<"full" | "short", Effort>> = {
@@ -66,7 +74,7 @@ export const EFFORTS: Readonly<Record<"full" | "short", Effort>> = {
  * import { EFFORTS, proveMachine } from "./machine.ts";
  *
  * const gpu = await openGpu();
- * const { strikes, broken } = await proveMachine(gpu, { odd: 1, effort: EFFORTS.short });
+ * const { strikes, broken } = await proveMachine(gpu, { odd: "few", effort: EFFORTS.short });
  * console.log(strikes.length, broken.length); // 0, 0
  * gpu.destroy();
  * ```
@@ -77,7 +85,8 @@ export async function proveMachine(gpu: Gpu, options: ProveOptions): Promise<Fin
   const known = await readKnown(storage, place);
   const strikes = again ? [] : known.strikes;
   const right = again ? new Set<string>() : known.right;
-  const findings: Findings = { proofs: [], known: 0, strikes, broken: [], idle: [], left: [] };
+  const none = { proofs: [], watched: [], known: 0, broken: [], idle: [], left: [] };
+  const findings: Findings = { ...none, strikes };
   const met = new Set<string>(), dispatched = new Set<string>();
   const heed = () => gpu.struck = new Set(strikes.map(({ name }) => name));
   heed();
@@ -101,23 +110,32 @@ export async function proveMachine(gpu: Gpu, options: ProveOptions): Promise<Fin
     );
     findings.proofs.push(...proofs);
     findings.left.push(...left);
-    for (const { capture, fault } of proofs) {
+    const watched = options.races ? await watchAll(gpu, toWatch(todo)) : [];
+    findings.watched.push(...watched);
+    const wrong = new Set<string>();
+    for (const { capture, fault } of [...watched, ...proofs]) {
+      const hash = hashOf(capture);
       if (!fault) {
-        right.add(hashOf(capture));
+        if (!wrong.has(hash)) right.add(hash);
         continue;
       }
-      const way = wayOf(capture), kernel = capture.source.name;
-      const strike = { name: way ? nameOf(way) : kernel, kernel, fault };
-      const list = way ? strikes : findings.broken;
-      if (list.some(({ name }) => name === strike.name)) continue;
-      list.push(strike);
-      more ||= !!way;
+      wrong.add(hash);
+      const kernel = capture.source.name, ways = waysOf(capture).map(nameOf);
+      more ||= strike(strikes, ways, { kernel, fault });
+      if (!ways.length) strike(findings.broken, [kernel], { kernel, fault });
     }
     heed();
   }
   await writeKnown(storage, place, { right, strikes });
   findings.idle = definedKernels().map(({ name }) => name).filter((name) => !dispatched.has(name));
   return findings;
+}
+
+/** Adds what is not yet on a list, and says whether anything was. */
+function strike(list: Strike[], names: readonly string[], why: Omit<Strike, "name">): boolean {
+  const fresh = names.filter((name) => list.every((one) => one.name !== name));
+  list.push(...fresh.map((name) => ({ name, ...why })));
+  return fresh.length > 0;
 }
 
 /** Families together, in the order in which they are met. */
@@ -129,7 +147,7 @@ function byFamily(captures: readonly Capture[]): Capture[] {
 /** All dispatches to prove; a kind of work that has no way left is broken. */
 async function survey(
   gpu: Gpu,
-  { config, odd = 0 }: ProveOptions,
+  { config, odd }: ProveOptions,
   { broken }: Findings,
 ): Promise<Capture[]> {
   const all: Capture[] = [];
@@ -144,7 +162,8 @@ async function survey(
       }
     }
   };
-  if (odd) await attempt(() => captureOdd(gpu, odd));
+  if (odd === "all") await attempt(() => captureOdd(gpu, EACH));
+  if (odd === "few") await attempt(() => captureUsual(gpu));
   if (config) {
     // Which kernels a GPU will choose is known when it has tried them.
     await attempt(async () => {

@@ -162,7 +162,10 @@ function watchArray(code: string, variable: string, v: number, inGroup: boolean)
 function watchAtomic(code: string, variable: string, v: number): string {
   return code
     .replace(new RegExp(`atomicAdd\\(&${variable},`, "g"), (text) => `race_add(${v}u); ${text}`)
-    .replace(new RegExp(`atomicLoad\\(&${variable}\\)`, "g"), (text) => `race_value(${v}u, ${text})`) +
+    .replace(
+      new RegExp(`atomicLoad\\(&${variable}\\)`, "g"),
+      (text) => `race_value(${v}u, ${text})`,
+    ) +
     "\nfn race_value(v: u32, value: u32) -> u32 {\n  race_load(v);\n  return value;\n}\n";
 }
 
@@ -213,6 +216,8 @@ export function raceIn({ variables }: Watched, notes: Uint32Array): string {
   const [count, v, i, a, b] = notes;
   if (!count) return "";
   const other = b === 0x7fe ? "others" : `invocation ${b}`;
-  return `${variables[v]}[${i}]: expected a barrier between accesses but found invocation ${a} and ${other} ` +
+  return `${
+    variables[v]
+  }[${i}]: expected a barrier between accesses but found invocation ${a} and ${other} ` +
     `at it between the same two, and one of them writes: ${count} times; a race`;
 }

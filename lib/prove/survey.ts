@@ -13,6 +13,8 @@ import { definedKernels } from "../gpu/kernel.ts";
 import { type Gpu, grid, record, type TuningTask } from "../gpu.ts";
 import { Parameters } from "../model.ts";
 import { attention, matmul, type MatmulOptions, tuningTasks } from "../ops.ts";
+import { conv2d } from "../ops/conv2d.ts";
+import { gelu } from "../ops/gelu.ts";
 import { gatherRows, scatterRows } from "../ops/gather_rows.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { rowSum } from "../ops/reduce.ts";
@@ -22,7 +24,7 @@ import { Trainer } from "../train.ts";
 import { Feed } from "../train/feed.ts";
 import { type Capture, CaptureGpu, keyOf, pipelineOf } from "./capture.ts";
 import { bytesOf } from "./run.ts";
-import { wayOf } from "./ways.ts";
+import { waysOf } from "./ways.ts";
 
 /** Every way of choosing: with all first candidates, with all second ones, and so on. */
 export function profiles(
@@ -125,6 +127,15 @@ function others(gpu: CaptureGpu): void {
     l2Normalize(gpu, x).backward(x);
     rowSum(gpu, x, { scale: 0.5 });
   }
+  const rough = gpu.persistent([7, 11]);
+  gelu(gpu, rough).backward(rough);
+  for (const channels of [3, 8]) {
+    // Of three channels, which are no whole vec4s.
+    const x = gpu.persistent([2, 9, 7, channels]), of = gpu.persistent([5, channels, 3, 3]);
+    const weight = { data: of, grad: gpu.persistent(of.shape) };
+    const { y, backward } = conv2d(gpu, x, weight, { stride: 2, padding: 1 });
+    backward(y);
+  }
   const [rows, classes] = [19, 7];
   gpu.dispatch(kernel("class_gradient"), {
     bindings: {
@@ -206,6 +217,11 @@ export async function captureOdd(gpu: Gpu, each: number): Promise<Capture[]> {
   return some(gpu.isSoftware ? few(small) : small, each);
 }
 
+/** Dispatches of odd shapes as they are chosen now: those of a small transformer's step. */
+export async function captureUsual(gpu: Gpu): Promise<Capture[]> {
+  return some(await captureConfig(gpu, oddConfig(ODD[0])), 1);
+}
+
 /** Pipelines of a kernel on software adapters, which take long to compile one. */
 const PIPELINES = 4;
 
@@ -216,7 +232,7 @@ function few(captures: readonly Capture[]): Capture[] {
     const { name } = capture.source, pipeline = pipelineOf(capture);
     const pipelines = known.get(name) ?? new Set();
     known.set(name, pipelines);
-    const way = `${name} ${wayOf(capture)?.way}`;
+    const way = `${name} ${waysOf(capture).map(({ way }) => way)}`;
     if (!pipelines.has(pipeline) && pipelines.size >= PIPELINES && ways.has(way)) return false;
     pipelines.add(pipeline);
     ways.add(way);

@@ -7,8 +7,7 @@ import type { Gpu, Tensor } from "../gpu.ts";
 import { type Capture, elements } from "./capture.ts";
 import { HEAD, notesFor, raceIn, sharesMemory, watch, type Watched } from "./races.ts";
 import { prepare, type Proof } from "./run.ts";
-import { wayOf } from "./ways.ts";
-
+import { waysOf } from "./ways.ts";
 
 /**
  * The smallest dispatch of each kernel and way whose invocations share memory: what else its constants are changes no
@@ -19,7 +18,7 @@ export function toWatch(captures: readonly Capture[]): Capture[] {
   for (const capture of captures) {
     const { source, constants } = capture;
     if (!sharesMemory(source) || constants.LANES === 1) continue;
-    const key = `${source.name} ${wayOf(capture)?.way}`, known = least.get(key);
+    const key = `${source.name} ${waysOf(capture).map(({ way }) => way)}`, known = least.get(key);
     if (!known || sizeOf(capture) < sizeOf(known)) least.set(key, capture);
   }
   return [...least.values()].filter((capture) => sizeOf(capture) < 2 ** 20);
@@ -28,7 +27,7 @@ export function toWatch(captures: readonly Capture[]): Capture[] {
 const sizeOf = (capture: Capture) =>
   Object.keys(capture.shapes).reduce((sum, name) => sum + elements(capture, name), 0);
 
-/** Watches some dispatches; a kernel that has no binding to spare for the notes is left out. */
+/** Watches some dispatches, after each of which somebody may be told; a kernel that has no binding to spare for the notes is left out. */
 export async function watchAll(gpu: Gpu, captures: readonly Capture[]): Promise<Proof[]> {
   const proofs: Proof[] = [];
   const known = new Map<string, Watched>();
@@ -50,7 +49,11 @@ async function watchOne(gpu: Gpu, capture: Capture, watched: Watched): Promise<P
   const held: Tensor[] = [];
   let fault: string;
   try {
-    const tensor = (name: string, values: Parameters<Gpu["tensor"]>[0], shape: readonly number[]) => {
+    const tensor = (
+      name: string,
+      values: Parameters<Gpu["tensor"]>[0],
+      shape: readonly number[],
+    ) => {
       const made = gpu.detached(() => gpu.tensor(values, shape, name));
       held.push(made);
       return made;
@@ -63,7 +66,12 @@ async function watchOne(gpu: Gpu, capture: Capture, watched: Watched): Promise<P
         return [name, values && tensor(name, values, shapes[name]!)];
       }),
     );
-    gpu.dispatch(watched.source, { constants, bindings: { ...bindings, race_notes }, params, workgroups });
+    gpu.dispatch(watched.source, {
+      constants,
+      bindings: { ...bindings, race_notes },
+      params,
+      workgroups,
+    });
     const found = await gpu.read([race_notes.view([HEAD])]);
     fault = raceIn(watched, new Uint32Array(found[0].buffer));
   } catch (error) {
@@ -76,4 +84,3 @@ async function watchOne(gpu: Gpu, capture: Capture, watched: Watched): Promise<P
   const { family } = reference;
   return { capture, family, error: fault ? Infinity : 0, fault, compared: 0, runs: 1, ms };
 }
-

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ATTENTION } from "../ops/attention/variants.ts";
 import { constantsOfTile, tileOf, VARIANTS } from "../ops/matmul/variants.ts";
 import { COLUMNS } from "../ops/reduce.ts";
 import { HELD_WAY, ROWS } from "../ops/row_launch.ts";
@@ -16,25 +17,29 @@ export interface Way {
   way: string;
 }
 
-/** The way that a dispatch belongs to; undefined for kernels that have no other. */
-export function wayOf({ source: { name, code }, constants }: Capture): Way | undefined {
+/** The ways that a dispatch belongs to; none for kernels that have no other. */
+export function waysOf({ source: { name, code }, constants }: Capture): Way[] {
+  const one = (kind: string, way: string): Way[] => [{ kind, way }];
   if (/^matmul_staged/.test(name)) {
-    const way = VARIANTS.find((variant) =>
+    return VARIANTS.filter((variant) =>
       tileOf(variant) &&
       Object.entries(constantsOfTile(variant)).every(([key, value]) => constants[key] === value)
-    );
-    return way && { kind: "matmul", way };
+    ).map((way) => ({ kind: "matmul", way }));
   }
-  if (/^matmul_(subgroup|naive)/.test(name)) return { kind: "matmul", way: name.split("_")[1] };
-  if (/^matmul(_conv\w*)?$/.test(name)) return { kind: "matmul", way: "plain" };
-  if (/^attention_subgroup/.test(name)) return { kind: "attention", way: "subgroup" };
-  if (/^attention(_backward\w*)?$/.test(name)) {
-    return { kind: "attention", way: constants.STAGED ? "staged" : "plain" };
+  if (/^matmul_(subgroup|naive)/.test(name)) return one("matmul", name.split("_")[1]);
+  if (/^matmul(_conv\w*)?$/.test(name)) return one("matmul", "plain");
+  if (/^attention_subgroup/.test(name)) return one(ATTENTION, "subgroup");
+  if (/^attention_tiled/.test(name)) {
+    // Where eight rows are too many for the registers, both have four.
+    if (constants.ROWS === 8) return one(ATTENTION, "tiled8");
+    const both = constants.CHUNKS > 2 || /_kv$/.test(name);
+    return [...one(ATTENTION, "tiled4"), ...both ? one(ATTENTION, "tiled8") : []];
   }
-  if (/^(layer_norm|softmax)\w*_subgroup$/.test(name)) return { kind: ROWS, way: HELD_WAY };
-  if (constants.LANES === undefined) return undefined;
+  if (/^attention(_backward\w*)?$/.test(name)) return one(ATTENTION, "plain");
+  if (/^(layer_norm|softmax)\w*_subgroup$/.test(name)) return one(ROWS, HELD_WAY);
+  if (constants.LANES === undefined) return [];
   const kind = /@workgroup_size\(8, LANES\)/.test(code) ? COLUMNS : ROWS;
-  return { kind, way: String(constants.LANES) };
+  return one(kind, String(constants.LANES));
 }
 
 /** As it stands in {@linkcode Gpu.struck}. */

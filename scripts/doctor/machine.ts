@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { HatchlingError } from "../../lib/errors.ts";
 import {
   adapterLines,
   chosenAdapter,
@@ -11,15 +10,15 @@ import {
   ensureAdapter,
   listAdapters,
 } from "../../lib/adapter.ts";
-import { type Gpu, openGpu } from "../../lib/gpu.ts";
-import { matmul } from "../../lib/ops/matmul.ts";
+import { openGpu } from "../../lib/gpu.ts";
+import { EFFORTS, proveMachine } from "../../lib/prove.ts";
+import { kernelStorage } from "../common/kernel_storage.ts";
+import { Progress } from "../common/progress.ts";
+import { refuse, strikeLine } from "../common/proven.ts";
 import { print, say } from "../common/terminal.ts";
 
-/** Odd sizes, so that every tile has an edge: [M, K] · [K, N]. */
-const M = 65, K = 127, N = 33;
-
 /**
- * Prints what the machine offers, and checks a matrix product against float64.
+ * Prints what the machine offers, and proves some dispatches of the most common kernels.
  *
  * @throws {HatchlingError} When there is no adapter, or it computes wrong.
  */
@@ -44,43 +43,25 @@ export async function examineMachine(choice: DeviceChoice): Promise<void> {
     row(feature, adapter?.features.has(feature) ? "yes" : "no");
   }
   const started = performance.now();
-  const error = await matmulError(gpu);
-  const milliseconds = (performance.now() - started).toFixed(0);
-  const verdict = error <= 1 ? "ok" : "WRONG";
-  row(`matmul ${M}×${K}×${N}`, `${verdict}, ${milliseconds} ms with compiling`);
-  row("largest error", `${error.toPrecision(2)} of what float32 allows`);
+  const progress = new Progress();
+  const findings = await proveMachine(gpu, {
+    odd: "few",
+    effort: EFFORTS.short,
+    storage: await kernelStorage(),
+    onProgress: (done, total) => progress.show(`proving kernels: ${done} of ${total}`, !done),
+  });
+  progress.end();
+  const { proofs, known, strikes } = findings;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const error = proofs.reduce((most, { error }) => Math.max(most, error), 0);
+  row(
+    "kernels",
+    `${proofs.length} dispatches proven in ${seconds} s with compiling, ${known} known from before`,
+  );
+  if (proofs.length) row("largest error", `${error.toPrecision(2)} of what float32 allows`);
+  for (const strike of strikes) print(strikeLine(gpu, strike));
   gpu.destroy();
-  if (!(error <= 1)) {
-    throw new HatchlingError(
-      "Expected the product of two matrices but found another: this driver computes wrong. " +
-        "Update it, or try HATCHLING_ADAPTER=swiftshader",
-    );
-  }
-}
-
-/**
- * Largest error of a product of two matrices against float64, relative to the bound K·ε·Σ|a||b| that
- * holds for float32 whatever the order of the sum (Higham, Accuracy and Stability of Numerical
- * Algorithms, 3.1; ε = 2⁻²⁴).
- */
-async function matmulError(gpu: Gpu): Promise<number> {
-  const a = Float32Array.from({ length: M * K }, (_, i) => Math.sin(12.9898 * i));
-  const b = Float32Array.from({ length: K * N }, (_, i) => Math.cos(78.233 * i));
-  const c = await matmul(gpu, gpu.tensor(a, [M, K]), gpu.tensor(b, [K, N])).read();
-  let worst = 0;
-  for (let m = 0; m < M; m++) {
-    for (let n = 0; n < N; n++) {
-      let sum = 0, size = 0;
-      for (let k = 0; k < K; k++) {
-        const product = a[m * K + k] * b[k * N + n];
-        sum += product;
-        size += Math.abs(product);
-      }
-      const error = Math.abs(c[m * N + n] - sum) / (K * 2 ** -24 * size);
-      worst = Number.isFinite(error) ? Math.max(worst, error) : Infinity;
-    }
-  }
-  return worst;
+  refuse(findings);
 }
 
 function row(name: string, value: string): void {

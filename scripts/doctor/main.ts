@@ -17,7 +17,7 @@ const TROUBLE = 2;
 
 const command = new Command("doctor")
   .description(
-    "Tells what this machine offers, and checks a matrix product against float64.\n" +
+    "Tells what this machine offers, and proves its most common kernels against float64.\n" +
       "With the folder of a run: tells what state its training is in, and what to change first.",
   )
   .argument("[run]", "folder of a run, runs/small-… for instance; needs no GPU")
@@ -29,7 +29,7 @@ const command = new Command("doctor")
   .helpOption("-h, --help", "show this help")
   .addHelpText(
     "after",
-    "\nExit status: 0 all is well or too early to tell, 1 no answer or a wrong product, 2 a run in " +
+    "\nExit status: 0 all is well or too early to tell, 1 no answer or a wrong kernel, 2 a run in " +
       "trouble, or one that has ended with features that are not useful.",
   )
   .parse(["deno", "doctor", ...Deno.args]);

@@ -53,7 +53,8 @@ async function main(): Promise<number> {
   const start = performance.now();
   const findings = await proveMachine(gpu, {
     config,
-    odd: 3,
+    odd: "all",
+    races: true,
     effort: EFFORTS.full,
     storage: await kernelStorage(),
     again: !options.kept,

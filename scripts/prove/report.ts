@@ -49,6 +49,11 @@ export async function report(gpu: Gpu, parts: ReportParts): Promise<Record<strin
       runs,
       ms: Math.round(ms),
     })),
+    watched: findings.watched.map(({ capture, fault }) => ({
+      kernel: capture.source.name,
+      constants: capture.constants,
+      fault: fault || undefined,
+    })),
     struck: findings.strikes,
     broken: findings.broken,
     idle: findings.idle,

@@ -38,7 +38,7 @@ export function familyRows(proofs: readonly Proof[]): FamilyRow[] {
 }
 
 /** As lines of text. */
-export function familyLines({ proofs, known, idle, left }: Findings): string[] {
+export function familyLines({ proofs, watched, known, idle, left }: Findings): string[] {
   const lines = familyRows(proofs).map((r) =>
     [
       r.family.padEnd(18),
@@ -52,6 +52,15 @@ export function familyLines({ proofs, known, idle, left }: Findings): string[] {
   );
   if (lines.length) {
     lines.unshift("family         kernels  dispatches    outputs  error/bound      time  verdict");
+  }
+  if (watched.length) {
+    const racing = watched.filter(({ fault }) => fault).length;
+    const seconds = watched.reduce((sum, { ms }) => sum + ms, 0) / 1000;
+    lines.push(
+      `${watched.length} kernels whose invocations share memory watched for races: ${
+        racing ? `${racing} RACE` : "none races"
+      }, ${seconds.toFixed(1)} s`,
+    );
   }
   if (known) lines.push(`${known} dispatches were proven before on this adapter and driver`);
   if (idle.length) lines.push(`not dispatched on this machine: ${idle.join(", ")}`);

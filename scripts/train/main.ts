@@ -16,6 +16,7 @@ import { SideFiles } from "../../lib/run/side_files.ts";
 import { Trainer } from "../../lib/train.ts";
 import { Feed } from "../../lib/train/feed.ts";
 import { chooseKernels } from "../common/kernels.ts";
+import { proveRun } from "../common/proven.ts";
 import { Progress } from "../common/progress.ts";
 import { runCommand } from "../common/terminal.ts";
 import { readArguments } from "./arguments.ts";
@@ -71,6 +72,7 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   const { stepsPerEpoch } = loader;
 
   // Model and trainer, which is all that training changes.
+  await proveRun(gpu, config, progress);
   const kernels = await chooseKernels(gpu, { checkpoint, measure: config.device.tune, progress });
   const model = modelOf(config);
   using trainer = new Trainer(gpu, model, trainerOptionsOf(config));

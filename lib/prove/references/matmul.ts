@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Bounded, exact, gamma, Sum } from "../bounded.ts";
+import { type Bounded, exact, gamma, Sum } from "../bounded.ts";
 import { uniforms } from "../numbers.ts";
 import type { Given, Part, Reference, Whole } from "../reference.ts";
 

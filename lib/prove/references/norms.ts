@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { Bounded, dot, exact, Sum, sum } from "../bounded.ts";
-import { type Fill, type Given, type Part, type Reference } from "../reference.ts";
+import { type Bounded, dot, exact, Sum, sum } from "../bounded.ts";
+import type { Fill, Given, Part, Reference } from "../reference.ts";
 
 /** (mean, rstd) of rows. */
 const STATS: Fill = (draw) => draw.each((i) => i % 2 ? 0.5 + draw.next() : draw.next() - 0.5);
