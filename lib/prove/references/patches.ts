@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Bounded, dot, exact, Sum } from "../bounded.ts";
+import { type Bounded, dot, exact, Sum } from "../bounded.ts";
 import { type Given, type Part, type Reference, SCALARS } from "../reference.ts";
 
 /** Patches i on of block b, four rows each: their image, and their numbers in it. */
