@@ -4,7 +4,7 @@
  * @module
  */
 import { ATTENTION } from "../ops/attention/variants.ts";
-import { constantsOfTile, tileOf, VARIANTS } from "../ops/matmul/variants.ts";
+import { tileOf, VARIANTS } from "../ops/matmul/variants.ts";
 import { COLUMNS } from "../ops/reduce.ts";
 import { HELD_WAY, ROWS } from "../ops/row_launch.ts";
 import type { Capture } from "./capture.ts";
@@ -21,10 +21,10 @@ export interface Way {
 export function waysOf({ source: { name, code }, constants }: Capture): Way[] {
   const one = (kind: string, way: string): Way[] => [{ kind, way }];
   if (/^matmul_staged/.test(name)) {
-    return VARIANTS.filter((variant) =>
-      tileOf(variant) &&
-      Object.entries(constantsOfTile(variant)).every(([key, value]) => constants[key] === value)
-    ).map((way) => ({ kind: "matmul", way }));
+    return VARIANTS.filter((variant) => {
+      const tile = tileOf(variant);
+      return tile && Object.entries(tile).every(([key, value]) => constants[key] === value);
+    }).map((way) => ({ kind: "matmul", way }));
   }
   if (/^matmul_(subgroup|naive)/.test(name)) return one("matmul", name.split("_")[1]);
   if (/^matmul(_conv\w*)?$/.test(name)) return one("matmul", "plain");
@@ -36,7 +36,7 @@ export function waysOf({ source: { name, code }, constants }: Capture): Way[] {
     return [...one(ATTENTION, "tiled4"), ...both ? one(ATTENTION, "tiled8") : []];
   }
   if (/^attention(_backward\w*)?$/.test(name)) return one(ATTENTION, "plain");
-  if (/^(layer_norm|softmax)\w*_subgroup$/.test(name)) return one(ROWS, HELD_WAY);
+  if (/^(layer_norm|softmax)\w*_(subgroup|held)$/.test(name)) return one(ROWS, HELD_WAY);
   if (constants.LANES === undefined) return [];
   const kind = /@workgroup_size\(8, LANES\)/.test(code) ? COLUMNS : ROWS;
   return one(kind, String(constants.LANES));

@@ -100,7 +100,7 @@ function lengthOf(values: Float32Array, start: number, dim: number): Bounded {
 export const NORMS: readonly Reference[] = [
   {
     family: "norms",
-    kernels: /layer_norm(_subgroup)?/,
+    kernels: /layer_norm(_subgroup|_held)?/,
     fill: { x: SHIFTED },
     parts(g) {
       const { rows, dim, eps } = g.p;
@@ -136,9 +136,11 @@ export const NORMS: readonly Reference[] = [
   },
   {
     family: "norms",
-    kernels: /layer_norm_grad_subgroup/,
+    kernels: /layer_norm_grad_(subgroup|held)/,
     fill: { stats: STATS },
-    parts: (g) => [layerNormInput(g), ...g.c("WEIGHTS") ? layerNormWeights(g, HELD_ROWS) : []],
+    parts: (
+      g,
+    ) => [layerNormInput(g), ...g.c("WEIGHTS") ? layerNormWeights(g, g.p.chunk ?? HELD_ROWS) : []],
   },
   {
     family: "norms",
@@ -230,11 +232,16 @@ export const NORMS: readonly Reference[] = [
   {
     family: "sums",
     kernels: /column_sum/,
-    kept: (g) => adds(g) ? ["out"] : [],
+    kept: (g) => [...adds(g, 1) ? ["out"] : [], ...g.c("PAIR") && adds(g, 2) ? ["out2"] : []],
     parts(g) {
-      const { stride, offset } = g.p, x = g.f("x");
-      const at = (r: number, c: number) => x[r * stride + offset + c];
-      return columns(g, [{ out: "out", add: adds(g), at }], g.p.cols);
+      const { stride, offset } = g.p;
+      const of = (name: string) => {
+        const x = g.f(name);
+        return (r: number, c: number) => x[r * stride + offset + c];
+      };
+      const terms = [{ out: "out", add: adds(g, 1), at: of("x") }];
+      if (g.c("PAIR")) terms.push({ out: "out2", add: adds(g, 2), at: of("x2") });
+      return columns(g, terms, g.p.cols);
     },
   },
   {
