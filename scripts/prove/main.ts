@@ -7,9 +7,9 @@
  * @module
  */
 import "../common/adapter.ts";
-import { Command, Option } from "commander";
-import { parseOverrides } from "../../lib/config.ts";
-import { openGpu } from "../../lib/gpu.ts";
+import { Command } from "commander";
+import { openDevice } from "../../lib/adapter.ts";
+import { parseConfig, parseOverrides } from "../../lib/config.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 import { EFFORTS, proveMachine } from "../../lib/prove.ts";
@@ -31,11 +31,10 @@ async function main(): Promise<number> {
     .option("--kept", "leave out what is known to be right on this adapter and driver", false)
     .option("--no-fixtures", "leave out PyTorch's fixtures")
     .option("--no-training", "leave out the short training run")
-    .addOption(
-      new Option("--limits <which>", "what to ask of the adapter: all it has, or WebGPU's defaults")
-        .choices(["adapter", "portable"]).default("adapter"),
+    .addHelpText(
+      "after",
+      "\nAny key of the configuration: --data.batch_size 32; without one too: --device.adapter, --device.limits",
     )
-    .addHelpText("after", "\nAny key of the configuration: --data.batch_size 32")
     .configureOutput({
       writeOut: (text) => print(text.trimEnd()),
       writeErr: (text) => say(text.trimEnd()),
@@ -44,10 +43,12 @@ async function main(): Promise<number> {
   const options = command.opts();
   const [file] = command.args;
   const onWarning = (line: string) => say(`warning: ${line}`);
-  const config = file === undefined
-    ? undefined
-    : (await readConfig(file, { overrides, onWarning })).config;
-  const gpu = await openGpu({ limits: options.limits });
+  // Without a file it is the device alone that can be told.
+  const read = file === undefined
+    ? { config: parseConfig("{}", { file: "the command line", overrides }) }
+    : await readConfig(file, { overrides, onWarning });
+  const config = file === undefined ? undefined : read.config;
+  const gpu = await openDevice(read.config.device);
   row("device", `${gpu.info.description} (vendor ${gpu.info.vendor})`);
   const progress = new Progress();
   const start = performance.now();
