@@ -3,11 +3,10 @@
  *
  * @module
  */
-import type { Gpu } from "../gpu.ts";
-import { matmul } from "../ops/matmul.ts";
+import type { Gpu, Tensor } from "../gpu.ts";
 import type { FeatureArray } from "./features.ts";
 import { checkPair, CHUNK_BYTES, type NearestOptions } from "./nearest.ts";
-import { uploadRows, wholeVec4s } from "./rows.ts";
+import { productIn, uploadRows, wholeVec4s } from "./rows.ts";
 
 /** Options of {@linkcode firstRanks}. */
 export interface FirstRanksOptions extends NearestOptions {
@@ -58,33 +57,46 @@ export async function firstRanks(
     const best = own.similarity[query];
     return value > best || (value === best && row < own.rows[query]);
   };
+  if (!left.length) return ranks;
   const limit = Math.min(chunkBytes, gpu.limits.maxStorageBufferBindingSize) / 4;
-  const width = Math.max(1, Math.min(COLUMNS, Math.floor(limit / wholeVec4s(dim))));
-  for (let from = 0, to = Math.min(FIRST, width); from < n && left.length; from = to, to += width) {
-    const columns = order.subarray(from, to);
-    const keys = uploadRows(gpu, take(gallery, columns), dim);
-    const [stride] = keys.shape;
-    const height = Math.max(1, Math.floor(limit / Math.max(stride, wholeVec4s(dim))));
-    try {
-      for (let top = 0; top < left.length; top += height) {
-        const some = left.slice(top, top + height);
-        const product = gpu.scope(() =>
-          matmul(gpu, uploadRows(gpu, take(queries, some), dim), keys, { transB: true })
-        );
-        const values = await product.read().finally(() => product.destroy());
-        some.forEach((query, r) => {
-          const best = own.similarity[query], unsure = doubt[query], skip = exclude?.[query];
-          for (let c = 0; c < columns.length && ranks[query] < most; c++) {
-            const above = values[r * stride + c] - best;
-            if (above < -unsure || columns[c] === skip) continue;
-            if (above > unsure || isBefore(query, columns[c])) ranks[query]++; // NaN is neither
-          }
-        });
+  const width = Math.max(1, Math.min(COLUMNS, n, Math.floor(limit / wholeVec4s(dim))));
+  const height = Math.max(1, Math.floor(limit / wholeVec4s(Math.max(width, dim))));
+  const space = wholeVec4s(Math.min(height, left.length)) * wholeVec4s(width);
+  const room = gpu.persistent([space], "similarities");
+  // Counts, of some queries, the rows of the gallery that come before their right one.
+  const meet = async (some: readonly number[], keys: Tensor, columns: Int32Array) => {
+    const product = gpu.scope(() =>
+      productIn(room, uploadRows(gpu, take(queries, some), dim), keys)
+    );
+    const values = await product.read(), [stride] = keys.shape;
+    some.forEach((query, r) => {
+      const best = own.similarity[query], unsure = doubt[query], skip = exclude?.[query];
+      for (let c = 0; c < columns.length && ranks[query] < most; c++) {
+        const above = values[r * stride + c] - best;
+        if (above < -unsure || columns[c] === skip) continue;
+        if (above > unsure || isBefore(query, columns[c])) ranks[query]++; // NaN is neither
       }
-    } finally {
-      keys.destroy();
+    });
+  };
+  try {
+    for (
+      let from = 0, to = Math.min(FIRST, width);
+      from < n && left.length;
+      from = to, to += width
+    ) {
+      const columns = order.subarray(from, to);
+      const keys = uploadRows(gpu, take(gallery, columns), dim);
+      try {
+        for (let top = 0; top < left.length; top += height) {
+          await meet(left.slice(top, top + height), keys, columns);
+        }
+      } finally {
+        keys.destroy();
+      }
+      left = left.filter((query) => ranks[query] < most);
     }
-    left = left.filter((query) => ranks[query] < most);
+  } finally {
+    room.destroy();
   }
   return ranks;
 }

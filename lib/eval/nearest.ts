@@ -5,9 +5,8 @@
  */
 import { HatchlingError } from "../errors.ts";
 import { type Gpu, Tensor } from "../gpu.ts";
-import { matmul } from "../ops/matmul.ts";
 import { checkRows, type FeatureArray, type Features } from "./features.ts";
-import { uploadRows } from "./rows.ts";
+import { productIn, uploadRows, wholeVec4s } from "./rows.ts";
 import { type Neighbors, TopK } from "./topk.ts";
 
 export type { Neighbors } from "./topk.ts";
@@ -25,6 +24,9 @@ export const CHUNK_BYTES = 16 * 2 ** 20;
 
 /** Rows per piece are multiples of this, so that a view starts at a multiple of 256 bytes. */
 const ROW_STEP = 64;
+
+/** Features that meet themselves stay on the GPU up to this size; larger ones are uploaded in pieces, again and again. */
+const HELD_BYTES = 64 * 2 ** 20;
 
 /** Rows per piece where features meet themselves: the smaller, the more of the products are made once, not twice. */
 const OWN_ROWS = 1024;
@@ -70,7 +72,7 @@ export function checkPair(
 /**
  * The k gallery rows with the largest dot product with each query. Normalise the rows first
  * ({@linkcode l2Normalize}) for cosine similarity. Memory on the GPU stays below three pieces. Where queries and
- * gallery are the same array, every pair is multiplied once.
+ * gallery are the same array, every pair is multiplied once, and up to 64 MiB of them stay there besides.
  *
  * @param queries [m, D].
  * @param gallery [n, D].
@@ -106,20 +108,26 @@ export async function nearest(
   }
   const width = rowsPerPiece(n, Math.min(limit / dim, limit / ROW_STEP));
   const height = rowsPerPiece(m, Math.min(limit / dim, limit / width));
-  for (let left = 0; left < n; left += width) {
-    const columns = Math.min(width, n - left);
-    const keys = piece(gpu, gallery, left, columns);
-    try {
-      for (let top = 0; top < m; top += height) {
-        const rows = Math.min(height, m - top);
-        const product = gpu.scope(() => similarities(gpu, queries, top, rows, keys.tensor));
-        const stride = product.shape[1];
-        const values = await product.read().finally(() => product.destroy());
-        best.push(values, rows, { row: top, column: left, columns, stride });
+  const room = gpu.persistent([wholeVec4s(height) * wholeVec4s(width)], "similarities");
+  try {
+    for (let left = 0; left < n; left += width) {
+      const columns = Math.min(width, n - left);
+      const keys = piece(gpu, gallery, left, columns);
+      try {
+        for (let top = 0; top < m; top += height) {
+          const rows = Math.min(height, m - top);
+          const product = gpu.scope(() =>
+            productIn(room, piece(gpu, queries, top, rows).tensor, keys.tensor)
+          );
+          const place = { row: top, column: left, columns, stride: product.shape[1] };
+          best.push(await product.read(), rows, place);
+        }
+      } finally {
+        if (keys.free) keys.tensor.destroy();
       }
-    } finally {
-      if (keys.free) keys.tensor.destroy();
     }
+  } finally {
+    room.destroy();
   }
   return best.finish();
 }
@@ -135,41 +143,36 @@ async function meetOwn(
   best: TopK,
   { step, together }: { step: number; together: number },
 ): Promise<void> {
-  const [n] = features.shape;
-  for (let left = 0; left < n; left += step) {
-    const columns = Math.min(step, n - left);
-    const keys = piece(gpu, features, left, columns);
-    try {
-      for (let from = left; from < n; from += together * step) {
-        const count = Math.min(together, Math.ceil((n - from) / step));
+  const [n, dim] = features.shape, pieces = Math.ceil(n / step);
+  const upload = (index: number) =>
+    piece(gpu, features, index * step, Math.min(step, n - index * step)).tensor;
+  const some = Math.min(together, pieces), space = wholeVec4s(step) ** 2;
+  const room = gpu.persistent([some * space], "similarities");
+  const held = 4 * n * dim <= HELD_BYTES ? Array.from({ length: pieces }, (_, i) => upload(i)) : [];
+  let keys: Tensor | undefined;
+  try {
+    for (let left = 0; left < pieces; left++) {
+      const right = keys = held[left] ?? upload(left);
+      const columns = Math.min(step, n - left * step);
+      for (let from = left; from < pieces; from += some) {
+        const count = Math.min(some, pieces - from);
         const products = gpu.scope(() =>
-          Array.from({ length: count }, (_, i) => {
-            const top = from + i * step;
-            return similarities(gpu, features, top, Math.min(step, n - top), keys.tensor);
-          })
+          Array.from(
+            { length: count },
+            (_, i) => productIn(room, held[from + i] ?? upload(from + i), right, i * space),
+          )
         );
-        const all = await gpu.read(products).finally(() => products.forEach((t) => t.destroy()));
         // Rows of a piece meet those before them here, themselves, then those behind: in ascending order.
-        all.forEach((values, i) => {
-          const row = from + i * step, rows = Math.min(step, n - row);
-          const place = { row, column: left, columns, stride: products[i].shape[1] };
+        (await gpu.read(products)).forEach((values, i) => {
+          const row = (from + i) * step, rows = Math.min(step, n - row);
+          const place = { row, column: left * step, columns, stride: products[i].shape[1] };
           best.push(values, rows, place);
-          if (row !== left) best.pushTransposed(values, rows, place);
+          if (from + i !== left) best.pushTransposed(values, rows, place);
         });
       }
-    } finally {
-      keys.tensor.destroy();
+      if (!held.length) right.destroy();
     }
+  } finally {
+    for (const tensor of [room, keys, ...held]) tensor?.destroy();
   }
-}
-
-/** Products of some queries with all rows of a piece; the scope frees the queries. */
-function similarities(
-  gpu: Gpu,
-  queries: Features,
-  first: number,
-  rows: number,
-  keys: Tensor,
-): Tensor {
-  return matmul(gpu, piece(gpu, queries, first, rows).tensor, keys, { transB: true });
 }

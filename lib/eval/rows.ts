@@ -4,6 +4,7 @@
  * @module
  */
 import type { Gpu, Tensor } from "../gpu.ts";
+import { gpuOf } from "../gpu/gpu.ts";
 import { matmul } from "../ops/matmul.ts";
 import { checkRows, type FeatureArray } from "./features.ts";
 
@@ -25,6 +26,17 @@ export function uploadRows(gpu: Gpu, data: Float32Array, dim: number): Tensor {
   const whole = new Float32Array(height * width);
   for (let r = 0; r < rows; r++) whole.set(data.subarray(r * dim, (r + 1) * dim), r * width);
   return gpu.tensor(whole, [height, width], "features");
+}
+
+/**
+ * A · Bᵀ of uploaded rows, written into memory that is used again and again: what is new costs as much as what it takes
+ * to fill it.
+ *
+ * @param start First element of `room`.
+ */
+export function productIn(room: Tensor, a: Tensor, b: Tensor, start = 0): Tensor {
+  const out = room.view([a.shape[0], b.shape[0]], start);
+  return matmul(gpuOf(room), a, b, { transB: true, out });
 }
 
 /** Features that stay on the GPU in pieces, for products with many small matrices. Destroy it when done. */
