@@ -45,6 +45,7 @@ export class PaperGpu extends DryGpu {
         device: { limits: LIMITS, features: new Set() },
         info,
         choices: new Map(),
+        struck: new Set(),
       } as unknown as Gpu,
     );
   }

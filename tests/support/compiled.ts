@@ -46,7 +46,13 @@ function standIn(software: boolean, subgroup: number, limits: typeof PORTABLE): 
     subgroupMaxSize: subgroup,
     ...{ vendor: "", architecture: "", device: "", description: "a stand-in" },
   };
-  const gpu = { device: { limits, features }, info, choices: new Map(), lanes: undefined };
+  const gpu = {
+    device: { limits, features },
+    info,
+    choices: new Map(),
+    struck: new Set(),
+    lanes: undefined,
+  };
   return new DryGpu(gpu as unknown as Gpu);
 }
 
