@@ -115,7 +115,14 @@ gpuTest("kernels are chosen on a portable device, and used", async () => {
     ["matmul NT small", "attention", "rows"].includes(name)
   );
   assert.deepEqual(tasks.map((c) => c.candidates), [
-    ["plain", "staged 32x32", "staged 32x64", "staged 64x64", "staged 64x64 wide"],
+    [
+      "plain",
+      "staged 32x32",
+      "staged 32x64",
+      "staged 64x64",
+      "staged 64x64 deep",
+      "staged 64x64 wide",
+    ],
     ["plain", "tiled4", "tiled8"],
     ["1", "8", "64"],
   ]);

@@ -101,7 +101,7 @@ Deno.test("the addresses that are counted are the kernel's", () => {
   }
 });
 
-Deno.test("all tiles but the deep one fit WebGPU's default limits", () => {
+Deno.test("all tiles but the largest fit WebGPU's default limits", () => {
   const limits = {
     maxComputeInvocationsPerWorkgroup: 256,
     maxComputeWorkgroupSizeX: 256,

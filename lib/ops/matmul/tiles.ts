@@ -22,6 +22,7 @@ export type MatmulTile =
   | "staged 32x64"
   | "staged 64x32"
   | "staged 64x64"
+  | "staged 64x64 deep"
   | "staged 64x64 wide"
   | "staged 64x128"
   | "staged 128x64"
@@ -29,14 +30,15 @@ export type MatmulTile =
   | "staged 128x128 deep";
 
 /**
- * Their constants. All fit WebGPU's default limits but the deep one, which halves the
- * barriers where there are 32 KiB of workgroup memory.
+ * Their constants. Deep ones halve the barriers and have more loads under way, for
+ * more registers or workgroup memory: all tiles fit WebGPU's default limits but the last one, which takes 32 KiB.
  */
 export const TILES: Readonly<Record<MatmulTile, Tile>> = {
   "staged 32x32": { X: 8, Y: 8, ROWS: 1, COLS: 1, DEPTH: 4 },
   "staged 32x64": { X: 16, Y: 8, ROWS: 1, COLS: 1, DEPTH: 4 },
   "staged 64x32": { X: 8, Y: 16, ROWS: 1, COLS: 1, DEPTH: 4 },
-  "staged 64x64": { X: 8, Y: 8, ROWS: 2, COLS: 2, DEPTH: 4 },
+  "staged 64x64": { X: 8, Y: 8, ROWS: 2, COLS: 2, DEPTH: 2 },
+  "staged 64x64 deep": { X: 8, Y: 8, ROWS: 2, COLS: 2, DEPTH: 4 },
   "staged 64x64 wide": { X: 8, Y: 16, ROWS: 1, COLS: 2, DEPTH: 4 },
   "staged 64x128": { X: 16, Y: 8, ROWS: 2, COLS: 2, DEPTH: 2 },
   "staged 128x64": { X: 8, Y: 16, ROWS: 2, COLS: 2, DEPTH: 2 },

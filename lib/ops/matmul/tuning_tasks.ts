@@ -25,8 +25,14 @@ const SHAPES: Record<"NN" | "NT" | "TN", readonly [number, number, number][]> = 
 /** The tiles that are worth a try at each size. */
 const TILES_OF: Readonly<Record<string, readonly MatmulVariant[]>> = {
   skinny: ["staged 32x32", "staged 32x64", "staged 64x32"],
-  small: ["staged 32x32", "staged 32x64", "staged 64x64", "staged 64x64 wide"],
-  medium: ["staged 64x64", "staged 64x64 wide", "staged 64x128", "staged 128x64"],
+  small: ["staged 32x32", "staged 32x64", "staged 64x64", "staged 64x64 deep", "staged 64x64 wide"],
+  medium: [
+    "staged 64x64",
+    "staged 64x64 deep",
+    "staged 64x64 wide",
+    "staged 64x128",
+    "staged 128x64",
+  ],
   large: [
     "staged 64x64",
     "staged 64x128",
