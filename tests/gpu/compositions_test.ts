@@ -48,8 +48,8 @@ Deno.test("a kernel's arguments are read from its text", () => {
     { name: "factor", type: "f32" },
   ]);
   assert.deepEqual(KERNEL.bindings, [
-    { name: "x", writable: false },
-    { name: "y", writable: true },
+    { name: "x", writable: false, halves: false },
+    { name: "y", writable: true, halves: false },
   ]);
   assert.deepEqual([...KERNEL.overrides], ["FIRST"]);
   const wrong: [string, RegExp][] = [

@@ -183,7 +183,7 @@ Deno.test("kernelText() names what bindings are arrays of before the first line"
   assert.ok(!kernelText(SCALE).includes("enable"));
 });
 
-halvesTest("a dispatch of halves is divided into dispatches of halves", async (gpu) => {
+halvesTest("a dispatch of halves is divided into dispatches of halves", (gpu) => {
   const x = gpu.tensor(normals(4096, 5), [4096], "x", "f16"), bias = gpu.tensor(Float32Array.of(1));
   const y = gpu.persistent([4096], "y", "f16");
   const seen: Dispatch[] = [];

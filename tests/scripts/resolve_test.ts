@@ -29,7 +29,8 @@ const machine = (speed: number): typeof stepTime => (_, config) => {
   const perStep = config.data.batch_size * config.training.gradient_accumulation_steps;
   const seconds = perStep * pictureFlops(config) / speed;
   const pieces = { views: 0, blocks: seconds, rest: 0, update: 0, measuredWith: perStep };
-  return Promise.resolve({ seconds, ...pieces });
+  const longestSubmitMs = null;
+  return Promise.resolve({ seconds, longestSubmitMs, ...pieces });
 };
 
 /** What a file comes to, and what is said. */
