@@ -62,7 +62,7 @@ async function main(args: QualityArguments): Promise<void> {
     ? await openDataset({ ...datasetOptionsOf(config), dataset: args.judge, split: "all" })
     : dataset;
   const test = args.judge ? undefined : await openTest(config);
-  const kernels = await chooseKernels(gpu, { measure: config.device.tune, progress });
+  const kernels = await chooseKernels(gpu, { config, progress });
   await files.put("kernels.json", JSON.stringify(kernels, null, 2) + "\n");
   const loader = loaderOf(dataset, config);
   const { stepsPerEpoch } = loader;

@@ -2,6 +2,8 @@
 //
 // x [R, D] → y = (x − mean) · rstd · weight + bias, stats [R, 2] = (mean, rstd); the variance is the mean
 // of squared deviations from the mean, in a second pass.
+// HALVES: x holds halves, and a row with one at or beyond the largest of them becomes NaN: a driver may have rounded to
+// that what was too large, and the non-finite flag shall see it.
 // Launch: 64 invocations, LANES of them per row: grid(R · LANES, 64). LANES divides 64.
 
 struct Params { rows: u32, dim: u32, eps: f32 }
@@ -13,6 +15,7 @@ struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(5) var<storage, read_write> stats: array<f32>;
 
 override LANES: u32 = 1u;
+override HALVES: bool = false;
 var<workgroup> partial: array<f32, 64>;
 
 // Sum over the lanes of a row, in lane order.
@@ -39,7 +42,10 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   // become variance: equal values have a mean that is exactly theirs.
   let origin = f32(x[base]);
   var sum = 0.0;
-  for (var d = lane; d < params.dim; d += LANES) { sum += f32(x[base + d]) - origin; }
+  for (var d = lane; d < params.dim; d += LANES) {
+    sum += f32(x[base + d]) - origin;
+    if (HALVES) { sum = select(sum, bitcast<f32>(params.rows | 0x7fc00000u), abs(f32(x[base + d])) >= 65504.0); }
+  }
   let mean = origin + row_sum(sum, local) / n;
   var squares = 0.0;
   for (var d = lane; d < params.dim; d += LANES) {

@@ -1,5 +1,7 @@
 // Layer norm as in layer_norm, where LANES invocations hold a row in registers: shared/held_rows.wgsl.
 //
+// HALVES: x holds halves, and a row with one at or beyond the largest of them becomes NaN: a driver may have rounded to
+// that what was too large, and the non-finite flag shall see it.
 // Launch: 64 invocations, LANES of them per row: grid(R · LANES, 64).
 
 struct Params { rows: u32, dim: u32, eps: f32 }
@@ -9,6 +11,8 @@ struct Params { rows: u32, dim: u32, eps: f32 }
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> y: array<y_vec4>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
+
+override HALVES: bool = false;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -28,6 +32,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     if (c < width) {
       v[k] = vec4f(x[base + c]);
       sum += v[k] - origin;
+      if (HALVES) { sum = select(sum, bitcast<vec4f>(vec4u(params.rows | 0x7fc00000u)), abs(v[k]) >= vec4f(65504.0)); }
     }
   }
   let mean = origin + over_lanes(sum, vec4f(), local).x / n;

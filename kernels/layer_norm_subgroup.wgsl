@@ -2,6 +2,8 @@
 //
 // D is a multiple of 4, at most 32 · PER, PER ≤ 16 vec4s per lane; WHOLE: it is 32 · PER, and no lane is idle.
 // Sums run over a lane's vec4s in order, then over their components, then over the lanes.
+// HALVES: x holds halves, and a row with one at or beyond the largest of them becomes NaN: a driver may have rounded to
+// that what was too large, and the non-finite flag shall see it.
 // Launch: 8 invocations, in one subgroup of at least 8 lanes, for 32 rows: grid(R, 32).
 
 struct Params { rows: u32, dim: u32, eps: f32 }
@@ -14,6 +16,7 @@ struct Params { rows: u32, dim: u32, eps: f32 }
 
 override PER: u32 = 1u;
 override WHOLE: bool = false;
+override HALVES: bool = false;
 const ROWS = 32u;
 
 @compute @workgroup_size(8)
@@ -41,7 +44,10 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let origin = subgroupBroadcast(v[0].x, 0u);
     var sum = vec4f();
     for (var k = 0u; k < PER; k++) {
-      if (WHOLE || k * 8u + lane < width) { sum += v[k] - origin; }
+      if (WHOLE || k * 8u + lane < width) {
+        sum += v[k] - origin;
+        if (HALVES) { sum = select(sum, bitcast<vec4f>(vec4u(params.rows | 0x7fc00000u)), abs(v[k]) >= vec4f(65504.0)); }
+      }
     }
     let mean = origin + total(sum) / n;
     var squares = vec4f();

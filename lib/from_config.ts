@@ -24,13 +24,16 @@ import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
 import { type Readout, readoutName } from "./eval/readout.ts";
+import type { Gpu } from "./gpu.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { layerDecay, type OptimizerSettings } from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
 import { hasContrastive } from "./from_config/model.ts";
+import { precisionOf } from "./from_config/precision.ts";
 import { warmupOf } from "./from_config/schedule.ts";
 import type { TrainerOptions } from "./train.ts";
 
+export { precisionOf } from "./from_config/precision.ts";
 export { hasTeacher, modelOf, networkOf } from "./from_config/model.ts";
 export { scheduleOf, warmupOf } from "./from_config/schedule.ts";
 
@@ -102,12 +105,15 @@ export function datasetOptionsOf({ data, model, training }: Config): OpenOptions
 /**
  * Options of the training step.
  *
+ * @param gpu Where it will run: `device.precision` depends on it, and is f32 without it.
+ * @throws {HatchlingError} When f16 is asked for and that GPU has no halves.
+ *
  * @category Training
  */
-export function trainerOptionsOf(
-  { augmentation, loss, model, optimizer, training }: Config,
-): TrainerOptions {
+export function trainerOptionsOf(config: Config, gpu?: Gpu): TrainerOptions {
+  const { augmentation, loss, model, optimizer, training } = config;
   return {
+    precision: gpu ? precisionOf(config, gpu) : "f32",
     loss: settingsFromConfig(loss, augmentation),
     contrastive: hasContrastive(loss)
       ? {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu.ts";
+import { type DType, type Gpu, record, sizeOf, StepScalars, type Tensor } from "./gpu.ts";
 import type { PatchMasks } from "./augmentation.ts";
 import { type DinoModel, type LastLayer, type Parameters, RunningStats } from "./model.ts";
 import { readFeatures } from "./model/reads.ts";
@@ -11,7 +11,7 @@ import { lastLogits } from "./model/head.ts";
 import { type DropPathSource, gatherRows } from "./ops.ts";
 
 /** Elements downloaded at once (16 MiB), and what the start of a view is a multiple of. */
-const READ = 2 ** 22, ALIGN = 64;
+const READ = 2 ** 22, ALIGN = 128;
 
 /** What goes into a training step. */
 export interface StepInputs {
@@ -25,6 +25,8 @@ export interface StepInputs {
   crops: readonly Tensor[];
   /** Which patches of the global views the student did not see, for a model with iBOT. */
   masks?: Pick<PatchMasks, "mask" | "rows">;
+  /** What the step's activations were stored as; f32 by default. */
+  precision?: DType;
   /** Where the same branches as in the step are to be dropped; without it nothing is. */
   dropPath?: StepAddress;
 }
@@ -39,7 +41,7 @@ export interface StepAddress {
   microBatch?: { batch: number; index: number; accumulationSteps: number };
 }
 
-/** A tensor that holds NaN or infinity. */
+/** A tensor that holds NaN or infinity, or as halves the largest of them, which drivers may round to what is beyond. */
 export interface NonFinite {
   /** `crops`, or `student.` or `teacher.` and the name of a parameter, `tokens`, `block.0` … `logits`. */
   name: string;
@@ -50,7 +52,7 @@ export interface NonFinite {
   /** Where in it the first one is, per dimension; the first dimension of crops counts view-major. */
   index: readonly number[];
   /** The first one. */
-  value: "NaN" | "Infinity" | "-Infinity";
+  value: "NaN" | "Infinity" | "-Infinity" | "65504" | "-65504";
   /** How many there are. */
   count: number;
   /** All of this in words. */
@@ -89,13 +91,16 @@ type Part = { of: Subject; start: number; tensor: Tensor };
  * ```
  */
 export async function firstNonFinite(gpu: Gpu, inputs: StepInputs): Promise<NonFinite | undefined> {
-  let found: { of: Subject; at: number; value: number; count: number } | undefined;
+  let found: { of: Subject; at: number; value: number; count: number; dtype: DType } | undefined;
   search: for await (const parts of inOrder(gpu, inputs)) {
     const values = await gpu.read(parts.map(({ tensor }) => tensor));
-    for (const [i, { of, start }] of parts.entries()) {
+    for (const [i, { of, start, tensor }] of parts.entries()) {
       if (found && found.of !== of) break search;
+      const end = tensor.dtype === "f16" ? 65504 : Infinity;
       values[i].forEach((value, j) => {
-        if (!Number.isFinite(value)) (found ??= { of, at: start + j, value, count: 0 }).count++;
+        if (!(Math.abs(value) < end)) {
+          (found ??= { of, at: start + j, value, count: 0, dtype: tensor.dtype }).count++;
+        }
       });
     }
   }
@@ -103,15 +108,18 @@ export async function firstNonFinite(gpu: Gpu, inputs: StepInputs): Promise<NonF
   const { of: { name, views, shape }, at, count } = found;
   const value = String(found.value) as NonFinite["value"];
   const index = shape.map((n, i) => Math.floor(at / sizeOf(shape.slice(i + 1))) % n);
+  const beyond = found.dtype === "f16" && value !== "NaN"
+    ? ", beyond what a half holds: device.precision f32 has room for it"
+    : "";
   const text =
     `${name}${views ? ` (${views})` : ""}: ${value} at [${index.join(", ")}], the first of ` +
-    `${count} in ${sizeOf(shape)} numbers`;
+    `${count} in ${sizeOf(shape)} numbers${beyond}`;
   return { name, views, shape, index, value, count, text };
 }
 
 /** All parts in their order, a few at a time: made when they are asked for, freed when the next ones are. */
 async function* inOrder(gpu: Gpu, inputs: StepInputs) {
-  const { model, student, teacher, crops, masks, dropPath } = inputs;
+  const { model, student, teacher, crops, masks, dropPath, precision } = inputs;
   const sizes = crops.map(({ shape: [, , height, width] }) => `${width}×${height}`);
   const part = (name: string, tensor: Tensor, size?: number): Part => {
     return { of: { name, views: sizes[size ?? -1], shape: tensor.shape }, start: 0, tensor };
@@ -132,15 +140,18 @@ async function* inOrder(gpu: Gpu, inputs: StepInputs) {
       const { head, feature, contrastive, patchHead } = model;
       const words = [...head ? [feature] : [], ...contrastive ? [contrastive.feature] : []];
       const mask = params === student ? masks?.mask : undefined;
-      const options = { watch, dropPath: drop, features: words, patches: !!patchHead, mask, stats };
+      const reading = { features: words, patches: !!patchHead, mask, stats, precision };
+      const options = { watch, dropPath: drop, ...reading };
       const reads = readFeatures(gpu, model.backbone, params, views, options);
-      const made = head?.bottleneck(gpu, params, reads.feature(feature), { watch });
+      const made = head?.bottleneck(gpu, params, reads.feature(feature), { watch, precision });
       contrastive?.forward(gpu, params, reads.feature(contrastive.feature), {
+        precision,
         watch: (name, tensor) => watch(`contrastive_${name}`, tensor),
       });
       if (patchHead && masks) {
         const rows = gatherRows(gpu, reads.crops[0].tokens, masks.rows);
         patchHead.bottleneck(gpu, params, rows, {
+          precision,
           watch: (name, tensor) => watch(`ibot_${name}`, tensor),
         });
       }

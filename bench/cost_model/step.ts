@@ -68,7 +68,7 @@ export class PaperGpu extends DryGpu {
 /** A step of a configuration: crops, both networks, loss, gradients, update. */
 export async function dispatchesOf(config: Config): Promise<PaperDispatch[]> {
   const gpu = new PaperGpu();
-  const trainer = new Trainer(gpu, modelOf(config), trainerOptionsOf(config));
+  const trainer = new Trainer(gpu, modelOf(config), trainerOptionsOf(config, gpu));
   const feed = new Feed(gpu, noise(config, { largestPixels: PIXELS }), feedOptionsOf(config));
   gpu.dispatches.length = 0;
   await record(gpu, () => trainer.microStep(feed.views(), feed.masks));

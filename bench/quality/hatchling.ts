@@ -35,7 +35,7 @@ export async function openHatchling(
   gpu: Gpu,
   { name, config, model, seed, crops, encodeWith }: HatchlingOptions,
 ): Promise<Contestant> {
-  const trainer = new Trainer(gpu, model, trainerOptionsOf(config));
+  const trainer = new Trainer(gpu, model, trainerOptionsOf(config, gpu));
   trainer.load(initialize(model.specs(), seed));
   const program = await record(gpu, () => trainer.step(crops));
   let first = true;

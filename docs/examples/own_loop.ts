@@ -38,7 +38,7 @@ const dataset = await openDataset(datasetOptionsOf(config));
 using loader = loaderOf(dataset, config);
 const model = modelOf(config), schedule = scheduleOf(config, loader.stepsPerEpoch);
 const feed = new Feed(gpu, loader, feedOptionsOf(config)); // pictures → views on the GPU
-const trainer = new Trainer(gpu, model, trainerOptionsOf(config)); // student, loss, AdamW, teacher by EMA
+const trainer = new Trainer(gpu, model, trainerOptionsOf(config, gpu)); // student, loss, AdamW, teacher by EMA
 trainer.load(initialize(model.specs(), config.training.seed));
 const recorded = await recordStep(gpu, trainer, feed);
 for (let step = 0; step < config.training.num_epochs * loader.stepsPerEpoch; step++) {

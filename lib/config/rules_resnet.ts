@@ -26,8 +26,20 @@ const ABSENT: Readonly<Record<string, [value: unknown, why: string]>> = {
   "training.recompute": [false, "its blocks would move their running statistics twice"],
 };
 
+/** Its maps are f32: batch norm and pooling have no kernels for others. */
+const PRECISION: Rule = {
+  keys: ["device.precision", "model.backbone"],
+  text: "`device.precision` is not f16 with a ResNet: its maps are f32.",
+  check({ device, model }) {
+    if (device.precision !== "f16" || !resnetLayers(model.backbone)) return;
+    return `expected auto or f32, as model.backbone is ${model.backbone}: batch norm and pooling have no kernels for halves - leave it out`;
+  },
+};
+
 /** One for each of them. */
-export const RESNET_RULES: readonly Rule[] = Object.entries(ABSENT).map(([key, [value, why]]) => ({
+export const RESNET_RULES: readonly Rule[] = Object.entries(ABSENT).map((
+  [key, [value, why]],
+): Rule => ({
   keys: [key, "model.backbone"],
   text: `\`${key}\` is ${value} with a ResNet: ${why}.`,
   check(config) {
@@ -35,4 +47,4 @@ export const RESNET_RULES: readonly Rule[] = Object.entries(ABSENT).map(([key, [
     if (found === value || !resnetLayers(config.model.backbone)) return;
     return `expected ${value}, as model.backbone is ${config.model.backbone}: ${why} - leave it out`;
   },
-}));
+})).concat(PRECISION);

@@ -299,6 +299,11 @@ export const DEVICE_KEYS = {
     100,
     "Milliseconds that the work handed to the GPU at once should last at most, by measured times; a longer dispatch is divided. Less leaves the screen more fluent; above 500 a driver's watchdog may end it.",
   ],
+  precision: [
+    { enum: ["auto", "f32", "f16"] },
+    "auto",
+    "What activations are stored as from the forward pass to the backward pass: `f16` takes half the memory and needs a GPU with shader-f16; sums, statistics, losses, gradients and all weights are f32 in any case. `auto` is f16 where that was tried, found right and faster, and f32 on CPUs; ResNets have f32 alone.",
+  ],
   memory_bytes: [
     COUNT_OR_NULL,
     null,

@@ -53,8 +53,9 @@ export function layerNorm(
   const y = gpu.empty(x.shape, "layer_norm", dtype);
   const stats = gpu.empty([rows, 2], "layer_norm.stats");
   const [kernel, how] = forwardLaunch(gpu, rows, dim);
+  const constants = { ...how.constants, HALVES: x.dtype === "f16" };
   gpu.dispatch(kernel, {
-    ...how,
+    ...{ ...how, constants },
     bindings: { x, weight: weight.data, bias: bias.data, y, stats },
     params: { rows, dim, eps },
     flops: 8 * x.size,

@@ -14,6 +14,7 @@ import {
   suitedAttention,
 } from "./attention/variants.ts";
 import { matmulTasks } from "./matmul/tuning_tasks.ts";
+import { precisionTask } from "./precision_task.ts";
 import { rowSum } from "./reduce.ts";
 import { ROWS, usualLanes } from "./row_launch.ts";
 
@@ -22,7 +23,8 @@ import { ROWS, usualLanes } from "./row_launch.ts";
  * lanes that share a row in row-wise kernels.
  */
 export function tuningTasks(gpu: Gpu): TuningTask[] {
-  return [...matmulTasks(gpu), attentionTask(gpu), rowTask(gpu)];
+  const tasks = [...matmulTasks(gpu), attentionTask(gpu), rowTask(gpu)];
+  return gpu.hasHalves ? [...tasks, precisionTask(gpu)] : tasks;
 }
 
 /** Sums of rows as wide as a transformer's tokens, by one lane a row, some, or a whole workgroup. */

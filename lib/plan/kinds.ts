@@ -20,7 +20,7 @@ export function kindsOfTemporaries(
   slotBytes: number,
 ): NamedBytes[] {
   const all = [...temporaries];
-  const lossAt = Math.min(...all.map(([, t]) => isLogits(t) ? t.first : Infinity));
+  const lossAt = lossOf(all);
   const kindOf = ([storage, t]: [Storage, Temporary]) => {
     if (views.has(storage)) return "views";
     if (isLogits(t)) return "logits, and the weights they are made with";
@@ -40,6 +40,23 @@ export function kindsOfTemporaries(
   }
   kinds.set("room left in shared buffers", Math.max(0, slotBytes - live));
   return [...kinds].map(([what, bytes]) => ({ what, bytes }));
+}
+
+/** Bytes of the activations that live from the forward pass to the backward pass. */
+export function keptBytes(
+  temporaries: ReadonlyMap<Storage, Temporary>,
+  views: ReadonlySet<Storage>,
+): number {
+  const all = [...temporaries];
+  const lossAt = lossOf(all);
+  return all.filter(([storage, t]) =>
+    !views.has(storage) && !isLogits(t) && t.first < lossAt && t.last > lossAt
+  ).reduce((sum, [, { bytes }]) => sum + bytes, 0);
+}
+
+/** The dispatch at which the first logits are made. */
+function lossOf(all: readonly [Storage, Temporary][]): number {
+  return Math.min(...all.map(([, t]) => isLogits(t) ? t.first : Infinity));
 }
 
 /** Of the last layer: logits, their gradient, and the normalised weights of both networks. */

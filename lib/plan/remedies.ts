@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import { resnetLayers } from "../config/backbones.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
+import { precisionOf } from "../from_config/precision.ts";
 import type { PictureSizes } from "./noise.ts";
 import { planStep, type StepPlan } from "./step.ts";
 
@@ -24,11 +25,16 @@ export interface Remedy {
   fits: boolean;
 }
 
-type Section = "augmentation" | "data" | "evaluation" | "loss" | "model" | "training";
+type Section = "augmentation" | "data" | "device" | "evaluation" | "loss" | "model" | "training";
 
 /** A configuration with other values in one section. */
 export function changed<S extends Section>(config: Config, section: S, values: Partial<Config[S]>) {
   return { ...config, [section]: { ...config[section], ...values } };
+}
+
+/** Whether activations may be halves: a vision transformer's, where the GPU has them. */
+export function halvable({ model }: Config, gpu: Gpu): boolean {
+  return gpu.hasHalves && !resnetLayers(model.backbone);
 }
 
 /** A configuration with another batch. */
@@ -37,10 +43,17 @@ export function withBatch(config: Config, batch_size: number): Config {
 }
 
 /** Each change by itself, in words, with the configuration that it makes. */
-function* easier(config: Config, { largestPixels }: PictureSizes): Generator<[string, Config]> {
+function* easier(
+  config: Config,
+  { largestPixels }: PictureSizes,
+  gpu: Gpu,
+): Generator<[string, Config]> {
   const { augmentation, data, loss, model, training } = config;
   if (!training.recompute && !resnetLayers(model.backbone)) {
     yield ["training.recompute true", changed(config, "training", { recompute: true })];
+  }
+  if (halvable(config, gpu) && precisionOf(config, gpu) === "f32") {
+    yield ["device.precision f16", changed(config, "device", { precision: "f16" })];
   }
   const fewer = Math.floor(augmentation.num_local_views / 2);
   if (fewer) {
@@ -111,7 +124,7 @@ export async function remedies(
       found.push({ change, helps: "training", bytes: then.total, saves, fits: fits(then) });
     }
   };
-  for (const [change, then] of easier(config, sizes)) add(change, await planOf(then));
+  for (const [change, then] of easier(config, sizes, gpu)) add(change, await planOf(then));
 
   // The same step in smaller batches: as few as will do. Sinkhorn–Knopp needs the whole batch at once.
   const { data: { batch_size }, loss, training } = config;

@@ -4,15 +4,16 @@
  * @module
  */
 import type { Config } from "../config.ts";
-import { type Gpu, type Program, record, sizeOf } from "../gpu.ts";
+import { resnetLayers } from "../config/backbones.ts";
+import { type DType, type Gpu, type Program, record, sizeOf } from "../gpu.ts";
 import type { Storage } from "../gpu/tensor.ts";
 import { planMemory } from "../gpu/plan.ts";
 import type { DinoModel } from "../model.ts";
 import { Trainer } from "../train.ts";
 import { Feed } from "../train/feed.ts";
-import { feedOptionsOf, modelOf, trainerOptionsOf } from "../from_config.ts";
+import { feedOptionsOf, modelOf, precisionOf, trainerOptionsOf } from "../from_config.ts";
 import { evaluationBytes } from "./evaluation.ts";
-import { kindsOfTemporaries } from "./kinds.ts";
+import { keptBytes, kindsOfTemporaries } from "./kinds.ts";
 import { noise, type PictureSizes } from "./noise.ts";
 import { type NamedBytes, WatchedGpu } from "./watched.ts";
 
@@ -20,6 +21,8 @@ import { type NamedBytes, WatchedGpu } from "./watched.ts";
 export interface StepPlan {
   /** Numbers of the backbone and of the head of one network. */
   parameters: { backbone: number; head: number };
+  /** What activations are stored as, and the bytes of those that live until the backward pass. */
+  activations: { precision: DType; bytes: number };
   /** Floating-point operations of a step. */
   flops: number;
   /** Dispatches of a step. */
@@ -68,7 +71,7 @@ export async function planStep(
   const dry = new WatchedGpu(gpu);
   const model = modelOf(config);
   const { gradient_accumulation_steps: micros } = config.training;
-  const trainer = new Trainer(dry, model, trainerOptionsOf(config));
+  const trainer = new Trainer(dry, model, trainerOptionsOf(config, dry));
   const state = dry.memory.liveBytes;
   const feed = new Feed(dry, noise(config, sizes), feedOptionsOf(config));
 
@@ -80,6 +83,10 @@ export async function planStep(
     return trainer.microStep(tensors, feed.masks);
   });
   const kinds = kindsOfTemporaries(dry.temporaries, views, slotBytes(dry, micro));
+  const activations = {
+    precision: precisionOf(config, dry),
+    bytes: keptBytes(dry.temporaries, views),
+  };
   dry.begin();
   const apply = await record(dry, () => trainer.update());
   kinds.push({ what: "working memory of the update", bytes: slotBytes(dry, apply) });
@@ -106,7 +113,7 @@ export async function planStep(
   const largest = [...dry.tensors].map(([what, bytes]) => ({ what, bytes }))
     .sort((a, b) => b.bytes - a.bytes).slice(0, NAMED);
   return {
-    parameters,
+    ...{ parameters, activations },
     flops: micros * micro.flops + apply.flops,
     dispatches: micros * micro.length + apply.length,
     bytes,
@@ -119,6 +126,22 @@ export async function planStep(
     checkpoint: 4 * (networks * (backbone + head) + moments + buffers),
     refused: [...new Set(dry.refused)],
   };
+}
+
+/** Bytes of the activations that live until the backward pass, by what they are stored as; f32 alone where that is all. */
+export async function activationBytes(
+  gpu: Gpu,
+  config: Config,
+  sizes: PictureSizes,
+): Promise<{ f32: number; f16?: number }> {
+  const as = async (precision: DType) => {
+    const device = { ...config.device, precision };
+    return (await planStep(gpu, { ...config, device }, sizes)).activations.bytes;
+  };
+  const f32 = await as("f32");
+  return gpu.hasHalves && !resnetLayers(config.model.backbone)
+    ? { f32, f16: await as("f16") }
+    : { f32 };
 }
 
 /** What the temporaries of a recording take, those of refused dispatches included. */

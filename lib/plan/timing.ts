@@ -129,7 +129,7 @@ const parametersOf = (model: { specs(): ParameterSpec[] }) =>
 async function piecesOf(gpu: Gpu, config: Config, sizes: PictureSizes) {
   const one = shallow(config);
   const model = modelOf(one);
-  const trainer = new Trainer(gpu, model, trainerOptionsOf(one));
+  const trainer = new Trainer(gpu, model, trainerOptionsOf(one, gpu));
   const feed = new Feed(gpu, noise(config, sizes), feedOptionsOf(one));
   const views = await record(gpu, () => ({ views: feed.views() }));
   const micro = await record(gpu, () => trainer.microStep(feed.views(), feed.masks));

@@ -12,7 +12,7 @@ import type {
   TemperatureKey,
 } from "../loss.ts";
 import { checkSettings } from "../loss/options.ts";
-import type { DinoModel } from "../model.ts";
+import { type DinoModel, VisionTransformer } from "../model.ts";
 import type { ClipMode, ClipResult, OptimizerSettings } from "../optim.ts";
 import type { ContrastiveOptions, ContrastiveOutputs } from "./terms/contrastive_term.ts";
 
@@ -133,8 +133,8 @@ export interface StepOutputs extends UpdateOutputs, MicroStepOutputs {}
  * @throws {HatchlingError} As the trainer says.
  */
 export function checkOptions(
-  { accumulationSteps = 1, contrastive, gram, ibot, loss }: TrainerOptions,
-  { head, contrastive: contrastiveHead, patchHead }: DinoModel,
+  { accumulationSteps = 1, contrastive, gram, ibot, loss, precision }: TrainerOptions,
+  { backbone, head, contrastive: contrastiveHead, patchHead }: DinoModel,
 ): {
   accumulationSteps: number;
   studentTemp: number | undefined;
@@ -158,6 +158,11 @@ export function checkOptions(
     throw new HatchlingError(
       `Trainer: expected accumulationSteps 1 with centering sinkhorn_knopp but found ${accumulationSteps}: it needs ` +
         "the teacher's logits of the whole batch at once; use centering: center, or a batch that fits the memory",
+    );
+  }
+  if (precision === "f16" && !(backbone instanceof VisionTransformer)) {
+    throw new HatchlingError(
+      `Trainer: expected precision f32 as the backbone is ${backbone.kind} but found f16: its maps are f32`,
     );
   }
   if (contrastive && !contrastiveHead) {

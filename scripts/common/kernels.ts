@@ -3,9 +3,12 @@
  *
  * @module
  */
+import type { Config } from "../../lib/config.ts";
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { autotune, type Gpu, type TuningTask } from "../../lib/gpu.ts";
+import { precisionOf } from "../../lib/from_config.ts";
 import { tuningTasks } from "../../lib/ops.ts";
+import { PRECISION } from "../../lib/ops/precision_task.ts";
 import { kernelStorage } from "./kernel_storage.ts";
 import type { Progress } from "./progress.ts";
 
@@ -22,21 +25,23 @@ export interface KernelRecord {
 }
 
 /**
- * Sets the GPU's choices: those of the checkpoint, or what is kept for this machine, or what wins now. They belong
- * in kernels.json of the run's folder.
+ * Sets the GPU's choices: those of the checkpoint, or what is kept for this machine, or what wins now; and what
+ * activations are stored as. They belong in kernels.json of the run's folder.
+ *
+ * @throws {HatchlingError} When f16 is asked for where there are no halves.
  */
 export async function chooseKernels(
   gpu: Gpu,
-  { checkpoint, measure, progress }: {
+  { checkpoint, config, progress }: {
     checkpoint?: LatestCheckpoint;
-    measure: boolean;
+    config: Config;
     progress: Progress;
   },
 ): Promise<KernelRecord> {
   const before = checkpoint?.state.extra?.kernels as KernelRecord | undefined;
   const tasks = tuningTasks(gpu);
   const { choices, faults } = await autotune(gpu, tasks, {
-    storage: measure && !before && !gpu.isSoftware ? await kernelStorage() : undefined,
+    storage: config.device.tune && !before && !gpu.isSoftware ? await kernelStorage() : undefined,
     onProgress: (done, total) => progress.show(`choosing kernels: ${done} of ${total}`, !done),
   });
   progress.end();
@@ -48,6 +53,17 @@ export async function chooseKernels(
     choices: Object.fromEntries(choices),
   };
   if (before) keepChoices(record, before, tasks, progress);
+  gpu.choices = new Map(Object.entries(record.choices));
+  const precision = precisionOf(config, gpu);
+  if (before && precision !== (before.choices?.[PRECISION] ?? "f32")) {
+    progress.say(
+      `warning: the run goes on with activations of ${precision}, which it had of ${
+        before.choices?.[PRECISION] ?? "f32"
+      }: weights and moments are f32 in both, but the same bits are not to be expected`,
+    );
+  }
+  // Like any other choice: what goes on by `auto` keeps what was asked for.
+  record.choices[PRECISION] = precision;
   gpu.choices = new Map(Object.entries(record.choices));
   return record;
 }
@@ -63,7 +79,7 @@ function keepChoices(
     .filter((key) => record[key] !== before[key])
     .map((key) => `${key} ${before[key]} is now ${record[key]}`);
   for (const { name, candidates } of tasks) {
-    const chosen = before.choices?.[name];
+    const chosen = before.choices?.[name] ?? (name === PRECISION ? "f32" : "");
     if (candidates.includes(chosen)) record.choices[name] = chosen;
     else changed.push(`${name} was made by ${chosen}, which is not there`);
   }

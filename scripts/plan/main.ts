@@ -13,6 +13,7 @@ import { BudgetError } from "../../lib/preset/length.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 import { LIMITS, upTo } from "../common/numbers.ts";
 import { faster } from "../../lib/plan/faster.ts";
+import { activationBytes } from "../../lib/plan/step.ts";
 import { checkFits, memoryLimit } from "../../lib/plan/fit.ts";
 import { remedies } from "../../lib/plan/remedies.ts";
 import { planLines, planObject } from "./report.ts";
@@ -81,6 +82,7 @@ async function main(): Promise<void> {
   const planned = {
     ...{ config, choices, pictures, largestPixels, plan, time, budget: seconds },
     remedies: smaller,
+    activations: await activationBytes(gpu, config, sizes),
     faster: await faster(gpu, config, sizes, plan),
   };
   print(

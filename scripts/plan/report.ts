@@ -31,6 +31,8 @@ export interface Planned extends PictureSizes {
   remedies: readonly Remedy[];
   /** What would make it faster. */
   faster: readonly Faster[];
+  /** Bytes of activations until the backward pass, by what they are stored as. */
+  activations: { f32: number; f16?: number };
   /** What was chosen for it. */
   choices: readonly Choice[];
   /** Seconds that there are. */
@@ -62,6 +64,7 @@ export function planObject(gpu: Gpu, planned: Planned): Record<string, unknown> 
     steps_per_epoch: perEpoch,
     steps: all,
     ...plan,
+    activations: { ...plan.activations, ...planned.activations },
     flops_per_epoch: plan.flops * perEpoch,
     limits: {
       memory: Number.isFinite(bytes) ? bytes : null,
@@ -122,6 +125,12 @@ export function planLines(gpu: Gpu, planned: Planned): string[] {
   row(
     evaluationPeak(plan),
     `evaluating ${when}: ${bytesText(plan.evaluation.bytes)}, and what stays meanwhile`,
+  );
+  const { f32, f16 } = planned.activations;
+  line(
+    "activations",
+    `stored as ${plan.activations.precision} until the backward pass: ${bytesText(f32)} as f32, ` +
+      (f16 === undefined ? "which is all that there is here" : `${bytesText(f16)} as f16`),
   );
   line(
     "largest tensors",

@@ -73,9 +73,9 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
 
   // Model and trainer, which is all that training changes.
   await proveRun(gpu, config, progress);
-  const kernels = await chooseKernels(gpu, { checkpoint, measure: config.device.tune, progress });
+  const kernels = await chooseKernels(gpu, { checkpoint, config, progress });
   const model = modelOf(config);
-  using trainer = new Trainer(gpu, model, trainerOptionsOf(config));
+  using trainer = new Trainer(gpu, model, trainerOptionsOf(config, gpu));
   const { step, extra } = await startState(launch, { model, trainer, kernels });
   const length = lengthOf(config, stepsPerEpoch, extra.pace);
 

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
-import { feedOptionsOf } from "../../lib/from_config.ts";
+import { feedOptionsOf, precisionOf } from "../../lib/from_config.ts";
 import { firstNonFinite, type NonFinite } from "../../lib/non_finite.ts";
 import { shown } from "../../lib/text.ts";
 import { describeStep } from "../../lib/train/describe.ts";
@@ -62,7 +62,8 @@ async function firstOf(run: Run, step: number): Promise<NonFinite | undefined> {
       const { batchSize: batch, accumulationSteps } = feed;
       const dropPath = { seed, step, microBatch: { batch, index: m, accumulationSteps } };
       const { masks } = feed;
-      const found = await firstNonFinite(gpu, { model, student, teacher, crops, masks, dropPath });
+      const inputs = { model, student, teacher, crops, masks, dropPath };
+      const found = await firstNonFinite(gpu, { ...inputs, precision: precisionOf(config, gpu) });
       for (const tensor of crops) tensor.destroy();
       if (found) return found;
     }

@@ -34,7 +34,7 @@ export interface RunPart {
   deno: string;
   /** Operating system and processor. */
   system: string;
-  /** The GPU: name, maker, and the limits that decide what fits. */
+  /** The GPU: name, maker, the limits that decide what fits, and what activations are stored as. */
   adapter: Record<string, unknown>;
   /** The pictures. */
   data: RunPictures;
@@ -77,10 +77,11 @@ async function gitCommit(git: string): Promise<string | undefined> {
 /** Adds this start to run.json. */
 export async function recordPart(
   files: SideFiles,
-  { step, gpu, code, pictures: { dataset, fingerprint, leftOut } }: {
+  { step, gpu, code, precision, pictures: { dataset, fingerprint, leftOut } }: {
     step: number;
     gpu: Gpu;
     code: CodeVersion;
+    precision: string;
     pictures: Pick<Pictures, "dataset" | "fingerprint" | "leftOut">;
   },
 ): Promise<void> {
@@ -101,6 +102,7 @@ export async function recordPart(
       architecture,
       device,
       software: gpu.isSoftware,
+      precision,
       limits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup },
     },
     data: { name: dataset.name, pictures: dataset.length, fingerprint, ...leftOut },

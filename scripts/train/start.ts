@@ -11,6 +11,7 @@ import { type DinoModel, initialize } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
 import type { Trainer } from "../../lib/train.ts";
 import type { KernelRecord } from "../common/kernels.ts";
+import { PRECISION } from "../../lib/ops/precision_task.ts";
 import { say } from "../common/terminal.ts";
 import { keepBest } from "./best.ts";
 import { restoreTrainer } from "./checkpoints.ts";
@@ -54,7 +55,8 @@ export async function startState(
 export async function beginRun(prepared: Prepared): Promise<Run> {
   const { config, earlier, extra, files, folder, pictures, progress, step, total } = prepared;
   await folder.begin();
-  await recordPart(files, { ...prepared, code: extra.code });
+  const precision = extra.kernels.choices[PRECISION];
+  await recordPart(files, { ...prepared, code: extra.code, precision });
   const yaml = new TextEncoder().encode(stringifyConfig(config));
   await writeFileAtomic(join(folder.path, "config.yaml"), yaml);
   await files.put("kernels.json", JSON.stringify(extra.kernels, null, 2) + "\n");

@@ -201,7 +201,7 @@ for (const [rows, dim] of [[1, 1], [131, 5], [33, 68], [5, 512]]) {
     `layerNorm() on halves equals that on f32, forward and backward, at [${rows}, ${dim}]`,
     async (gpu) => {
       const [x, w, b, dy] = [rows * dim, dim, dim, rows * dim].map((n, i) => normals(n, i + 1));
-      x[0] = 65504;
+      x[0] = 65472; // the largest but one
       const both = async (what: string) => {
         await assertHalves(gpu, what, (half) => {
           const weight = { data: gpu.tensor(w), grad: gpu.empty([dim]) };
@@ -218,6 +218,29 @@ for (const [rows, dim] of [[1, 1], [131, 5], [33, 68], [5, 512]]) {
     },
   );
 }
+
+halvesTest(
+  "layerNorm() hands on a half that is the largest, or beyond it, as NaN of its row alone",
+  async (gpu) => {
+    for (const value of [65504, -65504, Infinity, NaN]) {
+      for (const dim of [5, 68]) {
+        const x = new Float32Array(3 * dim).fill(1).fill(value, 2 * dim - 1, 2 * dim);
+        const one = { data: gpu.tensor(new Float32Array(dim).fill(1)) };
+        const input = gpu.tensor(x, [3, dim], "x", "f16");
+        const check = async () => {
+          const y = gpu.scope(() => layerNorm(gpu, input, one, one).y);
+          const rows = Array.from(await y.read(), (v) => Number.isFinite(v));
+          y.destroy();
+          const wanted = rows.map((_, i) => Math.floor(i / dim) !== 1);
+          assert.deepEqual(rows, wanted, `${value} in rows of ${dim}`);
+        };
+        await eachLanes(gpu, check);
+        await asGpu(gpu, check);
+        for (const t of [one.data, input]) t.destroy();
+      }
+    }
+  },
+);
 
 for (const dim of [5, 12]) {
   halvesTest(`what moves and scales rows of ${dim} does so with halves`, async (gpu) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { parseConfig } from "../../lib/config.ts";
 import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { kernelStorage } from "../../scripts/common/kernel_storage.ts";
 import { chooseKernels, type KernelRecord } from "../../scripts/common/kernels.ts";
@@ -22,10 +23,10 @@ folderTest("kernelStorage() is none where nothing can be written", async (folder
 });
 
 gpuTest("chooseKernels() tells its choice, and keeps that of a checkpoint", async (gpu) => {
-  const before = gpu.choices;
+  const before = gpu.choices, config = parseConfig("device: {tune: false}");
   const choose = (kernels?: KernelRecord) => {
     const checkpoint = kernels && { state: { extra: { kernels } } } as unknown as LatestCheckpoint;
-    return chooseKernels(gpu, { checkpoint, measure: false, progress: new Progress() });
+    return chooseKernels(gpu, { checkpoint, config, progress: new Progress() });
   };
   const first = await choose();
   assert.ok(Object.keys(first.choices).includes("matmul NT large"));

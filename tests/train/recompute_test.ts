@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Gpu, record } from "../../lib/gpu.ts";
 import { DinoModel, initialize } from "../../lib/model.ts";
 import { Trainer, type TrainerOptions } from "../../lib/train.ts";
-import { gpuTest } from "../support/gpu.ts";
+import { gpuTest, halvesTest } from "../support/gpu.ts";
 import { normals } from "../support/numbers.ts";
 
 /** All bits that two steps leave, gradients included, and what they took. */
@@ -60,3 +60,10 @@ for (const [batch, layout] of [[4, "one matrix"], [3, "a matrix for each crop si
     );
   }
 }
+
+halvesTest("Trainer makes halves again to the same bits", async (gpu) => {
+  const kept = await twoSteps(gpu, 4, { precision: "f16" });
+  const again = await twoSteps(gpu, 4, { precision: "f16", recompute: true });
+  assert.deepEqual(again.bits, kept.bits);
+  assert.ok(again.temporaryBytes < kept.temporaryBytes);
+});
