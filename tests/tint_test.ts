@@ -31,6 +31,15 @@ const CHANGES: readonly [name: string, changes: string][] = [
   ["small", "model.mlp=swiglu model.pos_embed=rope model.layer_scale=0.1 model.registers=3"],
   ["small", "model.class_token=false model.feature=mean model.drop_path_rate=0.1"],
   ["small", "optimizer.optimizer=sgd optimizer.nesterov=true"],
+  ["small", "device.precision=f16"],
+  [
+    "small",
+    "device.precision=f16 model.dim=60 model.mlp=swiglu model.layer_scale=0.1 model.registers=3 model.drop_path_rate=0.1",
+  ],
+  [
+    "small",
+    "device.precision=f16 model.pos_embed=rope loss.ibot_weight=1 loss.gram_weight=1 loss.gram_refresh_epochs=1",
+  ],
 ];
 
 function configOf(name: string, changes = ""): Config {
@@ -88,7 +97,11 @@ async function compileByPlans(): Promise<Compiled[]> {
     await plan(profile, all);
     if (profile.gpu.isSoftware) continue; // these choose nothing
     await kernels.ofTuning(profile);
-    const few: typeof all = [["small", ""], ["small", "model.dim=60"], ["resnet18", ""]];
+    const few: typeof all = [
+      ...[["small", ""], ["small", "model.dim=60"], ["resnet18", ""]] as typeof all,
+      ["small", "device.precision=f16"],
+      ["small", "device.precision=f16 model.dim=60"],
+    ];
     for (const choice of choicesOf(profile)) await plan(choice, few);
   }
   return [...kernels.all.values()];

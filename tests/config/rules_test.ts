@@ -318,6 +318,12 @@ const CASES: [text: string, error: string][] = [
       `${why} - leave it out`,
     ];
   }),
+  [
+    "{model: {backbone: resnet18}, device: {precision: f16}}",
+    "a.yaml:1:51: device.precision: expected auto or f32, as model.backbone is resnet18: batch norm and pooling have " +
+    "no kernels for halves - leave it out",
+  ],
+  ["{model: {backbone: resnet18}, device: {precision: f32}}", ""],
   ["{model: {backbone: resnet50, depth: 1, drop_path_rate: 0.1}}", ""],
   ["{model: {backbone: resnet18}, augmentation: {global_crop_size: 97, local_crop_size: 31}}", ""],
   [

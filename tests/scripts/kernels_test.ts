@@ -4,7 +4,7 @@ import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { kernelStorage } from "../../scripts/common/kernel_storage.ts";
 import { chooseKernels, type KernelRecord } from "../../scripts/common/kernels.ts";
 import { Progress } from "../../scripts/common/progress.ts";
-import { gpuTest } from "../support/gpu.ts";
+import { gpuTest, halvesTest } from "../support/gpu.ts";
 import { folderTest } from "../support/permissions.ts";
 
 folderTest("kernelStorage() keeps a file per key", async (folder) => {
@@ -39,3 +39,30 @@ gpuTest("chooseKernels() tells its choice, and keeps that of a checkpoint", asyn
   assert.deepEqual(kept, first);
   gpu.choices = before;
 });
+
+halvesTest(
+  "chooseKernels() records what activations are, and a run that goes on keeps it",
+  async (gpu) => {
+    const before = gpu.choices, said: string[] = [];
+    const progress = Object.assign(new Progress(), { say: (line: string) => void said.push(line) });
+    const choose = (precision: string, kernels?: KernelRecord) => {
+      const checkpoint = kernels &&
+        { state: { extra: { kernels } } } as unknown as LatestCheckpoint;
+      const config = parseConfig(`device: {tune: false, precision: ${precision}}`);
+      return chooseKernels(gpu, { checkpoint, config, progress });
+    };
+    const full = await choose("auto"), halves = await choose("f16");
+    assert.deepEqual([full, halves].map(({ choices }) => choices.precision), ["f32", "f16"]);
+    // A resumed run keeps by auto what it had; runs from before there was a choice had f32.
+    assert.equal((await choose("auto", halves)).choices.precision, "f16");
+    const { precision: _, ...older } = full.choices;
+    assert.equal((await choose("auto", { ...full, choices: older })).choices.precision, "f32");
+    assert.deepEqual(said, []);
+    assert.equal((await choose("f32", halves)).choices.precision, "f32");
+    assert.match(
+      said.join(),
+      /^warning: the run goes on with activations of f32, which it had of f16: weights/,
+    );
+    gpu.choices = before;
+  },
+);

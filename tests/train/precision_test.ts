@@ -140,6 +140,6 @@ gpuTest("halves are refused where there are none, and for ResNets", async (gpu) 
   const resnet = new DinoModel(new ResNet({ layers: 18, imageSize: 32, width: 4 }), HEAD);
   assert.throws(
     () => new Trainer(gpu, resnet, { loss: { nCrops: 2 }, clip: 0, precision: "f16" }),
-    /expected precision f32 as the backbone is a ResNet but found f16: its maps are f32/,
+    /expected precision f32 as the backbone is a ResNet-18 but found f16: its maps are f32/,
   );
 });
