@@ -25,7 +25,14 @@ export function precisionOf({ device, model }: Pick<Config, "device" | "model">,
       }: use auto or f32`,
     );
   }
+  const right = gpu.allows(PRECISION, "f16");
+  if (device.precision === "f16" && !right) {
+    throw new HatchlingError(
+      "Expected an adapter that computes right with halves for device.precision f16 but a kernel was found wrong with " +
+        "them, as `deno task prove` tells: use auto or f32",
+    );
+  }
   if (device.precision !== "auto") return device.precision;
-  const tried = gpu.hasHalves && gpu.choices.get(PRECISION) === "f16";
+  const tried = gpu.hasHalves && right && gpu.choices.get(PRECISION) === "f16";
   return tried && !resnetLayers(model.backbone) ? "f16" : "f32";
 }

@@ -19,7 +19,7 @@ export function precisionTask(gpu: Gpu): TuningTask {
   const [rows, dim] = [8192, 256];
   return {
     name: PRECISION,
-    candidates: ["f32", "f16"],
+    candidates: ["f32", "f16"].filter((precision) => gpu.allows(PRECISION, precision)),
     usual: "f32",
     code: Object.values(MATRIX_KERNELS).map(({ code }) => code).join("\n"),
     tolerance: 4 * 10 * 2 ** -10,

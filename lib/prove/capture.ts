@@ -17,6 +17,8 @@ export interface Capture {
   readonly params: Readonly<Record<string, number>>;
   /** Shapes of its tensors by binding; undefined where a variant uses none. */
   readonly shapes: Readonly<Record<string, readonly number[] | undefined>>;
+  /** Bindings whose tensors hold halves. */
+  readonly halves: readonly string[];
   /** Workgroups per dimension. */
   readonly workgroups: readonly [number, number?, number?];
 }
@@ -53,20 +55,24 @@ function captureOf(source: KernelSource, options: DispatchOptions): Capture {
     constants: Object.fromEntries(Object.entries(constants).map(([k, v]) => [k, +v])),
     params: { ...params },
     shapes: Object.fromEntries(shapes),
+    halves: source.bindings.map(({ name }) => name)
+      .filter((name) => bindings[name]?.dtype === "f16"),
     workgroups,
   };
 }
 
 /** What tells dispatches apart. */
-export function keyOf({ source, constants, params, shapes }: Capture): string {
+export function keyOf({ source, constants, params, shapes, halves }: Capture): string {
   const asked = Object.entries(params).filter(([name]) => !ADDRESSES.test(name));
   const sizes = Object.entries(shapes).map(([name, shape]) => [name, sizeOf(shape)]);
-  return JSON.stringify([source.name, sorted(constants), asked, sizes]);
+  return JSON.stringify([source.name, sorted(constants), asked, sizes, halves]);
 }
 
 /** Kernel and constants alone. */
-export function pipelineOf({ source, constants }: Pick<Capture, "source" | "constants">): string {
-  return JSON.stringify([source.name, sorted(constants)]);
+export function pipelineOf(
+  { source, constants, halves }: Pick<Capture, "source" | "constants" | "halves">,
+): string {
+  return JSON.stringify([source.name, sorted(constants), halves]);
 }
 
 function sorted(constants: Readonly<Record<string, number>>): [string, number][] {

@@ -131,16 +131,18 @@ async function runAll(
 ): Promise<Proof[]> {
   const work = captures.map((capture, i) => prepare(capture, i));
   const held: Tensor[] = [];
-  const tensor = (name: string, values: Values, shape: readonly number[]) => {
-    const made = gpu.detached(() => gpu.tensor(values, shape, name));
+  const tensor = (name: string, values: Values, shape: readonly number[], half = false) => {
+    const made = gpu.detached(() => gpu.tensor(values, shape, name, half ? "f16" : "f32"));
     held.push(made);
     return made;
   };
+  const tensorOf = ({ shapes, halves }: Capture, name: string, values: Values) =>
+    tensor(name, values, shapes[name]!, halves.includes(name));
   try {
     const inputs = work.map(({ capture, inputs, written }) =>
       new Map(
         [...inputs].filter(([name]) => !written.includes(name))
-          .map(([name, values]) => [name, tensor(name, values, capture.shapes[name]!)]),
+          .map(([name, values]) => [name, tensorOf(capture, name, values)]),
       )
     );
     const mark = Uint32Array.of(...crypto.getRandomValues(new Uint32Array(4)));
@@ -150,7 +152,7 @@ async function runAll(
     for (let run = 0; run < runs; run++) {
       work.forEach(({ capture, inputs: values, written }, i) => {
         const mine = new Map(
-          written.map((name) => [name, tensor(name, values.get(name)!, capture.shapes[name]!)]),
+          written.map((name) => [name, tensorOf(capture, name, values.get(name)!)]),
         );
         outputs[i].push(mine);
       });
@@ -193,12 +195,13 @@ export function prepare(capture: Capture, seed: number): Prepared {
     if (!shapes[name]) continue;
     const n = elements(capture, name);
     const draw = new Draw(n, seed * 31 + inputs.size + 1);
-    inputs.set(
-      name,
-      writable && !kept.includes(name)
-        ? new Uint32Array(n).fill(POISON)
-        : reference.fill?.[name]?.(draw, capture) ?? draw.normal(),
-    );
+    const half = capture.halves.includes(name);
+    if (writable && !kept.includes(name)) {
+      inputs.set(name, half ? new Float32Array(n).fill(NaN) : new Uint32Array(n).fill(POISON));
+      continue;
+    }
+    const values = reference.fill?.[name]?.(draw, capture) ?? draw.normal();
+    inputs.set(name, half ? Float32Array.from(new Float16Array(values)) : values);
   }
   const written = source.bindings.filter(({ name, writable }) => writable && shapes[name])
     .map(({ name }) => name);

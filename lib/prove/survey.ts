@@ -17,6 +17,7 @@ import { conv2d } from "../ops/conv2d.ts";
 import { gelu } from "../ops/gelu.ts";
 import { gatherRows, scatterRows } from "../ops/gather_rows.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
+import { PRECISION } from "../ops/precision_task.ts";
 import { rowSum } from "../ops/reduce.ts";
 import { softmax } from "../ops/softmax.ts";
 import { noise } from "../plan/noise.ts";
@@ -26,14 +27,22 @@ import { type Capture, CaptureGpu, keyOf, pipelineOf } from "./capture.ts";
 import { bytesOf } from "./run.ts";
 import { waysOf } from "./ways.ts";
 
-/** Every way of choosing: with all first candidates, with all second ones, and so on. */
+/**
+ * Every way of choosing: with all first candidates, with all second ones, and so on; each with activations of f32, and
+ * as halves.
+ */
 export function profiles(
   tasks: readonly TuningTask[],
 ): ReadonlyMap<string, string>[] {
-  const most = Math.max(...tasks.map(({ candidates }) => candidates.length));
-  return Array.from(
-    { length: most },
-    (_, i) => new Map(tasks.map((t) => [t.name, t.candidates[i % t.candidates.length]])),
+  const kernels = tasks.filter(({ name }) => name !== PRECISION);
+  const precisions = tasks.find(({ name }) => name === PRECISION)?.candidates ?? ["f32"];
+  const most = Math.max(...kernels.map(({ candidates }) => candidates.length));
+  return precisions.flatMap((precision) =>
+    Array.from({ length: most }, (_, i) =>
+      new Map([
+        ...kernels.map((t): [string, string] => [t.name, t.candidates[i % t.candidates.length]]),
+        [PRECISION, precision],
+      ]))
   );
 }
 
@@ -45,7 +54,7 @@ export async function captureConfig(
 ): Promise<Capture[]> {
   const dry = new CaptureGpu(gpu, choices);
   const sizes = { largestPixels: Math.min(config.data.max_pixels, 2 ** 16) };
-  const trainer = new Trainer(dry, modelOf(config), trainerOptionsOf(config));
+  const trainer = new Trainer(dry, modelOf(config), trainerOptionsOf(config, dry));
   const feed = new Feed(dry, noise(config, sizes), feedOptionsOf(config));
   await record(dry, () => trainer.microStep(feed.views(), feed.masks));
   await record(dry, () => trainer.update());
@@ -207,7 +216,9 @@ const ODD_BYTES = 2 ** 25;
 export async function captureOdd(gpu: Gpu, each: number): Promise<Capture[]> {
   const configs = ODD.map(oddConfig);
   const all: Capture[] = [];
-  for (const choices of [new Map(), ...profiles(tuningTasks(gpu))]) {
+  // A CPU has halves where a configuration asks for them alone, and that is proven by itself.
+  const tasks = tuningTasks(gpu).filter(({ name }) => name !== PRECISION || !gpu.isSoftware);
+  for (const choices of [new Map(), ...profiles(tasks)]) {
     const dry = new CaptureGpu(gpu, choices);
     for (const part of [products, attentions, others]) await record(dry, () => part(dry));
     all.push(...dry.captures.values());

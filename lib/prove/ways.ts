@@ -5,6 +5,7 @@
  */
 import { ATTENTION } from "../ops/attention/variants.ts";
 import { tileOf, VARIANTS } from "../ops/matmul/variants.ts";
+import { PRECISION } from "../ops/precision_task.ts";
 import { COLUMNS } from "../ops/reduce.ts";
 import { HELD_WAY, ROWS } from "../ops/row_launch.ts";
 import type { Capture } from "./capture.ts";
@@ -18,8 +19,10 @@ export interface Way {
 }
 
 /** The ways that a dispatch belongs to; none for kernels that have no other. */
-export function waysOf({ source: { name, code }, constants }: Capture): Way[] {
+export function waysOf({ source: { name, code }, constants, halves }: Capture): Way[] {
   const one = (kind: string, way: string): Way[] => [{ kind, way }];
+  // The same kernel of f32 is proven by itself.
+  if (halves.length) return one(PRECISION, "f16");
   if (/^matmul_staged/.test(name)) {
     return VARIANTS.filter((variant) => {
       const tile = tileOf(variant);

@@ -42,6 +42,7 @@ export async function report(gpu: Gpu, parts: ReportParts): Promise<Record<strin
       constants: capture.constants,
       params: capture.params,
       shapes: capture.shapes,
+      halves: capture.halves,
       workgroups: capture.workgroups,
       error: Number.isFinite(error) ? error : null,
       fault: fault || undefined,

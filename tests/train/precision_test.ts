@@ -3,7 +3,7 @@ import { type DType, type Gpu, openGpu, record } from "../../lib/gpu.ts";
 import { parseConfig } from "../../lib/config.ts";
 import { precisionOf } from "../../lib/from_config.ts";
 import { DinoModel, initialize, ResNet } from "../../lib/model.ts";
-import { PRECISION } from "../../lib/ops/precision_task.ts";
+import { PRECISION, precisionTask } from "../../lib/ops/precision_task.ts";
 import { firstNonFinite, Trainer, type TrainerOptions } from "../../lib/train.ts";
 import { asGpu, gpuTest, halvesTest } from "../support/gpu.ts";
 import { normals } from "../support/numbers.ts";
@@ -142,4 +142,22 @@ gpuTest("halves are refused where there are none, and for ResNets", async (gpu) 
     () => new Trainer(gpu, resnet, { loss: { nCrops: 2 }, clip: 0, precision: "f16" }),
     /expected precision f32 as the backbone is a ResNet-18 but found f16: its maps are f32/,
   );
+});
+
+halvesTest("precisionTask() computes the same with halves, within its tolerance", async (gpu) => {
+  const { candidates, tolerance, usual, prepare } = precisionTask(gpu);
+  assert.deepEqual([candidates, usual], [["f32", "f16"], "f32"]);
+  const work = gpu.detached(() => gpu.scope(() => prepare()));
+  const results = [];
+  for (const run of [() => work.reference(), () => work.run("f16")]) {
+    work.output.write(new Float32Array(work.output.size).fill(NaN));
+    gpu.scope(run);
+    results.push(await work.output.read());
+  }
+  const [full, halves] = results;
+  const top = full.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const off = full.reduce((most, x, i) => Math.max(most, Math.abs(x - halves[i])), 0) / top;
+  // Far within it, and not nothing.
+  assert.ok(off > 1e-6 && off < tolerance / 10, `${off}`);
+  for (const tensor of work.tensors) tensor.destroy();
 });
