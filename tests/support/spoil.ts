@@ -1,0 +1,69 @@
+/** Kernels and drivers that are wrong on purpose. */
+import { Gpu } from "../../lib/gpu.ts";
+import { definedKernels } from "../../lib/gpu/kernel.ts";
+
+/** Runs `fn` while a kernel's text is another one; on a device that has not compiled it yet. */
+export async function withSpoiled<T>(
+  name: string,
+  change: (code: string) => string,
+  fn: () => Promise<T>,
+): Promise<T> {
+  const source = definedKernels().find((kernel) => kernel.name === name) as { code: string };
+  const { code } = source;
+  source.code = change(code);
+  if (source.code === code) throw new Error(`nothing of ${name} was changed`);
+  try {
+    return await fn();
+  } finally {
+    source.code = code;
+  }
+}
+
+/** What a driver stub does wrong. */
+export interface Faults {
+  /** Whether a dispatch is dropped, by its number. */
+  drops?: (dispatch: number) => boolean;
+  /** Reads give what the first read of as many bytes gave. */
+  oldBytes?: boolean;
+}
+
+/** A GPU behind a driver that does something wrong. */
+export async function faultyGpu({ drops = () => false, oldBytes = false }: Faults): Promise<Gpu> {
+  const adapter = await navigator.gpu.requestAdapter();
+  const device = await adapter!.requestDevice();
+  const first = new Map<number, ArrayBuffer>();
+  let dispatches = 0;
+  const wrapped = <T extends object>(target: T, changes: Record<string, unknown>): T =>
+    new Proxy(target, {
+      get(_, key) {
+        if (typeof key === "string" && key in changes) return changes[key];
+        const value = Reflect.get(target, key, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  const pass = (real: GPUComputePassEncoder) =>
+    wrapped(real, {
+      dispatchWorkgroups: (...groups: [number, number, number]) => {
+        if (!drops(dispatches++)) real.dispatchWorkgroups(...groups);
+      },
+    });
+  const encoder = (real: GPUCommandEncoder) =>
+    wrapped(real, {
+      beginComputePass: (options?: GPUComputePassDescriptor) =>
+        pass(real.beginComputePass(options)),
+    });
+  const old = (real: Gpu["read"]) => async (tensors: Parameters<Gpu["read"]>[0]) => {
+    const found = await real(tensors);
+    return found.map((values) => {
+      const bytes = first.get(values.length) ?? values.buffer.slice(0) as ArrayBuffer;
+      first.set(values.length, bytes);
+      return new Float32Array(bytes.slice(0));
+    });
+  };
+  const gpu = new Gpu(
+    wrapped(device, { createCommandEncoder: () => encoder(device.createCommandEncoder()) }),
+    adapter!.info,
+  );
+  if (oldBytes) gpu.read = old(gpu.read.bind(gpu));
+  return gpu;
+}
