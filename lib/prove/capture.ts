@@ -36,6 +36,8 @@ export class CaptureGpu extends DryGpu {
   constructor(gpu: Gpu, choices: ReadonlyMap<string, string> = gpu.choices) {
     super(gpu);
     this.choices = choices;
+    const { isSoftware } = gpu;
+    Object.defineProperty(this, "isSoftware", { value: isSoftware });
   }
 
   /** Notes a dispatch. */

@@ -67,7 +67,9 @@ export function judge(
       if (error === 0) return void verdict.compared++;
       // What is flushed to 0 counts as exact.
       note(error / (e + 2 ** -126), () => {
-        const was = found.get(name)![index] === POISON ? "nothing written" : `${is}`;
+        const empty = found.get(name)![index] === POISON ||
+          halves.includes(name) && Number.isNaN(is);
+        const was = empty ? "nothing written" : `${is}`;
         return `${name}[${index}]: expected ${v} ± ${e.toPrecision(2)} but found ${was}`;
       });
     },

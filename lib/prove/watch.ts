@@ -54,7 +54,8 @@ async function watchOne(gpu: Gpu, capture: Capture, watched: Watched): Promise<P
       values: Parameters<Gpu["tensor"]>[0],
       shape: readonly number[],
     ) => {
-      const made = gpu.detached(() => gpu.tensor(values, shape, name));
+      const half = capture.halves.includes(name);
+      const made = gpu.detached(() => gpu.tensor(values, shape, name, half ? "f16" : "f32"));
       held.push(made);
       return made;
     };

@@ -116,8 +116,10 @@ gpuTest("a kernel without another way is broken, by name", async () => {
     (code) => code.replace("belows -= e * z", "belows -= e * z * 1.001"),
     async () => {
       using spoiled = await openGpu();
-      const { broken } = await proveMachine(spoiled, { odd: "few", effort: EFFORT });
-      assert.deepEqual(broken.map(({ kernel }) => kernel), ["dino_stats"]);
+      const { broken, strikes } = await proveMachine(spoiled, { odd: "few", effort: EFFORT });
+      // One number of lanes after the other is struck off, until none is left.
+      assert.ok(strikes.length > 0 && strikes.every(({ kernel }) => kernel === "dino_stats"));
+      assert.match(broken.map(({ fault }) => fault).join(), /all ways of them were found wrong/);
     },
   );
 });

@@ -1,5 +1,5 @@
 /** Kernels and drivers that are wrong on purpose. */
-import { Gpu } from "../../lib/gpu.ts";
+import { Gpu, openGpu } from "../../lib/gpu.ts";
 import { definedKernels } from "../../lib/gpu/kernel.ts";
 
 /** Runs `fn` while a kernel's text is another one; on a device that has not compiled it yet. */
@@ -29,8 +29,7 @@ export interface Faults {
 
 /** A GPU behind a driver that does something wrong. */
 export async function faultyGpu({ drops = () => false, oldBytes = false }: Faults): Promise<Gpu> {
-  const adapter = await navigator.gpu.requestAdapter();
-  const device = await adapter!.requestDevice();
+  const { device, info } = await openGpu();
   const first = new Map<number, ArrayBuffer>();
   let dispatches = 0;
   const wrapped = <T extends object>(target: T, changes: Record<string, unknown>): T =>
@@ -62,7 +61,7 @@ export async function faultyGpu({ drops = () => false, oldBytes = false }: Fault
   };
   const gpu = new Gpu(
     wrapped(device, { createCommandEncoder: () => encoder(device.createCommandEncoder()) }),
-    adapter!.info,
+    info,
   );
   if (oldBytes) gpu.read = old(gpu.read.bind(gpu));
   return gpu;
