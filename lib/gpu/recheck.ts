@@ -135,6 +135,11 @@ export class Recheck {
     return submission;
   }
 
+  /** Runs what compares once: a driver may compile it then. */
+  warmUp(): void {
+    this.#hash.run();
+  }
+
   /** The cost of one run of the dispatch. */
   cost(which: number): Cost {
     return this.#program.part(this.repeatable[which].index).encoded.cost;

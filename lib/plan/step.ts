@@ -10,6 +10,7 @@ import type { Storage } from "../gpu/tensor.ts";
 import { planMemory } from "../gpu/plan.ts";
 import type { DinoModel } from "../model.ts";
 import { Trainer } from "../train.ts";
+import { StepCanaries } from "../train/canary.ts";
 import { Feed } from "../train/feed.ts";
 import { feedOptionsOf, modelOf, precisionOf, trainerOptionsOf } from "../from_config.ts";
 import { evaluationBytes } from "./evaluation.ts";
@@ -53,6 +54,7 @@ const KINDS: [RegExp, string][] = [
   [/^(exp_avg|momentum_buffer)/, "moments of the optimiser"],
   [/^gram_anchor/, "weights of the Gram anchor"],
   [/^pixels/, "pictures of a batch"],
+  [/^canary/, "canaries"],
 ];
 /** How many of the largest tensors are named. */
 const NAMED = 3;
@@ -90,6 +92,7 @@ export async function planStep(
   dry.begin();
   const apply = await record(dry, () => trainer.update());
   kinds.push({ what: "working memory of the update", bytes: slotBytes(dry, apply) });
+  await StepCanaries.record(dry, model, { microStep: micro, update: apply });
 
   const bytes = [...kinds, ...kindsOfAllocations(dry, !!trainer.teacher)].filter(({ bytes }) =>
     bytes > 0

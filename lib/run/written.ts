@@ -33,6 +33,7 @@ const FILES: readonly (string | RegExp)[] = [
   /^events\.out\.tfevents\.\d{10}\.hatchling\.\d+$/,
   /^whitening-[\w+-]+\.safetensors$/,
   /^non-finite-\d{8,}\.json$/,
+  /^canary-\d{8,}\.json$/,
   /^curves\/[\w-]+\.(svg|png)$/,
   /^attention\/step-\d{8,}\.png$/,
   `${SNAPSHOT_FOLDER}/${SNAPSHOT_PICTURES}`,

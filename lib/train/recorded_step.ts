@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import { type Gpu, type Program, record } from "../gpu.ts";
+import { StepCanaries, type StepPart } from "./canary.ts";
 import type { Feed } from "./feed.ts";
 import type { MicroStepOutputs, StepOutputs, StepValues, UpdateOutputs } from "./options.ts";
 import type { Trainer } from "./trainer.ts";
@@ -17,6 +18,8 @@ import type { Trainer } from "./trainer.ts";
 export class RecordedStep {
   /** What the last step leaves to be read; the same tensors after every step. */
   readonly outputs: StepOutputs;
+  /** Canaries of the step, where it was recorded with some. */
+  readonly canaries?: StepCanaries;
   readonly #trainer: Trainer;
   readonly #feed: Feed;
   readonly #microStep: Program<MicroStepOutputs>;
@@ -31,7 +34,9 @@ export class RecordedStep {
     feed: Feed,
     microStep: Program<MicroStepOutputs>,
     update: Program<UpdateOutputs>,
+    canaries?: StepCanaries,
   ) {
+    this.canaries = canaries;
     this.#trainer = trainer;
     this.#feed = feed;
     this.#microStep = microStep;
@@ -58,20 +63,25 @@ export class RecordedStep {
    * As {@linkcode RecordedStep.run}, with a say in how the programs run: in pieces, or not to the end. Before its
    * update a step changes nothing that counts: it can be left there.
    *
-   * @param replay Runs a program, those of the micro-batches and then that of the update; false leaves the step.
+   * @param replay Runs a program, those of the micro-batches, numbered from 0, and then that of the update; false
+   * leaves the step.
    * @returns Whether the step was done.
    */
   async runParts(
     values: StepValues,
-    replay: (program: Program<unknown>, part: "microStep" | "update") => boolean | Promise<boolean>,
+    replay: (
+      program: Program<unknown>,
+      part: StepPart,
+      microBatch: number,
+    ) => boolean | Promise<boolean>,
   ): Promise<boolean> {
     this.#trainer.set(values);
     for (let m = 0; m < this.#trainer.accumulationSteps; m++) {
       await this.#feed.microBatch(values.step, m);
       this.#trainer.setMicroBatch(m);
-      if (!await replay(this.#microStep, "microStep")) return false;
+      if (!await replay(this.#microStep, "microStep", m)) return false;
     }
-    return await replay(this.#update, "update");
+    return await replay(this.#update, "update", 0);
   }
 
   /** Dispatches and floating-point operations of a step. */
@@ -83,6 +93,7 @@ export class RecordedStep {
 
   /** Frees the programs; trainer and feed stay. */
   destroy(): void {
+    this.canaries?.destroy();
     this.#microStep.destroy();
     this.#update.destroy();
   }
@@ -98,6 +109,7 @@ export class RecordedStep {
  *
  * @param trainer The state of the run.
  * @param feed What brings its pictures, with as many micro-batches.
+ * @param options Whether to prepare canaries, which tell whether the machine is to be trusted; not by default.
  * @throws {HatchlingError} When it has another number of them, or a kernel does not compile.
  *
  * @example
@@ -113,7 +125,12 @@ export class RecordedStep {
  *
  * @category Training
  */
-export async function recordStep(gpu: Gpu, trainer: Trainer, feed: Feed): Promise<RecordedStep> {
+export async function recordStep(
+  gpu: Gpu,
+  trainer: Trainer,
+  feed: Feed,
+  { canaries = false }: { canaries?: boolean } = {},
+): Promise<RecordedStep> {
   if (feed.accumulationSteps !== trainer.accumulationSteps) {
     throw new HatchlingError(
       `recordStep: expected a feed with the trainer's ${trainer.accumulationSteps} accumulationSteps but found ` +
@@ -123,7 +140,9 @@ export async function recordStep(gpu: Gpu, trainer: Trainer, feed: Feed): Promis
   const microStep = await record(gpu, () => trainer.microStep(feed.views(), feed.masks));
   try {
     const update = await record(gpu, () => trainer.update());
-    return new RecordedStep(trainer, feed, microStep, update);
+    const programs = { microStep, update };
+    const watched = canaries ? await StepCanaries.record(gpu, trainer.model, programs) : undefined;
+    return new RecordedStep(trainer, feed, microStep, update, watched);
   } catch (error) {
     microStep.destroy();
     throw error;

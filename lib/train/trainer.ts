@@ -107,6 +107,8 @@ const SCALARS = [
  * @category Training
  */
 export class Trainer {
+  /** What is trained. */
+  readonly model: DinoModel;
   /** The student. */
   readonly student: Parameters;
   /** The teacher, where a term asks one. */
@@ -118,7 +120,6 @@ export class Trainer {
   /** Micro-batches of a step. */
   readonly accumulationSteps: number;
   readonly #gpu: Gpu;
-  readonly #model: DinoModel;
   readonly #options: TrainerOptions;
   readonly #scalars: StepScalars<typeof SCALARS[number]>;
   readonly #terms: Terms;
@@ -137,7 +138,7 @@ export class Trainer {
   constructor(gpu: Gpu, model: DinoModel, options: TrainerOptions) {
     const { accumulationSteps, studentTemp, views } = checkOptions(options, model);
     this.#gpu = gpu;
-    this.#model = model;
+    this.model = model;
     this.#options = options;
     this.#views = views;
     this.accumulationSteps = accumulationSteps;
@@ -282,7 +283,7 @@ export class Trainer {
     }
     const gpu = this.#gpu;
     const { accumulationSteps } = this;
-    const { backbone } = this.#model;
+    const { backbone } = this.model;
     if (masks?.options && masks.options.prefix !== backbone.prefix) {
       throw new HatchlingError(
         `Trainer: expected masks of patches after ${backbone.prefix} tokens, the class token and registers, but found ` +

@@ -5,6 +5,7 @@
  */
 import { clock } from "../../lib/words.ts";
 import { evaluateTeacher } from "./evaluate.ts";
+import { canaryText } from "./canaries.ts";
 import type { Hook } from "./loop.ts";
 import type { Run } from "./run.ts";
 import { costText } from "./run_log.ts";
@@ -63,6 +64,7 @@ export function logging(run: Run): Hook {
     finish(seconds) {
       run.log.conclude();
       progress.say(costText(spreadTime + run.log.time, seconds));
+      progress.say(canaryText(run.stepper.canaries.counts, seconds));
     },
   };
 }

@@ -5,6 +5,7 @@
  */
 import type { StepValues } from "../../lib/train.ts";
 import { type NonFiniteStep, type Observation, observe } from "./observe.ts";
+import { recoverFault } from "./canaries.ts";
 import type { Run } from "./run.ts";
 
 /** Longest time in milliseconds that steps are queued without looking at their results. */
@@ -58,7 +59,8 @@ export async function trainSteps(
       continue;
     }
     const values = run.valuesOf(run.step);
-    const whole = await stepper.run(values, goOn, progress);
+    const watched = hooks.some((hook) => hook.due?.(run.step + 1));
+    const whole = await stepper.run(values, { watched, goOn, progress });
     if (whole) run.step++; // otherwise asked to stop: the step has changed nothing
     pictures.nameSkipped();
 
@@ -68,8 +70,14 @@ export async function trainSteps(
     if (step === synced.step || waits) continue;
 
     // Everything the host wants to know, in one read.
-    const seen = await observe(gpu, trainer, stepper.outputs, due.some(({ spread }) => spread));
+    if (watched && stepper.canaries.isDue) stepper.canaries.run();
+    const seen = await observe(gpu, trainer, stepper, due.some(({ spread }) => spread));
     guard.beat();
+    if (seen.fault) {
+      await recoverFault(run, seen.fault);
+      synced = { step: run.step, time: performance.now() };
+      continue;
+    }
     const now = performance.now();
     synced = { step, time: now };
     if (seen.nonFinite) {

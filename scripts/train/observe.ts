@@ -7,6 +7,7 @@ import { featureStd, rankMe } from "../../lib/eval/rank.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { partOf } from "../../lib/model/parts.ts";
 import type { StepOutputs, Trainer } from "../../lib/train.ts";
+import type { CanaryFault, StepCanaries } from "../../lib/train/canary.ts";
 
 /** Most rows of features that are looked at: with 64 their rank costs a few milliseconds at most. */
 const MOST_ROWS = 64;
@@ -77,13 +78,15 @@ export interface Observation {
   spreadTime: number;
   /** Where numbers were not finite. */
   nonFinite?: NonFiniteStep;
+  /** What canaries found wrong. */
+  fault?: CanaryFault;
 }
 
-/** Reads the last step, and the flag that may be older; `spread` asks for more than figures. */
+/** Reads the last step, and the flag that may be older, and what canaries left; `spread` asks for more than figures. */
 export async function observe(
   gpu: Gpu,
   trainer: Trainer,
-  outputs: StepOutputs,
+  { outputs, canaries }: { outputs: StepOutputs; canaries?: StepCanaries },
   spread: boolean,
 ): Promise<Observation> {
   const { metrics, contrastive, gram, ibot, koleo, norms: chunks } = outputs;
@@ -97,7 +100,9 @@ export async function observe(
   };
   const there = Object.entries(asked).flatMap(([name, tensor]) => tensor ? [{ name, tensor }] : []);
   const norms = spread ? chunks.map(({ norms }) => norms) : [];
-  const values = await gpu.read([...there.map(({ tensor }) => tensor), ...norms]);
+  const birds = canaries?.outputs ?? [];
+  const all = await gpu.read([...there.map(({ tensor }) => tensor), ...norms, ...birds]);
+  const values = all.slice(0, there.length + norms.length);
   const read = Object.fromEntries(there.map(({ name }, i) => [name, values[i]])) as {
     [K in keyof typeof asked]: Float32Array;
   };
@@ -123,6 +128,7 @@ export async function observe(
       ...gram && { gram: read.gram[0] },
     },
     spreadTime: 0,
+    fault: canaries?.check(all.slice(values.length)),
   };
   const [bad, culprit] = new Uint32Array(read.flag.buffer, read.flag.byteOffset, 3);
   if (bad) {

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { BEST } from "./best.ts";
+import { askCanaries, FaultError } from "./canaries.ts";
 import { saveTrainer } from "./checkpoints.ts";
 import type { Run } from "./run.ts";
 
@@ -17,13 +18,14 @@ export function isSaveDue({ config, stepsPerEpoch }: Run, step: number): boolean
 }
 
 /**
- * Saves the state unless it is saved already.
+ * Saves the state unless it is saved already, once the canaries are right.
  *
- * @throws {HatchlingError} When it cannot.
+ * @throws {HatchlingError} When it cannot, or they are not.
  */
 export async function saveNow(run: Run): Promise<void> {
   const { step } = run;
   if (run.saved === step) return;
+  await askCanaries(run);
   await saveTrainer(run);
   run.saved = step;
   await run.folder.saved(step);
@@ -34,7 +36,7 @@ export async function saveOrWarn(run: Run): Promise<void> {
   try {
     await saveNow(run);
   } catch (error) {
-    if (!(error instanceof HatchlingError)) throw error;
+    if (!(error instanceof HatchlingError) || error instanceof FaultError) throw error;
     const before = run.saved < 0 ? "none is there yet" : `the last one is of step ${run.saved}`;
     run.progress.say(
       `warning: no checkpoint of step ${run.step}: ${error.message} (${before}); training goes on`,
@@ -44,6 +46,7 @@ export async function saveOrWarn(run: Run): Promise<void> {
 
 /** Saves the state as the best so far, in best.safetensors; says so where it cannot. */
 export async function saveBest(run: Run): Promise<void> {
+  await askCanaries(run);
   try {
     await saveTrainer(run, join(run.folder.path, BEST));
   } catch (error) {

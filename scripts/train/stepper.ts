@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HatchlingError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import {
   type RecordedStep,
@@ -11,6 +12,7 @@ import {
   type StepValues,
   type Trainer,
 } from "../../lib/train.ts";
+import type { StepCanaries } from "../../lib/train/canary.ts";
 import type { Feed } from "../../lib/train/feed.ts";
 import type { Progress } from "../common/progress.ts";
 
@@ -29,7 +31,18 @@ export class Stepper {
 
   /** Records a step; nothing runs yet. */
   static async record(gpu: Gpu, trainer: Trainer, feed: Feed): Promise<Stepper> {
-    return new Stepper(gpu, trainer, await recordStep(gpu, trainer, feed));
+    const step = await recordStep(gpu, trainer, feed, { canaries: true });
+    const fault = await step.canaries!.warmUp();
+    if (!fault) return new Stepper(gpu, trainer, step);
+    throw new HatchlingError(
+      `Expected right results of the GPU but a canary found a wrong one: ${fault.text}. Nothing was begun: run ` +
+        "deno task prove, and take another driver or adapter",
+    );
+  }
+
+  /** Its canaries. */
+  get canaries(): StepCanaries {
+    return this.#step.canaries!;
   }
 
   /** What the last step tells. */
@@ -52,18 +65,25 @@ export class Stepper {
    * Runs a step.
    *
    * @param values Its schedule's values.
+   * @param watched Whether canaries run within it, as the host will look at its results.
    * @param goOn Asked while the host waits; false leaves the step before its update.
    * @returns Whether the step was done.
    */
-  async run(values: StepValues, goOn: () => boolean, progress: Progress): Promise<boolean> {
+  async run(
+    values: StepValues,
+    { watched, goOn, progress }: { watched: boolean; goOn: () => boolean; progress: Progress },
+  ): Promise<boolean> {
+    this.canaries.sound = false;
+    const canaries = watched ? this.canaries.within() : undefined;
     const onProgress = this.#isFirst
       ? (done: number, kernels: number) =>
         progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
       : undefined;
-    const done = await this.#step.runParts(values, async (program, part) => {
+    const done = await this.#step.runParts(values, async (program, part, microBatch) => {
+      const instead = microBatch === 0 ? canaries?.[part] : undefined;
       const whole = part === "update"
-        ? await program.runWatched({ onProgress })
-        : await program.runWatched({ goOn, onProgress });
+        ? await program.runWatched({ onProgress, instead })
+        : await program.runWatched({ goOn, onProgress, instead });
       if (onProgress) progress.end();
       return whole && (part === "update" || goOn());
     });

@@ -1,7 +1,9 @@
 /**
  * Preloaded into runs under test, to break what a test cannot reach: HATCHLING_TEST_FAULT is `nan:N` (the teacher
  * temperature of step N is NaN), `lose:N` (the device is lost before submit N, once), `hang:N` (submit N never
- * returns) or `full:N:PATTERN` (N writes to files whose path matches fail after a few bytes, as on a full disk).
+ * returns), `drop:N:PATTERN` (from step N on every other dispatch of kernels whose names match is not run, so that old
+ * bytes stay where its results should be), `old:N` (from step N on a read gives the bytes of the one before it of that
+ * size) or `full:N:PATTERN` (N writes to files whose path matches fail after a few bytes, as on a full disk).
  */
 const [kind, number, ...pattern] = (Deno.env.get("HATCHLING_TEST_FAULT") ?? "").split(":");
 const n = Number(number);
@@ -25,6 +27,42 @@ if (kind === "hang") {
     while (submits + 1 === n);
     submits++;
     return submit.call(this, commands);
+  };
+}
+
+/** Whether a run has come to step N. */
+let reached = false;
+if (kind === "drop" || kind === "old") {
+  const write = GPUQueue.prototype.writeBuffer;
+  GPUQueue.prototype.writeBuffer = function (buffer, offset, data, from = 0, size) {
+    reached ||= buffer.label === "scalars" &&
+      new Float32Array(data as ArrayBuffer, from, 1)[0] === n;
+    return write.call(this, buffer, offset, data, from, size);
+  };
+}
+
+if (kind === "drop") {
+  const matching = new RegExp(pattern.join(":")), current = new WeakMap<object, string>();
+  let count = 0;
+  const { setPipeline, dispatchWorkgroups } = GPUComputePassEncoder.prototype;
+  GPUComputePassEncoder.prototype.setPipeline = function (pipeline) {
+    current.set(this, pipeline.label);
+    return setPipeline.call(this, pipeline);
+  };
+  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (...groups) {
+    if (reached && matching.test(current.get(this)!) && ++count % 2) return;
+    return dispatchWorkgroups.apply(this, groups);
+  };
+}
+
+if (kind === "old") {
+  const before = new Map<number, ArrayBuffer>(), { getMappedRange } = GPUBuffer.prototype;
+  GPUBuffer.prototype.getMappedRange = function (offset, size) {
+    const bytes = getMappedRange.call(this, offset, size);
+    if (this.label !== "staging") return bytes;
+    const old = before.get(bytes.byteLength);
+    before.set(bytes.byteLength, bytes.slice(0));
+    return reached && old ? old : bytes;
   };
 }
 

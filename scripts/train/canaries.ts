@@ -1,0 +1,87 @@
+/**
+ * What a run does when its canaries find that the machine computes wrong.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { HatchlingError } from "../../lib/errors.ts";
+import { listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
+import { shown } from "../../lib/text.ts";
+import type { CanaryCounts, CanaryFault } from "../../lib/train/canary.ts";
+import { restoreTrainer } from "./checkpoints.ts";
+import type { Run } from "./run.ts";
+
+/** The machine computes wrong: what is in its memory may not be saved. */
+export class FaultError extends HatchlingError {}
+
+/** Where faults have led back to: twice to one place is once too often. */
+const backTo = new WeakMap<Run, number>();
+
+/**
+ * Tries the known answers, unless that was done after this step: nothing is saved without them.
+ *
+ * @throws {FaultError} When one is wrong.
+ */
+export async function askCanaries(run: Run): Promise<void> {
+  const { gpu, stepper: { canaries } } = run;
+  if (canaries.sound) return;
+  canaries.run();
+  const fault = canaries.check(await gpu.read(canaries.outputs));
+  if (fault) throw new FaultError(await reportOf(run, fault));
+}
+
+/**
+ * Goes back to the last checkpoint, which was written after canaries were right, where `training.on_non_finite` lets a
+ * run go on; a second time from there it does not.
+ *
+ * @throws {FaultError} When the run is to stop: nothing has been saved since that checkpoint.
+ */
+export async function recoverFault(run: Run, fault: CanaryFault): Promise<void> {
+  const { config, folder, log, progress, trainer } = run;
+  const text = await reportOf(run, fault);
+  const [last] = await listCheckpoints(folder.path);
+  const again = last !== undefined && backTo.get(run) === last.step;
+  if (config.training.on_non_finite !== "skip" || !last || again) throw new FaultError(text);
+  backTo.set(run, last.step);
+  progress.say(`warning: ${text}. Going back to step ${last.step}`);
+  restoreTrainer(trainer, await loadCheckpoint(last.path));
+  run.step = last.step;
+  log.conclude();
+  await log.goOn(run.step);
+}
+
+/** Writes canary-<step>.json; tells what happened and what to do. */
+async function reportOf(run: Run, fault: CanaryFault): Promise<string> {
+  const { files, folder, gpu, step, stepper: { canaries } } = run;
+  const name = `canary-${String(step).padStart(8, "0")}.json`;
+  const { description, vendor, architecture } = gpu.info;
+  const report = {
+    step,
+    ...fault,
+    counts: canaries.counts,
+    adapter: { description, vendor, architecture, software: gpu.isSoftware },
+    kernels: run.extra.kernels,
+  };
+  await files.put(name, JSON.stringify(report, null, 2) + "\n");
+  const [last] = folder.isOurs ? await listCheckpoints(folder.path) : [];
+  const kept = last
+    ? `The last sound checkpoint is ${shown(last.path)}: go on from it with --resume`
+    : "No checkpoint is there yet";
+  return `Expected right results of the GPU after step ${step} but a canary found a wrong one: ${fault.text} ` +
+    `(${
+      shown(join(files.folder, name))
+    }). Nothing was saved since. ${kept}; run deno task prove first, and if this ` +
+    "comes again, update the driver or take another adapter";
+}
+
+/** What canaries did in a run of so many seconds, in words. */
+export function canaryText(
+  { known, repeated, kernels: [covered, all], ms }: CanaryCounts,
+  seconds: number,
+) {
+  const share = seconds > 0 ? ms / seconds / 10 : 0;
+  return `canaries: known answers right ${known} times, ${repeated} dispatches run twice, of ${covered} of ${all} ` +
+    `kernels, with equal bits; ${ms.toFixed(0)} ms of ${seconds.toFixed(0)} s (${
+      share.toFixed(2)
+    } %)`;
+}
