@@ -40,6 +40,7 @@
  *
  * @module
  */
+export type { CanaryCounts, CanaryFault, StepCanaries, StepPart } from "./train/canary.ts";
 export { firstNonFinite, type NonFinite, type StepAddress, type StepInputs } from "./non_finite.ts";
 export { type BatchSource, Feed, type FeedOptions, type LoaderTimes } from "./train/feed.ts";
 export type {

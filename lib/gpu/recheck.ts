@@ -13,7 +13,8 @@ import { type Program, record } from "./program.ts";
 import { encode } from "./submit_queue.ts";
 import { roundUp, Tensor } from "./tensor.ts";
 
-const HASH = defineKernel("hash", code);
+/** Hashes bits. */
+export const HASH = defineKernel("hash", code);
 /** Lanes that hash, each for itself, and words that they look at. */
 const LANES = 512, SAMPLES = 2 ** 17;
 /** Share of a program's memory that may be taken to keep what a dispatch is about to write over, and bytes at least. */

@@ -92,11 +92,10 @@ export async function planStep(
   dry.begin();
   const apply = await record(dry, () => trainer.update());
   kinds.push({ what: "working memory of the update", bytes: slotBytes(dry, apply) });
-  await StepCanaries.record(dry, model, { microStep: micro, update: apply });
+  const canaries = await StepCanaries.record(dry, model, { microStep: micro, update: apply });
 
-  const bytes = [...kinds, ...kindsOfAllocations(dry, !!trainer.teacher)].filter(({ bytes }) =>
-    bytes > 0
-  )
+  const bytes = [...kinds, ...kindsOfAllocations(dry, !!trainer.teacher, canaries.temporaryBytes)]
+    .filter(({ bytes }) => bytes > 0)
     .sort((a, b) => b.bytes - a.bytes);
   const total = bytes.reduce((sum, { bytes }) => sum + bytes, 0);
   const parameters = countOf(model);
@@ -153,8 +152,8 @@ function slotBytes(dry: WatchedGpu, program: Program<unknown>): number {
   return planMemory([...dry.temporaries.values()]).slots.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-function kindsOfAllocations(dry: WatchedGpu, hasTeacher: boolean): NamedBytes[] {
-  const kinds = new Map<string, number>();
+function kindsOfAllocations(dry: WatchedGpu, hasTeacher: boolean, canaries: number): NamedBytes[] {
+  const kinds = new Map([["canaries", canaries]]);
   const add = (what: string, bytes: number) => kinds.set(what, (kinds.get(what) ?? 0) + bytes);
   for (const { label, bytes } of dry.allocations) {
     if (/^slot /.test(label)) continue;

@@ -175,6 +175,11 @@ export class StepCanaries {
     return { ...this.#counts, kernels: [this.#covered.size, all], ms: this.#spent };
   }
 
+  /** Bytes of the known answers' program, beside the tensors that are named canaries. */
+  get temporaryBytes(): number {
+    return this.#known.temporaryBytes;
+  }
+
   /** Frees what it keeps. */
   destroy(): void {
     for (const part of [this.#known, ...this.#rechecks]) part.destroy();

@@ -56,7 +56,7 @@ halvesTest("a step of halves takes what its plan says", async (gpu) => {
   const before = gpu.memory.liveBytes;
   using trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of, gpu));
   using feed = new Feed(gpu, noise(of, SIZES), feedOptionsOf(of));
-  using recorded = await recordStep(gpu, trainer, feed);
+  using recorded = await recordStep(gpu, trainer, feed, { canaries: true });
   assert.equal(plan.total, gpu.memory.liveBytes - before);
   assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, recorded.cost);
 });

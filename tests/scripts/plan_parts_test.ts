@@ -54,7 +54,7 @@ for (const [name, text] of [["tiny", tiny], ["small", small]]) {
       const before = gpu.memory.liveBytes;
       using trainer = new Trainer(gpu, modelOf(of), trainerOptionsOf(of));
       using feed = new Feed(gpu, noise(of, SIZES), feedOptionsOf(of));
-      using recorded = await recordStep(gpu, trainer, feed);
+      using recorded = await recordStep(gpu, trainer, feed, { canaries: true });
       assert.equal(plan.total, gpu.memory.liveBytes - before);
       assert.equal(plan.bytes.reduce((sum, { bytes }) => sum + bytes, 0), plan.total);
       assert.deepEqual({ flops: plan.flops, dispatches: plan.dispatches }, recorded.cost);

@@ -145,6 +145,11 @@ export class KnownAnswers {
     }
   }
 
+  /** Bytes of the results, and of what the ops need on their way. */
+  get temporaryBytes(): number {
+    return this.#program.temporaryBytes;
+  }
+
   /** Frees it. */
   destroy(): void {
     this.#program.destroy();
