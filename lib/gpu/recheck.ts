@@ -16,7 +16,8 @@ import { roundUp, Tensor } from "./tensor.ts";
 /** Hashes bits. */
 export const HASH = defineKernel("hash", code);
 /** Lanes that hash, each for itself, and words that they look at. */
-const LANES = 512, SAMPLES = 2 ** 17;
+export const LANES = 512;
+const SAMPLES = 2 ** 17;
 /** Share of a program's memory that may be taken to keep what a dispatch is about to write over, and bytes at least. */
 const SHARE = 1 / 16, LEAST = 16 * 2 ** 20;
 

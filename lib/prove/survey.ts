@@ -10,6 +10,7 @@ import "../eval.ts"; // defines the kernels that only evaluations use
 import { featureEncoder } from "../eval/feature_encoder.ts";
 import { feedOptionsOf, modelOf, readoutOf, trainerOptionsOf } from "../from_config.ts";
 import { definedKernels } from "../gpu/kernel.ts";
+import { HASH, LANES } from "../gpu/recheck.ts";
 import { type Gpu, grid, record, type TuningTask } from "../gpu.ts";
 import { Parameters } from "../model.ts";
 import { attention, matmul, type MatmulOptions, tuningTasks } from "../ops.ts";
@@ -156,6 +157,13 @@ function others(gpu: CaptureGpu): void {
     params: { rows, classes },
     workgroups: grid(rows * classes, 64),
   });
+  for (const n of [5, 1000, 70_000]) {
+    gpu.dispatch(HASH, {
+      bindings: { x: gpu.persistent([n]), out: gpu.persistent([2, LANES]) },
+      params: { n, samples: 2 ** 16, at: LANES },
+      workgroups: [LANES / 64],
+    });
+  }
   for (const width of [6, 8]) {
     const table = gpu.persistent([23, width]), index = gpu.persistent([11]);
     const out = gatherRows(gpu, table, index);

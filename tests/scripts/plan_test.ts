@@ -55,7 +55,7 @@ gpuTest("DryGpu records what the real one records, and takes nothing of it", asy
 });
 
 gpuTest("checkFits() refuses what cannot fit, and says what would", async (gpu) => {
-  const little = config("--device.memory_bytes", "1600000", "--evaluation.batch_size", "8");
+  const little = config("--device.memory_bytes", "3000000", "--evaluation.batch_size", "8");
   await assert.rejects(checkFits(gpu, little, SIZES), {
     name: "HatchlingError",
     message:

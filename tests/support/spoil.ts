@@ -23,14 +23,15 @@ export async function withSpoiled<T>(
 export interface Faults {
   /** Whether a dispatch is dropped, by its number. */
   drops?: (dispatch: number) => boolean;
-  /** Reads give what the first read of as many bytes gave. */
-  oldBytes?: boolean;
+  /** Whether reads give what reads before gave, one after the other, round and round. */
+  oldBytes?: () => boolean;
 }
 
 /** A GPU behind a driver that does something wrong. */
-export async function faultyGpu({ drops = () => false, oldBytes = false }: Faults): Promise<Gpu> {
+export async function faultyGpu(
+  { drops = () => false, oldBytes = () => false }: Faults,
+): Promise<Gpu> {
   const { device, info } = await openGpu();
-  const first = new Map<number, ArrayBuffer>();
   let dispatches = 0;
   const wrapped = <T extends object>(target: T, changes: Record<string, unknown>): T =>
     new Proxy(target, {
@@ -51,18 +52,17 @@ export async function faultyGpu({ drops = () => false, oldBytes = false }: Fault
       beginComputePass: (options?: GPUComputePassDescriptor) =>
         pass(real.beginComputePass(options)),
     });
-  const old = (real: Gpu["read"]) => async (tensors: Parameters<Gpu["read"]>[0]) => {
-    const found = await real(tensors);
-    return found.map((values) => {
-      const bytes = first.get(values.length) ?? values.buffer.slice(0) as ArrayBuffer;
-      first.set(values.length, bytes);
-      return new Float32Array(bytes.slice(0));
-    });
-  };
   const gpu = new Gpu(
     wrapped(device, { createCommandEncoder: () => encoder(device.createCommandEncoder()) }),
     info,
   );
-  if (oldBytes) gpu.read = old(gpu.read.bind(gpu));
+  const read = gpu.read.bind(gpu), before: Float32Array<ArrayBuffer>[][] = [];
+  let stale = 0;
+  gpu.read = async (tensors) => {
+    if (oldBytes()) return before[stale++ % before.length];
+    const found = await read(tensors);
+    before.push(found.map((values) => values.slice()));
+    return found;
+  };
   return gpu;
 }

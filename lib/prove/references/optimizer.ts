@@ -1,8 +1,9 @@
 /**
- * References of optimisers, clipping, the moving average and the non-finite flag.
+ * References of optimisers, clipping, the moving average, the non-finite flag and the canaries' hashes.
  *
  * @module
  */
+import { LANES } from "../../gpu/recheck.ts";
 import { type Bounded, exact, Sum } from "../bounded.ts";
 import {
   elementwise,
@@ -255,6 +256,26 @@ export const OPTIMIZER: readonly Reference[] = [
           expect.bits("flag", 0, at < 0 ? 0 : 1 + g.f("scalars")[g.p.step_index]);
           expect.bits("flag", 1, at < 0 ? 0 : 1 + g.p.first + at);
           expect.bits("flag", 2, at < 0 ? 0 : g.u("micro_batches")[0]);
+        },
+      }];
+    },
+  },
+  {
+    family: "canaries",
+    kernels: /hash/,
+    parts(g) {
+      const { n, samples, at } = g.p, x = g.u("x");
+      const count = Math.min(n, samples), spread = Math.floor(n / Math.floor(samples / 64));
+      return [{
+        count: LANES,
+        cost: Math.ceil(count / LANES),
+        at(lane, expect) {
+          let h = 2166136261;
+          for (let j = lane; j < count; j += LANES) {
+            const i = n <= samples ? j : Math.min((j >> 6) * spread + j % 64, n - 1);
+            h = Math.imul(h ^ (x[i] + Math.imul(i, 0x85ebca6b)), 16777619);
+          }
+          expect.bits("out", at + lane, h >>> 0);
         },
       }];
     },
