@@ -10,7 +10,7 @@ import { softmax } from "../lib/ops/softmax.ts";
 import { choicesOf, CompiledKernels, type Profile, profiles } from "./support/compiled.ts";
 import { gpuTest } from "./support/gpu.ts";
 import { lacks, testUnless } from "./support/permissions.ts";
-import { complaint, lacksTint, openTint } from "./support/tint.ts";
+import { complaints, lacksTint } from "./support/tint.ts";
 
 const CONFIGS = new URL("../configs/", import.meta.url);
 
@@ -115,14 +115,7 @@ testUnless(
     const met = new Set(compiled.map(({ source }) => source));
     const missed = definedKernels().filter((kernel) => !met.has(kernel)).map(({ name }) => name);
     assert.deepEqual(missed, [], "kernels that no plan takes: add what does to this test");
-    const device = await openTint();
-    const complaints: string[] = [];
-    for (const one of compiled) {
-      const text = await complaint(device, one);
-      if (text) complaints.push(text);
-    }
-    device.destroy();
-    assert.deepEqual(complaints, []);
+    assert.deepEqual((await complaints(compiled)).filter(Boolean), []);
   },
 );
 
@@ -141,7 +134,6 @@ gpuTest("Deno's compiler takes the same kernels for GPUs of every kind", async (
 }, ["read"]);
 
 testUnless([lacksTint], "Tint complains about what Deno's compiler lets through", async () => {
-  const device = await openTint();
   const main = (body: string) =>
     `struct Params { n: u32 }
     @group(0) @binding(0) var<uniform> params: Params;
@@ -152,16 +144,20 @@ testUnless([lacksTint], "Tint complains about what Deno's compiler lets through"
       ${body}
     }`;
   const source = { name: "spoiled", subgroups: false } as KernelSource;
-  const say = (body: string, constants = {}) =>
-    complaint(device, { source, code: main(body), constants });
-  assert.equal(await say("if (i < params.n) { x[i] = shared_x[i]; }"), "");
-  const early = await say("if (i >= params.n) { return; } workgroupBarrier(); x[i] = shared_x[i];");
+  const spoiled = (body: string, constants = {}) => ({ source, code: main(body), constants });
+  const [right, early, nan, unreachable, unknown] = await complaints([
+    spoiled("if (i < params.n) { x[i] = shared_x[i]; }"),
+    spoiled("if (i >= params.n) { return; } workgroupBarrier(); x[i] = shared_x[i];"),
+    spoiled("x[i] = bitcast<f32>(0x7fc00000u);"),
+    spoiled("x[i] = 1.0; return; x[i] = 2.0;"),
+    spoiled("x[i] = 1.0 / f32(BIG);", { UNKNOWN: 1 }),
+  ]);
+  assert.equal(right, "");
   assert.match(
     early,
     /^spoiled {}: line 7: error: 'workgroupBarrier' must only be called from unif/,
   );
-  assert.match(await say("x[i] = bitcast<f32>(0x7fc00000u);"), /error: value nan cannot be/);
-  assert.match(await say("x[i] = 1.0; return; x[i] = 2.0;"), /warning: code is unreachable/);
-  assert.match(await say("x[i] = 1.0 / f32(BIG);", { UNKNOWN: 1 }), /UNKNOWN/);
-  device.destroy();
+  assert.match(nan, /error: value nan cannot be/);
+  assert.match(unreachable, /warning: code is unreachable/);
+  assert.match(unknown, /UNKNOWN/);
 });

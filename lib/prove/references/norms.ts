@@ -247,13 +247,15 @@ export const NORMS: readonly Reference[] = [
   {
     family: "sums",
     kernels: /row_sum/,
+    kept: (g) => adds(g) ? ["out"] : [],
     parts(g) {
       const { rows, cols, scale } = g.p, x = g.f("x");
       return [{
         count: rows,
         cost: cols,
         at(r, expect) {
-          expect("out", r, sum(cols, (c) => x[r * cols + c]).mul(Math.fround(scale)));
+          const all = sum(cols, (c) => x[r * cols + c]).mul(Math.fround(scale));
+          expect("out", r, adds(g) ? all.add(g.f("out")[r]) : all);
         },
       }];
     },

@@ -255,7 +255,8 @@ export const OPTIMIZER: readonly Reference[] = [
           const at = g.f("values").findIndex((x) => !Number.isFinite(x));
           expect.bits("flag", 0, at < 0 ? 0 : 1 + g.f("scalars")[g.p.step_index]);
           expect.bits("flag", 1, at < 0 ? 0 : 1 + g.p.first + at);
-          expect.bits("flag", 2, at < 0 ? 0 : g.u("micro_batches")[0]);
+          const microBatch = g.has("micro_batches") ? g.u("micro_batches")[0] : 0;
+          expect.bits("flag", 2, at < 0 ? 0 : microBatch);
         },
       }];
     },
