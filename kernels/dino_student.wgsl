@@ -60,7 +60,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     let c = teacher_state[row_b];
     var sums_a = vec4f();
     var sums_b = vec4f();
-    for (var k = lane; k < width; k += LANES) {
+    // Without a row of its own a lane reads none: others write theirs meanwhile.
+    for (var k = select(width, lane, live); k < width; k += LANES) {
       var logit = vec4f();
       if (IN_PLACE) { logit = load_grad(base + k); } else { logit = load_student(base + k); }
       let down = own.x - logit / temp;
@@ -75,8 +76,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
         sums_b += q * down;
         sum += q;
       }
-      if (live && g == 0u) { put(base + k, (targets * (exp(-down) / own.z) - sum) * scale); }
-      if (live && g != 0u) { put(base + k, load_grad(base + k) - sum * scale); }
+      if (g == 0u) { put(base + k, (targets * (exp(-down) / own.z) - sum) * scale); }
+      if (g != 0u) { put(base + k, load_grad(base + k) - sum * scale); }
     }
     let cross_a = combine(add(sums_a), local, false);
     let cross_b = combine(add(sums_b), local, false);

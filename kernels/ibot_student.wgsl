@@ -37,11 +37,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   let weight = weights[row];
   let scale = params.factor * weight / temp;
   var sums = vec4f();
-  for (var k = lane; k < width; k += LANES) {
+  // Without a row of its own a lane reads none: others write theirs meanwhile.
+  for (var k = select(width, lane, live); k < width; k += LANES) {
     let down = own.x - load_grad(base + k) / temp;
     let q = target_weight(base, k, teacher_temp, its.x) / its.z;
     sums += q * down;
-    if (live) { put(base + k, select(vec4f(), (exp(-down) / own.z - q) * scale, weight != 0.0)); }
+    put(base + k, select(vec4f(), (exp(-down) / own.z - q) * scale, weight != 0.0));
   }
   let cross = combine(add(sums), local, false);
   if (live && lane == 0u) { add_pair(row, cross, own.y, broken(own) || broken(its)); }

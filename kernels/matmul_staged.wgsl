@@ -71,9 +71,9 @@ fn keep(slot: u32, parity: u32, block: mat4x4f) {
   }
 }
 
-// c + a · bᵀ: row i of four columns is c[i].
-fn grow(c: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
-  return mat4x4f(fma(b, a.xxxx, c[0]), fma(b, a.yyyy, c[1]), fma(b, a.zzzz, c[2]), fma(b, a.wwww, c[3]));
+// sum + a · bᵀ: row i of four columns is sum[i].
+fn grow(sum: mat4x4f, a: vec4f, b: vec4f) -> mat4x4f {
+  return mat4x4f(fma(b, a.xxxx, sum[0]), fma(b, a.yyyy, sum[1]), fma(b, a.zzzz, sum[2]), fma(b, a.wwww, sum[3]));
 }
 
 @compute @workgroup_size(X, Y)

@@ -110,7 +110,7 @@ export async function proveMachine(gpu: Gpu, options: ProveOptions): Promise<Fin
     );
     findings.proofs.push(...proofs);
     findings.left.push(...left);
-    const watched = options.races ? await watchAll(gpu, toWatch(todo)) : [];
+    const watched = options.races ? await watchAll(gpu, toWatch(gpu, todo)) : [];
     findings.watched.push(...watched);
     const wrong = new Set<string>();
     for (const { capture, fault } of [...watched, ...proofs]) {

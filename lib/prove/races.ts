@@ -9,10 +9,13 @@
  * @module
  */
 import type { KernelSource } from "../gpu.ts";
+import { HatchlingError } from "../errors.ts";
 import { interfaceOf } from "../gpu/wgsl.ts";
 
 /** Words at the head of the notes: races found, then variable, element and the two invocations of the first one. */
 export const HEAD = 8;
+/** A word among them that stays 0. */
+const NONE = 5;
 /** Words for where the notes of each variable begin. */
 const VARIABLES = 16;
 /** Elements of a variable in workgroup memory, at most: 32 KiB of f32. */
@@ -36,6 +39,7 @@ export function sharesMemory({ code }: Pick<KernelSource, "code">): boolean {
 
 const HELPERS = /* wgsl */ `
 var<private> race_id: u32;
+var<private> race_none: u32;
 var<private> race_group: u32;
 var<private> race_phase: u32;
 var<private> race_storage_phase: u32;
@@ -119,6 +123,16 @@ export function watch({ name, code: whole, subgroups }: KernelSource): Watched {
   const storage = interfaceOf(name, code).bindings.filter(({ writable }) => writable)
     .map((binding) => binding.name);
   const variables = [...shared, ...storage];
+  // A parameter or a local of that name would pass for it.
+  const shadows = variables.find((variable) =>
+    new RegExp(`(?:[(,]\\s*|\\b(?:let|const|var)\\s+)${variable}\\s*[:=]`).test(code)
+  );
+  if (shadows) {
+    throw new HatchlingError(
+      `Kernel ${name}: expected ${shadows} to be one variable alone but found a parameter or a local of that name: ` +
+        "rename it, so that accesses can be told apart",
+    );
+  }
   variables.forEach((variable, v) => {
     const inGroup = v < shared.length;
     code = atomics.has(variable)
@@ -130,7 +144,7 @@ export function watch({ name, code: whole, subgroups }: KernelSource): Watched {
   const { bindings } = interfaceOf(name, code);
   const notes = `@group(0) @binding(${bindings.length + 1}) var<storage, read_write> race_notes: ` +
     "array<atomic<u32>>;\n";
-  code = notes + HELPERS + intoMain(code);
+  code = notes + HELPERS + intoMain(rolled(code));
   const label = `${name}, watched for races`;
   const files = [{ name: label, code }];
   const source = { name: label, code, files, subgroups, ...interfaceOf(label, code) };
@@ -177,6 +191,14 @@ function closing(code: string, at: number, open: string, close: string): number 
   return at;
 }
 
+/**
+ * Loops with an end that no compiler knows: unrolled, with the notes of every access, some kernels take a software
+ * adapter's compiler a minute.
+ */
+function rolled(code: string): string {
+  return code.replace(/;\s*(\w+) < ([^;]+);/g, "; $1 < ($2) + race_none;");
+}
+
 /** Tells the helpers who an invocation is, in main's first lines. */
 function intoMain(code: string): string {
   const head = code.indexOf("fn main(") + "fn main(".length;
@@ -194,6 +216,7 @@ function intoMain(code: string): string {
   const body = code.indexOf("{", end) + 1;
   return code.slice(0, head) + parameters + code.slice(end, body) +
     `\n  race_id = ${local};` +
+    `\n  race_none = atomicLoad(&race_notes[${NONE}]);` +
     `\n  race_group = (${group}.z * ${groups}.y + ${group}.y) * ${groups}.x + ${group}.x;` +
     code.slice(body);
 }

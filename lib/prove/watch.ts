@@ -9,16 +9,21 @@ import { HEAD, notesFor, raceIn, sharesMemory, watch, type Watched } from "./rac
 import { prepare, type Proof } from "./run.ts";
 import { waysOf } from "./ways.ts";
 
+/** Kernels that no software adapter chooses by itself, and whose watched form takes its compiler half a minute each. */
+const DEAR = /^attention_tiled/;
+
 /**
  * The smallest dispatch of each kernel and way whose invocations share memory: what else its constants are changes no
- * barrier. One lane shares with nobody.
+ * barrier. One lane shares with nobody. On software adapters, which take long to compile, one of each kernel.
  */
-export function toWatch(captures: readonly Capture[]): Capture[] {
+export function toWatch({ isSoftware }: Gpu, captures: readonly Capture[]): Capture[] {
   const least = new Map<string, Capture>();
   for (const capture of captures) {
     const { source, constants } = capture;
     if (!sharesMemory(source) || constants.LANES === 1) continue;
-    const key = `${source.name} ${waysOf(capture).map(({ way }) => way)}`, known = least.get(key);
+    if (isSoftware && DEAR.test(source.name)) continue;
+    const ways = isSoftware ? "" : waysOf(capture).map(({ way }) => way);
+    const key = `${source.name} ${ways}`, known = least.get(key);
     if (!known || sizeOf(capture) < sizeOf(known)) least.set(key, capture);
   }
   return [...least.values()].filter((capture) => sizeOf(capture) < 2 ** 20);
