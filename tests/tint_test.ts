@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type Config, parseConfig, parseOverrides } from "../lib/config.ts";
 import type { Gpu } from "../lib/gpu.ts";
+import { partOf } from "../lib/gpu/divide.ts";
 import { type Compiled, definedKernels, type KernelSource } from "../lib/gpu/kernel.ts";
 import { attention } from "../lib/ops/attention.ts";
 import { conv2d } from "../lib/ops/conv2d.ts";
@@ -132,6 +133,26 @@ gpuTest("Deno's compiler takes the same kernels for GPUs of every kind", async (
     assert.equal((await device.popErrorScope())?.message, undefined, name);
   }
 }, ["read"]);
+
+testUnless(
+  [lacksTint, lacks("read")],
+  "Tint takes every kernel in the form for a part of its work",
+  async () => {
+    const whole = new Map<KernelSource, Compiled>();
+    for (const one of await compiledByPlans()) {
+      if (!one.code.startsWith("enable f16;")) whole.set(one.source, one);
+    }
+    const kernels = new CompiledKernels();
+    const [{ gpu }] = profiles();
+    await kernels.of("parts", () => {
+      for (const { source, constants } of whole.values()) {
+        gpu.kernels.get(partOf(source), constants, []);
+      }
+    });
+    assert.equal(kernels.all.size, whole.size);
+    assert.deepEqual((await complaints([...kernels.all.values()])).filter(Boolean), []);
+  },
+);
 
 testUnless([lacksTint], "Tint complains about what Deno's compiler lets through", async () => {
   const main = (body: string) =>

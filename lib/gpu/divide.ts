@@ -37,7 +37,10 @@ export function partOf(source: KernelSource): KernelSource {
     ...MEMBERS.map((name) => ({ name, type: "u32" as const })),
   ];
   const struct = `struct Params { ${params.map(({ name, type }) => `${name}: ${type}`)} }`;
-  const code = source.code.replace(/\bstruct Params\s*{[^}]*}/, struct);
+  const given = /\bstruct Params\s*{[^}]*}/;
+  const code = given.test(source.code)
+    ? source.code.replace(given, struct)
+    : `${struct}\n@group(0) @binding(0) var<uniform> params: Params;\n${source.code}`;
   const entry = /@workgroup_size\(([^)]*)\)\s*fn main\(((?:[^()]|\([^()]*\))*)\)\s*{/;
   const found = code.match(entry) ?? fail("@workgroup_size(…) fn main(…) {");
   const size = found[1].split(",").map((text) => text.trim()).filter(Boolean);
