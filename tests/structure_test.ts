@@ -33,6 +33,7 @@ const AREAS: readonly string[] = [
   "lib/model",
   "lib/ops",
   "lib/data",
+  "lib/comm",
   "lib/io",
   "lib/preset",
   "lib/config",
@@ -55,7 +56,7 @@ const AREAS: readonly string[] = [
 
 /** All else is web standard, so that it runs in a browser. */
 const MAY_USE_DENO =
-  /^lib\/(adapter|data|io|run|draw|report|embed|search|plan|open_model)\/|^lib\/(open_model|session)\.ts$/;
+  /^lib\/(adapter|comm|data|io|run|draw|report|embed|search|plan|open_model)\/|^lib\/(open_model|session)\.ts$/;
 
 /** Where npm packages are imported, for everybody else to import from. */
 const PACKAGES = /^lib\/(\w+\/)?deps\.ts$/;
