@@ -1,0 +1,101 @@
+/** Ranks that OpenMPI's mpirun starts. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { lacks, testUnless } from "../support/permissions.ts";
+
+const CHILD = fileURLToPath(new URL("../support/comm_child.ts", import.meta.url));
+
+/** Why there can be no ranks here; "" when there can. */
+function lacksMpirun(): string {
+  const reason = lacks("read", "run");
+  if (reason) return reason;
+  try {
+    const { stdout } = new Deno.Command("mpirun", { args: ["--version"], stderr: "null" })
+      .outputSync();
+    return new TextDecoder().decode(stdout).includes("Open MPI") ? "" : "mpirun is not OpenMPI's";
+  } catch {
+    return "needs mpirun of OpenMPI";
+  }
+}
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+  ms: number;
+}
+
+/** Three ranks of a scenario. */
+async function ranks(scenario: string): Promise<Ended> {
+  const begin = performance.now();
+  // No more permissions than a comm needs; Deno.kill needs one too.
+  const allow = ["--allow-env", "--allow-ffi", ...scenario === "killed" ? ["--allow-run"] : []];
+  const { code, stdout, stderr } = await new Deno.Command("mpirun", {
+    args: [
+      ...["--allow-run-as-root", "--oversubscribe", "-np", "3"],
+      ...[Deno.execPath(), "run", "--no-prompt", "--no-check", ...allow, CHILD, scenario],
+    ],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    signal: AbortSignal.timeout(60_000), // SIGTERM, which mpirun passes on
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr), ms: performance.now() - begin };
+}
+
+function ranksTest(name: string, fn: () => Promise<void>): void {
+  testUnless([lacksMpirun()], name, fn);
+}
+
+/** What rank 0 printed. */
+function said({ code, stdout, stderr }: Ended, expected = 0) {
+  assert.equal(code, expected, stdout + stderr);
+  return JSON.parse(stdout.split("\n").find((line) => line.startsWith("{"))!);
+}
+
+ranksTest(
+  "three ranks add, tell, gather and wait; sums have the same bits again and everywhere",
+  async () => {
+    const found = said(await ranks("all"));
+    assert.equal(found.size, 3);
+    assert.equal(found.localRank, 0);
+    assert.match(found.library, /^Open MPI v\d/);
+    assert.deepEqual(found.gathered, [[], [1], [2, 2]]);
+    assert.deepEqual(found.texts, Array(3).fill(`${Math.PI} 6,1.5`));
+    assert.equal(found.elsewhere, 0);
+    assert.equal(found.bits.length, 9);
+    assert.equal(new Set(found.bits).size, 1);
+    assert.equal(found.big, true);
+    assert.match(found.closed, /HatchlingError: barrier: the comm is closed/);
+  },
+);
+
+ranksTest("timers go on while a rank waits", async () => {
+  const { ticks } = said(await ranks("waits"));
+  assert.ok(ticks >= 10, `${ticks} ticks of 20 ms in a second`);
+});
+
+ranksTest(
+  "who waits for a rank that does not come says so, and ends all with its status",
+  async () => {
+    const ended = await ranks("late");
+    const { error, next, ms } = said(ended, 9);
+    assert.match(error, /^HatchlingError: allreduceSum on rank 0 of 3: .* within 0\.5 s/);
+    assert.match(next, /^HatchlingError: barrier: .*since this: allreduceSum on rank 0.*abort/);
+    assert.ok(ms >= 500 && ms < 5000, `${ms} ms`);
+    assert.ok(ended.ms < 50_000, `${ended.ms} ms`);
+  },
+);
+
+ranksTest("a rank that is killed ends all", async () => {
+  const { code, stderr, ms } = await ranks("killed");
+  assert.equal(code, 137, stderr);
+  assert.ok(ms < 50_000, `${ms} ms`);
+});
+
+ranksTest("a rank that never opens its comm ends all", async () => {
+  const { code, stderr, ms } = await ranks("unjoined");
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /HatchlingError: openComm: expected all ranks to take part within 2 s/);
+  assert.ok(ms < 50_000, `${ms} ms`);
+});
