@@ -55,10 +55,15 @@ const SYMBOLS = {
 /** The functions and handles of OpenMPI. */
 export type Mpi = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
-/** File names of OpenMPI, 4 and 5 alike, and of the libraries with MPICH's interface. */
-const NAMES: Partial<Record<typeof Deno.build.os, { open: string; mpich: string }>> = {
-  linux: { open: "libmpi.so.40", mpich: "libmpi.so.12" },
-  darwin: { open: "libmpi.40.dylib", mpich: "libmpi.12.dylib" },
+/** File names of OpenMPI, 4 and 5 alike, and of libraries with MPICH's interface, by their custom and Debian's. */
+interface Names {
+  readonly open: string;
+  readonly mpich: readonly string[];
+}
+
+const NAMES: Partial<Record<typeof Deno.build.os, Names>> = {
+  linux: { open: "libmpi.so.40", mpich: ["libmpi.so.12", "libmpich.so.12"] },
+  darwin: { open: "libmpi.40.dylib", mpich: ["libmpi.12.dylib"] },
 };
 
 const INSTALL = "install OpenMPI 4.1 or 5 (on Debian and Ubuntu: apt-get install openmpi-bin)";
@@ -100,20 +105,22 @@ export function checkVersion(text: string): string {
  *
  * @throws {HatchlingError} when it is not there or not allowed, or what is there is not OpenMPI.
  */
-export function loadMpi(os: typeof Deno.build.os = Deno.build.os): { mpi: Mpi; library: string } {
-  const names = NAMES[os];
+export function loadMpi(
+  os: typeof Deno.build.os = Deno.build.os,
+  names: Names | undefined = NAMES[os],
+): { mpi: Mpi; library: string } {
   if (!names) {
     throw new HatchlingError(
       `MPI: expected Linux or macOS, where there is OpenMPI, but found ${os}: start one process, without mpirun`,
     );
   }
-  const mpi = tryOpen(names.open, names.mpich);
+  const mpi = tryOpen(names);
   const text = new Uint8Array(256), length = new Int32Array(1);
   mpi.MPI_Get_library_version(text, length);
   return { mpi, library: checkVersion(new TextDecoder().decode(text.subarray(0, length[0]))) };
 }
 
-function tryOpen(name: string, mpich: string): Mpi {
+function tryOpen({ open: name, mpich }: Names): Mpi {
   try {
     keepLibrary(name);
     return Deno.dlopen(name, SYMBOLS).symbols; // says why, if there is none
@@ -123,7 +130,7 @@ function tryOpen(name: string, mpich: string): Mpi {
         "MPI: expected the permission to load OpenMPI but found none: start Deno with --allow-ffi",
       );
     }
-    throw libraryRefusal(name, (error as Error).message, isThere(mpich) ? mpich : undefined);
+    throw libraryRefusal(name, (error as Error).message, mpich.find(isThere));
   }
 }
 

@@ -100,6 +100,24 @@ Deno.test("a library that is missing, MPICH's or too old is refused with what to
 });
 
 testUnless(
+  [lacks("ffi"), Deno.build.os === "linux" ? "" : "a library of Linux is looked for"],
+  "the library is looked for, and then MPICH's",
+  () => {
+    const open = "libhatchling-none.so.40",
+      load = (name: string) => () =>
+        loadMpi("linux", { open, mpich: ["libhatchling-none.so.12", name] });
+    assert.throws(
+      load("libhatchling-none.so.1"),
+      /none\.so\.40 but it cannot be loaded: .*none\.so/,
+    );
+    assert.throws(
+      load("libc.so.6"),
+      /none\.so\.40 but found libc\.so\.6, which has the interface of/,
+    );
+  },
+);
+
+testUnless(
   [lacks("env", "ffi") ? "" : "needs to lack a permission"],
   "without permission it is said which one",
   async () => {
