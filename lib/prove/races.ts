@@ -14,8 +14,6 @@ import { interfaceOf } from "../gpu/wgsl.ts";
 
 /** Words at the head of the notes: races found, then variable, element and the two invocations of the first one. */
 export const HEAD = 8;
-/** A word among them that stays 0. */
-const NONE = 5;
 /** Words for where the notes of each variable begin. */
 const VARIABLES = 16;
 /** Elements of a variable in workgroup memory, at most: 32 KiB of f32. */
@@ -39,7 +37,6 @@ export function sharesMemory({ code }: Pick<KernelSource, "code">): boolean {
 
 const HELPERS = /* wgsl */ `
 var<private> race_id: u32;
-var<private> race_none: u32;
 var<private> race_group: u32;
 var<private> race_phase: u32;
 var<private> race_storage_phase: u32;
@@ -144,7 +141,7 @@ export function watch({ name, code: whole, subgroups }: KernelSource): Watched {
   const { bindings } = interfaceOf(name, code);
   const notes = `@group(0) @binding(${bindings.length + 1}) var<storage, read_write> race_notes: ` +
     "array<atomic<u32>>;\n";
-  code = notes + HELPERS + intoMain(rolled(code));
+  code = notes + HELPERS + intoMain(rolled(name, code));
   const label = `${name}, watched for races`;
   const files = [{ name: label, code }];
   const source = { name: label, code, files, subgroups, ...interfaceOf(label, code) };
@@ -195,8 +192,11 @@ function closing(code: string, at: number, open: string, close: string): number 
  * Loops with an end that no compiler knows: unrolled, with the notes of every access, some kernels take a software
  * adapter's compiler a minute.
  */
-function rolled(code: string): string {
-  return code.replace(/;\s*(\w+) < ([^;]+);/g, "; $1 < ($2) + race_none;");
+function rolled(name: string, code: string): string {
+  const count = interfaceOf(name, code).params.find(({ type }) => type === "u32");
+  if (!count) return code;
+  // 0, as no count is so large; and the same for all, as loops with barriers ask for.
+  return code.replace(/;\s*(\w+) < ([^;]+);/g, `; $1 < ($2) + (params.${count.name} >> 31u);`);
 }
 
 /** Tells the helpers who an invocation is, in main's first lines. */
@@ -216,7 +216,6 @@ function intoMain(code: string): string {
   const body = code.indexOf("{", end) + 1;
   return code.slice(0, head) + parameters + code.slice(end, body) +
     `\n  race_id = ${local};` +
-    `\n  race_none = atomicLoad(&race_notes[${NONE}]);` +
     `\n  race_group = (${group}.z * ${groups}.y + ${group}.y) * ${groups}.x + ${group}.x;` +
     code.slice(body);
 }
