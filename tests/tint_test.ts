@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type Config, parseConfig, parseOverrides } from "../lib/config.ts";
 import type { Gpu } from "../lib/gpu.ts";
 import { partOf } from "../lib/gpu/divide.ts";
+import { sharesMemory, watch } from "../lib/prove/races.ts";
 import { type Compiled, definedKernels, type KernelSource } from "../lib/gpu/kernel.ts";
 import { attention } from "../lib/ops/attention.ts";
 import { conv2d } from "../lib/ops/conv2d.ts";
@@ -136,7 +137,7 @@ gpuTest("Deno's compiler takes the same kernels for GPUs of every kind", async (
 
 testUnless(
   [lacksTint, lacks("read")],
-  "Tint takes every kernel in the form for a part of its work",
+  "Tint takes every kernel in the forms for a part of its work, and for watching races",
   async () => {
     const whole = new Map<KernelSource, Compiled>();
     for (const one of await compiledByPlans()) {
@@ -144,12 +145,16 @@ testUnless(
     }
     const kernels = new CompiledKernels();
     const [{ gpu }] = profiles();
-    await kernels.of("parts", () => {
+    const shared = [...whole.values()].filter(({ source }) => sharesMemory(source));
+    await kernels.of("other forms", () => {
       for (const { source, constants } of whole.values()) {
         gpu.kernels.get(partOf(source), constants, []);
       }
+      for (const { source, constants } of shared) {
+        gpu.kernels.get(watch(source).source, constants, []);
+      }
     });
-    assert.equal(kernels.all.size, whole.size);
+    assert.equal(kernels.all.size, whole.size + shared.length);
     assert.deepEqual((await complaints([...kernels.all.values()])).filter(Boolean), []);
   },
 );

@@ -18,7 +18,7 @@ class AloneComm implements Comm {
   readonly rank = 0;
   readonly size = 1;
   readonly localRank = 0;
-  readonly library = "";
+  readonly implementation = "";
   #closed = false;
 
   // deno-lint-ignore require-await -- what is wrong rejects, as with several ranks

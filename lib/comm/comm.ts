@@ -48,7 +48,7 @@ export interface Comm {
   /** Which of the ranks on this machine this is, from 0: the number of its GPU, say. */
   readonly localRank: number;
   /** What carries it, "Open MPI v4.1.4" say; "" where there is one rank and no library. */
-  readonly library: string;
+  readonly implementation: string;
   /**
    * Replaces every value by its sum over ranks. All ranks get the same bits, and the same bits each time as long as
    * lengths, the number of ranks, machines and library stay.

@@ -108,7 +108,7 @@ export function checkVersion(text: string): string {
 export function loadMpi(
   os: typeof Deno.build.os = Deno.build.os,
   names: Names | undefined = NAMES[os],
-): { mpi: Mpi; library: string } {
+): { mpi: Mpi; implementation: string } {
   if (!names) {
     throw new HatchlingError(
       `MPI: expected Linux or macOS, where there is OpenMPI, but found ${os}: start one process, without mpirun`,
@@ -117,7 +117,10 @@ export function loadMpi(
   const mpi = tryOpen(names);
   const text = new Uint8Array(256), length = new Int32Array(1);
   mpi.MPI_Get_library_version(text, length);
-  return { mpi, library: checkVersion(new TextDecoder().decode(text.subarray(0, length[0]))) };
+  return {
+    mpi,
+    implementation: checkVersion(new TextDecoder().decode(text.subarray(0, length[0]))),
+  };
 }
 
 function tryOpen({ open: name, mpich }: Names): Mpi {

@@ -41,7 +41,7 @@ export class MpiComm implements Comm {
   readonly rank: number;
   readonly size: number;
   readonly localRank: number;
-  readonly library: string;
+  readonly implementation: string;
   readonly #mpi: Mpi;
   readonly #timeoutMs: number;
   /** Instead of an array to send: send the one to receive. MPI_IN_PLACE, which stands for no address. */
@@ -52,9 +52,9 @@ export class MpiComm implements Comm {
   #broken: string | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(mpi: Mpi, library: string, launch: Launch, timeoutMs: number) {
+  constructor(mpi: Mpi, implementation: string, launch: Launch, timeoutMs: number) {
     this.#mpi = mpi;
-    this.library = library;
+    this.implementation = implementation;
     ({ rank: this.rank, size: this.size, localRank: this.localRank } = launch);
     this.#timeoutMs = timeoutMs;
   }

@@ -46,9 +46,9 @@ export async function openComm(options: OpenCommOptions = {}): Promise<Comm> {
     import("./start.ts"),
     import("./mpi.ts"),
   ]);
-  const { mpi, library } = loadMpi();
+  const { mpi, implementation } = loadMpi();
   await startMpi(mpi, launch, timeoutMs);
-  return new MpiComm(mpi, library, launch, timeoutMs);
+  return new MpiComm(mpi, implementation, launch, timeoutMs);
 }
 
 /** Not knowing is no reason to go on alone: ranks would each train the same. */

@@ -14,7 +14,7 @@ const MPIRUN = {
 
 Deno.test("without mpirun there is one rank, whose sums are its numbers", async () => {
   const comm = await openComm({ env: {} });
-  assert.deepEqual([comm.rank, comm.size, comm.localRank, comm.library], [0, 1, 0, ""]);
+  assert.deepEqual([comm.rank, comm.size, comm.localRank, comm.implementation], [0, 1, 0, ""]);
   const values = new Float32Array([1, -0, 3]);
   await comm.allreduceSum(values);
   await comm.broadcast(values);

@@ -59,7 +59,7 @@ ranksTest(
     const found = said(await ranks("all"));
     assert.equal(found.size, 3);
     assert.equal(found.localRank, 0);
-    assert.match(found.library, /^Open MPI v\d/);
+    assert.match(found.implementation, /^Open MPI v\d/);
     assert.deepEqual(found.gathered, [[], [1], [2, 2]]);
     assert.deepEqual(found.texts, Array(3).fill(`${Math.PI} 6,1.5`));
     assert.equal(found.elsewhere, 0);

@@ -21,7 +21,7 @@ async function hash(values: Float32Array<ArrayBuffer>): Promise<Uint8Array> {
 const scenarios: Record<string, () => Promise<void>> = {
   async all() {
     const comm = await openComm({ timeoutMs: 30_000 });
-    const { size, localRank, library } = comm;
+    const { size, localRank, implementation } = comm;
     const sum = new Float32Array([9, rank + 1, 0.5, 9]).subarray(1, 3);
     // Called at once, these still run in order.
     const told = new Float64Array([rank === 1 ? Math.PI : 0]);
@@ -48,7 +48,7 @@ const scenarios: Record<string, () => Promise<void>> = {
     await comm.close();
     const closed = await comm.barrier().catch((error) => `${error}`);
     say({
-      ...{ size, localRank, library, gathered: gathered.map((bytes) => [...bytes]), texts },
+      ...{ size, localRank, implementation, gathered: gathered.map((bytes) => [...bytes]), texts },
       ...{ elsewhere: elsewhere.length, bits, big: big.every((byte) => byte === 2), closed },
     });
   },
