@@ -83,9 +83,12 @@ const HELD_OUT = 5;
  * Without labels: view retrieval, effective rank, spread, uniformity, alignment. By every kind of label: k-NN and
  * retrieval, with `probes` also linear probes and k-means. With a test set its pictures are judged by those of the
  * data set, else every picture by all others. With labels `identity` and `vendor`, the first vendor's pictures
- * are looked for among the second's. Damaged pictures are left out.
+ * are looked for among the second's. Damaged pictures are left out. Several ranks (`comm`) share the encoding, and
+ * rank 0 measures.
  *
- * @throws {HatchlingError} When no picture is sound, features are not finite or options out of range.
+ * @returns The figures; of several ranks on rank 0 alone, elsewhere none.
+ * @throws {HatchlingError} When no picture is sound, features are not finite, options out of range, or another rank
+ * fails while it encodes.
  *
  * @category Evaluation
  */

@@ -35,7 +35,10 @@ export interface SidesOptions extends EncodeOptions {
 
 /**
  * Features of the pictures of a data set, and of a test set where there is one, by every encoder; views only of
- * those that are judged.
+ * those that are judged. Of several ranks (`comm`) each encodes a share.
+ *
+ * @returns By encoder; of several ranks on rank 0 alone, elsewhere nothing.
+ * @throws {HatchlingError} As {@linkcode encodePictures}.
  */
 export async function encodeSides(
   gpu: Gpu,
@@ -51,6 +54,7 @@ export async function encodeSides(
   const { test, views } = options;
   const gallery = await encode(dataset, views && !test);
   const judged = test && await encode(test, views);
+  if (options.comm?.rank) return [];
   return encoders.map((_, e) => ({
     gallery: { dataset, encoded: gallery[e] },
     test: test && { dataset: test, encoded: judged![e] },
