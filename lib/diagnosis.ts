@@ -15,6 +15,7 @@ import { type Held, held, HOLD, looksOf } from "./diagnosis/held.ts";
 import type { MetricLine } from "./diagnosis/lines.ts";
 import { type Look, lookAt, SURE_STEPS } from "./diagnosis/look.ts";
 import type { EvaluationFigure } from "./diagnosis/readouts.ts";
+import { type SlowRank, slowRank } from "./diagnosis/ranks.ts";
 import { againstUseless } from "./diagnosis/remedies.ts";
 import { count, type DiagnosisSettings } from "./diagnosis/settings.ts";
 import { early, type Tone, type Verdict } from "./diagnosis/verdicts.ts";
@@ -22,6 +23,7 @@ import { weigh, type Worth } from "./diagnosis/worth.ts";
 
 export { type MetricKey, type MetricLine, parseMetricLine } from "./diagnosis/lines.ts";
 export { MetricsReader, type ParsedMetrics, parseMetrics } from "./diagnosis/metrics.ts";
+export type { SlowRank } from "./diagnosis/ranks.ts";
 export type { EvaluationFigure, OneReadout } from "./diagnosis/readouts.ts";
 export type { DiagnosisSettings } from "./diagnosis/settings.ts";
 export type { Tone, Verdict } from "./diagnosis/verdicts.ts";
@@ -45,6 +47,8 @@ export interface Diagnosis {
   remedy: string;
   /** Settings that are risky whatever the curves say; never trouble by themselves. */
   risks: string[];
+  /** Of several ranks the one that all others wait for, where one is slow; never trouble by itself. */
+  slowRank?: SlowRank;
   /** The steps of the curves that its figures are medians over, where there are any. */
   steps?: [from: number, to: number];
   /** What the features are worth, where they were measured. */
@@ -75,6 +79,7 @@ export interface Evaluation {
  *
  * Curves are looked at every 10 steps, of longer runs every hundredth of the steps and at most every 100. The
  * newest tenth of the lines up to there counts, at least 5, by its median; lines without a key are left out for it.
+ * Where several ranks train, one that takes 1.3 times as long as the others is named, by the same looks.
  * What looks say is the state once it has held for five of them in a row over 50 to 500 steps, so no state follows
  * another one sooner; NaN counts at once. An evaluation while the run trains changes the answer of the one before
  * when the next one agrees, 50 steps later at least.
@@ -110,6 +115,7 @@ export function diagnose(
   const curves = stateOf(lines, settings);
   const { worth, final = false, more } = worthOf(evaluations, settings);
   const { verdict, evidence, remedy, risks, steps: recent } = curves;
+  const slow = slowRank(lines, settings);
   const measured = worth ? [worth.text, worth.more, worth.configured, ...more].filter(Boolean) : [];
   const made = (
     verdict: Verdict,
@@ -118,7 +124,17 @@ export function diagnose(
     remedy: string,
   ): Diagnosis => {
     const trouble = tone === "trouble";
-    return { verdict, tone, trouble, evidence, remedy, risks, steps: recent, worth };
+    return {
+      verdict,
+      tone,
+      trouble,
+      evidence,
+      remedy,
+      risks,
+      slowRank: slow,
+      steps: recent,
+      worth,
+    };
   };
   if (curves.trouble) return made(verdict, "trouble", [...evidence, ...measured], remedy);
   const isEarly = verdict === "too early to tell";
@@ -157,11 +173,12 @@ const WEIGHED: Verdict[] = ["not useful yet", "useful in part"];
  * @category Training
  */
 export function diagnosisLine(diagnosis: Diagnosis): string {
-  const { verdict, evidence: [first], remedy, worth } = diagnosis;
+  const { verdict, evidence: [first], remedy, slowRank, worth } = diagnosis;
   return [
     `${verdict}: ${first}`,
     WEIGHED.includes(verdict) && worth?.configured,
     remedy && `${remedyTitle(diagnosis)}: ${remedy}`,
+    slowRank?.evidence,
   ].filter(Boolean).join("; ");
 }
 

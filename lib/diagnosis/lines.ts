@@ -67,6 +67,16 @@ export interface MetricLine {
   gpu_bytes?: number | null;
   /** Bytes of memory that the process holds. */
   process_bytes?: number | null;
+  /** Bytes that a rank gave to communication per step, since the line before; of several ranks alone, as all below. */
+  comm_bytes?: number | null;
+  /** Milliseconds of communication per step. */
+  comm_ms?: number | null;
+  /** Those of them in which the GPU worked. */
+  comm_hidden_ms?: number | null;
+  /** Those of them until the slowest rank came. */
+  comm_wait_ms?: number | null;
+  /** By rank the milliseconds of a step that were its own, without waiting for others. */
+  rank_compute_ms?: readonly (number | null)[];
   /** What held the first NaN or infinity; such a line ends a run. */
   non_finite?: string;
   /** The first tensor of that step's forward pass that held one, in words. */
@@ -76,7 +86,7 @@ export interface MetricLine {
 /** The keys of a line that hold numbers. */
 export type MetricKey = Exclude<
   keyof MetricLine,
-  "gradient_norms" | "non_finite" | "first_non_finite"
+  "gradient_norms" | "rank_compute_ms" | "non_finite" | "first_non_finite"
 >;
 
 /** All keys of numbers; the compiler asks for a new one here. */
@@ -110,6 +120,10 @@ export const NUMBERS = Object.keys(
     gpu_bytes: 0,
     longest_submit_ms: 0,
     process_bytes: 0,
+    comm_bytes: 0,
+    comm_ms: 0,
+    comm_hidden_ms: 0,
+    comm_wait_ms: 0,
   } satisfies Record<MetricKey, number>,
 ) as readonly MetricKey[];
 
@@ -119,8 +133,8 @@ const TEXTS = ["non_finite", "first_non_finite"] as const;
 /** Largest size of a number: beyond it, differences and squares are no numbers any more. No run comes near. */
 const LARGEST = 1e100;
 
-/** Most characters of a text that are kept. */
-const LONGEST = 300;
+/** Most characters of a text that are kept, and most ranks. */
+const LONGEST = 300, MOST_RANKS = 4096;
 
 /**
  * Reads one line of a metrics.jsonl: keys that are not known are left out.
@@ -149,9 +163,13 @@ export function parseMetricLine(text: string): MetricLine | undefined {
   for (const key of NUMBERS) {
     const value = found[key];
     if (value === undefined) continue;
-    const fits = value === null || typeof value === "number" && Math.abs(value) <= LARGEST;
-    if (!fits) return undefined;
+    if (!isNumber(value)) return undefined;
     line[key] = value as number;
+  }
+  const { rank_compute_ms: times } = found;
+  if (times !== undefined) {
+    if (!Array.isArray(times) || !times.every(isNumber)) return undefined;
+    line.rank_compute_ms = times.slice(0, MOST_RANKS);
   }
   for (const key of TEXTS) {
     const value = found[key];
@@ -160,4 +178,9 @@ export function parseMetricLine(text: string): MetricLine | undefined {
     line[key] = value.slice(0, LONGEST);
   }
   return line;
+}
+
+/** Null stands for one that is not finite. */
+function isNumber(value: unknown): value is number | null {
+  return value === null || typeof value === "number" && Math.abs(value) <= LARGEST;
 }

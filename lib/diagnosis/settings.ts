@@ -46,6 +46,8 @@ export interface DiagnosisSettings {
   whiten?: boolean;
   /** Pictures that an evaluation judges, which tells what a difference of two figures may be worth. */
   pictures?: number;
+  /** Names of the machines that its ranks are on, by rank. */
+  hosts?: readonly string[];
 }
 
 /** Key of a setting with what makes it risky. */

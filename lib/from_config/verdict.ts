@@ -7,6 +7,7 @@ import { diagnose, type Diagnosis, type DiagnosisSettings, type Evaluation } fro
 import { readoutsOf } from "../diagnosis/readouts.ts";
 import { diagnosisSettingsOf } from "../from_config.ts";
 import type { RunData } from "../run/data.ts";
+import { shown } from "../text.ts";
 
 /** What of a run the verdict rests on. */
 export type Judged = Pick<
@@ -21,8 +22,9 @@ export function diagnosisOf(run: Judged): Diagnosis {
 
 /** What a diagnosis knows of the settings of a run. */
 export function settingsOf({ config, totalSteps, parts }: Judged): DiagnosisSettings {
-  const pictures = parts.at(-1)?.data?.pictures;
-  return config ? diagnosisSettingsOf(config, { totalSteps, pictures }) : { pictures };
+  const part = parts.at(-1), pictures = part?.data?.pictures;
+  const known = config ? diagnosisSettingsOf(config, { totalSteps, pictures }) : { pictures };
+  return { ...known, hosts: part?.ranks?.map(({ host }) => shown(host)) };
 }
 
 /**

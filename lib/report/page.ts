@@ -75,7 +75,7 @@ function aboutOf({ config, parts }: RunData): string {
 function summary(run: RunData): string {
   const { lines, totalSteps, stepsPerEpoch } = run;
   const diagnosis = diagnosisOf(run);
-  const { verdict, tone, evidence, remedy, risks } = diagnosis;
+  const { verdict, tone, evidence, remedy, risks, slowRank } = diagnosis;
   const step = lines.at(-1)?.step ?? 0;
   const { seconds } = timesOf(run);
   const state = run.finished ? "finished" : run.running ? "still going" : "not finished";
@@ -89,6 +89,7 @@ function summary(run: RunData): string {
   const more = [
     remedy && `<h3>${capital(remedyTitle(diagnosis))}</h3>${list([remedy])}`,
     risks.length && `<h3>Risky settings, whatever the curves say</h3>${list(risks)}`,
+    slowRank && `<h3>A slow rank</h3>${list([slowRank.evidence, slowRank.remedy])}`,
   ];
   return `<section id="summary" aria-label="summary">
 <p class="verdict ${tone}">${escape(verdict)} <small>${

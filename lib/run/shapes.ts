@@ -7,8 +7,8 @@ import { z } from "../config/deps.ts";
 import type { AugmentedSample, NeighborSample } from "./left.ts";
 import { isPngUri } from "./png.ts";
 
-/** Of one file: starts of a run, figures, encoders, figures of an evaluation meanwhile. */
-const PARTS = 10_000, FIGURES = 2000, ENCODERS = 24, MEANWHILE = 500;
+/** Of one file: starts of a run, ranks of one, figures, encoders, figures of an evaluation meanwhile. */
+const PARTS = 10_000, RANKS = 4096, FIGURES = 2000, ENCODERS = 24, MEANWHILE = 500;
 
 const step = z.int().min(0);
 const word = z.string().optional();
@@ -32,6 +32,7 @@ export const partShape = z.object({
     limits: z.record(z.string(), z.number()).optional(),
   }).optional(),
   data: z.object({ name: word, pictures: step.optional(), fingerprint: word }).optional(),
+  ranks: z.array(z.object({ host: z.string(), adapter: word })).max(RANKS).optional(),
 });
 
 /** A start of the run, as far as it is known. */

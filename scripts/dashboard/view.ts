@@ -88,7 +88,7 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
   const { lines, config, totalSteps, evaluations, snapshots, notes } = data;
   const last = lines.at(-1);
   const diagnosis = knownDiagnosisOf(data);
-  const { verdict, tone, evidence, remedy } = diagnosis;
+  const { verdict, tone, evidence, remedy, slowRank } = diagnosis;
   const step = live?.status?.step ?? last?.step ?? 0;
   const total = live?.status?.total ?? totalSteps;
   const state = stateOf(data, live);
@@ -121,7 +121,7 @@ export function viewOf({ id, data, version, written }: Entry, live?: Live): RunV
     loss: lines.findLast(({ loss }) => typeof loss === "number")?.loss ?? undefined,
     verdict,
     tone,
-    evidence,
+    evidence: slowRank ? [...evidence, slowRank.evidence] : evidence,
     remedy: remedy && `${capital(remedyTitle(diagnosis))}: ${remedy}`,
     evaluation: rows.length
       ? {

@@ -46,7 +46,7 @@ export async function examineRun(run: string): Promise<boolean> {
 }
 
 function show(folder: string, lines: readonly MetricLine[], diagnosis: Diagnosis): void {
-  const { verdict, evidence, remedy, risks, steps } = diagnosis;
+  const { verdict, evidence, remedy, risks, slowRank, steps } = diagnosis;
   const last = lines.at(-1);
   const row = (name: string, value: string) => print(`${name.padEnd(18)} ${value}`);
   row("run", shown(folder));
@@ -63,4 +63,5 @@ function show(folder: string, lines: readonly MetricLine[], diagnosis: Diagnosis
   list("what it rests on", evidence);
   list(remedyTitle(diagnosis), remedy ? [remedy] : []);
   list("risky settings, whatever the curves say", risks);
+  list("a slow rank", slowRank ? [slowRank.evidence, slowRank.remedy] : []);
 }

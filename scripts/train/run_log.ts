@@ -8,7 +8,6 @@ import {
   type DiagnosisSettings,
   type EvaluationFigure,
   type MetricLine,
-  type Verdict,
   weigh,
   type Worth,
 } from "../../lib/diagnosis.ts";
@@ -49,7 +48,7 @@ export class RunLog {
   readonly #progress: Progress;
   readonly #tensorboard: boolean;
   readonly #now: () => number;
-  readonly #warned = new Set<Verdict>();
+  readonly #warned = new Set<string>();
   #events?: EventFile;
   #lines: MetricLine[] = [];
   #baselines: readonly EvaluationFigure[] = [];
@@ -146,10 +145,13 @@ export class RunLog {
     await this.#events?.write(step, "eval", scalars);
   }
 
-  async #writeEvents({ step, gradient_norms = {}, ...values }: MetricLine): Promise<void> {
+  async #writeEvents(
+    { step, gradient_norms = {}, rank_compute_ms = [], ...values }: MetricLine,
+  ): Promise<void> {
     const parts = Object.entries(gradient_norms)
       .map(([part, norm]) => [`gradient_norm of ${part}`, norm] as const);
-    await this.#events?.write(step, "train", [...Object.entries(values), ...parts]);
+    const ranks = rank_compute_ms.map((ms, rank) => [`compute_ms of rank ${rank}`, ms] as const);
+    await this.#events?.write(step, "train", [...Object.entries(values), ...parts, ...ranks]);
   }
 
   /** A diagnosis only tells: one that fails, for lines that somebody spoiled, is the last. */
@@ -167,15 +169,24 @@ export class RunLog {
     const { step, non_finite } = this.#lines.at(-1)!;
     if (non_finite !== undefined) return; // the run ends with an error that says so
     const start = this.#now();
-    const { verdict, trouble, evidence, remedy } = diagnose(this.#lines, this.#settings);
+    const { verdict, trouble, evidence, remedy, slowRank } = diagnose(this.#lines, this.#settings);
     const end = this.#now();
     this.#time += end - start;
     const next = end + Math.max(INTERVAL, SHARE * (end - start));
     this.#diagnosed = { next, lines: this.#lines.length };
-    if (!trouble || this.#warned.has(verdict)) return;
-    this.#warned.add(verdict);
+    if (slowRank) {
+      this.#warnOnce(`slow rank at step ${step}`, slowRank, `slow rank ${slowRank.rank}`);
+    }
+    if (trouble) {
+      this.#warnOnce(`${verdict} at step ${step}`, { evidence: evidence[0], remedy }, verdict);
+    }
+  }
+
+  #warnOnce(what: string, told: { evidence: string; remedy: string }, of: string): void {
+    if (this.#warned.has(of)) return;
+    this.#warned.add(of);
     this.#progress.say(
-      `warning: ${verdict} at step ${step}: ${evidence[0]}. What to change first: ${remedy}. ` +
+      `warning: ${what}: ${told.evidence}. What to change first: ${told.remedy}. ` +
         `More: deno task doctor ${shown(this.#files.folder)}`,
     );
   }

@@ -38,8 +38,18 @@ export interface RunPart {
   adapter: Record<string, unknown>;
   /** The pictures. */
   data: RunPictures;
+  /** Where there are several ranks, by rank: the machine that each is on, and its GPU's name. */
+  ranks?: RunRank[];
   /** The longest submission in milliseconds: of kernels that had run before, and of those that had not. */
   longest_submit_ms?: { measured?: number; first?: number };
+}
+
+/** One of several ranks. */
+export interface RunRank {
+  /** Name of its machine. */
+  host: string;
+  /** Name of its GPU. */
+  adapter?: string;
 }
 
 /** The pictures of a run. */
