@@ -18,7 +18,7 @@
  * @module
  */
 export { attentionMask, lookAt, type Looked } from "./eval/attention.ts";
-export type { ViewOptions } from "./eval/batch.ts";
+export type { BatchOptions } from "./eval/batch.ts";
 export { type BestReadout, bestReadout } from "./eval/best_readout.ts";
 export {
   type Agreement,

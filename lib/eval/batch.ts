@@ -10,7 +10,7 @@ import type { Gpu } from "../gpu.ts";
 import { encodeEach, type Encoder } from "./encoder.ts";
 
 /** What is encoded of a picture. */
-export interface ViewOptions {
+export interface BatchOptions {
   /** Seed of the views. */
   seed: number;
   /** Also encode a random view of each picture. */
@@ -35,7 +35,7 @@ export async function encodeBatch(
   dataset: Dataset,
   asked: readonly number[],
   encoders: readonly Encoder[],
-  options: ViewOptions,
+  options: BatchOptions,
 ): Promise<EncodedBatch> {
   const { views } = options, { channels = 3 } = dataset;
   const { indices, ...packed } = await pack(dataset, asked);
@@ -93,7 +93,7 @@ function centralSquare(
   width: number,
   height: number,
   size: number,
-  { mean, std }: ViewOptions,
+  { mean, std }: BatchOptions,
 ): AugmentOp[] {
   const side = Math.min(width, height);
   const [top, left] = [Math.floor((height - side) / 2), Math.floor((width - side) / 2)];
@@ -109,7 +109,7 @@ function randomView(
   width: number,
   height: number,
   size: number,
-  { seed, mean, std }: ViewOptions,
+  { seed, mean, std }: BatchOptions,
 ): AugmentOp[] {
   const view = augmentationOptions({
     globalCropSize: size,

@@ -8,7 +8,7 @@ import type { Comm } from "../comm/comm.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
-import { encodeBatch, type EncodedBatch, type ViewOptions } from "./batch.ts";
+import { encodeBatch, type EncodedBatch, type BatchOptions } from "./batch.ts";
 import type { Encoder } from "./encoder.ts";
 import { type FeatureArray, l2Normalize } from "./features.ts";
 import { agreedBatchSize, encodeShared } from "./share.ts";
@@ -30,7 +30,7 @@ export interface EncodedPictures {
 }
 
 /** Options of {@linkcode encodePictures}. */
-export interface EncodeOptions extends ViewOptions {
+export interface EncodeOptions extends BatchOptions {
   /** Pictures per forward pass; fewer where the adapter binds less at once. */
   batchSize: number;
   /** Called with the number of pictures done; of several ranks on rank 0 alone. */

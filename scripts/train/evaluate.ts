@@ -6,9 +6,7 @@
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { worthLine } from "../../lib/diagnosis.ts";
 import { bestReadout } from "../../lib/eval/best_readout.ts";
-import { type Encoder, pixelEncoder } from "../../lib/eval/encoder.ts";
-import { evaluate, type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
-import { featureEncoder } from "../../lib/eval/feature_encoder.ts";
+import { type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
 import {
   encoderName,
   isNetworkName,
@@ -16,17 +14,17 @@ import {
   type Readout,
   readoutName,
 } from "../../lib/eval/readout.ts";
-import { encodeSides, type Sides } from "../../lib/eval/sides.ts";
+import type { Sides } from "../../lib/eval/sides.ts";
 import type { Whitening } from "../../lib/eval/whiten.ts";
 import { measureWhitened } from "../../lib/eval/whiten_sides.ts";
 import { networkOf, readoutOf } from "../../lib/from_config.ts";
 import { evaluationOptionsOf } from "../../lib/from_config/evaluation.ts";
-import { initialize, Parameters } from "../../lib/model.ts";
 import { modelHash } from "../../lib/open_model/model_hash.ts";
 import { storeWhitening } from "../../lib/open_model/whitening.ts";
 import { leaveNeighbors } from "../../lib/report/samples.ts";
 import { shown } from "../../lib/text.ts";
 import { type Score, scoreOf } from "./best.ts";
+import { encodeRun, Stopped } from "./encode.ts";
 import type { Run } from "./run.ts";
 import { saveBest } from "./save.ts";
 
@@ -49,27 +47,26 @@ export async function evaluateRun(run: Run): Promise<Score | undefined> {
 
 /** Evaluates the teacher beside the same model before training and the pixels. */
 async function evaluateBesides(run: Run): Promise<Score | undefined> {
-  const { config, files, gpu, model, pictures, progress, step, trainer } = run;
-  const readout = readoutOf(config), name = encoderName(networkOf(config), readout);
-  const teacher = featureEncoder(gpu, name, model.backbone, trainer.evaluated, readout);
-  using beside = besideTeacher(run);
-  const encoders = [teacher, ...beside.encoders];
-  const options = await optionsOf(run);
-  const sides = await encodeSides(gpu, pictures.dataset, encoders, options);
+  const { config, files, gpu, progress, step } = run;
+  const readout = readoutOf(config), options = optionsOf(run);
+  const all = await encodeRun(run, { beside: true, midway: false });
+  const [teacher] = all;
   const figures: Figure[] = [];
-  let searched: { sides: Sides; words: string } = { sides: sides[0], words: readoutName(readout) };
-  for (const [e, both] of sides.entries()) {
-    const { name } = encoders[e];
-    const onNote = e ? () => {} : options.onNote; // the same for all encoders
-    figures.push(...(await measureFeatures(gpu, both, name, { ...options, onNote })).figures);
-    if (encoders[e] === beside.untrained) continue; // whitening takes its time; `deno task evaluate` does it
-    const measured = await measureWhitened(gpu, both, name, {
+  let searched: { sides: Sides; words: string } = {
+    sides: teacher.sides,
+    words: readoutName(readout),
+  };
+  for (const { name, untrained, sides } of all) {
+    const onNote = name === teacher.name ? options.onNote : () => {}; // the same for all encoders
+    figures.push(...(await measureFeatures(gpu, sides, name, { ...options, onNote })).figures);
+    if (untrained) continue; // whitening takes its time; `deno task evaluate` does it
+    const measured = await measureWhitened(gpu, sides, name, {
       ...options,
       onNote: (text) => text.startsWith(name) ? options.onNote(text) : undefined,
       whiten: { alpha: config.evaluation.whiten_alpha },
     });
     figures.push(...measured.figures);
-    if (e || !measured.whitened) continue;
+    if (name !== teacher.name || !measured.whitened) continue;
     const { sides: whitened, whitening } = measured.whitened;
     await keepWhitening(run, whitening, readout);
     if (config.evaluation.whiten) {
@@ -80,7 +77,7 @@ async function evaluateBesides(run: Run): Promise<Score | undefined> {
   await files.put("evaluation.json", JSON.stringify(figures, null, 2) + "\n");
   await run.log.evaluated(step, figures);
   progress.result(figureTable(figures));
-  const judged = (sides[0].test ?? sides[0].gallery).encoded.indices.length;
+  const judged = (teacher.sides.test ?? teacher.sides.gallery).encoded.indices.length;
   const best = bestReadout(figures, { pictures: judged });
   if (best) progress.result(`\n${best.text}`);
   await leaveNeighbors(gpu, searched.sides, files, searched.words).catch((error) => {
@@ -108,44 +105,20 @@ async function keepWhitening(
   }
 }
 
-/** What the teacher is measured beside: the same model before training, and the pixels. */
-function besideTeacher(
-  { config, gpu, model }: Run,
-): Disposable & { encoders: Encoder[]; untrained: Encoder } {
-  const initial = new Parameters(gpu, model.specs()), readout = readoutOf(config);
-  initial.load(initialize(model.specs(), config.training.seed));
-  const name = encoderName("random init", readout);
-  const untrained = featureEncoder(gpu, name, model.backbone, initial, readout);
-  return {
-    untrained,
-    encoders: [untrained, pixelEncoder(config.model.in_chans)],
-    [Symbol.dispose]: () => initial.destroy(),
-  };
-}
-
-/** Asked to stop while it evaluates. */
-class Stopped extends Error {}
-
 /**
  * Evaluates the teacher while it trains, the first time beside the same model before training and the pixels, so
  * that it can be told what the figures are worth: a line of evaluations.jsonl, and best.safetensors when its k-NN, or
  * without labels its view retrieval, is the best so far.
  */
 export async function evaluateTeacher(run: Run): Promise<void> {
-  const { config, extra, gpu, guard, log, model, pictures, progress, step, trainer } = run;
-  const options = { ...await optionsOf(run), onNote: () => {} };
-  using beside = log.hasBaselines ? undefined : besideTeacher(run);
-  const readout = readoutOf(config), name = encoderName(networkOf(config), readout);
-  const teacher = featureEncoder(gpu, name, model.backbone, trainer.evaluated, readout);
-  let all: Figure[];
+  const { config, extra, gpu, log, progress, step } = run;
+  const options = { ...optionsOf(run), onNote: () => {} };
+  const name = encoderName(networkOf(config), readoutOf(config)), all: Figure[] = [];
   try {
-    all = await evaluate(gpu, pictures.dataset, [teacher, ...beside?.encoders ?? []], {
-      ...options,
-      onProgress: (done) => {
-        if (guard.stop) throw new Stopped();
-        options.onProgress(done);
-      },
-    });
+    const encoded = await encodeRun(run, { beside: !log.hasBaselines, midway: true });
+    for (const { name, sides } of encoded) {
+      all.push(...(await measureFeatures(gpu, sides, name, options)).figures);
+    }
   } catch (error) {
     if (error instanceof Stopped) return;
     const message = messageOf(error);
@@ -179,12 +152,11 @@ function messageOf(error: unknown): string {
   return error.message;
 }
 
-async function optionsOf({ config, pictures, progress }: Run) {
+/** How features are measured. */
+function optionsOf({ config, progress }: Run) {
   return {
     ...evaluationOptionsOf(config),
-    test: await pictures.testOf(config),
     probes: config.evaluation.probes,
-    onProgress: (done: number) => progress.show(`evaluating: ${done} pictures`),
     onMeasure: (what: string) => progress.show(`evaluating: ${what}`),
     onNote: (text: string) => progress.say(`note: ${text}`),
   };
