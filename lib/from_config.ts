@@ -31,7 +31,7 @@ import type { FeedOptions } from "./train/feed.ts";
 import { hasContrastive } from "./from_config/model.ts";
 import { precisionOf } from "./from_config/precision.ts";
 import { warmupOf } from "./from_config/schedule.ts";
-import type { TrainerOptions } from "./train.ts";
+import type { Ranks, TrainerOptions } from "./train.ts";
 
 export { precisionOf } from "./from_config/precision.ts";
 export { hasTeacher, modelOf, networkOf } from "./from_config/model.ts";
@@ -216,8 +216,13 @@ function masksOf({ augmentation, loss, model }: Config): FeedOptions["masks"] {
  *
  * @category Training
  */
-export function loaderOf(dataset: Dataset, { data, training }: Config): Loader {
+export function loaderOf(
+  dataset: Dataset,
+  { data, training }: Config,
+  ranks?: Pick<Ranks, "rank" | "size">,
+): Loader {
   return new Loader(dataset, {
+    ranks,
     batchSize: data.batch_size,
     accumulationSteps: training.gradient_accumulation_steps,
     seed: training.seed,

@@ -52,6 +52,8 @@ export interface LoaderOptions {
   accumulationSteps?: number;
   /** Batches prepared ahead in the background. Default 2. */
   prefetch?: number;
+  /** The ranks that share every batch, and which of them this loader is for; one by itself by default. */
+  ranks?: { rank: number; size: number };
 }
 
 /**
@@ -59,7 +61,7 @@ export interface LoaderOptions {
  * what was asked before, of the number of workers or of their speed.
  *
  * Every epoch has a new order; the pictures left over at its end, fewer than a training step takes, are
- * dropped, as DINO does. Where a file turns out to be damaged, the next sound picture of the data set takes its place.
+ * dropped, as DINO does. Several ranks share a batch in equal parts, one after the other. Where a file turns out to be damaged, the next sound picture of the data set takes its place.
  *
  * @example
  * ```ts
@@ -83,8 +85,10 @@ export interface LoaderOptions {
  * @category Data
  */
 export class Loader {
-  /** Pictures per batch. */
+  /** Pictures per batch: with several ranks, of this one's part. */
   readonly batchSize: number;
+  /** Pictures of a training step, on all ranks. */
+  readonly picturesPerStep: number;
   /** Whole training steps in an epoch. */
   readonly stepsPerEpoch: number;
   /** Batches in an epoch: of every step as many as it takes. */
@@ -95,6 +99,7 @@ export class Loader {
   readonly #dataset: Dataset;
   readonly #seed: number;
   readonly #prefetch: number;
+  readonly #ranks: { rank: number; size: number };
   readonly #ahead = new Map<number, Promise<Batch>>();
   readonly #free: Uint32Array[] = [];
   #order: { epoch: number; indices: Uint32Array } | undefined;
@@ -107,6 +112,7 @@ export class Loader {
    */
   constructor(dataset: Dataset, options: LoaderOptions) {
     const { batchSize, seed, accumulationSteps = 1, prefetch = 2 } = options;
+    const { ranks = { rank: 0, size: 1 } } = options;
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new HatchlingError(`Expected data.batch_size of at least 1 but found ${batchSize}`);
     }
@@ -134,12 +140,21 @@ export class Loader {
     if (!Number.isInteger(prefetch) || prefetch < 0) {
       throw new HatchlingError(`Expected prefetch to be 0 or more batches but found ${prefetch}`);
     }
+    if (batchSize % ranks.size) {
+      const near = Math.ceil(batchSize / ranks.size) * ranks.size;
+      throw new HatchlingError(
+        `Expected data.batch_size to divide among ${ranks.size} ranks but found ${batchSize}: every rank has as many ` +
+          `pictures; use ${near}, or another number of ranks`,
+      );
+    }
     new Rng(seed); // its message, before any work
-    this.batchSize = batchSize;
+    this.batchSize = batchSize / ranks.size;
+    this.picturesPerStep = perStep;
+    this.#ranks = ranks;
     this.stepsPerEpoch = Math.floor(dataset.length / perStep);
     this.batchesPerEpoch = this.stepsPerEpoch * accumulationSteps;
     this.#channels = dataset.channels ?? 3;
-    this.capacityPixels = batchSize * dataset.largestPixels * planesOf(this.#channels);
+    this.capacityPixels = this.batchSize * dataset.largestPixels * planesOf(this.#channels);
     this.#dataset = dataset;
     this.#seed = seed;
     this.#prefetch = prefetch;
@@ -160,7 +175,8 @@ export class Loader {
       const indices = new Rng(this.#seed, epoch, ORDER).permutation(this.#dataset.length);
       this.#order = { epoch, indices };
     }
-    const from = (step % this.batchesPerEpoch) * this.batchSize;
+    const { rank, size } = this.#ranks;
+    const from = ((step % this.batchesPerEpoch) * size + rank) * this.batchSize;
     return this.#order.indices.slice(from, from + this.batchSize);
   }
 

@@ -32,6 +32,9 @@ import {
   toHalves,
 } from "./tensor.ts";
 
+/** What the host does between two dispatches of a program, those before it submitted. */
+export type Pause = () => Promise<void>;
+
 /** Receives allocations and dispatches while a program is being recorded. */
 export interface Recorder {
   /** A temporary that the plan will place. */
@@ -40,6 +43,8 @@ export interface Recorder {
   dispatch(dispatch: Dispatch): void;
   /** Memory allocated meanwhile (constants, say): it belongs to the program. */
   own(storage: Storage): void;
+  /** Has the program wait, where the recording is now, for what the host does then, who reads some tensors. */
+  pause(run: Pause, reads: readonly Tensor[]): void;
 }
 
 /** STORAGE | COPY_SRC | COPY_DST, written out: importing this module must not need a GPU. */
@@ -288,7 +293,16 @@ export class Gpu {
 
   /** Downloads several tensors, as f32, with one wait. */
   async read(tensors: readonly Tensor[]): Promise<Float32Array[]> {
-    if (!tensors.length) return [];
+    return await (await this.readSoon(tensors)).values;
+  }
+
+  /**
+   * As {@linkcode Gpu.read} in two parts: it resolves when the values have been copied, and the device may be given more
+   * work while they come to the host.
+   * @internal
+   */
+  async readSoon(tensors: readonly Tensor[]): Promise<{ values: Promise<Float32Array[]> }> {
+    if (!tensors.length) return { values: Promise.resolve([]) };
     const total = tensors.reduce((sum, t) => sum + roundUp(t.bytes, 16), 0);
     const copy = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
       let at = 0;
@@ -298,7 +312,8 @@ export class Gpu {
         at += roundUp(t.bytes, 16);
       }
     };
-    return await this.#wait(total, copy, (bytes) => {
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    const values = this.#wait(total, copy, (bytes) => {
       let at = 0;
       return tensors.map((t) => {
         const from = at;
@@ -306,18 +321,22 @@ export class Gpu {
         const own = bytes.slice(from, from + t.bytes);
         return t.dtype === "f16" ? Float32Array.from(new Float16Array(own)) : new Float32Array(own);
       });
-    });
+    }, resolve);
+    await Promise.race([asked, values]);
+    return { values };
   }
 
   /**
    * Waits for all that was submitted, and brings what was copied along with the times of the submissions.
    *
    * @param total Bytes that `copy` fills.
+   * @param asked Called when the values were asked for, after which more may be submitted.
    */
   async #wait<T>(
     total: number,
     copy: (encoder: GPUCommandEncoder, staging: GPUBuffer) => void,
     take: (bytes: ArrayBuffer) => T,
+    asked?: () => void,
   ): Promise<T> {
     this.#eager.flush();
     await this.#compiled();
@@ -330,12 +349,14 @@ export class Gpu {
       const measured = this.stopwatch.collect(encoder, staging, total);
       this.device.queue.submit([encoder.finish()]);
       const done = this.pace.waits();
-      await staging.mapAsync(1, /* GPUMapMode.READ */ 0, size).catch(async (error) => {
+      const mapped = staging.mapAsync(1, /* GPUMapMode.READ */ 0, size).catch(async (error) => {
         // The loss of the device is told while one waits for it.
         await this.device.queue.onSubmittedWorkDone();
         this.check();
         throw new DeviceError(`Reading from the GPU failed: ${error.message}`);
       });
+      asked?.();
+      await mapped;
       this.check();
       const bytes = staging.getMappedRange(0, size);
       if (measured) measured(bytes.slice(total, size), this.pace);

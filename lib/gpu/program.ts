@@ -6,7 +6,7 @@
 import { HatchlingError } from "../errors.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { divide, mostParts } from "./divide.ts";
-import type { Gpu, Recorder } from "./gpu.ts";
+import type { Gpu, Pause, Recorder } from "./gpu.ts";
 import { checkSync, tensorsIn } from "./outputs.ts";
 import type { Cost, Rate } from "./pace.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
@@ -41,6 +41,28 @@ export interface Watch {
   instead?: ReadonlyMap<number, () => void>;
 }
 
+/** What was recorded. */
+interface Recording {
+  /** What runs. */
+  dispatches: readonly Dispatch[];
+  /** Memory that is to be placed. */
+  temporaries: readonly Storage[];
+  /** Memory that goes with the program. */
+  owned: Storage[];
+  /** What the host does in between. */
+  pauses: readonly RecordedPause[];
+}
+
+/** What the host does before a dispatch. */
+interface RecordedPause {
+  /** The dispatch's place. */
+  at: number;
+  /** Does it. */
+  run: Pause;
+  /** Tensors whose values it wants. */
+  reads: readonly Tensor[];
+}
+
 /**
  * A recorded program; `outputs` is what the recorded function returned.
  *
@@ -60,19 +82,20 @@ export class Program<T> {
   readonly #divided = new Map<number, Encoded[]>();
   readonly #owned: readonly Storage[];
   readonly #params: GPUBuffer[] = [];
+  /** By the dispatch that they come before; those at the end by the number of dispatches. */
+  readonly #pauses = new Map<number, Pause[]>();
 
   /** Use {@linkcode record}. */
   constructor(
     gpu: Gpu,
     outputs: T,
-    dispatches: readonly Dispatch[],
-    temporaries: readonly Storage[],
-    owned: Storage[],
+    { dispatches, temporaries, owned, pauses }: Recording,
   ) {
     this.#gpu = gpu;
+    for (const { at, run } of pauses) this.pauseAt(at, run);
     this.outputs = outputs;
     this.#dispatches = dispatches;
-    const { slots, unplanned } = place(gpu, outputs, dispatches, temporaries);
+    const { slots, unplanned } = place(gpu, outputs, { dispatches, temporaries, pauses });
     owned.push(...slots);
     this.#owned = owned;
     this.temporaryBytes = slots.reduce((sum, s) => sum + s.bytes, 0);
@@ -106,6 +129,38 @@ export class Program<T> {
     return { dispatch: this.#dispatches[index], encoded: this.#encoded[index] };
   }
 
+  /**
+   * The place after the last dispatch that touches some memory; 0 where none does.
+   * @internal
+   */
+  lastUse({ storage: { buffer }, offset, bytes }: Tensor): number {
+    return 1 +
+      this.#dispatches.findLastIndex(({ tensors }) =>
+        tensors.some((t) =>
+          t.storage.buffer === buffer && t.offset < offset + bytes && offset < t.offset + t.bytes
+        )
+      );
+  }
+
+  /**
+   * Milliseconds that the dispatches from one place up to another are expected to take.
+   * @internal
+   */
+  expectedMs(from: number, to: number): number {
+    const some = this.#encoded.slice(from, to);
+    return some.reduce((sum, { cost }) => sum + this.#gpu.pace.expected(cost), 0);
+  }
+
+  /**
+   * Has every run wait before a dispatch, or at the end, for what the host does then.
+   * @internal
+   */
+  pauseAt(index: number, pause: Pause): void {
+    const all = this.#pauses.get(index);
+    if (all) all.push(pause);
+    else this.#pauses.set(index, [pause]);
+  }
+
   /** Number of dispatches. */
   get length(): number {
     return this.#encoded.length;
@@ -130,8 +185,17 @@ export class Program<T> {
     return [...byName.values()].sort((a, b) => b.flops - a.flops || b.bytes - a.bytes);
   }
 
-  /** Replays the program: as few submissions as may be without one that lasts too long, no allocation, no wait. */
+  /**
+   * Replays the program: as few submissions as may be without one that lasts too long, no allocation, no wait.
+   *
+   * @throws {HatchlingError} When the host has to do something in between.
+   */
   run(): void {
+    if (this.#pauses.size) {
+      throw new HatchlingError(
+        "Expected a program without pauses for run() but found one that waits for the host: use runWatched()",
+      );
+    }
     this.#gpu.flush();
     for (let i = 0; i < this.#encoded.length; i++) this.#put(i);
     this.#gpu.queue.flush();
@@ -150,6 +214,7 @@ export class Program<T> {
     this.#gpu.flush();
     if (!goOn()) return false;
     for (let i = 0; i < this.#encoded.length; i++) {
+      await this.#pause(i);
       const { cost: { rate }, pipeline } = this.#encoded[i];
       if (pace.queued > PATIENCE || (unknown.size >= NEW_KERNELS && !unknown.has(rate))) {
         await this.#gpu.idle();
@@ -164,9 +229,17 @@ export class Program<T> {
       else this.#put(i);
     }
     queue.flush();
+    await this.#pause(this.#encoded.length);
     if (unknown.size || onProgress) await this.#gpu.idle();
     onProgress?.(met.size, total);
     return true;
+  }
+
+  async #pause(index: number): Promise<void> {
+    for (const pause of this.#pauses.get(index) ?? []) {
+      this.#gpu.queue.flush();
+      await pause();
+    }
   }
 
   /** Adds a dispatch to the queue, in parts where it would last too long. */
@@ -264,6 +337,7 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
   const dispatches: Dispatch[] = [];
   const temporaries: Storage[] = [];
   const owned: Storage[] = [];
+  const pauses: RecordedPause[] = [];
   const recorder: Recorder = {
     empty(shape, label, dtype) {
       const bytes = roundUp(sizeOf(shape) * BYTES[dtype], 16);
@@ -273,6 +347,7 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
     },
     dispatch: (dispatch) => void dispatches.push(dispatch),
     own: (storage) => void owned.push(storage),
+    pause: (run, reads) => void pauses.push({ at: dispatches.length, run, reads }),
   };
   gpu.recorder = recorder;
   try {
@@ -284,7 +359,7 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
     }
     checkSync("record", outputs);
     await gpu.kernels.check();
-    const program = new Program(gpu, outputs, dispatches, temporaries, owned);
+    const program = new Program(gpu, outputs, { dispatches, temporaries, owned, pauses });
     await gpu.idle();
     return program;
   } catch (error) {
@@ -297,8 +372,7 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
 function place(
   gpu: Gpu,
   outputs: unknown,
-  dispatches: readonly Dispatch[],
-  temporaries: readonly Storage[],
+  { dispatches, temporaries, pauses }: Omit<Recording, "owned">,
 ) {
   const lives = new Map<Storage, Lifetime>();
   const mine = new Set(temporaries);
@@ -310,6 +384,12 @@ function place(
       else lives.set(storage, { bytes: storage.bytes, first: i, last: i });
     }
   });
+  for (const { at, reads } of pauses) {
+    for (const { storage } of reads) {
+      const life = lives.get(storage);
+      if (life) life.last = Math.max(life.last, at);
+    }
+  }
   for (const { storage } of tensorsIn(outputs)) {
     const life = lives.get(storage);
     if (life) [life.first, life.last] = [0, dispatches.length];

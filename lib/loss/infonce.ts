@@ -47,7 +47,7 @@ export interface InfoNceResult extends InfoNceMetrics {
  */
 export function infoNce(gpu: Gpu, queries: Tensor, options: InfoNceOptions): InfoNceResult {
   const checked = checkOptions(gpu, queries, options);
-  const { sizes, dim, keys: given, temperature, weight, steps, chunk, out } = checked;
+  const { sizes, dim, keys: given, temperature, weight, steps, copies, chunk, out } = checked;
   const { batch, views, globals } = sizes;
   const rows = views * batch, columns = globals * batch;
   return gpu.scope(() => {
@@ -70,7 +70,7 @@ export function infoNce(gpu: Gpu, queries: Tensor, options: InfoNceOptions): Inf
       if (!given) matmul(gpu, s, z, { transA: true, out: gradKeys, accumulate });
     }
     if (gradKeys !== whole) addTo(gpu, whole, gradKeys);
-    const sums = rowSum(gpu, terms, { scale: 1 / (batch * steps) });
+    const sums = rowSum(gpu, terms, { scale: 1 / (batch * steps * copies) });
     const metrics = out ?? {
       loss: gpu.empty([1], "infonce"),
       accuracy: gpu.empty([1], "infonce.accuracy"),

@@ -30,6 +30,11 @@ export interface KoleoOptions {
   groups: number;
   /** Factor on loss and gradient, at least 0; DINOv2 uses 0.1. */
   weight: number;
+  /**
+   * Ranks that compute the loss of the same rows, each for gradients of its own; 1 by default. The loss is this one's
+   * share.
+   */
+  copies?: number;
   /** Receives the loss [1]; a new tensor by default. */
   out?: Tensor;
   /** Add the loss to what `out` holds. */
@@ -99,8 +104,8 @@ export function koleo(gpu: Gpu, features: Tensor, options: KoleoOptions): KoleoR
     workgroups: grid(rows * 64, 64),
     flops: 5 * rows * dim,
   });
-  const { out: loss = gpu.empty([1], "koleo"), accumulate = false } = options;
-  rowSum(gpu, share, { out: loss, accumulate });
+  const { out: loss = gpu.empty([1], "koleo"), accumulate = false, copies = 1 } = options;
+  rowSum(gpu, share, { out: loss, accumulate, scale: 1 / copies });
   return { loss, gradFeatures: backward(grad) };
 }
 

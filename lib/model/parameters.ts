@@ -195,6 +195,24 @@ export class Parameters {
     return found;
   }
 
+  /**
+   * The gradients of some parameters as they lie in the arena, neighbours together.
+   * @internal
+   */
+  gradRanges(names: ReadonlySet<string>): Tensor[] {
+    const ranges: { chunk: number; start: number; end: number }[] = [];
+    for (const { spec, chunk, start } of this.layout.slotsOf(this.grads)) {
+      if (!names.has(spec.name)) continue;
+      const end = start + Math.ceil(sizeOf(spec.shape) / GRANULE) * GRANULE, last = ranges.at(-1);
+      if (last?.chunk === chunk && last.end === start) last.end = end;
+      else ranges.push({ chunk, start, end });
+    }
+    return ranges.map(({ chunk, start, end }) => {
+      const { gpu, storage } = this.grads[chunk - this.layout.frozen];
+      return new Tensor(gpu, [end - start], storage, start * 4);
+    });
+  }
+
   /** Declares all gradients empty: the next backward pass overwrites them. */
   zeroGrad(): void {
     this.#fill(false);

@@ -11,9 +11,10 @@ import type {
   IbotLossSettings,
   TemperatureKey,
 } from "../loss.ts";
-import { checkSettings } from "../loss/options.ts";
-import { type DinoModel, VisionTransformer } from "../model.ts";
+import { type Centering, checkSettings } from "../loss/options.ts";
+import { type Backbone, type DinoModel, VisionTransformer } from "../model.ts";
 import type { ClipMode, ClipResult, OptimizerSettings } from "../optim.ts";
+import type { Ranks } from "./ranks.ts";
 import type { ContrastiveOptions, ContrastiveOutputs } from "./terms/contrastive_term.ts";
 
 /**
@@ -70,6 +71,11 @@ export interface TrainerOptions {
   seed?: number;
   /** Micro-batches of equal size that a step's batch comes in; 1 by default. */
   accumulationSteps?: number;
+  /**
+   * The ranks that share every step; one by itself by default. KoLeo and InfoNCE look for others among all ranks'
+   * pictures of a micro-batch.
+   */
+  ranks?: Ranks;
   /**
    * What activations are stored as from the forward pass to the backward pass: f32, the default, or f16, half the
    * memory. Sums, statistics, losses, gradients and all weights are f32 in any case. Where the adapter has no halves,
@@ -133,7 +139,7 @@ export interface StepOutputs extends UpdateOutputs, MicroStepOutputs {}
  * @throws {HatchlingError} As the trainer says.
  */
 export function checkOptions(
-  { accumulationSteps = 1, contrastive, gram, ibot, loss, precision }: TrainerOptions,
+  { accumulationSteps = 1, contrastive, gram, ibot, loss, precision, ranks }: TrainerOptions,
   { backbone, head, contrastive: contrastiveHead, patchHead }: DinoModel,
 ): {
   accumulationSteps: number;
@@ -160,6 +166,7 @@ export function checkOptions(
         "the teacher's logits of the whole batch at once; use centering: center, or a batch that fits the memory",
     );
   }
+  if (ranks && ranks.size > 1) checkRanks(ranks.size, backbone, head && centering);
   if (precision === "f16" && !(backbone instanceof VisionTransformer)) {
     throw new HatchlingError(
       `Trainer: expected precision f32 as the backbone is ${backbone.kind} but found f16: its maps are f32`,
@@ -189,4 +196,21 @@ export function checkOptions(
     );
   }
   return { accumulationSteps, studentTemp, views: { views: nCrops, globals: nGlobalCrops } };
+}
+
+/** Refuses what needs the whole batch on one rank. */
+function checkRanks(size: number, backbone: Backbone, centering: Centering | undefined): void {
+  const refuse = (what: string, why: string, remedy: string) => {
+    throw new HatchlingError(
+      `Trainer: expected one rank with ${what} but found ${size}: ${why}; ${remedy}, or train with one rank`,
+    );
+  };
+  if (centering === "sinkhorn_knopp") {
+    const why = "it balances the teacher's logits of the whole batch at once";
+    refuse("centering sinkhorn_knopp", why, "use centering: center");
+  }
+  if (!(backbone instanceof VisionTransformer)) {
+    const why = "its batch norms would see the pictures of their rank alone";
+    refuse(`${backbone.kind}`, why, "take a vision transformer");
+  }
 }

@@ -7,8 +7,26 @@ import { HatchlingError } from "../errors.ts";
 import { type Gpu, type Program, record } from "../gpu.ts";
 import { StepCanaries, type StepPart } from "./canary.ts";
 import type { Feed } from "./feed.ts";
+import type { Reduction } from "./ranks/reduction.ts";
 import type { MicroStepOutputs, StepOutputs, StepValues, UpdateOutputs } from "./options.ts";
 import type { Trainer } from "./trainer.ts";
+
+/** How a step runs. */
+export interface StepRun {
+  /**
+   * Runs a program, those of the micro-batches, numbered from 0, and then that of the update; false leaves the step,
+   * which only a rank by itself may do here.
+   */
+  replay(
+    program: Program<unknown>,
+    part: StepPart,
+    microBatch: number,
+  ): boolean | Promise<boolean>;
+  /** Numbers that this rank tells the others when its gradients are made, 8 at most. */
+  notes?(): readonly number[];
+  /** Whether the step is done, by the notes of all ranks: as these are equal for all, so is the answer. */
+  decide?(notes: readonly Float32Array[]): boolean;
+}
 
 /**
  * A training step that was recorded once: what {@linkcode recordStep} gives.
@@ -24,6 +42,7 @@ export class RecordedStep {
   readonly #feed: Feed;
   readonly #microStep: Program<MicroStepOutputs>;
   readonly #update: Program<UpdateOutputs>;
+  readonly #reduction?: Reduction;
 
   /**
    * Use {@linkcode recordStep} instead.
@@ -34,9 +53,10 @@ export class RecordedStep {
     feed: Feed,
     microStep: Program<MicroStepOutputs>,
     update: Program<UpdateOutputs>,
-    canaries?: StepCanaries,
+    { canaries, reduction }: { canaries?: StepCanaries; reduction?: Reduction },
   ) {
     this.canaries = canaries;
+    this.#reduction = reduction;
     this.#trainer = trainer;
     this.#feed = feed;
     this.#microStep = microStep;
@@ -52,35 +72,38 @@ export class RecordedStep {
    * @throws {HatchlingError} When a batch cannot be loaded.
    */
   async run(values: StepValues): Promise<StepOutputs> {
-    await this.runParts(values, (program) => {
-      program.run();
-      return true;
+    await this.runParts(values, {
+      replay: (program) => {
+        if (this.#reduction) return program.runWatched();
+        program.run();
+        return true;
+      },
     });
     return this.outputs;
   }
 
   /**
    * As {@linkcode RecordedStep.run}, with a say in how the programs run: in pieces, or not to the end. Before its
-   * update a step changes nothing that counts: it can be left there.
+   * update a step changes nothing that counts: it can be left there. With several ranks its micro-batches wait for
+   * the others: their programs run by `runWatched`, and all ranks leave the step or none.
    *
-   * @param replay Runs a program, those of the micro-batches, numbered from 0, and then that of the update; false
-   * leaves the step.
    * @returns Whether the step was done.
    */
   async runParts(
     values: StepValues,
-    replay: (
-      program: Program<unknown>,
-      part: StepPart,
-      microBatch: number,
-    ) => boolean | Promise<boolean>,
+    { replay, notes = () => [], decide = () => true }: StepRun,
   ): Promise<boolean> {
+    const reduction = this.#reduction, { accumulationSteps } = this.#trainer;
     this.#trainer.set(values);
-    for (let m = 0; m < this.#trainer.accumulationSteps; m++) {
+    for (let m = 0; m < accumulationSteps; m++) {
       await this.#feed.microBatch(values.step, m);
       this.#trainer.setMicroBatch(m);
+      reduction?.begin({ isFirst: m === 0, isLast: m === accumulationSteps - 1 });
       if (!await replay(this.#microStep, "microStep", m)) return false;
     }
+    const all = await reduction?.finish(notes()) ?? [Float32Array.from(notes())];
+    if (!decide(all)) return false;
+    await reduction?.end();
     return await replay(this.#update, "update", 0);
   }
 
@@ -141,8 +164,10 @@ export async function recordStep(
   try {
     const update = await record(gpu, () => trainer.update());
     const programs = { microStep, update };
-    const watched = canaries ? await StepCanaries.record(gpu, trainer.model, programs) : undefined;
-    return new RecordedStep(trainer, feed, microStep, update, watched);
+    return new RecordedStep(trainer, feed, microStep, update, {
+      canaries: canaries ? await StepCanaries.record(gpu, trainer.model, programs) : undefined,
+      reduction: trainer.reductionOf(microStep),
+    });
   } catch (error) {
     microStep.destroy();
     throw error;

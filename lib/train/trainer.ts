@@ -5,7 +5,7 @@
  */
 import { emaUpdate } from "../ema.ts";
 import { HatchlingError } from "../errors.ts";
-import { type Gpu, StepScalars, type Tensor } from "../gpu.ts";
+import { type Gpu, type Program, StepScalars, type Tensor } from "../gpu.ts";
 import type { DinoLoss } from "../loss.ts";
 import { type DinoModel, Parameters, RunningStats } from "../model.ts";
 import { isHead } from "../model/parts.ts";
@@ -21,7 +21,9 @@ import {
   type TrainerOptions,
   type UpdateOutputs,
 } from "./options.ts";
+import type { Ranks } from "./ranks.ts";
 import type { Masks } from "./terms/term.ts";
+import { Reduction } from "./ranks/reduction.ts";
 import { type Terms, termsOf } from "./terms/terms_of.ts";
 
 /** Group of the optimiser that facebookresearch/dino freezes in the first epochs. */
@@ -43,6 +45,7 @@ const SCALARS = [
   "momentum",
   "momentumRest",
   "microBatch",
+  "share",
   "gramOn",
   "copy",
   "copyRest",
@@ -58,7 +61,8 @@ const SCALARS = [
  * three parts run for each of them ({@linkcode Trainer.microStep}), which adds up gradients, metrics and the mean of
  * the teacher's logits; the others run once ({@linkcode Trainer.update}). Up to the rounding of sums that is the
  * step of the whole batch, drop path included: picture j of micro-batch m counts as picture m·b + j. KoLeo and
- * InfoNCE alone look for others within a micro-batch. A step can be left after any micro-batch: nothing but gradients
+ * InfoNCE alone look for others within a micro-batch. With several ranks (`options.ranks`) each has its part of every
+ * micro-batch, and what they make is added up before the update: {@linkcode recordStep} does that. A step can be left after any micro-batch: nothing but gradients
  * and sums has changed, and the next step's first one clears them.
  *
  * @example
@@ -124,6 +128,8 @@ export class Trainer {
   readonly #scalars: StepScalars<typeof SCALARS[number]>;
   readonly #terms: Terms;
   readonly #views: { views: number; globals: number };
+  /** The ranks that share a step, where there are several. */
+  readonly #ranks?: Ranks;
   /** As `flag`, of the micro-batches of a step: 1 + the first one whose loss is not finite. */
   readonly #microBatchFlag: Tensor;
   /** Those of batch norms, as the step under way has moved them. */
@@ -140,6 +146,7 @@ export class Trainer {
     this.#gpu = gpu;
     this.model = model;
     this.#options = options;
+    this.#ranks = options.ranks && options.ranks.size > 1 ? options.ranks : undefined;
     this.#views = views;
     this.accumulationSteps = accumulationSteps;
     this.student = new Parameters(gpu, model.specs(), { grad: true });
@@ -199,6 +206,7 @@ export class Trainer {
       momentum,
       momentumRest,
       microBatch: 0,
+      share: this.share(0).index,
       gramOn: +!!gram?.on,
     });
   }
@@ -218,7 +226,13 @@ export class Trainer {
           "a step has as many as the trainer's accumulationSteps says",
       );
     }
-    this.#scalars.write({ microBatch });
+    this.#scalars.write({ microBatch, share: this.share(microBatch).index });
+  }
+
+  /** Which part of a step's batch this rank has in a micro-batch, and of how many equal ones. */
+  share(microBatch: number): { index: number; accumulationSteps: number } {
+    const { rank, size } = this.#ranks ?? { rank: 0, size: 1 };
+    return { index: microBatch * size + rank, accumulationSteps: this.accumulationSteps * size };
   }
 
   /**
@@ -281,8 +295,8 @@ export class Trainer {
           "feedOptionsOf(config)",
       );
     }
-    const gpu = this.#gpu;
-    const { accumulationSteps } = this;
+    const gpu = this.#gpu, ranks = this.#ranks;
+    const { accumulationSteps } = this.share(0);
     const { backbone } = this.model;
     if (masks?.options && masks.options.prefix !== backbone.prefix) {
       throw new HatchlingError(
@@ -308,7 +322,10 @@ export class Trainer {
       patches: this.#terms.all.some(({ patches }) => patches?.ofStudent),
       stats: this.#stats.student,
       mask: masks?.mask,
-      dropPath: { seed, step, microBatch: { batch, accumulationSteps, index } },
+      dropPath: {
+        ...{ seed, step },
+        microBatch: { batch, accumulationSteps, index: this.#scalars.at("share") },
+      },
       ...{ recompute, precision },
     });
     this.student.zeroGrad();
@@ -322,8 +339,9 @@ export class Trainer {
     const input = {
       ...{ gpu, student, teacher, studentParams: this.student, teacherParams: this.teacher },
       ...{ globals: crops[0], masks, precision },
-      microBatch: { index, accumulationSteps },
+      ...{ microBatch: { index, accumulationSteps }, ranks },
     };
+    for (const term of this.#terms.all) term.begin?.(input);
     for (const term of this.#terms.all) term.microStep(input);
     student.backward();
     if (accumulationSteps > 1) {
@@ -334,6 +352,16 @@ export class Trainer {
     const [word] = this.#terms.all[0].reads;
     const features = (teacher ?? student).feature(word);
     return { features: features.view([globals * batch, features.shape[1]]) };
+  }
+
+  /**
+   * What adds up a recorded micro-step's gradients over ranks, where there are several.
+   * @internal
+   */
+  reductionOf(microStep: Program<unknown>): Reduction | undefined {
+    const ranks = this.#ranks, { student } = this;
+    const sums = this.#terms.all.flatMap(({ sums }) => sums);
+    return ranks && new Reduction(this.#gpu, ranks, { student, sums, microStep });
   }
 
   /** Dispatches the end of a step, when all micro-batches are in; call it inside `record`. */

@@ -46,7 +46,7 @@ export async function trainSteps(
   hooks: readonly Hook[],
   recover: (found: NonFiniteStep) => Promise<void>,
 ): Promise<void> {
-  const { extra, feed, gpu, guard, loader, pictures, progress, stepper, trainer } = run;
+  const { extra, gpu, guard, loader, pictures, progress, stepper, trainer } = run;
   const goOn = () => {
     guard.beat();
     return !guard.stop;
@@ -87,7 +87,7 @@ export async function trainSteps(
     }
     if (!whole) continue;
     const seconds = (now - started.time) / 1000, done = step - started.step;
-    const imagesPerSecond = done * loader.batchSize * feed.accumulationSteps / seconds;
+    const imagesPerSecond = done * loader.picturesPerStep / seconds;
     const eta = (run.total - step) * seconds / done;
     for (const hook of hooks) {
       if (hook.due && !due.includes(hook)) continue;

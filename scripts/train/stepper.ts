@@ -79,13 +79,15 @@ export class Stepper {
       ? (done: number, kernels: number) =>
         progress.show(`first step: ${done} of ${kernels} kernels compiled`, done === kernels)
       : undefined;
-    const done = await this.#step.runParts(values, async (program, part, microBatch) => {
-      const instead = microBatch === 0 ? canaries?.[part] : undefined;
-      const whole = part === "update"
-        ? await program.runWatched({ onProgress, instead })
-        : await program.runWatched({ goOn, onProgress, instead });
-      if (onProgress) progress.end();
-      return whole && (part === "update" || goOn());
+    const done = await this.#step.runParts(values, {
+      replay: async (program, part, microBatch) => {
+        const instead = microBatch === 0 ? canaries?.[part] : undefined;
+        const whole = part === "update"
+          ? await program.runWatched({ onProgress, instead })
+          : await program.runWatched({ goOn, onProgress, instead });
+        if (onProgress) progress.end();
+        return whole && (part === "update" || goOn());
+      },
     });
     if (done) this.#isFirst = false;
     return done;

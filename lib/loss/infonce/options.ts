@@ -37,6 +37,11 @@ export interface InfoNceOptions {
   weight?: number;
   /** Micro-batches of equal size that the batch comes in; 1 by default. Metrics and gradients are this one's share. */
   accumulationSteps?: number;
+  /**
+   * Ranks that compute the loss of the same batch, each for gradients of its own rows; 1 by default. Metrics and the
+   * temperature's gradient are this one's share.
+   */
+  copies?: number;
   /** Receives the metrics; new tensors by default. */
   out?: InfoNceMetrics;
   /** Add the metrics to what `out` holds. */
@@ -52,7 +57,7 @@ export interface InfoNceOptions {
 const WHOLE = 64 * 2 ** 20, CHUNK = 16 * 2 ** 20;
 
 const KEYS: readonly string[] = [
-  ...["views", "globals", "keys", "temperature", "weight", "accumulationSteps", "out"],
+  ...["views", "globals", "keys", "temperature", "weight", "accumulationSteps", "copies", "out"],
   ...["accumulate", "chunkRows"],
 ];
 
@@ -71,6 +76,8 @@ export interface CheckedOptions {
   /** Factor on gradients, and micro-batches of a batch. */
   weight: number;
   steps: number;
+  /** Ranks that compute the same loss. */
+  copies: number;
   /** Queries whose similarities exist at once: all, or a multiple of 64. */
   chunk: number;
   /** As given. */
@@ -90,7 +97,15 @@ export function checkOptions(gpu: Gpu, queries: Tensor, options: InfoNceOptions)
     temperature = INFONCE_DEFAULTS.temperature,
     ...rest
   } = options;
-  const { views, keys, out, accumulate = false, weight = 1, accumulationSteps: steps = 1 } = rest;
+  const {
+    views,
+    keys,
+    out,
+    accumulate = false,
+    weight = 1,
+    accumulationSteps: steps = 1,
+    copies = 1,
+  } = rest;
   checkViews(views, globals);
   checkTensor(gpu, "queries", queries, "[V·B, D]", ({ shape }) => shape.length === 2);
   const [rows, dim] = queries.shape;
@@ -103,13 +118,14 @@ export function checkOptions(gpu: Gpu, queries: Tensor, options: InfoNceOptions)
   expect(finite, "a finite weight of at least 0", weight, "0 turns the gradient off");
   const ofSteps = "give the micro-batches of a step";
   expect(isWhole(steps), "accumulationSteps to be whole and at least 1", steps, ofSteps);
+  expect(isWhole(copies), "copies to be whole and at least 1", copies, "give the number of ranks");
   checkOut(gpu, out, globals * views);
   expect(!accumulate || !!out, "out with accumulate", out, "give what the metrics are added to");
   const chunk = rest.chunkRows ?? defaultChunk(gpu, rows, dim, globals * batch);
   const remedy = "leave it out for what suits the batch";
   expect(isWhole(chunk / 64), "chunkRows to be a multiple of 64", chunk, remedy);
   const sizes = { batch, views, globals };
-  const more = { sizes, dim, keys, temperature, weight, steps, out, accumulate };
+  const more = { sizes, dim, keys, temperature, weight, steps, copies, out, accumulate };
   return { ...more, chunk: Math.min(chunk, rows) };
 }
 

@@ -6,6 +6,7 @@
 import type { Gpu, Tensor } from "../../gpu.ts";
 import { clampLogScale, infoNce } from "../../loss.ts";
 import type { ContrastiveHead, Feature, Parameters } from "../../model.ts";
+import { type GatheredRows, gatherOverRanks } from "../ranks/gathered.ts";
 import type { Term, TermInput } from "./term.ts";
 
 /** Settings of the term. */
@@ -39,6 +40,7 @@ export class ContrastiveTerm implements Term {
   readonly #head: ContrastiveHead;
   readonly #options: Required<ContrastiveOptions>;
   readonly #views: { views: number; globals: number };
+  #begun?: { queries: ReturnType<ContrastiveHead["forward"]>; rows: () => GatheredRows[] };
 
   /** Allocates sums. */
   constructor(
@@ -68,25 +70,38 @@ export class ContrastiveTerm implements Term {
     return this.outputs.loss;
   }
 
-  microStep(input: TermInput): void {
-    const { gpu, student, teacher, studentParams, teacherParams, microBatch, precision } = input;
-    const head = this.#head, { feature } = head;
-    const { weight, temperature, teacherKeys } = this.#options;
+  begin(input: TermInput): void {
+    const { gpu, student, teacher, studentParams, teacherParams, precision, ranks } = input;
+    const head = this.#head, { feature } = head, { views, globals } = this.#views;
     const queries = head.forward(gpu, studentParams, student.feature(feature), { precision });
-    const keys = teacherKeys
+    const keys = this.#options.teacherKeys
       ? head.forward(gpu, teacherParams!, teacher!.feature(feature), { precision }).y
       : undefined;
-    const logScale = head.logScale(studentParams);
-    const { gradQueries } = infoNce(gpu, queries.y, {
+    const own = [{ x: queries.y, views }, ...keys ? [{ x: keys, views: globals }] : []];
+    this.#begun = {
+      queries,
+      rows: ranks
+        ? gatherOverRanks(gpu, ranks, own)
+        : () => own.map(({ x }) => ({ all: x, own: (t) => t })),
+    };
+  }
+
+  microStep({ gpu, student, studentParams, microBatch, ranks }: TermInput): void {
+    const head = this.#head, { weight, temperature } = this.#options;
+    const { queries, rows } = this.#begun!, [all, keys] = rows();
+    const logScale = head.logScale(studentParams), copies = ranks?.size ?? 1;
+    const { gradQueries } = infoNce(gpu, all.all, {
       ...this.#views,
-      keys,
+      keys: keys?.all,
       temperature: logScale ? { logScale } : temperature,
       weight,
-      accumulationSteps: microBatch.accumulationSteps,
+      accumulationSteps: microBatch.accumulationSteps / copies,
+      copies,
       out: this.outputs,
       accumulate: microBatch.accumulationSteps > 1,
     });
-    student.give(feature, queries.backward(gradQueries));
+    student.give(head.feature, queries.backward(all.own(gradQueries)));
+    this.#begun = undefined;
   }
 
   destroy(): void {

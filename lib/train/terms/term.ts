@@ -7,6 +7,7 @@ import type { DType, Gpu, Scalar, Tensor } from "../../gpu.ts";
 import type { PatchMasks } from "../../augmentation.ts";
 import type { Feature, Parameters } from "../../model.ts";
 import type { Reads } from "../../model/reads.ts";
+import type { Ranks } from "../ranks.ts";
 
 /** Which patches of the global views are masked: what {@linkcode PatchMasks} holds. */
 export type Masks = Pick<PatchMasks, "mask" | "rows" | "weights"> & {
@@ -31,8 +32,10 @@ export interface TermInput {
   masks?: Masks;
   /** What activations are stored as; f32 by default. */
   precision?: DType;
-  /** Which micro-batch this is, and of how many. */
+  /** Which micro-batch of this rank this is, and how many the step's batch comes in on all ranks. */
   microBatch: { index: Scalar; accumulationSteps: number };
+  /** The ranks that share the micro-batch, where there are several. */
+  ranks?: Ranks;
 }
 
 /** A part of the objective: a loss with its weight, the heads that it reads through, and what it keeps. */
@@ -49,6 +52,8 @@ export interface Term {
   readonly checked: Tensor;
   /** What it keeps from step to step, by name in a checkpoint. */
   readonly buffers: ReadonlyMap<string, Tensor>;
+  /** Starts to bring what {@linkcode Term.microStep} needs of other ranks; for all terms before the first of these. */
+  begin?(input: TermInput): void;
   /** Forward and backward: gives gradients to the student's reads, fills those of its heads, adds to its sums. */
   microStep(input: TermInput): void;
   /** After the flag is known: moves what it keeps. */
