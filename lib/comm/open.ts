@@ -41,12 +41,14 @@ export async function openComm(options: OpenCommOptions = {}): Promise<Comm> {
   const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const launch = launchOf(options.env ?? readEnvironment());
   if (!launch) return aloneComm();
-  const [{ loadMpi }, { startMpi }, { MpiComm }] = await Promise.all([
+  const [{ loadMpi }, { chooseAlgorithm }, { startMpi }, { MpiComm }] = await Promise.all([
     import("./library.ts"),
+    import("./algorithm.ts"),
     import("./start.ts"),
     import("./mpi.ts"),
   ]);
   const { mpi, implementation } = loadMpi();
+  chooseAlgorithm(launch.size);
   await startMpi(mpi, launch, timeoutMs);
   return new MpiComm(mpi, implementation, launch, timeoutMs);
 }

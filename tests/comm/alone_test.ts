@@ -1,6 +1,7 @@
 /** A comm of one rank, the limits of waits, and every refusal in words: no library and no permission is needed. */
 import assert from "node:assert/strict";
 import { aloneComm, openComm } from "../../lib/comm.ts";
+import { algorithmFor } from "../../lib/comm/algorithm.ts";
 import { LAUNCH_VARIABLES, launchOf } from "../../lib/comm/launch.ts";
 import { checkVersion, libraryRefusal, loadMpi } from "../../lib/comm/library.ts";
 import { poll, within } from "../../lib/comm/wait.ts";
@@ -75,6 +76,12 @@ Deno.test("odd numbers of mpirun are refused by name", () => {
     () => launchOf({ ...MPIRUN, OMPI_COMM_WORLD_RANK: "3" }),
     /of 0 to 2 but found "3"/,
   );
+});
+
+Deno.test("powers of two and many ranks add up by halving, others by a ring", () => {
+  const of = (sizes: number[]) => sizes.map(algorithmFor);
+  assert.deepEqual(new Set(of([2, 4, 8, 512, 65, 96])), new Set(["halving"]));
+  assert.deepEqual(new Set(of([3, 5, 6, 12, 48, 63])), new Set(["ring"]));
 });
 
 Deno.test("a library that is missing, MPICH's or too old is refused with what to do", () => {

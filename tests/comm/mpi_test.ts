@@ -1,6 +1,7 @@
 /** Ranks that OpenMPI's mpirun starts. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { ALGORITHM_VARIABLE } from "../../lib/comm/algorithm.ts";
 import { lacks, testUnless } from "../support/permissions.ts";
 
 const CHILD = fileURLToPath(new URL("../support/comm_child.ts", import.meta.url));
@@ -25,17 +26,20 @@ interface Ended {
   ms: number;
 }
 
-/** Three ranks of a scenario. */
-async function ranks(scenario: string): Promise<Ended> {
+/** Ranks of a scenario. */
+async function ranks(
+  scenario: string,
+  { np = 3, env = {} }: { np?: number; env?: Record<string, string> } = {},
+): Promise<Ended> {
   const begin = performance.now();
   // No more permissions than a comm needs; Deno.kill needs one too.
   const allow = ["--allow-env", "--allow-ffi", ...scenario === "killed" ? ["--allow-run"] : []];
   const { code, stdout, stderr } = await new Deno.Command("mpirun", {
     args: [
-      ...["--allow-run-as-root", "--oversubscribe", "-np", "3"],
+      ...["--allow-run-as-root", "--oversubscribe", "-np", `${np}`],
       ...[Deno.execPath(), "run", "--no-prompt", "--no-check", ...allow, CHILD, scenario],
     ],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdin: "null",
     signal: AbortSignal.timeout(60_000), // SIGTERM, which mpirun passes on
   }).output();
@@ -67,6 +71,23 @@ ranksTest(
     assert.equal(new Set(found.bits).size, 1);
     assert.equal(found.big, true);
     assert.match(found.closed, /HatchlingError: barrier: the comm is closed/);
+  },
+);
+
+ranksTest(
+  "sums are right by whatever the library adds up with, and its number is set unless it was",
+  async () => {
+    const cases = [[2, {}, "3"], [3, {}, "1"], [4, {}, "3"], [
+      2,
+      { [ALGORITHM_VARIABLE]: "2" },
+      "2",
+    ]] as const;
+    for (const [np, env, expected] of cases) {
+      const { algorithm, bits, worst } = said(await ranks("sums", { np, env }));
+      assert.equal(algorithm, expected, `${np} ranks`);
+      assert.deepEqual([bits.length, new Set(bits).size], [np, 1], `${np} ranks`);
+      assert.ok(worst <= 1, `${np} ranks: ${worst} of the bound`);
+    }
   },
 );
 

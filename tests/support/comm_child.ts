@@ -1,5 +1,6 @@
 /** A rank of tests/comm/mpi_test.ts, started by mpirun. Rank 0 prints a line of JSON. */
 import { openComm } from "../../lib/comm.ts";
+import { ALGORITHM_VARIABLE } from "../../lib/comm/algorithm.ts";
 
 const rank = Number(Deno.env.get("OMPI_COMM_WORLD_RANK"));
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -51,6 +52,26 @@ const scenarios: Record<string, () => Promise<void>> = {
       ...{ size, localRank, implementation, gathered: gathered.map((bytes) => [...bytes]), texts },
       ...{ elsewhere: elsewhere.length, bits, big: big.every((byte) => byte === 2), closed },
     });
+  },
+  async sums() {
+    const comm = await openComm({ timeoutMs: 30_000 });
+    const algorithm = Deno.env.get(ALGORITHM_VARIABLE);
+    const values = numbers(1_500_001), terms = values.slice();
+    await comm.allreduceSum(values);
+    const bits = (await comm.gather(await hash(values))).map(String);
+    const all = (await comm.gather(new Uint8Array(terms.buffer)))
+      .map(({ buffer }) => new Float32Array(buffer as ArrayBuffer));
+    // Of n numbers, n − 1 roundings, each of half a unit of the last place.
+    let worst = 0;
+    for (let i = 0; i < (all.length && values.length); i++) {
+      const [sum, size] = all.reduce(([sum, size], a) => [sum + a[i], size + Math.abs(a[i])], [
+        0,
+        0,
+      ]);
+      worst = Math.max(worst, Math.abs(values[i] - sum) / ((comm.size - 1) * 2 ** -24 * size));
+    }
+    await comm.close();
+    say({ algorithm, bits, worst });
   },
   async waits() {
     const comm = await openComm({ timeoutMs: 30_000 });
