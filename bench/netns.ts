@@ -33,9 +33,7 @@ async function main(): Promise<number> {
   await using network = await openHosts({ hosts, rate, delayMs: 1000 * parseShortTime(delay) });
   const { addresses, subnet, delayedBy } = network;
   say(
-    `${hosts} hosts, ${
-      rate ?? "no limit of rate"
-    }, ${delay} ms from one to another, by ${delayedBy}`,
+    `${hosts} hosts, ${rate ?? "no limit of rate"}, ${delay} from one to another, by ${delayedBy}`,
   );
   const agent = fileURLToPath(new URL("netns/agent.sh", import.meta.url));
   return await network.run([

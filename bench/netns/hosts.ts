@@ -116,7 +116,8 @@ export class Hosts {
   async run(args: readonly string[], { cores }: { cores?: number } = {}): Promise<number> {
     const agent = fileURLToPath(new URL("agent.sh", import.meta.url));
     const child = new Deno.Command(agent, {
-      args: [this.addresses[0], args.map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(" ")],
+      // Without exec a signal would end the shell alone.
+      args: [this.addresses[0], `exec ${args.map(quoted).join(" ")}`],
       env: { NETNS_PREFIX: this.prefix, ...cores ? { NETNS_CORES: `${cores}` } : {} },
       stdin: "null",
     }).spawn();
@@ -144,6 +145,8 @@ export class Hosts {
     await this.close();
   }
 }
+
+const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** Lets so much through and no more; what waits for longer is dropped. */
 function shape(namespace: string, device: string, rate: string): void {
