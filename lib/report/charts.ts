@@ -5,41 +5,12 @@
  */
 import type { MetricKey } from "../diagnosis/lines.ts";
 import { isEncoderOf } from "../eval/readout.ts";
-import { BLUE, GREEN, ORANGE } from "../draw/svg.ts";
 import type { BadMark, RunData } from "../run/data.ts";
+import { type Chart, COLORS, MOST_SERIES, type Series, STRETCHES } from "./chart.ts";
+import { rankCharts } from "./rank_charts.ts";
 import { type Point, smoothed, thinned } from "./thin.ts";
 
-/** A line of a chart. */
-export interface Series {
-  name: string;
-  color: string;
-  /** By rising step; thinned, with every peak. */
-  points: Point[];
-  /** A moving mean, thinned; the points are then drawn pale. */
-  mean?: Point[];
-  /** Also draw a dot for each point. */
-  dots?: boolean;
-}
-
-/** A value to compare with. */
-export interface Reference {
-  value: number;
-  label: string;
-}
-
-/** A chart. */
-export interface Chart {
-  /** Name of its files. */
-  name: string;
-  /** What it shows, with the unit. */
-  title: string;
-  series: Series[];
-  references: Reference[];
-  /** Logarithmic. */
-  log?: boolean;
-  /** A second scale on the right: a value is this many of its units. */
-  right?: { label: string; unit: number };
-}
+export type { Chart, Reference, Series } from "./chart.ts";
 
 /** Steps that are marked in every chart. */
 export interface Marks {
@@ -51,14 +22,8 @@ export interface Marks {
   last: number;
 }
 
-/** Colours that stand out on light and dark pages; what they mean is written beside them. */
-const COLORS = [BLUE, ORANGE, GREEN, "#a64d8a", "#a67c00", "#3a8fd6", "#c0392b", "#6b7a89"];
-
 /** Dashed lines of a chart: more would hide the curves. */
 const MOST_RESUMES = 100;
-
-/** Stretches that a curve is thinned to: at most four points each. */
-const STRETCHES = 120;
 
 /** A chart of logged figures. */
 interface Logged {
@@ -131,6 +96,21 @@ const LOGGED: readonly Logged[] = [
     keys: [["data_wait_ms", "wait"]],
   },
   {
+    name: "communication",
+    title: "communication of ranks, ms per step",
+    keys: [["comm_ms", "all of it"], ["comm_hidden_ms", "while the GPU worked"], [
+      "comm_wait_ms",
+      "until the slowest rank came",
+    ]],
+  },
+  {
+    name: "communication-bytes",
+    title: "sent per step and rank, MiB",
+    keys: [["comm_bytes", "sent"]],
+    scale: 2 ** -20,
+    plain: true,
+  },
+  {
     name: "memory",
     title: "memory, GiB",
     keys: [["process_bytes", "process"], ["gpu_bytes", "buffers on the GPU"]],
@@ -181,6 +161,7 @@ export function chartsOf(run: RunData): Chart[] {
     ...logged.filter(isFirst),
     ...evaluationCharts(run),
     ...rest.filter((chart) => !isStill(chart)),
+    ...rankCharts(run),
     ...rest.filter(isStill),
   ];
 }
@@ -209,8 +190,8 @@ function pointsOf({ lines }: RunData, key: MetricKey, scale: number): Point[] {
   });
 }
 
-/** Most lines of a chart, which could not be told apart otherwise; most charts of evaluations. */
-const MOST_SERIES = COLORS.length, MOST_CHARTS = 24;
+/** Most charts of evaluations. */
+const MOST_CHARTS = 24;
 
 /** Figures over training: shares together, each other number for itself. */
 function evaluationCharts({ evaluations, figures }: RunData): Chart[] {

@@ -14,6 +14,7 @@ import { list, section } from "./html.ts";
 import type { RunData } from "../run/data.ts";
 import type { Drawn } from "./drawn.ts";
 import { attentionOf, augmentationOf, neighborsOf } from "./pictures.ts";
+import { ranksOf } from "./ranks.ts";
 import { machineOf, timesOf } from "./record.ts";
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
@@ -35,6 +36,7 @@ export function reportPage(run: RunData, drawn: Drawn): string {
     section("augmentation", "What training sees", ...augmentationOf(drawn)),
     section("evaluation", "Evaluation", evaluationTable(figures)),
     section("run", "The run", machineOf(run, drawn)),
+    section("ranks", "Ranks", ranksOf(run), RANKS),
     section(
       "config",
       "Configuration",
@@ -53,6 +55,10 @@ export function reportPage(run: RunData, drawn: Drawn): string {
     style,
   });
 }
+
+/** What its figures mean. */
+const RANKS =
+  "Each rank took its part of every batch. Its own time is that of a step without waiting for the others.";
 
 function words(sentences: readonly (string | false | undefined)[]): string {
   return sentences.filter(Boolean).join(" ");
