@@ -31,7 +31,9 @@ import type { FeedOptions } from "./train/feed.ts";
 import { hasContrastive } from "./from_config/model.ts";
 import { precisionOf } from "./from_config/precision.ts";
 import { warmupOf } from "./from_config/schedule.ts";
-import type { Ranks, TrainerOptions } from "./train.ts";
+import type { Comm } from "./comm.ts";
+import { Ranks } from "./train/ranks.ts";
+import type { TrainerOptions } from "./train.ts";
 
 export { precisionOf } from "./from_config/precision.ts";
 export { hasTeacher, modelOf, networkOf } from "./from_config/model.ts";
@@ -212,7 +214,18 @@ function masksOf({ augmentation, loss, model }: Config): FeedOptions["masks"] {
 }
 
 /**
+ * The ranks of a data-parallel run, for `TrainerOptions.ranks`.
+ *
+ * @category Training
+ */
+export function ranksOf({ device }: Pick<Config, "device">, comm: Comm): Ranks {
+  return new Ranks(comm, { communication: device.communication });
+}
+
+/**
  * The batches of a data set.
+ *
+ * @param ranks Those that share every batch, where there are several.
  *
  * @category Training
  */

@@ -51,7 +51,7 @@ export type {
   TrainerOptions,
   UpdateOutputs,
 } from "./train/options.ts";
-export { type Communication, Ranks, type RankTimes } from "./train/ranks.ts";
+export { type Communication, Ranks, type RanksOptions, type RankTimes } from "./train/ranks.ts";
 export { RecordedStep, recordStep, type StepRun } from "./train/recorded_step.ts";
 export type { ContrastiveOptions, ContrastiveOutputs } from "./train/terms/contrastive_term.ts";
 export type { Masks } from "./train/terms/term.ts";

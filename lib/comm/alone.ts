@@ -37,6 +37,16 @@ class AloneComm implements Comm {
     return this.#check("broadcast", limit, data, root);
   }
 
+  async alltoall(bytes: Uint8Array, limit: CommLimit = {}): Promise<Uint8Array> {
+    await this.#check("alltoall", limit, bytes);
+    return bytes.slice();
+  }
+
+  async allgather(bytes: Uint8Array, limit: CommLimit = {}): Promise<Uint8Array> {
+    await this.#check("allgather", limit, bytes);
+    return bytes.slice();
+  }
+
   async gather(bytes: Uint8Array, root = 0, limit: CommLimit = {}): Promise<Uint8Array[]> {
     await this.#check("gather", limit, bytes, root);
     return [bytes.slice()];

@@ -65,6 +65,22 @@ export interface Comm {
    */
   broadcast(data: CommData, root?: number, limit?: CommLimit): Promise<void>;
   /**
+   * Sends a part of the bytes to each rank: part r goes to rank r.
+   *
+   * @param bytes `size` parts of one length, on all ranks the same.
+   * @returns `size` parts: part r comes from rank r.
+   * @throws {HatchlingError} as `allreduceSum`, and when they do not divide into so many parts.
+   */
+  alltoall(bytes: Uint8Array, limit?: CommLimit): Promise<Uint8Array>;
+  /**
+   * Brings the bytes of all ranks to all.
+   *
+   * @param bytes of one length, on all ranks the same.
+   * @returns Those of rank 0, of rank 1, and so on.
+   * @throws {HatchlingError} as `allreduceSum`.
+   */
+  allgather(bytes: Uint8Array, limit?: CommLimit): Promise<Uint8Array>;
+  /**
    * Brings bytes of all ranks to `root`.
    *
    * @param bytes of any length, another one on every rank if need be; 2 GiB together at most.
@@ -102,6 +118,14 @@ export function checkTimeout(timeoutMs: number): number {
 export function checkRoot(root: number, size: number): void {
   if (Number.isInteger(root) && root >= 0 && root < size) return;
   throw new HatchlingError(`root: expected a rank of 0 to ${size - 1} but found ${root}`);
+}
+
+/** @throws {HatchlingError} when bytes do not divide into a part for every rank. */
+export function checkParts({ length }: Uint8Array, size: number): void {
+  if (length % size === 0) return;
+  throw new HatchlingError(
+    `alltoall: expected bytes in ${size} parts of one length, one for every rank, but found ${length}: fill them up`,
+  );
 }
 
 /** @throws {HatchlingError} when it is no status that tells of an error. */

@@ -41,6 +41,10 @@ const SYMBOLS = {
     parameters: ["pointer", "i32", "pointer", "pointer", "i32", "pointer", "pointer", "buffer"],
     result: "i32",
   },
+  MPI_Ialltoall: {
+    parameters: ["pointer", "i32", "pointer", "pointer", "i32", "pointer", "pointer", "buffer"],
+    result: "i32",
+  },
   MPI_Igatherv: {
     parameters: [
       ...["pointer", "i32", "pointer", "pointer", "pointer", "pointer"] as const,

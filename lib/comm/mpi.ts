@@ -6,6 +6,7 @@
 import { HatchlingError } from "../errors.ts";
 import {
   checkData,
+  checkParts,
   checkRoot,
   checkStatus,
   checkTimeout,
@@ -32,6 +33,9 @@ const ABORT_MS = 5000;
 
 /** Starts a request, whose handle goes to `request`; the library's answer. */
 type Begin = (request: BigUint64Array<ArrayBuffer>) => number;
+
+/** Waits for a request that uses some arrays. */
+type Wait = (begin: Begin, arrays: readonly CommData[]) => Promise<void>;
 
 /** Arrays of requests that may still be written to: nothing else may know of them, and they must stay. */
 const held = new Set<readonly unknown[]>();
@@ -97,16 +101,36 @@ export class MpiComm implements Comm {
     });
   }
 
+  alltoall(bytes: Uint8Array, limit: CommLimit = {}): Promise<Uint8Array> {
+    return this.#operation("alltoall", limit, async (wait) => {
+      const { ompi_mpi_byte: type, ompi_mpi_comm_world: world } = this.#mpi;
+      const all = new Uint8Array(bytes.length), each = bytes.length / this.size;
+      await wait((request) =>
+        this.#mpi.MPI_Ialltoall(
+          ...[pointer(bytes), each, type, pointer(all), each, type] as const,
+          ...[world, request] as const,
+        ), [bytes, all]);
+      return all;
+    }, () => {
+      checkParts(bytes, this.size);
+      checkData("alltoall", bytes);
+    });
+  }
+
+  allgather(bytes: Uint8Array, limit: CommLimit = {}): Promise<Uint8Array> {
+    return this.#operation("allgather", limit, async (wait) => {
+      const all = new Uint8Array(this.size * bytes.length);
+      await this.#allgather(wait, bytes, all);
+      return all;
+    }, () => checkData("allgather", bytes));
+  }
+
   gather(bytes: Uint8Array, root = 0, limit: CommLimit = {}): Promise<Uint8Array[]> {
     return this.#operation("gather", limit, async (wait) => {
       const { ompi_mpi_byte: type, ompi_mpi_comm_world: world } = this.#mpi;
       // All ranks get the lengths, so that all refuse what is too much.
       const own = new Float64Array([bytes.length]), lengths = new Float64Array(this.size);
-      await wait((request) =>
-        this.#mpi.MPI_Iallgather(
-          ...[pointer(own), own.byteLength, type] as const,
-          ...[pointer(lengths), own.byteLength, type, world, request] as const,
-        ), [own, lengths]);
+      await this.#allgather(wait, own, lengths);
       const counts = Int32Array.from(lengths), starts = new Int32Array(this.size);
       const total = lengths.reduce((sum, length) => sum + length, 0);
       if (total >= 2 ** 31) {
@@ -171,7 +195,7 @@ export class MpiComm implements Comm {
   async #operation<T>(
     what: string,
     limit: CommLimit,
-    run: (wait: (begin: Begin, arrays: readonly CommData[]) => Promise<void>) => Promise<T>,
+    run: (wait: Wait) => Promise<T>,
     verify?: () => void,
   ): Promise<T> {
     if (this.#closing) throw closedError(what);
@@ -183,6 +207,15 @@ export class MpiComm implements Comm {
         run((begin, arrays) => this.#request(what, begin, arrays, deadline, timeoutMs))
       );
     });
+  }
+
+  #allgather(wait: Wait, own: CommData, all: CommData): Promise<void> {
+    const { ompi_mpi_byte: type, ompi_mpi_comm_world: world } = this.#mpi;
+    return wait((request) =>
+      this.#mpi.MPI_Iallgather(
+        ...[pointer(own), own.byteLength, type] as const,
+        ...[pointer(all), own.byteLength, type, world, request] as const,
+      ), [own, all]);
   }
 
   #queued<T>(run: () => Promise<T>): Promise<T> {

@@ -304,6 +304,11 @@ export const DEVICE_KEYS = {
     "auto",
     "What activations are stored as from the forward pass to the backward pass: `f16` takes half the memory and needs a GPU with shader-f16; sums, statistics, losses, gradients and all weights are f32 in any case. `auto` is f16 where that was tried, found right and faster, and f32 on CPUs; ResNets have f32 alone.",
   ],
+  communication: [
+    { enum: ["f32", "f16"] },
+    "f32",
+    "What the ranks of `mpirun` send gradients as: `f16` is half the bytes, for slow networks; what rounding takes from a gradient is added to the next one.",
+  ],
   memory_bytes: [
     COUNT_OR_NULL,
     null,

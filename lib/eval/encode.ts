@@ -8,7 +8,7 @@ import type { Comm } from "../comm/comm.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
-import { encodeBatch, type EncodedBatch, type BatchOptions } from "./batch.ts";
+import { type BatchOptions, encodeBatch, type EncodedBatch } from "./batch.ts";
 import type { Encoder } from "./encoder.ts";
 import { type FeatureArray, l2Normalize } from "./features.ts";
 import { agreedBatchSize, encodeShared } from "./share.ts";

@@ -55,6 +55,14 @@ export function commsOf(size: number, timeoutMs = 30_000): Comm[] {
       async broadcast(data, root = 0) {
         data.set((await meet(`broadcast of ${data.length} from ${root}`, data))[root] as never);
       },
+      async alltoall(bytes) {
+        const all = await meet(`alltoall of ${bytes.length}`, bytes) as Uint8Array[];
+        const part = bytes.length / size;
+        return concat(all.map((one) => one.slice(rank * part, (rank + 1) * part)));
+      },
+      async allgather(bytes) {
+        return concat(await meet(`allgather of ${bytes.length}`, bytes) as Uint8Array[]);
+      },
       async gather(bytes, root = 0) {
         const all = await meet(`gather to ${root}`, bytes) as Uint8Array[];
         return rank === root ? all.map((one) => one.slice()) : [];
@@ -66,4 +74,8 @@ export function commsOf(size: number, timeoutMs = 30_000): Comm[] {
       close: () => Promise.resolve(),
     };
   });
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
 }

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { functionDataset, Loader } from "../../lib/data.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { DinoModel, initialize, ResNet } from "../../lib/model.ts";
-import { Feed, Ranks, recordStep, Trainer, type TrainerOptions } from "../../lib/train.ts";
+import {
+  Feed,
+  Ranks,
+  type RanksOptions,
+  recordStep,
+  Trainer,
+  type TrainerOptions,
+} from "../../lib/train.ts";
 import { commsOf } from "../support/comms.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { assertClose } from "../support/numbers.ts";
@@ -20,7 +27,7 @@ const PICTURES = functionDataset({
   },
 });
 const AUGMENTATION = { globalCropSize: 16, localCropSize: 8, numLocalViews: 1 };
-const BATCH = 12, STEPS = 3;
+const BATCH = 12;
 
 interface Case {
   model: DinoModel;
@@ -38,13 +45,13 @@ const rates = (step: number) => ({
 async function train(
   gpu: Gpu,
   { model, options, masked }: Case,
-  { size, accumulationSteps = 1, leastBucket = 500 }: {
+  { size, accumulationSteps = 1, steps = 3, ...sending }: {
     size: number;
     accumulationSteps?: number;
-    leastBucket?: number;
-  },
+    steps?: number;
+  } & RanksOptions,
 ) {
-  const ranks = commsOf(size).map((comm) => new Ranks(comm, { leastBucket }));
+  const ranks = commsOf(size).map((comm) => new Ranks(comm, { leastBucket: 500, ...sending }));
   const parts = [];
   for (const own of ranks) {
     const batchSize = BATCH / accumulationSteps;
@@ -65,7 +72,7 @@ async function train(
     trainer.load(initialize(model.specs(), 1));
     parts.push({ loader, feed, trainer, recorded: await recordStep(gpu, trainer, feed) });
   }
-  for (let step = 0; step < STEPS; step++) {
+  for (let step = 0; step < steps; step++) {
     await Promise.all(parts.map(({ recorded }) => recorded.run(rates(step))));
   }
   const found = await Promise.all(parts.map(async ({ recorded, trainer }) => {
@@ -141,6 +148,19 @@ gpuTest("two runs of one layout have the same bits, and tell what they cost", as
   }
   const { found: [whole] } = await train(gpu, what, { size: 2, leastBucket: 1e6 });
   assert.deepEqual(whole, a.found[0], "two numbers have one sum, however they are sent");
+});
+
+gpuTest("gradients sent as halves take half the bytes and lead to nearly the same", async (gpu) => {
+  const [what] = Object.values(CASES);
+  const [whole, half] = [
+    await train(gpu, what, { size: 2, steps: 1 }),
+    await train(gpu, what, { size: 2, steps: 1, communication: "f16" }),
+  ];
+  for (const own of half.found) assert.deepEqual(own, half.found[0]);
+  for (const [key, values] of whole.found[0]) {
+    assertClose(half.found[0].get(key)!, values, 5e-3, key);
+  }
+  assert(half.times[0].comm_bytes < 0.8 * whole.times[0].comm_bytes);
 });
 
 gpuTest("what needs the whole batch on one rank is refused", (gpu) => {

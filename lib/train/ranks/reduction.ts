@@ -7,6 +7,7 @@ import type { Gpu, Program, Tensor } from "../../gpu.ts";
 import type { Parameters } from "../../model.ts";
 import type { Ranks } from "../ranks.ts";
 import { type Bucket, bucketsOf } from "./buckets.ts";
+import { HalfSum } from "./half_sum.ts";
 import { pack, unpack } from "./pack.ts";
 
 /** Most numbers that a rank tells the others with every step. */
@@ -25,6 +26,8 @@ export class Reduction {
   readonly #microStep: Program<unknown>;
   readonly #buckets: readonly Bucket[];
   readonly #sums: readonly Tensor[];
+  /** What adds buckets up where they are sent as halves. */
+  readonly #halves: ReadonlyMap<Bucket, HalfSum>;
   #isLast = false;
   /** The bucket that is being added up; how long that took. */
   #pending?: { bucket: Bucket; added: Promise<number> };
@@ -50,6 +53,12 @@ export class Reduction {
     this.#sums = sums;
     this.#microStep = microStep;
     this.#buckets = bucketsOf(student, microStep, ranks.leastBucket);
+    const { comm, communication } = ranks;
+    this.#halves = new Map(
+      communication === "f16"
+        ? this.#buckets.map((bucket) => [bucket, new HalfSum(comm, bucket.size)])
+        : [],
+    );
     for (const bucket of this.#buckets.slice(0, -1)) {
       microStep.pauseAt(bucket.at, () => this.#send(bucket));
     }
@@ -130,13 +139,14 @@ export class Reduction {
   }
 
   /** Milliseconds that it took. */
-  async #add({ tensors }: Bucket, values: readonly Float32Array[]): Promise<number> {
-    const packed = pack(values);
+  async #add(bucket: Bucket, values: readonly Float32Array[]): Promise<number> {
+    const packed = pack(values), halves = this.#halves.get(bucket);
     const start = performance.now();
-    await this.#ranks.comm.allreduceSum(packed);
+    const comm_bytes = await halves?.add(packed) ?? packed.byteLength;
+    if (!halves) await this.#ranks.comm.allreduceSum(packed);
     const comm_ms = performance.now() - start;
-    this.#ranks.spent({ comm_ms, comm_bytes: packed.byteLength });
-    unpack(packed, tensors);
+    this.#ranks.spent({ comm_ms, comm_bytes });
+    unpack(packed, bucket.tensors);
     return comm_ms;
   }
 }
