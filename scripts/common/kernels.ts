@@ -4,7 +4,6 @@
  * @module
  */
 import type { Config } from "../../lib/config.ts";
-import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { autotune, type Gpu, type TuningTask } from "../../lib/gpu.ts";
 import { precisionOf } from "../../lib/from_config.ts";
 import { tuningTasks } from "../../lib/ops.ts";
@@ -25,20 +24,20 @@ export interface KernelRecord {
 }
 
 /**
- * Sets the GPU's choices: those of the checkpoint, or what is kept for this machine, or what wins now; and what
+ * Sets the GPU's choices: those of before, or what is kept for this machine, or what wins now; and what
  * activations are stored as. They belong in kernels.json of the run's folder.
  *
+ * @param before What the checkpoint that a run goes on from was made with, or what rank 0 computes with.
  * @throws {HatchlingError} When f16 is asked for where there are no halves.
  */
 export async function chooseKernels(
   gpu: Gpu,
-  { checkpoint, config, progress }: {
-    checkpoint?: LatestCheckpoint;
+  { before, config, progress }: {
+    before?: KernelRecord;
     config: Config;
     progress: Progress;
   },
 ): Promise<KernelRecord> {
-  const before = checkpoint?.state.extra?.kernels as KernelRecord | undefined;
   const tasks = tuningTasks(gpu);
   const { choices, faults } = await autotune(gpu, tasks, {
     storage: config.device.tune && !before && !gpu.isSoftware ? await kernelStorage() : undefined,

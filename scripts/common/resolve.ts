@@ -55,6 +55,8 @@ export interface Deciding {
   before?: { config: unknown; paced: boolean };
   /** Where to say what is chosen. */
   progress: Progress;
+  /** How many ranks share every batch; 1 unless given. */
+  ranks?: number;
   /** Measures a step. */
   measure?: typeof stepTime;
 }
@@ -132,7 +134,7 @@ async function choose(
   deciding: Deciding,
 ): Promise<Resolved> {
   const { gpu, dataset: { length: pictures, largestPixels }, progress } = deciding;
-  const { measure = stepTime } = deciding;
+  const { measure = stepTime, ranks = 1 } = deciding;
   const auto = config.training.preset === "auto", automatic = written.get(BATCH) === "auto";
   const given = new Map(written);
   if (automatic) given.delete(BATCH);
@@ -168,10 +170,11 @@ async function choose(
   // How fast this machine is shows with the model that is likely; where it turns out to be another, with that one.
   for (let tries = 0;; tries++) {
     const { config: likely } = found;
-    await checkFits(gpu, likely, { largestPixels });
+    const share = withBatch(likely, likely.data.batch_size / ranks);
+    await checkFits(gpu, share, { largestPixels });
     const time = await measure(
       gpu,
-      likely,
+      share,
       { largestPixels },
       (what) => progress.show(what, true),
     );
@@ -194,15 +197,18 @@ const costOf = ({ augmentation, data, model }: Config) =>
     augmentation.num_local_views,
   ]);
 
-/** The largest batch that fits, up to what suits the pictures. */
+/** The largest batch of which every rank's share fits, up to what suits the pictures. */
 async function withFittingBatch(
   config: Config,
-  { gpu, dataset }: Deciding,
+  { gpu, dataset, ranks = 1 }: Deciding,
 ): Promise<Choice & { value: number; config: Config }> {
   const { largestPixels } = dataset;
   const most = fittingBatch(dataset.length, config.training.gradient_accumulation_steps);
-  const { batchSize, why } = await autoBatch(gpu, config, { largestPixels }, most);
-  return { key: BATCH, value: batchSize, reason: why, config: withBatch(config, batchSize) };
+  const share = Math.max(1, Math.floor(most / ranks));
+  const { batchSize, why } = await autoBatch(gpu, config, { largestPixels }, share);
+  const value = batchSize * ranks;
+  const reason = ranks > 1 ? `${batchSize} on each of ${ranks} ranks, ${why}` : why;
+  return { key: BATCH, value, reason, config: withBatch(config, value) };
 }
 
 /** Says what is odd now that the steps of an epoch are known. */

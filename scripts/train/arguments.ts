@@ -4,7 +4,7 @@
  * @module
  */
 import { Command } from "commander";
-import { type Config, parseOverrides } from "../../lib/config.ts";
+import { type Config, type Override, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
 import { type Address, addressOf } from "../common/dashboard/address.ts";
@@ -41,6 +41,31 @@ export interface Arguments {
  * @throws {HatchlingError} Listing every mistake of the configuration with its place.
  */
 export async function readArguments(args: readonly string[]): Promise<Arguments> {
+  const { file, overrides, options: { dashboard: port, dashboardHost: host, ...options } } =
+    parseArguments(args, { print, say });
+  refuseBoth(options, "resume", "overwrite");
+  refuseBoth(options, "resume", "weights");
+  if (options.extend && !options.resume) {
+    throw new HatchlingError(
+      "Expected --resume beside --extend: a new run sets training.num_epochs",
+    );
+  }
+  if (options.budget) parseDuration(options.budget);
+  const onWarning = (line: string) => say(`warning: ${line}`);
+  const read = await readConfigWith(options.weights, file, { overrides, onWarning });
+  const dashboard = port || host ? addressOf(port, host) : undefined;
+  return { file, ...options, dashboard, ...read };
+}
+
+/**
+ * Takes the command line apart; nothing of what it names is read.
+ *
+ * @param screen Where help and mistakes of the command line are said, after which the process ends.
+ */
+export function parseArguments(
+  args: readonly string[],
+  { print, say }: Record<"print" | "say", (text: string) => void>,
+): { file: string; overrides: Override[]; options: Options } {
   const { overrides, rest } = parseOverrides([...args]);
   const command = new Command("train")
     .description("Trains a vision transformer with DINO.")
@@ -72,19 +97,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
     })
     .parse(rest, { from: "user" });
   const [file] = command.args;
-  const { dashboard: port, dashboardHost: host, ...options } = command.opts<Options>();
-  refuseBoth(options, "resume", "overwrite");
-  refuseBoth(options, "resume", "weights");
-  if (options.extend && !options.resume) {
-    throw new HatchlingError(
-      "Expected --resume beside --extend: a new run sets training.num_epochs",
-    );
-  }
-  if (options.budget) parseDuration(options.budget);
-  const onWarning = (line: string) => say(`warning: ${line}`);
-  const read = await readConfigWith(options.weights, file, { overrides, onWarning });
-  const dashboard = port || host ? addressOf(port, host) : undefined;
-  return { file, ...options, dashboard, ...read };
+  return { file, overrides, options: command.opts<Options>() };
 }
 
 /** What commander makes of the command line. */

@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { shown } from "../../lib/text.ts";
-import type { CanaryCounts, CanaryFault } from "../../lib/train/canary.ts";
+import type { CanaryCounts } from "../../lib/train/canary.ts";
 import { restoreTrainer } from "./checkpoints.ts";
+import { firstFault, type RankFault } from "./ranks/canaries.ts";
+import { ask, order } from "./ranks/duties.ts";
 import type { Run } from "./run.ts";
 
 /** The machine computes wrong: what is in its memory may not be saved. */
@@ -18,15 +20,12 @@ export class FaultError extends HatchlingError {}
 const backTo = new WeakMap<Run, number>();
 
 /**
- * Tries the known answers, unless that was done after this step: nothing is saved without them.
+ * Has all ranks try the known answers, unless that was done after this step: nothing is saved without them.
  *
  * @throws {FaultError} When one is wrong.
  */
 export async function askCanaries(run: Run): Promise<void> {
-  const { gpu, stepper: { canaries } } = run;
-  if (canaries.sound) return;
-  canaries.run();
-  const fault = canaries.check(await gpu.read(canaries.outputs));
+  const fault = firstFault(await ask(run, "canaries", null));
   if (fault) throw new FaultError(await reportOf(run, fault));
 }
 
@@ -36,7 +35,7 @@ export async function askCanaries(run: Run): Promise<void> {
  *
  * @throws {FaultError} When the run is to stop: nothing has been saved since that checkpoint.
  */
-export async function recoverFault(run: Run, fault: CanaryFault): Promise<void> {
+export async function recoverFault(run: Run, fault: RankFault): Promise<void> {
   const { config, folder, log, progress, trainer } = run;
   const text = await reportOf(run, fault);
   const [last] = await listCheckpoints(folder.path);
@@ -45,29 +44,26 @@ export async function recoverFault(run: Run, fault: CanaryFault): Promise<void> 
   backTo.set(run, last.step);
   progress.say(`warning: ${text}. Going back to step ${last.step}`);
   restoreTrainer(trainer, await loadCheckpoint(last.path));
+  await order(run, "state", null);
   run.step = last.step;
   log.conclude();
   await log.goOn(run.step);
 }
 
 /** Writes canary-<step>.json; tells what happened and what to do. */
-async function reportOf(run: Run, fault: CanaryFault): Promise<string> {
-  const { files, folder, gpu, step, stepper: { canaries } } = run;
+async function reportOf(run: Run, { rank, ...fault }: RankFault): Promise<string> {
+  const { files, folder, step, team } = run;
   const name = `canary-${String(step).padStart(8, "0")}.json`;
-  const { description, vendor, architecture } = gpu.info;
-  const report = {
-    step,
-    ...fault,
-    counts: canaries.counts,
-    adapter: { description, vendor, architecture, software: gpu.isSoftware },
-    kernels: run.extra.kernels,
-  };
+  const where = team.size > 1 ? { rank, host: team.hosts[rank] } : {};
+  const report = { step, ...where, ...fault, kernels: run.extra.kernels };
   await files.put(name, JSON.stringify(report, null, 2) + "\n");
   const [last] = folder.isOurs ? await listCheckpoints(folder.path) : [];
   const kept = last
     ? `The last sound checkpoint is ${shown(last.path)}: go on from it with --resume`
     : "No checkpoint is there yet";
-  return `Expected right results of the GPU after step ${step} but a canary found a wrong one: ${fault.text} ` +
+  return `Expected right results of the GPU after step ${step} but a canary found a wrong one: ${
+    team.said(fault.text, rank)
+  } ` +
     `(${
       shown(join(files.folder, name))
     }). Nothing was saved since. ${kept}; run deno task prove first, and if this ` +

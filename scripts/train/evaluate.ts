@@ -24,7 +24,8 @@ import { storeWhitening } from "../../lib/open_model/whitening.ts";
 import { leaveNeighbors } from "../../lib/report/samples.ts";
 import { shown } from "../../lib/text.ts";
 import { type Score, scoreOf } from "./best.ts";
-import { encodeRun, Stopped } from "./encode.ts";
+import { Stopped } from "./encode.ts";
+import { order } from "./ranks/duties.ts";
 import type { Run } from "./run.ts";
 import { saveBest } from "./save.ts";
 
@@ -49,7 +50,7 @@ export async function evaluateRun(run: Run): Promise<Score | undefined> {
 async function evaluateBesides(run: Run): Promise<Score | undefined> {
   const { config, files, gpu, progress, step } = run;
   const readout = readoutOf(config), options = optionsOf(run);
-  const all = await encodeRun(run, { beside: true, midway: false });
+  const all = await order(run, "encode", { beside: true, midway: false });
   const [teacher] = all;
   const figures: Figure[] = [];
   let searched: { sides: Sides; words: string } = {
@@ -115,7 +116,7 @@ export async function evaluateTeacher(run: Run): Promise<void> {
   const options = { ...optionsOf(run), onNote: () => {} };
   const name = encoderName(networkOf(config), readoutOf(config)), all: Figure[] = [];
   try {
-    const encoded = await encodeRun(run, { beside: !log.hasBaselines, midway: true });
+    const encoded = await order(run, "encode", { beside: !log.hasBaselines, midway: true });
     for (const { name, sides } of encoded) {
       all.push(...(await measureFeatures(gpu, sides, name, options)).figures);
     }

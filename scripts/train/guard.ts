@@ -73,6 +73,11 @@ export class Guard {
     return true;
   }
 
+  /** Stops as another rank does, which was asked to with an exit status; 0 changes nothing. */
+  follow(code: number): void {
+    if (code) Atomics.compareExchange(this.#cells, CELL.stop, 0, code === 1 ? GONE : code - 128);
+  }
+
   /** The GPU has answered: the watchdog waits anew. */
   beat(): void {
     Atomics.store(this.#cells, CELL.armed, 1);

@@ -7,6 +7,7 @@ import { clock } from "../../lib/words.ts";
 import { evaluateTeacher } from "./evaluate.ts";
 import { canaryText } from "./canaries.ts";
 import type { Hook } from "./loop.ts";
+import { compareWeights } from "./ranks/compare.ts";
 import type { Run } from "./run.ts";
 import { costText } from "./run_log.ts";
 import { isSaveDue, saveNow, saveOrWarn } from "./save.ts";
@@ -38,7 +39,7 @@ export function showing(run: Run): Hook {
 
 /** Writes a line of metrics.jsonl every few steps; at the end, says what the diagnostics have cost. */
 export function logging(run: Run): Hook {
-  const { config, feed, gpu, progress, stepsPerEpoch } = run;
+  const { config, feed, gpu, progress, stepper, stepsPerEpoch } = run;
   let spreadTime = 0;
   return {
     due: (step) => step % config.logging.log_every_n_iters === 0 || step === run.total,
@@ -58,6 +59,8 @@ export function logging(run: Run): Hook {
         gpu_bytes: gpu.memory.liveBytes,
         longest_submit_ms: gpu.pace.takeLongest(),
         process_bytes: Deno.memoryUsage().rss,
+        ...run.team.ranks?.takeTimes(),
+        ...stepper.takeRankTimes(),
         ...spread,
       });
     },
@@ -67,6 +70,13 @@ export function logging(run: Run): Hook {
       progress.say(canaryText(run.stepper.canaries.counts, seconds));
     },
   };
+}
+
+/** Compares the weights of the ranks after the first step: adapters that compute otherwise show then. */
+export function comparing(run: Run): Hook[] {
+  if (run.team.size === 1) return [];
+  const first = run.step + 1;
+  return [{ due: (step) => step === first, run: () => compareWeights(run) }];
 }
 
 /** Evaluates the teacher every few epochs, but for the end: there the whole evaluation comes. */

@@ -48,3 +48,19 @@ export function takesNow(file: number): boolean {
     return true; // no such library, or not allowed
   }
 }
+
+const UNKNOWN_HOST = "this machine";
+
+/** Name of this machine; "this machine" where the system does not tell. */
+export function hostName(): string {
+  try {
+    const { symbols } = Deno.dlopen(systemLibrary(), {
+      gethostname: { parameters: ["buffer", "usize"], result: "i32" },
+    });
+    const name = new Uint8Array(256);
+    if (symbols.gethostname(name, BigInt(name.length - 1)) !== 0) return UNKNOWN_HOST;
+    return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
+  } catch {
+    return UNKNOWN_HOST; // Windows, or not allowed
+  }
+}

@@ -4,15 +4,17 @@
  * @module
  */
 import type { StepValues } from "../../lib/train.ts";
-import { type NonFiniteStep, type Observation, observe } from "./observe.ts";
+import type { NonFiniteStep } from "./observe.ts";
 import { recoverFault } from "./canaries.ts";
+import { order } from "./ranks/duties.ts";
+import { look, type TeamObservation } from "./ranks/look.ts";
 import type { Run } from "./run.ts";
 
 /** Longest time in milliseconds that steps are queued without looking at their results. */
 const PATIENCE = 1000;
 
 /** What is known after a step that the host has looked at. */
-export interface Seen extends Observation {
+export interface Seen extends TeamObservation {
   /** The values that the step was done with. */
   values: StepValues;
   /** Speed since the start. */
@@ -46,11 +48,7 @@ export async function trainSteps(
   hooks: readonly Hook[],
   recover: (found: NonFiniteStep) => Promise<void>,
 ): Promise<void> {
-  const { extra, gpu, guard, loader, pictures, progress, stepper, trainer } = run;
-  const goOn = () => {
-    guard.beat();
-    return !guard.stop;
-  };
+  const { extra, guard, loader, pictures, progress } = run;
   const started = { step: run.step, time: performance.now() };
   let synced = { ...started };
   while (run.step < run.total && !guard.stop) {
@@ -60,7 +58,7 @@ export async function trainSteps(
     }
     const values = run.valuesOf(run.step);
     const watched = hooks.some((hook) => hook.due?.(run.step + 1));
-    const whole = await stepper.run(values, { watched, goOn, progress });
+    const whole = await order(run, "step", { values, watched });
     if (whole) run.step++; // otherwise asked to stop: the step has changed nothing
     pictures.nameSkipped();
 
@@ -70,8 +68,7 @@ export async function trainSteps(
     if (step === synced.step || waits) continue;
 
     // Everything the host wants to know, in one read.
-    if (watched && stepper.canaries.isDue) stepper.canaries.run();
-    const seen = await observe(gpu, trainer, stepper, due.some(({ spread }) => spread));
+    const seen = await look(run, { watched, spread: due.some(({ spread }) => spread === true) });
     guard.beat();
     if (seen.fault) {
       await recoverFault(run, seen.fault);

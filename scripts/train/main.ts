@@ -15,7 +15,7 @@ import { checkFits } from "../../lib/plan/fit.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { Trainer } from "../../lib/train.ts";
 import { Feed } from "../../lib/train/feed.ts";
-import { chooseKernels } from "../common/kernels.ts";
+import { chooseKernels, type KernelRecord } from "../common/kernels.ts";
 import { proveRun } from "../common/proven.ts";
 import { Progress } from "../common/progress.ts";
 import { runCommand } from "../common/terminal.ts";
@@ -23,13 +23,18 @@ import { readArguments } from "./arguments.ts";
 import { keepBest } from "./best.ts";
 import { budgeting } from "./budget.ts";
 import { evaluateRun } from "./evaluate.ts";
+import { follow } from "./follow.ts";
 import { Guard } from "./guard.ts";
-import { evaluating, heeding, logging, saving, showing, snapshotting } from "./hooks.ts";
+import { comparing, evaluating, heeding, logging, saving, showing, snapshotting } from "./hooks.ts";
 import { readKept } from "./kept.ts";
 import { lengthOf } from "./length.ts";
 import { trainSteps } from "./loop.ts";
 import { Panel } from "./panel.ts";
 import { Pictures } from "./pictures.ts";
+import { withTeam } from "./ranks/entry.ts";
+import { admitRanks, beginRanks, inviteRanks, readyRanks } from "./ranks/lead.ts";
+import { shareOf } from "./ranks/settings.ts";
+import type { Team } from "./ranks/team.ts";
 import { recoverDevice, recoverStep } from "./recover.ts";
 import { sayEnd, withReport } from "./result.ts";
 import type { Launch } from "./run.ts";
@@ -40,7 +45,7 @@ import { beginRun, startState } from "./start.ts";
 import { Stepper } from "./stepper.ts";
 import { surviveStrays } from "./strays.ts";
 
-async function main(progress: Progress): Promise<number> {
+async function main(progress: Progress, team: Team): Promise<number> {
   // Settings: the command line, the configuration, the folder of the run and who watches over it.
   const args = await readArguments(Deno.args);
   await using folder = await RunFolder.open(args.file, args);
@@ -50,12 +55,14 @@ async function main(progress: Progress): Promise<number> {
   using guard = await Guard.start(args.config.device.watchdog_seconds, folder.path);
   using panel = await Panel.open(args.dashboard, { folder: folder.path, guard, progress });
 
-  // Data, which is opened once.
+  // Data, which is opened once, by all ranks.
+  await inviteRanks(team, args, folder.path);
   await using pictures = await Pictures.open(args.config, progress);
+  await admitRanks(team, pictures);
   const before = folder.checkpoint?.state;
   const earlier = earlierPictures(pictures, { config: args.config, before, rows });
 
-  const launch = { args, folder, files, guard, panel, progress, pictures, earlier };
+  const launch = { args, folder, files, guard, panel, progress, pictures, earlier, team };
   return await recoverDevice(
     launch,
     (gpu, config) => withReport(launch, panel.until(train(gpu, config, launch))),
@@ -64,25 +71,27 @@ async function main(progress: Progress): Promise<number> {
 
 /** The run on one device; after trouble it goes on with another one. */
 async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> {
-  const { folder: { checkpoint, path }, guard, pictures: { dataset }, progress } = launch;
+  const { folder: { checkpoint, path }, guard, pictures: { dataset }, progress, team } = launch;
 
   // Data, in batches whose order the seed fixes.
-  await checkFits(gpu, config, dataset);
-  using loader = loaderOf(dataset, config);
+  using loader = loaderOf(dataset, config, team.ranks);
+  await checkFits(gpu, shareOf(config, team.size), dataset);
   const { stepsPerEpoch } = loader;
 
   // Model and trainer, which is all that training changes.
   await proveRun(gpu, config, progress);
-  const kernels = await chooseKernels(gpu, { checkpoint, config, progress });
+  const before = checkpoint?.state.extra?.kernels as KernelRecord | undefined;
+  const kernels = await chooseKernels(gpu, { before, config, progress });
+  await beginRanks(team, { config, kernels });
   const model = modelOf(config);
-  using trainer = new Trainer(gpu, model, trainerOptionsOf(config, gpu));
+  using trainer = new Trainer(gpu, model, { ...trainerOptionsOf(config, gpu), ranks: team.ranks });
   const { step, extra } = await startState(launch, { model, trainer, kernels });
   const length = lengthOf(config, stepsPerEpoch, extra.pace);
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
   using feed = new Feed(gpu, loader, feedOptionsOf(config));
   progress.show("recording the training step and compiling its kernels", true);
-  using stepper = await Stepper.record(gpu, trainer, feed);
+  using stepper = await Stepper.record(gpu, trainer, feed, team.ranks);
   progress.end();
   progress.say(stepper.describe());
   if (guard.stop) {
@@ -91,9 +100,11 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   }
 
   // The loop. All that can be checked is checked: from here on the folder changes.
-  const parts = { gpu, config, loader, model, trainer, feed, stepper };
-  const run = await beginRun({ ...launch, ...parts, ...length, stepsPerEpoch, step, extra });
+  const parts = { ...launch, gpu, config, loader, model, trainer, feed, stepper };
+  const ranks = await readyRanks(parts, kernels);
+  const run = await beginRun({ ...parts, ...length, stepsPerEpoch, step, extra, ranks });
   const hooks = [
+    ...comparing(run),
     showing(run),
     logging(run),
     evaluating(run),
@@ -118,7 +129,9 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   return await sayEnd(run, stop);
 }
 
-await runCommand(() => {
-  const progress = new Progress(SCREEN);
-  return surviveStrays(progress, () => main(progress));
-});
+await runCommand(() =>
+  withTeam((team) => {
+    const progress = new Progress(SCREEN);
+    return surviveStrays(progress, () => main(progress, team));
+  }, follow)
+);

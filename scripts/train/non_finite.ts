@@ -4,12 +4,9 @@
  * @module
  */
 import { join } from "node:path";
-import { HatchlingError } from "../../lib/errors.ts";
-import { feedOptionsOf, precisionOf } from "../../lib/from_config.ts";
-import { firstNonFinite, type NonFinite } from "../../lib/non_finite.ts";
 import { shown } from "../../lib/text.ts";
-import { describeStep } from "../../lib/train/describe.ts";
 import type { NonFiniteStep } from "./observe.ts";
+import { ask } from "./ranks/duties.ts";
 import type { Run } from "./run.ts";
 
 /** A step whose numbers were not finite. */
@@ -30,8 +27,14 @@ export async function diagnoseNonFinite(
   run: Run,
   { step, what }: NonFiniteStep,
 ): Promise<BadStep> {
-  const { config, files, gpu, loader, model, pictures, stepper: { outputs } } = run;
-  const found = await firstOf(run, step);
+  const { files, gpu, model, stepper: { outputs }, team } = run;
+  const all = await ask(run, "diagnose", { step });
+  // The pictures of the rank that found it; else anyone's may be to blame.
+  const at = all.findIndex(({ first }) => first), found = all[at]?.first;
+  const of = (rank: number) => team.size > 1 ? { rank, host: team.hosts[rank] } : {};
+  const pictures = all.flatMap(({ pictures }, rank) =>
+    at < 0 || at === rank ? pictures.map((picture) => ({ ...of(rank), ...picture })) : []
+  );
   const names = new Set(model.specs().map(({ name }) => name));
   const weights = names.has(found?.name.replace(/^(student|teacher)\./, "") ?? "");
   const norms = await gpu.read(outputs.norms.map(({ norms }) => norms));
@@ -39,8 +42,8 @@ export async function diagnoseNonFinite(
   const report = {
     step,
     what,
-    first: found ?? null,
-    pictures: await describeStep(loader, pictures.dataset, feedOptionsOf(config), step),
+    first: found ? { ...of(at), ...found } : null,
+    pictures,
     // Of the last step that ran before the read-back, where it isn't the bad one itself. Null: not finite.
     gradient_norms: Object.fromEntries(
       outputs.norms.flatMap(({ names }, i) => names.map((name, j) => [name, norms[i][j]])),
@@ -48,30 +51,7 @@ export async function diagnoseNonFinite(
   };
   await files.put(name, JSON.stringify(report, null, 2) + "\n");
   const file = join(files.folder, name);
-  return { step, what, ...found && { first: found.text }, weights, file };
-}
-
-/** The first tensor of a step's forward pass with such a number, when there is one. */
-async function firstOf(run: Run, step: number): Promise<NonFinite | undefined> {
-  const { config, feed, gpu, model, progress, trainer: { student, teacher } } = run;
-  const { seed } = config.training;
-  try {
-    for (let m = 0; m < feed.accumulationSteps; m++) {
-      await feed.microBatch(step, m);
-      const crops = gpu.scope(() => feed.views());
-      const { batchSize: batch, accumulationSteps } = feed;
-      const dropPath = { seed, step, microBatch: { batch, index: m, accumulationSteps } };
-      const { masks } = feed;
-      const inputs = { model, student, teacher, crops, masks, dropPath };
-      const found = await firstNonFinite(gpu, { ...inputs, precision: precisionOf(config, gpu) });
-      for (const tensor of crops) tensor.destroy();
-      if (found) return found;
-    }
-  } catch (error) {
-    // Memory for another forward pass may be missing.
-    if (!(error instanceof HatchlingError)) throw error;
-    progress.say(`note: what held the first such number was not found: ${error.message}`);
-  }
+  return { step, what, ...found && { first: team.said(found.text, at) }, weights, file };
 }
 
 /** What happened, in words. */

@@ -42,7 +42,11 @@ export class Pictures {
   /** Tells whether they are those of before. */
   readonly fingerprint: string;
   readonly #progress: Progress;
+  /** All that is left out so far; those first that were so when the data set was opened. */
+  readonly #skipped: SkippedFile[];
   readonly #early: number;
+  #known = 0; // of the data set's own
+  #told = 0;
   #files?: SideFiles;
   #test?: Promise<Dataset | undefined>;
   #named = 0;
@@ -55,7 +59,8 @@ export class Pictures {
     this.dataset = dataset;
     this.fingerprint = fingerprint;
     this.#progress = progress;
-    this.#early = dataset.skipped.length;
+    this.#skipped = [...dataset.skipped];
+    this.#early = this.#known = this.#told = this.#skipped.length;
   }
 
   /** Opens the data set that a configuration names, and says what it holds. Writes nothing yet. */
@@ -112,15 +117,29 @@ export class Pictures {
 
   /** Names and lists the files that turned out to be damaged since the last call. */
   nameSkipped(): void {
-    const { skipped } = this.dataset;
+    const skipped = this.#all();
     if (this.#seen < skipped.length) this.#name();
     const rows = this.#files ? this.#fresh().filter((row) => !this.#takesEarlier(row)) : [];
     if (rows.length) this.#files!.add(LIST, textOf(rows));
   }
 
+  /** Of a rank that follows: the files that turned out to be damaged since the last call. */
+  takeDamaged(): SkippedFile[] {
+    const from = this.#told, { skipped } = this.dataset;
+    this.#told = skipped.length;
+    return skipped.slice(from);
+  }
+
+  /** Takes note of files that another rank has found damaged, unless they are known. */
+  add(files: readonly SkippedFile[]): void {
+    for (const { file, reason } of files) {
+      if (!this.#skipped.some((known) => known.file === file)) this.#skipped.push({ file, reason });
+    }
+  }
+
   /** How many are left out so far. */
   get leftOut(): LeftOut {
-    const { length } = this.dataset.skipped, earlier = this.#earlier.length;
+    const { length } = this.#all(), earlier = this.#earlier.length;
     return { skipped: length + earlier, damaged: length - this.#early + earlier };
   }
 
@@ -133,9 +152,16 @@ export class Pictures {
     return `left out: ${skipped} ${skipped === 1 ? "file" : "files"} in all${late}${list ?? ""}`;
   }
 
+  #all(): readonly SkippedFile[] {
+    const { skipped } = this.dataset;
+    this.add(skipped.slice(this.#known));
+    this.#known = skipped.length;
+    return this.#skipped;
+  }
+
   /** The lines of files that were not asked for yet. */
   #fresh(): SkippedRow[] {
-    const { skipped } = this.dataset, from = this.#listed;
+    const skipped = this.#all(), from = this.#listed;
     this.#listed = skipped.length;
     return skipped.slice(from).map(({ file, reason }, i) =>
       from + i < this.#early ? { file, reason } : { file, reason, late: true }
@@ -151,7 +177,7 @@ export class Pictures {
 
   /** What is sound and left out was told when the data set was opened. */
   #name(): void {
-    const { skipped } = this.dataset, { damaged } = sortLeftOut(skipped);
+    const skipped = this.#all(), { damaged } = sortLeftOut(skipped);
     const fresh = damaged.slice(this.#named, Math.max(this.#named, NAMED));
     for (const { file, reason } of fresh) {
       this.#progress.say(`skipped: ${shown(file)}: ${shown(reason)}`);

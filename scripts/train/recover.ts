@@ -5,21 +5,21 @@
  */
 import type { Config } from "../../lib/config.ts";
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
-import { openDevice } from "../../lib/adapter.ts";
-import { gpuOptionsOf } from "../../lib/from_config.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { type CheckpointState, listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { resolveConfig } from "../common/resolve.ts";
 import { restoreTrainer, stepCounts } from "./checkpoints.ts";
 import { badStepText, diagnoseNonFinite } from "./non_finite.ts";
 import type { NonFiniteStep } from "./observe.ts";
+import { openRankDevice } from "./ranks/device.ts";
+import { order } from "./ranks/duties.ts";
 import type { Launch, Run, RunExtra } from "./run.ts";
 import { checkSameConfig, checkSamePictures } from "./same_run.ts";
 import { saveNow } from "./save.ts";
 
 /**
  * Trains on a device. Trouble with it costs the run the steps since its last checkpoint, and happens once in a place:
- * the run then goes on with a new one.
+ * the run then goes on with a new one. With several ranks it ends the run: the others are in the midst of a step.
  *
  * @returns The exit status.
  */
@@ -27,15 +27,15 @@ export async function recoverDevice(
   launch: Launch,
   train: (gpu: Gpu, config: Config) => Promise<number>,
 ): Promise<number> {
-  const { args, folder, guard, progress } = launch;
+  const { args, folder, guard, progress, team } = launch;
   let config: Config | undefined;
   for (let trouble = -1;;) {
-    using gpu = await openDevice(gpuOptionsOf(args.config));
+    using gpu = await openRankDevice(team, args.config);
     try {
       config ??= await configOf(gpu, launch);
       return await train(gpu, config);
     } catch (error) {
-      if (!(error instanceof DeviceError)) throw error;
+      if (!(error instanceof DeviceError) || team.size > 1) throw error;
       guard.rest();
       progress.end();
       await folder.refresh();
@@ -50,12 +50,12 @@ export async function recoverDevice(
 
 /** The final configuration; of a run that goes on it is that of before. */
 async function configOf(gpu: Gpu, launch: Launch): Promise<Config> {
-  const { args, earlier, folder, pictures, progress } = launch;
+  const { args, earlier, folder, pictures, progress, team: { size: ranks } } = launch;
   const { dataset } = pictures, before = folder.checkpoint?.state;
   const paced = !args.extend &&
     (before?.extra as Partial<RunExtra> | undefined)?.pace !== undefined;
   const known = before && { config: before.config, paced };
-  const { config } = await resolveConfig(args, { gpu, dataset, before: known, progress });
+  const { config } = await resolveConfig(args, { gpu, dataset, before: known, progress, ranks });
   if (!before) return config;
   checkSameConfig(config, before.config, { extend: args.extend, moved: earlier.moved });
   checkSamePictures(before, pictures);
@@ -124,6 +124,7 @@ export async function recoverStep(run: Run, found: NonFiniteStep): Promise<void>
       `Expected a sound checkpoint to go back to but there is none: ${text}. Lower optimizer.lr and start anew`,
     );
   }
+  await order(run, "state", null);
   log.conclude();
   await log.goOn(run.step);
 }

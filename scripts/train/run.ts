@@ -17,9 +17,10 @@ import type { Guard } from "./guard.ts";
 import type { Length, Paced } from "./length.ts";
 import type { Panel } from "./panel.ts";
 import type { Pictures } from "./pictures.ts";
+import type { Team } from "./ranks/team.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunLog } from "./run_log.ts";
-import type { CodeVersion } from "./run_record.ts";
+import type { CodeVersion, RunRank } from "./run_record.ts";
 import type { Earlier } from "./same_run.ts";
 import type { Stepper } from "./stepper.ts";
 
@@ -39,6 +40,8 @@ export interface Launch {
   progress: Progress;
   /** Its data set. */
   pictures: Pictures;
+  /** The ranks that train. */
+  team: Team;
   /** What is known of the pictures of earlier starts. */
   earlier: Earlier;
 }
@@ -75,6 +78,8 @@ export interface Prepared extends Launch, Length {
   stepsPerEpoch: number;
   /** Steps that are done. */
   step: number;
+  /** Where the ranks run, where there are several. */
+  ranks: readonly RunRank[];
   extra: RunExtra;
 }
 

@@ -39,7 +39,7 @@ export interface RunPart {
   /** The pictures. */
   data: RunPictures;
   /** Where there are several ranks, by rank: the machine that each is on, and its GPU's name. */
-  ranks?: RunRank[];
+  ranks?: readonly RunRank[];
   /** The longest submission in milliseconds: of kernels that had run before, and of those that had not. */
   longest_submit_ms?: { measured?: number; first?: number };
 }
@@ -71,6 +71,11 @@ export async function codeVersion(): Promise<CodeVersion> {
   return commit ? { version, commit } : { version };
 }
 
+/** "0.1.0 (0123456789)". */
+export function codeName({ version, commit }: CodeVersion): string {
+  return commit ? `${version} (${commit.slice(0, 10)})` : version;
+}
+
 /** The commit that HEAD names, read from git's files: git itself may not be there, or not be allowed. */
 async function gitCommit(git: string): Promise<string | undefined> {
   const head = (await Deno.readTextFile(join(git, "HEAD"))).trim();
@@ -87,11 +92,12 @@ async function gitCommit(git: string): Promise<string | undefined> {
 /** Adds this start to run.json. */
 export async function recordPart(
   files: SideFiles,
-  { step, gpu, code, precision, pictures: { dataset, fingerprint, leftOut } }: {
+  { step, gpu, code, precision, ranks, pictures: { dataset, fingerprint, leftOut } }: {
     step: number;
     gpu: Gpu;
     code: CodeVersion;
     precision: string;
+    ranks: readonly RunRank[];
     pictures: Pick<Pictures, "dataset" | "fingerprint" | "leftOut">;
   },
 ): Promise<void> {
@@ -115,6 +121,7 @@ export async function recordPart(
       precision,
       limits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup },
     },
+    ...(ranks.length ? { ranks } : {}),
     data: { name: dataset.name, pictures: dataset.length, fingerprint, ...leftOut },
   };
   await editParts(files, (parts) => [...parts, part]);

@@ -8,6 +8,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { BEST } from "./best.ts";
 import { askCanaries, FaultError } from "./canaries.ts";
 import { saveTrainer } from "./checkpoints.ts";
+import { compareWeights } from "./ranks/compare.ts";
 import type { Run } from "./run.ts";
 
 /** Whether the configuration asks for a checkpoint after so many steps. */
@@ -18,14 +19,16 @@ export function isSaveDue({ config, stepsPerEpoch }: Run, step: number): boolean
 }
 
 /**
- * Saves the state unless it is saved already, once the canaries are right.
+ * Saves the state unless it is saved already, once the canaries are right and all ranks have the same weights.
  *
  * @throws {HatchlingError} When it cannot, or they are not.
+ * @throws {RankError} When ranks differ.
  */
 export async function saveNow(run: Run): Promise<void> {
   const { step } = run;
   if (run.saved === step) return;
   await askCanaries(run);
+  await compareWeights(run);
   await saveTrainer(run);
   run.saved = step;
   await run.folder.saved(step);
@@ -47,6 +50,7 @@ export async function saveOrWarn(run: Run): Promise<void> {
 /** Saves the state as the best so far, in best.safetensors; says so where it cannot. */
 export async function saveBest(run: Run): Promise<void> {
   await askCanaries(run);
+  await compareWeights(run);
   try {
     await saveTrainer(run, join(run.folder.path, BEST));
   } catch (error) {

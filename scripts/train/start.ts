@@ -17,7 +17,7 @@ import { keepBest } from "./best.ts";
 import { restoreTrainer } from "./checkpoints.ts";
 import type { Launch, Prepared, Run, RunExtra } from "./run.ts";
 import { RunLog } from "./run_log.ts";
-import { type CodeVersion, codeVersion, recordPart } from "./run_record.ts";
+import { codeName, type CodeVersion, codeVersion, recordPart } from "./run_record.ts";
 import { givenWeights } from "./weights.ts";
 
 /**
@@ -69,13 +69,10 @@ export async function beginRun(prepared: Prepared): Promise<Run> {
 }
 
 function noteOtherCode(before: CodeVersion | undefined, now: CodeVersion): void {
-  const name = ({ version, commit }: CodeVersion) =>
-    commit ? `${version} (${commit.slice(0, 10)})` : version;
-  if (!before || name(before) === name(now)) return;
+  if (!before || codeName(before) === codeName(now)) return;
   say(
-    `warning: version ${name(before)} wrote the checkpoint and ${
-      name(now)
-    } goes on: the same bits as without ` +
-      "the stop are not to be expected",
+    `warning: version ${codeName(before)} wrote the checkpoint and ${
+      codeName(now)
+    } goes on: the same bits as without the stop are not to be expected`,
   );
 }

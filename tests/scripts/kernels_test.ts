@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../lib/config.ts";
-import type { LatestCheckpoint } from "../../lib/io/checkpoint.ts";
 import { kernelStorage } from "../../scripts/common/kernel_storage.ts";
 import { chooseKernels, type KernelRecord } from "../../scripts/common/kernels.ts";
 import { Progress } from "../../scripts/common/progress.ts";
@@ -24,10 +23,8 @@ folderTest("kernelStorage() is none where nothing can be written", async (folder
 
 gpuTest("chooseKernels() tells its choice, and keeps that of a checkpoint", async (gpu) => {
   const before = gpu.choices, config = parseConfig("device: {tune: false}");
-  const choose = (kernels?: KernelRecord) => {
-    const checkpoint = kernels && { state: { extra: { kernels } } } as unknown as LatestCheckpoint;
-    return chooseKernels(gpu, { checkpoint, config, progress: new Progress() });
-  };
+  const choose = (before?: KernelRecord) =>
+    chooseKernels(gpu, { before, config, progress: new Progress() });
   const first = await choose();
   assert.ok(Object.keys(first.choices).includes("matmul NT large"));
   const choices = { ...first.choices, "matmul NT large": "plain" };
@@ -45,11 +42,9 @@ halvesTest(
   async (gpu) => {
     const before = gpu.choices, said: string[] = [];
     const progress = Object.assign(new Progress(), { say: (line: string) => void said.push(line) });
-    const choose = (precision: string, kernels?: KernelRecord) => {
-      const checkpoint = kernels &&
-        { state: { extra: { kernels } } } as unknown as LatestCheckpoint;
+    const choose = (precision: string, before?: KernelRecord) => {
       const config = parseConfig(`device: {tune: false, precision: ${precision}}`);
-      return chooseKernels(gpu, { checkpoint, config, progress });
+      return chooseKernels(gpu, { before, config, progress });
     };
     const full = await choose("auto"), halves = await choose("f16");
     assert.deepEqual([full, halves].map(({ choices }) => choices.precision), ["f32", "f16"]);
