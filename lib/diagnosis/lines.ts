@@ -69,13 +69,13 @@ export interface MetricLine {
   process_bytes?: number | null;
   /** Bytes that a rank gave to communication per step, since the line before; of several ranks alone, as all below. */
   comm_bytes?: number | null;
-  /** Milliseconds of communication per step. */
+  /** Milliseconds per step that gradients took to be added up over ranks. */
   comm_ms?: number | null;
   /** Those of them in which the GPU worked. */
   comm_hidden_ms?: number | null;
-  /** Those of them until the slowest rank came. */
+  /** Milliseconds per step, beside those, that it waited for the slowest rank. */
   comm_wait_ms?: number | null;
-  /** By rank the milliseconds of a step that were its own, without waiting for others. */
+  /** By rank the milliseconds that it worked on its part of the step, up to the gradients, without what it waited for. */
   rank_compute_ms?: readonly (number | null)[];
   /** What held the first NaN or infinity; such a line ends a run. */
   non_finite?: string;

@@ -28,7 +28,7 @@ const WINDOW = 500;
 const NAMED = 4;
 
 /**
- * The own time of every rank in milliseconds per step: medians over the recent lines, NaN where fewer than 5 of them
+ * The own time of every rank in a step, in milliseconds: medians over the recent lines, NaN where fewer than 5 of them
  * tell it. None where the last of the lines is not of several ranks.
  */
 export function rankTimes(lines: readonly MetricLine[]): number[] {
@@ -80,7 +80,7 @@ function slowest(
   return {
     rank,
     evidence: [
-      `${name(rank)} takes ${short(ms)} ms of its own per step, ${
+      `${name(rank)} takes ${short(ms)} ms of its own in a step, ${
         short(ms / usual)
       } times the median of the others, ` +
       `${short(usual)} ms, and they wait for it`,

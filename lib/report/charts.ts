@@ -98,9 +98,9 @@ const LOGGED: readonly Logged[] = [
   {
     name: "communication",
     title: "communication of ranks, ms per step",
-    keys: [["comm_ms", "all of it"], ["comm_hidden_ms", "while the GPU worked"], [
+    keys: [["comm_ms", "gradients added up"], ["comm_hidden_ms", "of that while the GPU worked"], [
       "comm_wait_ms",
-      "until the slowest rank came",
+      "waiting for the slowest rank",
     ]],
   },
   {

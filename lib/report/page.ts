@@ -58,7 +58,7 @@ export function reportPage(run: RunData, drawn: Drawn): string {
 
 /** What its figures mean. */
 const RANKS =
-  "Each rank took its part of every batch. Its own time is that of a step without waiting for the others.";
+  "Each rank took its part of every batch. Its own time is that of a step up to its gradients, without waiting for others.";
 
 function words(sentences: readonly (string | false | undefined)[]): string {
   return sentences.filter(Boolean).join(" ");

@@ -44,5 +44,5 @@ export function rankCharts({ lines }: Pick<RunData, "lines">): Chart[] {
       mean: mean && thinned(mean, STRETCHES),
     };
   }).filter(({ points }) => points.length);
-  return [{ name: "rank-time", title: "own time of ranks, ms per step", series, references: [] }];
+  return [{ name: "rank-time", title: "own time of ranks, ms in a step", series, references: [] }];
 }

@@ -23,16 +23,18 @@ export function ranksOf({ lines, parts }: RunData): string {
   const ranks = Math.max(own.length, places.length);
   if (ranks < 2) return "";
   const hidden = middle(recent, "comm_hidden_ms"), waited = middle(recent, "comm_wait_ms");
-  const share = (ms?: number) =>
-    ms !== undefined && took ? `${short(ms)} ms (${percent(ms / took)})` : undefined;
+  const perStep = (ms?: number) => ms === undefined ? undefined : `${short(ms)} ms`;
   return [
     facts([
       ["ranks", count(ranks)],
       ["figures", recent.length ? `medians over steps ${stepsOf(recent)}` : undefined],
       ["sent per step, by each", sent === undefined ? undefined : bytes(sent)],
-      ["communication per step", took === undefined ? undefined : `${short(took)} ms`],
-      ["of it while the GPU worked", share(hidden)],
-      ["of it until the slowest rank came", share(waited)],
+      ["adding up gradients, per step", perStep(took)],
+      [
+        "of that while the GPU worked",
+        hidden !== undefined && took ? `${perStep(hidden)} (${percent(hidden / took)})` : undefined,
+      ],
+      ["waiting for the slowest rank, per step", perStep(waited)],
       ["slowest rank", slowestOf(own)],
     ]),
     table(own, places),
@@ -48,13 +50,13 @@ function stepsOf(lines: readonly MetricLine[]): string {
   return `${count(lines[0].step)} to ${count(lines.at(-1)!.step)}`;
 }
 
-/** "rank 2: 150 ms of its own per step, 1.5 times the median of the others". */
+/** "rank 2: 150 ms of its own in a step, 1.5 times the median of the others". */
 function slowestOf(own: readonly number[]): string | undefined {
   const ranks = known(own);
   if (ranks.length < 2) return;
   const [{ rank, ms }, ...others] = ranks;
   const times = ms / median(others.map(({ ms }) => ms));
-  return `rank ${rank}: ${short(ms)} ms of its own per step, ${
+  return `rank ${rank}: ${short(ms)} ms of its own in a step, ${
     short(times)
   } times the median of the others`;
 }
@@ -77,7 +79,7 @@ function table(
       cells.map((text) => `<td>${escape(text)}</td>`).join("")
     }</tr>`;
   });
-  const head = ["machine", "adapter", "own time per step"].map((name) =>
+  const head = ["machine", "adapter", "own time in a step"].map((name) =>
     `<th scope="col">${name}</th>`
   );
   const more = ranks.length > chosen.length

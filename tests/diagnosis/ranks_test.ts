@@ -44,7 +44,7 @@ Deno.test("it is told which one, on which machine, by how much, and what to do",
   assert.equal(found.rank, 1);
   assert.equal(
     found.evidence,
-    "rank 1 (b) takes 640 ms of its own per step, 1.6 times the median of the others, 400 ms, and they wait for it; " +
+    "rank 1 (b) takes 640 ms of its own in a step, 1.6 times the median of the others, 400 ms, and they wait for it; " +
       "rank 4 (e) 1.4 times",
   );
   assert.match(found.remedy, /^see what else runs on its machine .*--bind-to/);
