@@ -7,6 +7,9 @@ import { rankCharts } from "../../lib/report/rank_charts.ts";
 import { readRun } from "../../lib/run/read.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { Progress } from "../../scripts/common/progress.ts";
+import { Charts } from "../../scripts/dashboard/charts.ts";
+import type { Runs } from "../../scripts/dashboard/runs.ts";
+import { viewOf } from "../../scripts/dashboard/view.ts";
 import { RunLog } from "../../scripts/train/run_log.ts";
 import { folderTest } from "../support/permissions.ts";
 import { script } from "../support/scripts.ts";
@@ -150,4 +153,25 @@ folderTest("a run warns of a slow rank once", async (folder) => {
     `${folder}/${names.find((name) => name.startsWith("events."))}`,
   );
   assert.ok(events.includes("train/compute_ms of rank 2") && events.includes("train/comm_wait_ms"));
+});
+
+folderTest("a dashboard shows ranks beside runs of one, and names a slow one", async (folder) => {
+  const entries = await Promise.all(
+    [[100, 104, 150], [100, 104], []].map(async (times, i) => {
+      const own = `${folder}/${i}`;
+      await Deno.mkdir(own);
+      return { id: `${i}`, folder: own, data: await readRun(await runOf(own, times)), version: 1 };
+    }),
+  );
+  const [slow, even] = entries.map((entry) => viewOf(entry).evidence.join());
+  assert.match(slow, /rank 2 takes 150 ms/);
+  assert.doesNotMatch(even, /rank/);
+  const runs = { get: (id: string) => entries[Number(id)] } as unknown as Runs;
+  const titlesOf = (...ids: string[]) =>
+    new Charts(runs).of(ids).charts.map(({ title, series }) => `${title}: ${series.length}`);
+  assert.ok(titlesOf("0").includes("own time of ranks, ms in a step: 3"));
+  const over = titlesOf("0", "1", "2");
+  assert.ok(over.includes("own time of ranks, ms in a step: rank 1: 2"), over.join("\n"));
+  assert.ok(over.includes("own time of ranks, ms in a step: rank 2: 1"));
+  assert.ok(over.includes("loss, nats: 3"));
 });
