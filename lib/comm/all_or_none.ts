@@ -11,11 +11,11 @@ import type { Comm } from "./comm.ts";
 const LONGEST = 2000;
 
 /**
- * Whole numbers of all ranks, on all ranks.
+ * Numbers of all ranks, on all ranks.
  *
- * @param values below 2²⁴ each, as many on all ranks.
+ * @param values as many on all ranks.
  * @returns Those of every rank, by rank.
- * @throws {HatchlingError} as `Comm.allreduceSum`.
+ * @throws {HatchlingError} as `Comm.allgather`.
  *
  * @example
  * ```ts
@@ -29,10 +29,10 @@ const LONGEST = 2000;
 export async function numbersOfAll(
   comm: Comm,
   values: readonly number[],
-): Promise<Float32Array[]> {
-  const { length } = values, all = new Float32Array(length * comm.size);
-  all.set(values, length * comm.rank);
-  await comm.allreduceSum(all); // zeros add nothing
+): Promise<Float64Array[]> {
+  const own = Float64Array.from(values), { length } = own;
+  const bytes = await comm.allgather(new Uint8Array(own.buffer));
+  const all = new Float64Array(bytes.slice().buffer); // where float64 may begin
   return Array.from({ length: comm.size }, (_, r) => all.subarray(length * r, length * (r + 1)));
 }
 

@@ -37,7 +37,7 @@ export async function agreedBatchSize(
   const asked = all.map(([, ...what]) => what.join());
   const other = asked.findIndex((what) => what !== asked[0]);
   if (other < 0) return Math.min(...all.map(([size]) => size));
-  const words = ([, pictures, encoders, views]: Float32Array) =>
+  const words = ([, pictures, encoders, views]: Float64Array) =>
     `${pictures} pictures by ${encoders} encoders${views ? ", with views" : ""}`;
   throw new HatchlingError(
     `Encoding: expected the same on all ranks but found ${words(all[0])} on rank 0 and ${
