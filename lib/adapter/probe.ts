@@ -4,6 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
+import { type AdapterNames, isSoftwareAdapter } from "../gpu/software.ts";
 import { shown } from "../text.ts";
 
 /** What an adapter says of itself. */
@@ -31,12 +32,16 @@ export async function probeAdapter(
 ): Promise<ProbedAdapter | undefined> {
   const code = `
     const adapter = await navigator.gpu?.requestAdapter(${JSON.stringify(request)});
-    const { vendor, device, description, isFallbackAdapter: isCpu } = adapter?.info ?? {};
-    postMessage(adapter ? { vendor, device, description, isCpu } : null);`;
+    const { vendor, architecture, device, description, isFallbackAdapter } = adapter?.info ?? {};
+    postMessage(adapter ? { vendor, architecture, device, description, isFallbackAdapter } : null);`;
   const worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, { type: "module" });
   try {
     return await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data ?? undefined);
+      worker.onmessage = ({ data }: MessageEvent<AdapterNames | null>) => {
+        if (!data) return resolve(undefined);
+        const { vendor = "", device = "", description = "" } = data;
+        resolve({ vendor, device, description, isCpu: isSoftwareAdapter(data) });
+      };
       worker.onerror = (event) => {
         event.preventDefault();
         reject(

@@ -17,6 +17,7 @@ import { KernelCache, type KernelSource } from "./kernel.ts";
 import { lossError } from "./lost.ts";
 import { Memory } from "./memory.ts";
 import { Pace } from "./pace.ts";
+import { isSoftwareAdapter } from "./software.ts";
 import { StagingRing } from "./staging.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { SubmitQueue } from "./submit_queue.ts";
@@ -135,7 +136,7 @@ export class Gpu {
 
   /** True when a CPU plays the GPU. */
   get isSoftware(): boolean {
-    return this.info.isFallbackAdapter;
+    return isSoftwareAdapter(this.info);
   }
 
   /** Invocations that a subgroup has at least; 0 where kernels cannot use subgroups. */

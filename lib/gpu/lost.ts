@@ -4,12 +4,13 @@
  * @module
  */
 import { DeviceError } from "../errors.ts";
+import { type AdapterNames, isSoftwareAdapter } from "./software.ts";
 import { kernelsOf, type Pace, type Submission } from "./pace.ts";
 
 /** What is known of a device that was lost. */
 export interface LostDevice {
   /** Who made it. */
-  readonly info: Pick<GPUAdapterInfo, "vendor" | "description" | "isFallbackAdapter">;
+  readonly info: AdapterNames;
   /** What ran on it. */
   readonly pace: Pick<Pace, "last" | "longest" | "longestFirst" | "maxMs">;
   /** What was in its memory. */
@@ -81,7 +82,7 @@ function likely({ info, pace, memory }: LostDevice, message: string, platform: s
   const dog = WATCHDOGS.find(([system, maker]) =>
     system.test(platform) && maker.test(`${info.vendor} ${info.description}`)
   );
-  if (info.isFallbackAdapter) {
+  if (isSoftwareAdapter(info)) {
     return {
       cause: "the software driver ended, which has no watchdog: often the machine's memory is full",
       remedy: `look at the system's log for a process that was ended (${

@@ -71,7 +71,9 @@ async function open(options: OpenGpuOptions): Promise<Gpu> {
         "(Debian: apt-get install mesa-vulkan-drivers); the project's own tasks bring a software adapter on linux-x64",
     );
   }
-  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+  // Some adapters (Dawn for Node) tell 0 of limits that they do not know, and refuse to be asked for it.
+  const told = LIMITS.filter((name) => adapter.limits[name] > 0);
+  const requiredLimits = Object.fromEntries(told.map((name) => [name, adapter.limits[name]]));
   if (options.limits === "portable") return new Gpu(await adapter.requestDevice(), adapter.info);
   const features: GPUFeatureName[] = [];
   if (adapter.features.has("timestamp-query")) features.push("timestamp-query");
