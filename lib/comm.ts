@@ -3,7 +3,8 @@
  * that needs no library where it did not.
  *
  * Importing it needs no permission. `openComm` reads the environment (`--allow-env`) and, under `mpirun`, loads
- * OpenMPI (`--allow-ffi`); `aloneComm` needs neither.
+ * OpenMPI (`--allow-ffi`) and the module of a worker that watches over the ranks (`--allow-read`, or what importing it
+ * needs; without it there is a warning, and no watch); `aloneComm` needs none of them.
  *
  * @example The mean of a gradient over all ranks
  * ```ts

@@ -114,6 +114,19 @@ export function checkTimeout(timeoutMs: number): number {
   );
 }
 
+/** The shortest silence that says something: threads of busy machines wait for a second or two. */
+const MIN_SILENCE_MS = 3000;
+
+/** @throws {HatchlingError} when it is neither 0 nor a time in which signs of life come several times. */
+export function checkSilence(silenceMs: number): number {
+  if (silenceMs === 0 || silenceMs >= MIN_SILENCE_MS && silenceMs <= MAX_TIMEOUT_MS) {
+    return silenceMs;
+  }
+  throw new HatchlingError(
+    `silenceMs: expected 0 or milliseconds of ${MIN_SILENCE_MS} to ${MAX_TIMEOUT_MS} but found ${silenceMs}`,
+  );
+}
+
 /** @throws {HatchlingError} when there is no such rank. */
 export function checkRoot(root: number, size: number): void {
   if (Number.isInteger(root) && root >= 0 && root < size) return;

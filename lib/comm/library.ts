@@ -53,6 +53,15 @@ const SYMBOLS = {
     result: "i32",
   },
   MPI_Ibarrier: { parameters: ["pointer", "buffer"], result: "i32" },
+  MPI_Get_processor_name: { parameters: ["buffer", "buffer"], result: "i32" },
+  MPI_Isend: {
+    parameters: ["pointer", "i32", "pointer", "i32", "i32", "pointer", "buffer"],
+    result: "i32",
+  },
+  MPI_Irecv: {
+    parameters: ["pointer", "i32", "pointer", "i32", "i32", "pointer", "buffer"],
+    result: "i32",
+  },
   MPI_Test: { parameters: ["buffer", "buffer", "pointer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 

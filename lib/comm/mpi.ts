@@ -15,6 +15,7 @@ import {
   type CommData,
   type CommLimit,
 } from "./comm.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import type { Launch } from "./launch.ts";
 import type { Mpi } from "./library.ts";
 import { check } from "./start.ts";
@@ -55,6 +56,7 @@ export class MpiComm implements Comm {
   /** What ended all others. */
   #broken: string | undefined;
   #closing: Promise<void> | undefined;
+  #heartbeat: Heartbeat | undefined;
 
   constructor(mpi: Mpi, implementation: string, launch: Launch, timeoutMs: number) {
     this.#mpi = mpi;
@@ -155,17 +157,14 @@ export class MpiComm implements Comm {
   }
 
   barrier(limit: CommLimit = {}): Promise<void> {
-    return this.#operation("barrier", limit, (wait) =>
-      wait(
-        (request) => this.#mpi.MPI_Ibarrier(this.#mpi.ompi_mpi_comm_world, request),
-        [],
-      ));
+    return this.#operation("barrier", limit, (wait) => wait(this.#barrier(), []));
   }
 
   async abort(status: number): Promise<never> {
     checkStatus(status);
     // Whatever polls stops: the library is asked for one thing at a time.
     this.#broken = "abort was called";
+    this.#heartbeat?.quieten();
     const { MPI_Abort, ompi_mpi_comm_world } = this.#mpi;
     // The library ends this process within the call, unless it hangs. Without it the exit status tells mpirun.
     if (!this.#closing) {
@@ -176,11 +175,28 @@ export class MpiComm implements Comm {
 
   close(limit: CommLimit = {}): Promise<void> {
     return this.#closing ??= this.#queued(async () => {
-      const timeoutMs = this.#limit("close", limit);
+      const timeoutMs = this.#limit("close", limit), deadline = performance.now() + timeoutMs;
       await this.#breaking(async () => {
-        check(this.#mpi, "close", await within(this.#mpi.MPI_Finalize(), "close", timeoutMs));
+        // All ranks are watched until the last has come.
+        if (this.#heartbeat) {
+          const begin = this.#barrier();
+          await this.#request("close", begin, [], deadline, timeoutMs);
+          await this.#heartbeat.end(deadline - performance.now());
+        }
+        const left = deadline - performance.now();
+        check(this.#mpi, "close", await within(this.#mpi.MPI_Finalize(), "close", left));
       });
     });
+  }
+
+  /** Has a heartbeat end all ranks when one is lost, from now on until all close. */
+  async watch(heartbeat: Heartbeat): Promise<void> {
+    this.#heartbeat = heartbeat;
+    await heartbeat.go(this.#timeoutMs);
+  }
+
+  #barrier(): Begin {
+    return (request) => this.#mpi.MPI_Ibarrier(this.#mpi.ompi_mpi_comm_world, request);
   }
 
   /** Milliseconds for an operation, or why there can be none. */
@@ -258,9 +274,12 @@ export class MpiComm implements Comm {
   }
 }
 
+/** What stands for an empty array, which has no address; the library refuses that of nothing. */
+const nothing = new Uint8Array(1);
+
 /** The address of an array's first byte. Taking it moves small arrays out of the heap, where they would be moved. */
 function pointer(array: CommData): Deno.PointerValue {
-  return Deno.UnsafePointer.of(array as BufferSource);
+  return Deno.UnsafePointer.of((array.byteLength ? array : nothing) as BufferSource);
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: CommData): Uint8Array {

@@ -4,9 +4,18 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { aloneComm } from "./alone.ts";
-import { checkTimeout, type Comm, type CommLimit, DEFAULT_TIMEOUT_MS } from "./comm.ts";
-import { LAUNCH_VARIABLES, launchOf } from "./launch.ts";
+import {
+  checkSilence,
+  checkTimeout,
+  type Comm,
+  type CommLimit,
+  DEFAULT_TIMEOUT_MS,
+} from "./comm.ts";
+import type { Heartbeat } from "./heartbeat.ts";
+import { type Launch, LAUNCH_VARIABLES, launchOf } from "./launch.ts";
+import type { MpiComm } from "./mpi.ts";
 
 /** How to open a comm. */
 export interface OpenCommOptions extends CommLimit {
@@ -14,7 +23,17 @@ export interface OpenCommOptions extends CommLimit {
   readonly timeoutMs?: number;
   /** The variables that tell of a launcher; those of the process unless given. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /**
+   * Milliseconds without a sign of life of a rank, after which another one says so and ends all; 6 s unless given,
+   * 0 for never; the same on all ranks. A process that is stopped, or whose machine or network is gone, gives none;
+   * one whose main thread is busy does. The job ends with status 1, and a line on standard error tells which rank was
+   * lost, where and why.
+   */
+  readonly silenceMs?: number;
 }
+
+/** Longest silence: with the two seconds that mpirun takes to end all, less than ten. */
+const SILENCE_MS = 6000;
 
 /**
  * Opens the comm of this process, once: of all ranks under OpenMPI's `mpirun`, of one rank without it.
@@ -39,6 +58,7 @@ export interface OpenCommOptions extends CommLimit {
  */
 export async function openComm(options: OpenCommOptions = {}): Promise<Comm> {
   const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const silenceMs = checkSilence(options.silenceMs ?? SILENCE_MS);
   const launch = launchOf(options.env ?? readEnvironment());
   if (!launch) return aloneComm();
   const [{ loadMpi }, { chooseAlgorithm }, { startMpi }, { MpiComm }] = await Promise.all([
@@ -49,8 +69,39 @@ export async function openComm(options: OpenCommOptions = {}): Promise<Comm> {
   ]);
   const { mpi, implementation } = loadMpi();
   chooseAlgorithm(launch.size);
-  await startMpi(mpi, launch, timeoutMs);
-  return new MpiComm(mpi, implementation, launch, timeoutMs);
+  const watched = silenceMs > 0 && launch.size > 1;
+  const threads = await startMpi(mpi, launch, timeoutMs, watched);
+  const comm = new MpiComm(mpi, implementation, launch, timeoutMs);
+  if (watched) await watch(comm, launch, threads, silenceMs);
+  return comm;
+}
+
+/** Watches over all ranks, where all of them can. */
+async function watch(
+  comm: MpiComm,
+  launch: Launch,
+  threads: boolean,
+  silenceMs: number,
+): Promise<void> {
+  let heartbeat: Heartbeat | undefined, why = "";
+  try {
+    if (!threads) throw new Error("this OpenMPI cannot be called by two threads at once");
+    heartbeat = await (await import("./heartbeat.ts")).Heartbeat.start(launch, silenceMs);
+  } catch (error) {
+    why = (error as Error).message;
+  }
+  const told = await comm.gather(new TextEncoder().encode(why));
+  const reasons = told.map((bytes) => new TextDecoder().decode(bytes));
+  const unable = new Int32Array([reasons.findIndex((reason) => reason)]);
+  await comm.broadcast(unable);
+  if (heartbeat && unable[0] < 0) return await comm.watch(heartbeat);
+  heartbeat?.stop();
+  if (launch.rank > 0) return;
+  console.warn(
+    `warning: Expected signs of life of all ranks but rank ${unable[0]} cannot give any: ${
+      shown(reasons[unable[0]])
+    }; a rank that stops is noticed only once an operation takes longer than timeoutMs`,
+  );
 }
 
 /** Not knowing is no reason to go on alone: ranks would each train the same. */

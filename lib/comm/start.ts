@@ -9,8 +9,11 @@ import type { Launch } from "./launch.ts";
 import type { Mpi } from "./library.ts";
 import { within } from "./wait.ts";
 
-/** Several threads call the library, never two at once: the event loop, and those that start and end it. */
-const MPI_THREAD_SERIALIZED = 2;
+/**
+ * Levels of threads: several call the library, never two at once (the event loop, and those that start and end it); or
+ * two at once as well (a heartbeat and the event loop).
+ */
+const MPI_THREAD_SERIALIZED = 2, MPI_THREAD_MULTIPLE = 3;
 
 /** Space for the text of an error, MPI_MAX_ERROR_STRING. */
 const ERROR_BYTES = 256;
@@ -35,10 +38,17 @@ export function check(mpi: Mpi, what: string, code: number): void {
 /**
  * Starts the library and waits for all ranks to do so.
  *
+ * @param twoThreads whether two threads want to call it at once.
+ * @returns Whether they may.
  * @throws {HatchlingError} when it was started before, takes too long, cannot be called from several threads, or
  * belongs to another launcher than the environment tells of.
  */
-export async function startMpi(mpi: Mpi, launch: Launch, timeoutMs: number): Promise<void> {
+export async function startMpi(
+  mpi: Mpi,
+  launch: Launch,
+  timeoutMs: number,
+  twoThreads: boolean,
+): Promise<boolean> {
   const flag = new Int32Array(1);
   mpi.MPI_Initialized(flag);
   if (flag[0]) {
@@ -49,7 +59,7 @@ export async function startMpi(mpi: Mpi, launch: Launch, timeoutMs: number): Pro
   const init = mpi.MPI_Init_thread(
     null,
     null,
-    MPI_THREAD_SERIALIZED,
+    twoThreads ? MPI_THREAD_MULTIPLE : MPI_THREAD_SERIALIZED,
     Deno.UnsafePointer.of(provided),
   );
   check(mpi, "openComm", await within(init, "openComm", timeoutMs));
@@ -74,4 +84,5 @@ export async function startMpi(mpi: Mpi, launch: Launch, timeoutMs: number): Pro
         `${rank[0]} of ${size[0]}: start with the mpirun that belongs to the library`,
     );
   }
+  return provided[0] >= MPI_THREAD_MULTIPLE;
 }

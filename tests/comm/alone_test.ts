@@ -38,6 +38,10 @@ Deno.test("what no rank could do is refused alone too", async () => {
     await assert.rejects(comm.barrier({ timeoutMs }), /timeoutMs: expected .* found/);
     await assert.rejects(openComm({ timeoutMs, env: {} }), /timeoutMs: expected .* found/);
   }
+  for (const silenceMs of [-1, 1, 2999, NaN, Infinity]) {
+    await assert.rejects(openComm({ silenceMs, env: {} }), /silenceMs: expected 0 or .* found/);
+  }
+  await (await openComm({ silenceMs: 0, env: {} })).close();
   for (const status of [0, 256, 1.5]) {
     await assert.rejects(comm.abort(status), /status of abort: expected 1 to 255/);
   }

@@ -2,53 +2,18 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ALGORITHM_VARIABLE } from "../../lib/comm/algorithm.ts";
-import { lacks, testUnless } from "../support/permissions.ts";
+import { type Ended, ranksTest, startRanks } from "../support/mpirun.ts";
 
 const CHILD = fileURLToPath(new URL("../support/comm_child.ts", import.meta.url));
 
-/** Why there can be no ranks here; "" when there can. */
-function lacksMpirun(): string {
-  const reason = lacks("read", "run");
-  if (reason) return reason;
-  try {
-    const { stdout } = new Deno.Command("mpirun", { args: ["--version"], stderr: "null" })
-      .outputSync();
-    return new TextDecoder().decode(stdout).includes("Open MPI") ? "" : "mpirun is not OpenMPI's";
-  } catch {
-    return "needs mpirun of OpenMPI";
-  }
-}
-
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-  ms: number;
-}
-
 /** Ranks of a scenario. */
-async function ranks(
+function ranks(
   scenario: string,
   { np = 3, env = {} }: { np?: number; env?: Record<string, string> } = {},
 ): Promise<Ended> {
-  const begin = performance.now();
   // No more permissions than a comm needs; Deno.kill needs one too.
   const allow = ["--allow-env", "--allow-ffi", ...scenario === "killed" ? ["--allow-run"] : []];
-  const { code, stdout, stderr } = await new Deno.Command("mpirun", {
-    args: [
-      ...["--allow-run-as-root", "--oversubscribe", "-np", `${np}`],
-      ...[Deno.execPath(), "run", "--no-prompt", "--no-check", ...allow, CHILD, scenario],
-    ],
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-    signal: AbortSignal.timeout(60_000), // SIGTERM, which mpirun passes on
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr), ms: performance.now() - begin };
-}
-
-function ranksTest(name: string, fn: () => Promise<void>): void {
-  testUnless([lacksMpirun()], name, fn);
+  return startRanks(np, [...allow, CHILD, scenario], env).ended;
 }
 
 /** What rank 0 printed. */
@@ -67,6 +32,7 @@ ranksTest(
     assert.deepEqual(found.gathered, [[], [1], [2, 2]]);
     assert.deepEqual(found.texts, Array(3).fill(`${Math.PI} 6,1.5`));
     assert.equal(found.elsewhere, 0);
+    assert.deepEqual(found.nothing, [0, 0, 0]);
     assert.equal(found.bits.length, 9);
     assert.equal(new Set(found.bits).size, 1);
     assert.equal(found.big, true);

@@ -34,6 +34,7 @@ const scenarios: Record<string, () => Promise<void>> = {
     ]);
     const tell = await comm.gather(new TextEncoder().encode(`${told[0]} ${sum.join()}`));
     const texts = tell.map((bytes) => new TextDecoder().decode(bytes));
+    const nothing = await comm.gather(new Uint8Array(0));
     const elsewhere = await comm.gather(new Uint8Array([rank]), 2);
     // More than one piece, one of them a short one.
     const bits: string[] = [];
@@ -50,7 +51,13 @@ const scenarios: Record<string, () => Promise<void>> = {
     const closed = await comm.barrier().catch((error) => `${error}`);
     say({
       ...{ size, localRank, implementation, gathered: gathered.map((bytes) => [...bytes]), texts },
-      ...{ elsewhere: elsewhere.length, bits, big: big.every((byte) => byte === 2), closed },
+      ...{
+        elsewhere: elsewhere.length,
+        nothing: nothing.map((bytes) => bytes.length),
+        bits,
+        big: big.every((byte) => byte === 2),
+        closed,
+      },
     });
   },
   async sums() {
