@@ -25,6 +25,10 @@ Deno.test("without mpirun there is one rank, whose sums are its numbers", async 
   const [own] = await comm.gather(bytes);
   assert.deepEqual(own, bytes);
   assert.notEqual(own.buffer, bytes.buffer);
+  for (const same of [await comm.alltoall(bytes), await comm.allgather(bytes)]) {
+    assert.deepEqual(same, bytes);
+    assert.notEqual(same.buffer, bytes.buffer);
+  }
   await comm.close();
   await comm.close();
   await assert.rejects(comm.barrier(), /^HatchlingError: barrier: the comm is closed/);

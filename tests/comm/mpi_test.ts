@@ -36,6 +36,13 @@ ranksTest(
     assert.equal(found.bits.length, 9);
     assert.equal(new Set(found.bits).size, 1);
     assert.equal(found.big, true);
+    // Part r of what rank s sends, 10 s + 2 r and the next, is part s of what rank r gets; then all ranks' pairs.
+    assert.deepEqual(found.exchanged, [
+      "0,1,10,11,20,21,0,7,1,7,2,7",
+      "2,3,12,13,22,23,0,7,1,7,2,7",
+      "4,5,14,15,24,25,0,7,1,7,2,7",
+    ]);
+    assert.match(found.odd, /alltoall: expected bytes in 3 parts of one length.*but found 7/);
     assert.match(found.closed, /HatchlingError: barrier: the comm is closed/);
   },
 );

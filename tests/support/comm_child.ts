@@ -46,6 +46,12 @@ const scenarios: Record<string, () => Promise<void>> = {
     const big = new Uint8Array(5_000_001).fill(rank);
     await comm.broadcast(big, 2);
     await comm.allreduceSum(new Float32Array(0));
+    const parts = await comm.alltoall(
+      Uint8Array.from({ length: 2 * size }, (_, i) => 10 * rank + i),
+    );
+    const joined = await comm.allgather(Uint8Array.of(rank, 7));
+    const exchanged = (await comm.gather(Uint8Array.of(...parts, ...joined))).map(String);
+    const odd = await comm.alltoall(new Uint8Array(2 * size + 1)).catch((error) => `${error}`);
     await comm.close();
     await comm.close();
     const closed = await comm.barrier().catch((error) => `${error}`);
@@ -56,6 +62,7 @@ const scenarios: Record<string, () => Promise<void>> = {
         nothing: nothing.map((bytes) => bytes.length),
         bits,
         big: big.every((byte) => byte === 2),
+        ...{ exchanged, odd },
         closed,
       },
     });
