@@ -75,7 +75,7 @@ export interface MetricLine {
   comm_hidden_ms?: number | null;
   /** Milliseconds per step, beside those, that it waited for the slowest rank. */
   comm_wait_ms?: number | null;
-  /** By rank the milliseconds that it worked on its part of the step, up to the gradients, without what it waited for. */
+  /** By rank the milliseconds per step that it worked on its part, up to the gradients, without what it waited for. */
   rank_compute_ms?: readonly (number | null)[];
   /** What held the first NaN or infinity; such a line ends a run. */
   non_finite?: string;

@@ -119,7 +119,6 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
     if (trainer.teacher) await saveWeights(join(path, "teacher.safetensors"), trainer.teacher);
     await saveWeights(join(path, "student.safetensors"), trainer.student);
     guard.saved();
-    for (const part of [stepper, feed]) part.destroy(); // room for what comes
   }
 
   // Evaluation: what it learned, beside the same model before training and the pixels themselves.

@@ -53,7 +53,8 @@ export async function startState(
 
 /** Takes the folder for the run, which can no longer be refused: what says that it holds a run comes first. */
 export async function beginRun(prepared: Prepared): Promise<Run> {
-  const { config, earlier, extra, files, folder, pictures, progress, step, total } = prepared;
+  const { config, earlier, extra, files, folder, pictures, progress, ranks, step, total } =
+    prepared;
   await folder.begin();
   const precision = extra.kernels.choices[PRECISION];
   await recordPart(files, { ...prepared, code: extra.code, precision });
@@ -63,7 +64,10 @@ export async function beginRun(prepared: Prepared): Promise<Run> {
   await pictures.keep(files, earlier.rows);
   await keepBest(prepared);
   const { length: count } = pictures.dataset;
-  const settings = diagnosisSettingsOf(config, { totalSteps: total, pictures: count });
+  const settings = {
+    ...diagnosisSettingsOf(config, { totalSteps: total, pictures: count }),
+    hosts: ranks.map(({ host }) => shown(host)),
+  };
   const log = await RunLog.open(files, step, settings, progress, config.logging);
   return { ...prepared, saved: folder.checkpoint ? step : -1, log };
 }

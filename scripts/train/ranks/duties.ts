@@ -46,9 +46,11 @@ const DUTIES = {
   /** Hashes the weights. */
   hashes: ({ trainer }: RankParts, _: null) => hashesOf(trainer),
 
-  /** Encodes a share of the pictures for an evaluation. */
-  encode: (parts: RankParts, request: EncodingRequest) =>
-    encodeRun(parts, request, parts.team.comm),
+  /** Encodes a share of the pictures for an evaluation; when training has ended, in the room that it leaves. */
+  encode(parts: RankParts, request: EncodingRequest) {
+    if (!request.midway) { for (const part of [parts.stepper, parts.feed]) part.destroy(); }
+    return encodeRun(parts, request, parts.team.comm);
+  },
 
   /** Looks for the first tensor of a step, from 0, that holds a number that is not finite. */
   diagnose: (parts: RankParts, { step }: { step: number }) => lookInto(parts, step),
