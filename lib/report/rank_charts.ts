@@ -7,6 +7,9 @@ import type { RunData } from "../run/data.ts";
 import { type Chart, COLORS, MOST_SERIES, type Series, STRETCHES } from "./chart.ts";
 import { type Point, smoothed, thinned } from "./thin.ts";
 
+/** Largest time over smallest from which the axis is logarithmic: first steps compile kernels. */
+const WIDE = 30;
+
 /** What a step took a rank by itself, in milliseconds. */
 interface RankTime {
   rank: number;
@@ -44,5 +47,8 @@ export function rankCharts({ lines }: Pick<RunData, "lines">): Chart[] {
       mean: mean && thinned(mean, STRETCHES),
     };
   }).filter(({ points }) => points.length);
-  return [{ name: "rank-time", title: "own time of ranks, ms in a step", series, references: [] }];
+  const values = series.flatMap(({ points }) => points.map(([, ms]) => ms));
+  const log = Math.min(...values) > 0 && Math.max(...values) > WIDE * Math.min(...values);
+  const title = "own time of ranks, ms in a step";
+  return [{ name: "rank-time", title, series, references: [], log }];
 }

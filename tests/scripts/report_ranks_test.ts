@@ -107,6 +107,12 @@ Deno.test("each rank has a curve; of many the ends and the middle have", () => {
     ["median", [300, 10]],
     ["fastest", [300, 0]],
   ]);
+  assert.deepEqual([few.log, many.log], [false, false]);
+  const compiling = [{ step: 1, rank_compute_ms: [9e3, 9e3] }, {
+    step: 2,
+    rank_compute_ms: [9, 8],
+  }];
+  assert.equal(rankCharts({ lines: compiling })[0].log, true);
   const holes = [{ step: 1, rank_compute_ms: [null, 5] }, { step: 2, rank_compute_ms: [4, 6] }];
   assert.deepEqual(rankCharts({ lines: holes })[0].series.map(({ points }) => points), [
     [[2, 4]],
