@@ -18,7 +18,7 @@ import { lossError } from "./lost.ts";
 import { Memory } from "./memory.ts";
 import { Pace } from "./pace.ts";
 import { isSoftwareAdapter } from "./software.ts";
-import { StagingRing } from "./staging.ts";
+import { Readback } from "./readback.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { SubmitQueue } from "./submit_queue.ts";
 import { checkSync, tensorsIn } from "./outputs.ts";
@@ -98,7 +98,7 @@ export class Gpu {
    */
   recorder: Recorder | undefined;
   #eager: EagerQueue;
-  readonly #staging: StagingRing;
+  readonly #readback: Readback;
   #error: Error | undefined;
   #lost: Error | undefined;
   #scope: Set<Storage> | undefined;
@@ -113,7 +113,7 @@ export class Gpu {
     this.stopwatch = new Stopwatch(device);
     this.queue = new SubmitQueue(device, this.pace, this.stopwatch);
     this.#eager = new EagerQueue(device, this.kernels, this.pace, this.queue);
-    this.#staging = new StagingRing(device);
+    this.#readback = new Readback(this, () => this.#settle());
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#error ??= reported((event as GPUUncapturedErrorEvent).error);
@@ -302,72 +302,8 @@ export class Gpu {
    * work while they come to the host.
    * @internal
    */
-  async readSoon(tensors: readonly Tensor[]): Promise<{ values: Promise<Float32Array[]> }> {
-    if (!tensors.length) return { values: Promise.resolve([]) };
-    const total = tensors.reduce((sum, t) => sum + roundUp(t.bytes, 16), 0);
-    const copy = (encoder: GPUCommandEncoder, staging: GPUBuffer) => {
-      let at = 0;
-      for (const t of tensors) {
-        const { buffer, offset } = t.binding();
-        encoder.copyBufferToBuffer(buffer, offset!, staging, at, roundUp(t.bytes, 4));
-        at += roundUp(t.bytes, 16);
-      }
-    };
-    const { promise: asked, resolve } = Promise.withResolvers<void>();
-    const values = this.#wait(total, copy, (bytes) => {
-      let at = 0;
-      return tensors.map((t) => {
-        const from = at;
-        at += roundUp(t.bytes, 16);
-        const own = bytes.slice(from, from + t.bytes);
-        return t.dtype === "f16" ? Float32Array.from(new Float16Array(own)) : new Float32Array(own);
-      });
-    }, resolve);
-    await Promise.race([asked, values]);
-    return { values };
-  }
-
-  /**
-   * Waits for all that was submitted, and brings what was copied along with the times of the submissions.
-   *
-   * @param total Bytes that `copy` fills.
-   * @param asked Called when the values were asked for, after which more may be submitted.
-   */
-  async #wait<T>(
-    total: number,
-    copy: (encoder: GPUCommandEncoder, staging: GPUBuffer) => void,
-    take: (bytes: ArrayBuffer) => T,
-    asked?: () => void,
-  ): Promise<T> {
-    this.#eager.flush();
-    await this.#compiled();
-    const size = total + this.stopwatch.bytes;
-    const staging = this.#staging.take(size);
-    let broken = true;
-    try {
-      const encoder = this.device.createCommandEncoder();
-      copy(encoder, staging);
-      const measured = this.stopwatch.collect(encoder, staging, total);
-      this.device.queue.submit([encoder.finish()]);
-      const done = this.pace.waits();
-      const mapped = staging.mapAsync(1, /* GPUMapMode.READ */ 0, size).catch(async (error) => {
-        // The loss of the device is told while one waits for it.
-        await this.device.queue.onSubmittedWorkDone();
-        this.check();
-        throw new DeviceError(`Reading from the GPU failed: ${error.message}`);
-      });
-      asked?.();
-      await mapped;
-      this.check();
-      const bytes = staging.getMappedRange(0, size);
-      if (measured) measured(bytes.slice(total, size), this.pace);
-      done(!measured);
-      const values = take(bytes);
-      broken = false;
-      return values;
-    } finally {
-      this.#staging.give(staging, broken);
-    }
+  readSoon(tensors: readonly Tensor[]): Promise<{ values: Promise<Float32Array[]> }> {
+    return this.#readback.read(tensors);
   }
 
   /**
@@ -407,13 +343,19 @@ export class Gpu {
   /** Resolves when everything submitted has run, with outstanding errors thrown. */
   async idle(): Promise<void> {
     this.check();
-    if (this.stopwatch.bytes) return await this.#wait(0, () => {}, () => {});
+    if (this.stopwatch.bytes) return await this.#readback.wait();
     this.flush();
     await this.#compiled();
     const done = this.pace.waits();
     await this.device.queue.onSubmittedWorkDone();
     this.check();
     done(true);
+  }
+
+  /** Submits what eager ops have queued, and throws the errors of kernels. */
+  async #settle(): Promise<void> {
+    this.#eager.flush();
+    await this.#compiled();
   }
 
   /** Throws the errors of kernels rather than those that follow from them. */
@@ -430,7 +372,7 @@ export class Gpu {
   /** Frees the device and all its memory. */
   destroy(): void {
     this.#destroyed = true;
-    this.#staging.destroy();
+    this.#readback.destroy();
     this.stopwatch.destroy();
     this.device.destroy();
   }

@@ -203,3 +203,34 @@ gpuTest("record() and Gpu.scope() refuse async functions", async (gpu) => {
   assert.throws(() => gpu.scope(later), /scope: expected a function that is not async/);
   assert.equal(gpu.recorder, undefined);
 });
+
+gpuTest(
+  "a program waits for the host where it was recorded to, and where it is told to",
+  async (gpu) => {
+    const x = gpu.tensor(new Float32Array([1, 2, 3, 4]), [2, 2]);
+    const given = gpu.persistent([2, 2]);
+    const seen: number[][] = [];
+    const program = await record(gpu, () => {
+      const y = matmul(gpu, x, x);
+      // Nothing dispatched uses y later, and its memory is kept for who reads it.
+      gpu.recorder!.pause(async () => {
+        const [values] = await gpu.read([y]);
+        seen.push([...values]);
+        given.write(values.map((value) => -value));
+      }, [y]);
+      const z = matmul(gpu, given, x);
+      return matmul(gpu, z, x);
+    });
+    assert.equal(program.lastUse(given), 2);
+    const other = gpu.persistent([1]);
+    assert.equal(program.lastUse(other), 0);
+    program.pauseAt(program.length, async () => void seen.push([...await program.outputs.read()]));
+    assert.throws(() => program.run(), /Expected a program without pauses for run\(\).*runWatched/);
+    for (let i = 0; i < 2; i++) {
+      assert(await program.runWatched());
+      // x² = [7 10; 15 22]; the result is −x⁴.
+      assert.deepEqual(seen.splice(0), [[7, 10, 15, 22], [-199, -290, -435, -634]]);
+    }
+    for (const part of [program, x, given, other]) part.destroy();
+  },
+);
