@@ -6,7 +6,7 @@ import guide from "../docs/guides/models.md" with { type: "text" };
 import { parseConfig } from "../lib/config.ts";
 import { modelOf } from "../lib/from_config.ts";
 import { matchWeights } from "../lib/io/weight_names.ts";
-import { IN_FOLDERS } from "../lib/io/weights_file.ts";
+import { IN_FOLDERS } from "../lib/io/weights_source.ts";
 import { POS_INTERPS } from "../lib/model/defaults.ts";
 import { identify } from "../lib/open_model/identify/identify.ts";
 import { settingsOf } from "../lib/open_model/identify/settings.ts";

@@ -13,7 +13,7 @@ import {
 } from "./checkpoint_format.ts";
 import { shown } from "../text.ts";
 import { fileError } from "./files.ts";
-import { openSafetensors } from "./safetensors_reader.ts";
+import { openSafetensors } from "./open_safetensors.ts";
 
 export type { CheckpointGroup, CheckpointState } from "./checkpoint_format.ts";
 export {

@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { createHash } from "node:crypto"; // in pieces, and faster than Web Crypto
 import { DamagedFileError, HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
+import { sha256 } from "./digests.ts";
 import { isFloating } from "./dtype.ts";
 import { float32Tensor, type RawTensor, serializeSafetensors, toFloat32 } from "./safetensors.ts";
 import { brief } from "./safetensors_header.ts";
@@ -101,7 +101,7 @@ export function encodeCheckpoint(state: CheckpointState): Uint8Array<ArrayBuffer
     extra: JSON.stringify(state.extra ?? {}),
     sha256: NO_HASH,
   });
-  const hash = createHash("sha256").update(bytes).digest("hex");
+  const hash = sha256().update(bytes).digest("hex");
   const headEnd = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
   bytes.set(new TextEncoder().encode(hash), hashPosition(bytes.subarray(0, headEnd), NO_HASH));
   return bytes;
@@ -125,7 +125,7 @@ async function readChecked(
   const at = expected?.length === NO_HASH.length ? hashPosition(head, expected) : -1;
   if (at < 0) fail("expected a SHA-256 in the metadata: damaged");
   head.set(new TextEncoder().encode(NO_HASH), at);
-  const hash = createHash("sha256").update(head);
+  const hash = sha256().update(head);
   const tensors = new Map<string, RawTensor>();
   for (const name of reader.entries.keys()) {
     if (wants(name)) {

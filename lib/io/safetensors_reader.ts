@@ -5,7 +5,7 @@
  */
 import { HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
-import { bytesOf, type ByteSource, openSource, PIECE, sourceOf } from "./byte_source.ts";
+import { bytesOf, type ByteSource, PIECE, sourceOf } from "./byte_source.ts";
 import { type RawTensor, viewOf } from "./dtype.ts";
 import {
   failer,
@@ -85,30 +85,6 @@ export class SafetensorsReader implements Disposable {
     if (entry) return entry;
     throw new HatchlingError(`Expected a tensor ${shown(name)} in ${shown(this.file)}: none there`);
   }
-}
-
-/**
- * Opens a safetensors file and checks its header: lengths, names, types, and that the tensors fill the file. No
- * tensor is read yet.
- *
- * @throws {HatchlingError} When it is no regular file, cannot be read, is damaged or of another kind.
- *
- * @example
- * ```ts
- * import { float32Tensor, serializeSafetensors } from "@hatchling/hatchling/io";
- * import { openSafetensors } from "./safetensors_reader.ts";
- *
- * const path = await Deno.makeTempFile();
- * const tensors = new Map([["w", float32Tensor(new Float32Array(6), [2, 3])]]);
- * await Deno.writeFile(path, serializeSafetensors(tensors));
- * using file = await openSafetensors(path);
- * console.assert(file.entries.get("w")!.shape.join() === "2,3");
- * console.assert((await file.read("w")).data.length === 6);
- * await Deno.remove(path);
- * ```
- */
-export async function openSafetensors(path: string): Promise<SafetensorsReader> {
-  return await SafetensorsReader.open(path, await openSource(path));
 }
 
 /** A reader of a file that is in memory; tensors are views of `bytes` where the element size allows it. */

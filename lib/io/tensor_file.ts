@@ -16,6 +16,8 @@ export interface WeightsFile extends Disposable {
   readonly metadata: Readonly<Record<string, string>>;
   /** Hugging Face's `config.json` beside it, parsed. */
   readonly config?: unknown;
+  /** Its `preprocessor_config.json`, parsed. */
+  readonly preprocessor?: unknown;
   /**
    * Reads one tensor.
    *

@@ -11,7 +11,8 @@ import type { Resizing, Source } from "./names/pieces.ts";
 import { brief, type HeaderEntry } from "./safetensors_header.ts";
 import { SafetensorsReader } from "./safetensors_reader.ts";
 import { type ExpectedWeight, matchWeights } from "./weight_names.ts";
-import { openWeightsBytes, openWeightsFile, type WeightsFile } from "./weights_file.ts";
+import type { WeightsFile } from "./tensor_file.ts";
+import { openWeightsBytes } from "./weights_source.ts";
 
 export type { ExpectedWeight } from "./weight_names.ts";
 
@@ -68,7 +69,7 @@ export async function readWeights(
 ): Promise<FoundWeights> {
   using reader =
     await (typeof source === "string"
-      ? openWeightsFile(source)
+      ? (await import("./weights_file.ts")).openWeightsFile(source) // it needs a disk
       : openWeightsBytes(source, "the bytes given"));
   if (!isOwnCheckpoint(reader)) return await weightsIn(reader, expected, options);
   const who = networkIn(reader, options.part);

@@ -7,30 +7,17 @@
 import { basename } from "node:path";
 import { HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
-import { bytesOf, type ByteSource, openSource, sourceOf } from "./byte_source.ts";
+import { openSource } from "./file_source.ts";
 import { folderOf } from "./platform.ts";
 import { readJson } from "./json_file.ts";
-import { isArchive, isLegacy } from "./pytorch/marks.ts";
-import { PyTorchFile } from "./pytorch/reader.ts";
-import { SafetensorsReader } from "./safetensors_reader.ts";
 import { openSharded } from "./sharded.ts";
 import type { WeightsFile } from "./tensor_file.ts";
+import { IN_FOLDERS, openWeightsSource } from "./weights_source.ts";
 
 export type { WeightsFile } from "./tensor_file.ts";
 
-/** What a folder of Hugging Face holds its weights in, the one to take first. */
-export const IN_FOLDERS: readonly string[] = [
-  "model.safetensors",
-  "model.safetensors.index.json",
-  "pytorch_model.bin",
-  "pytorch_model.bin.index.json",
-];
-
-/** Brackets within one another in a `config.json`. */
+/** Brackets within one another in these. */
 const CONFIG_DEPTH = 64;
-
-/** Bytes that tell the format. */
-const START = 512;
 
 /**
  * Opens a file of weights and checks what it says of itself. No tensor is read yet, and no code of the file is ever
@@ -63,35 +50,26 @@ export async function openWeightsFile(path: string): Promise<WeightsFile> {
   );
 }
 
-/** The same of a file in memory, which is no index. */
-export async function openWeightsBytes(
-  bytes: Uint8Array<ArrayBuffer>,
-  file: string,
-): Promise<WeightsFile> {
-  return await openOne(file, sourceOf(bytes));
-}
-
 async function openFile(path: string): Promise<WeightsFile> {
   const isIndex = path.endsWith(".index.json");
-  const config = IN_FOLDERS.includes(basename(path)) ? await configBeside(path) : undefined;
-  const one = async (path: string) => await openOne(path, await openSource(path));
+  const beside = IN_FOLDERS.includes(basename(path)) ? await besideOf(path) : {};
+  const one = async (path: string) => await openWeightsSource(path, await openSource(path));
   const file = isIndex ? await openSharded(path, one) : await one(path);
-  return config === undefined ? file : Object.assign(file, { config });
+  return Object.assign(file, beside);
 }
 
-async function configBeside(path: string): Promise<unknown> {
-  const config = `${folderOf(path)}/config.json`;
-  return await exists(config) ? await readJson(config, CONFIG_DEPTH) : undefined;
+/** What Hugging Face has beside the weights. */
+async function besideOf(path: string): Promise<Pick<WeightsFile, "config" | "preprocessor">> {
+  const json = async (name: string) => {
+    const file = `${folderOf(path)}/${name}`;
+    return await exists(file) ? await readJson(file, CONFIG_DEPTH) : undefined;
+  };
+  const config = await json("config.json");
+  return config === undefined
+    ? {}
+    : { config, preprocessor: await json("preprocessor_config.json") };
 }
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
-}
-
-/** What is none of PyTorch's formats is read as safetensors, whose errors tell what else it is. */
-async function openOne(file: string, source: ByteSource): Promise<WeightsFile> {
-  const start = String.fromCharCode(...await bytesOf(source, 0, Math.min(START, source.size)));
-  const format = isArchive(start) ? "archive" : isLegacy(start) ? "legacy" : undefined;
-  if (format === undefined) return await SafetensorsReader.open(file, source);
-  return await PyTorchFile.open(file, source, format);
 }

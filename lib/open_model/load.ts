@@ -4,29 +4,16 @@
  * @module
  */
 import { basename, dirname, join } from "node:path";
-import { type Config, type Override, parseConfig } from "../config.ts";
+import type { Config, Override } from "../config.ts";
 import { HatchlingError } from "../errors.ts";
-import { readCheckpoint } from "../io/checkpoint.ts";
-import { readConfig, readConfigText } from "../io/config_file.ts";
-import { headOf } from "../io/weight_names.ts";
-import {
-  type FoundWeights,
-  isOwnCheckpoint,
-  networkIn,
-  weightsIn,
-  weightsOf,
-} from "../io/weights.ts";
-import { openWeightsFile, type WeightsFile } from "../io/weights_file.ts";
-import { type DinoModel, initialize } from "../model.ts";
+import { forOtherPictures } from "../from_config/evaluation.ts";
+import { readConfigText } from "../io/config_file.ts";
+import { isOwnCheckpoint } from "../io/weights.ts";
+import { openWeightsFile } from "../io/weights_file.ts";
 import { shown } from "../text.ts";
-import { count } from "../words.ts";
-import { recognise } from "./recognise.ts";
-import { foundWords, recognisedLine } from "./report.ts";
-import { resampleGrid } from "./resample.ts";
+import { type FoundModel, modelIn } from "./model_in.ts";
 import { exists, firstSound, weightFiles } from "./weight_files.ts";
 import { namedWeights, networkOfRun } from "./weights_path.ts";
-import { modelOf, networkOf } from "../from_config.ts";
-import { forOtherPictures } from "../from_config/evaluation.ts";
 
 /**
  * How to open a model.
@@ -54,21 +41,9 @@ export interface ModelRequest extends OpenModelOptions {
   path: string;
 }
 
-/** A model with its weights. */
-export interface LoadedModel {
-  /** Its configuration, with the overrides of the command line. */
-  config: Config;
-  /** The model. */
-  model: DinoModel;
-  /** Its weights. */
-  weights: Map<string, Float32Array>;
-  /** Whether the head's are among them; else it has its initial ones. */
-  hasHead: boolean;
-  /** The loss's centre [K], of a checkpoint. */
-  center?: Float32Array;
-  /** Whose weights they are, for tables. */
-  name: string;
-  /** The file that they come from. */
+/** A model from the disk. */
+export interface LoadedModel extends FoundModel {
+  /** The file that its weights come from. */
   file: string;
   /** The run's folder, where one was named. */
   folder?: string;
@@ -120,78 +95,26 @@ async function loadFile(
   folder?: string,
 ): Promise<LoadedModel> {
   using reader = await openWeightsFile(file);
-  const { part, student } = request;
-  if (isOwnCheckpoint(reader)) {
-    const who = networkIn(reader, student ? "student" : part);
-    const state = await readCheckpoint(reader, [who]);
-    const config = await configOf(reader, state.config, folder, request);
-    const model = modelOf(config);
-    const found = weightsOf(state, who, file, model.specs());
-    const name = `${who} at step ${state.step}`;
-    return {
-      ...complete(config, model, found),
-      center: state.buffers.get("center"),
-      name,
-      file,
-      folder,
-    };
-  }
-  if (student && folder === undefined && basename(file) !== "student.safetensors") {
+  const { config, part, student, onNote, overrides = [] } = request;
+  const ofRun = folder !== undefined;
+  if (student && !ofRun && !isOwnCheckpoint(reader) && basename(file) !== "student.safetensors") {
     throw new HatchlingError(
       `Expected a checkpoint or a run's folder beside --student but found the weights ${
         shown(file)
       }: leave it out, or name a part of the file, ${shown(file)}#student`,
     );
   }
-  const config = await configOf(reader, undefined, folder, request);
-  const model = modelOf(config);
-  const found = await weightsIn(reader, model.specs(), {
-    part,
-    resample: (values, sizes) => resampleGrid(values, sizes, config.model.pos_interp),
-  });
-  if (folder === undefined) {
-    const words = foundWords({ ...found, missing: [] }, config);
-    request.onNote?.([`${count(found.weights.size)} tensors taken`, ...words].join("; "));
-  }
-  const name = folder === undefined
-    ? basename(file)
-    : request.student
-    ? "student"
-    : networkOf(config);
-  return { ...complete(config, model, found), name, file, folder };
-}
-
-/** The head is not used: where a file has none, any will do. */
-function complete(config: Config, model: DinoModel, { weights, missing }: FoundWeights) {
-  const lacking = model.specs().filter(({ name }) => missing.includes(name));
-  const all = new Map([...initialize(lacking, 0), ...weights]);
-  return { config, model, weights: all, hasHead: !missing.some((name) => headOf(name) === "head") };
-}
-
-/** The configuration asked for, else that of a checkpoint, else the one beside the file; else what the file tells. */
-async function configOf(
-  reader: WeightsFile,
-  ofCheckpoint: unknown,
-  folder: string | undefined,
-  { config, overrides: given = [], part, onNote }: FileRequest,
-): Promise<Config> {
-  const { file } = reader, overrides = forOtherPictures(given);
-  const parse = (text: string, name: string) => parseConfig(text, { file: name, overrides });
-  if (config !== undefined && typeof config !== "string") {
-    return parse(JSON.stringify(config), "the configuration given");
-  }
-  if (config === undefined && ofCheckpoint !== undefined) {
-    return parse(JSON.stringify(ofCheckpoint), `${file} (its configuration)`);
-  }
   const beside = join(folder ?? dirname(file), "config.yaml");
-  const isOwn = ofCheckpoint !== undefined || folder !== undefined;
-  if (config === undefined && (isOwn || await exists(beside))) {
-    return (await readConfig(beside, { overrides })).config;
-  }
-  if (isOwn) return (await readConfig(config!, { overrides })).config;
-  const text = config === undefined ? undefined : await readConfigText(config);
-  const options = { text, name: config, overrides, part, inUse: true };
-  const { found, config: whole } = await recognise(reader, options);
-  onNote?.(recognisedLine(file, found, whole));
-  return whole;
+  const found = await modelIn(reader, {
+    config: typeof config === "string" ? await textAt(config) : config,
+    beside: async () => ofRun || await exists(beside) ? await textAt(beside) : undefined,
+    ofRun,
+    part,
+    student,
+    overrides: forOtherPictures(overrides),
+    onNote,
+  });
+  return { ...found, file, folder };
 }
+
+const textAt = async (path: string) => ({ text: await readConfigText(path), name: path });

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { sha256 } from "../io/digests.ts";
 import { headOf } from "../io/weight_names.ts";
-import { createHash } from "node:crypto";
 import type { Config } from "../config.ts";
 import { type Readout, readoutName } from "../eval/readout.ts";
 
@@ -15,7 +15,7 @@ export function modelHash(
   readout: Readout,
 ): string {
   const { augmentation: { normalize_mean, normalize_std, global_crop_size }, model, data } = config;
-  const hash = createHash("sha256");
+  const hash = sha256();
   const settings = {
     readout: readoutName(readout),
     normalize_mean,

@@ -3,21 +3,15 @@
  *
  * @module
  */
-import { dirname, join } from "node:path";
 import { type Config, givenValues, type Override, parseConfig } from "../config.ts";
 import { HatchlingError } from "../errors.ts";
-import { readJson } from "../io/json_file.ts";
 import { findNetwork } from "../io/names/networks.ts";
 import { toFloat32 } from "../io/dtype.ts";
-import type { WeightsFile } from "../io/weights_file.ts";
+import type { WeightsFile } from "../io/tensor_file.ts";
 import { shown } from "../text.ts";
 import { identify } from "./identify/identify.ts";
 import { checkAgainst, settingsOf } from "./identify/settings.ts";
 import type { Identified } from "./identify/types.ts";
-import { exists } from "./weight_files.ts";
-
-/** Brackets within one another in a `preprocessor_config.json`. */
-const DEPTH = 64;
 
 /** What is said beside the file. */
 export interface RecogniseOptions {
@@ -67,7 +61,7 @@ export async function recognise(
     file: reader.file,
     part,
     config: reader.config,
-    preprocessor: await preprocessorOf(reader),
+    preprocessor: reader.preprocessor,
     heads: typeof heads === "number" ? heads : undefined,
   });
   await checkPeriods(reader, part, found);
@@ -77,12 +71,6 @@ export async function recognise(
   const config = parseConfig(text, { ...all, file: name, onWarning });
   checkAgainst(reader.file, config, found);
   return { config, given: givenValues(text, all), found };
-}
-
-/** Hugging Face's, beside a config.json. */
-async function preprocessorOf({ file, config }: WeightsFile): Promise<unknown> {
-  const path = join(dirname(file), "preprocessor_config.json");
-  return config !== undefined && await exists(path) ? await readJson(path, DEPTH) : undefined;
 }
 
 /** Rotary positions are made anew, so those in the file must be of the same periods: base^(j / n). */

@@ -6,7 +6,8 @@ import {
   type RawTensor,
   serializeSafetensors,
 } from "../../lib/io/safetensors.ts";
-import { openSafetensors, readerOf } from "../../lib/io/safetensors_reader.ts";
+import { openSafetensors } from "../../lib/io/open_safetensors.ts";
+import { readerOf } from "../../lib/io/safetensors_reader.ts";
 import { shown } from "../../lib/text.ts";
 import { folderTest } from "../support/permissions.ts";
 

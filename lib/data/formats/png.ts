@@ -6,8 +6,8 @@
  * @module
  */
 
-import { crc32 } from "node:zlib";
 import { HatchlingError } from "../../errors.ts";
+import { crc32 } from "../../io/digests.ts";
 import { shown } from "../../text.ts";
 import { ascii, type Size, viewOf } from "./bytes.ts";
 

@@ -7,9 +7,12 @@
  * @module
  */
 
-import { constants, crc32, deflateSync, inflateSync } from "node:zlib";
+import { builtin } from "../../io/builtin.ts";
+import { crc32 } from "../../io/digests.ts";
 import { viewOf } from "./bytes.ts";
 import { type Chunk, chunks, isSound } from "./png.ts";
+
+type Zlib = typeof import("node:zlib");
 
 /** The chunks of an animation, whose still picture is that of a PNG without them. */
 const ANIMATION = ["acTL", "fcTL", "fdAT"];
@@ -46,16 +49,17 @@ export function stillPng(file: Uint8Array): Uint8Array {
  * neither keep no reader from showing it.
  *
  * @param file A file that `pngSize` has accepted.
- * @returns undefined when there are too few rows, or damage where the pixels are.
+ * @returns undefined when there are too few rows, or damage where the pixels are; in a page, which has no zlib, always.
  */
 export function plainPng(file: Uint8Array): Uint8Array | undefined {
   const found = [...chunks(file)];
   const rows = found.filter(({ type }) => type === "IDAT");
   const pixels = found.filter(({ type }) => PIXELS.includes(type));
   if (rows.length === 0 || ![...rows, ...pixels].every(isSound)) return;
-  const raw = inflateRows(rows, rowBytes(file));
+  const zlib = builtin<Zlib>("node:zlib");
+  const raw = zlib && inflateRows(zlib, rows, rowBytes(file));
   if (!raw) return;
-  const data = deflateSync(raw, { level: 0 });
+  const data = zlib.deflateSync(raw, { level: 0 });
   const parts = [
     file.subarray(0, 8),
     ...pixels.map(({ bytes }) => bytes),
@@ -66,7 +70,11 @@ export function plainPng(file: Uint8Array): Uint8Array | undefined {
 }
 
 /** Exactly the rows that are due, if they are there. As many bytes again are passed over, not more. */
-function inflateRows(chunks: readonly Chunk[], due: number): Uint8Array | undefined {
+function inflateRows(
+  { constants, inflateSync }: Zlib,
+  chunks: readonly Chunk[],
+  due: number,
+): Uint8Array | undefined {
   if (due > MOST_BYTES) return;
   const data = concat(
     chunks.map(({ data }) => data),

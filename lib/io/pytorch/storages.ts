@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { crc32 } from "node:zlib";
 import type { ByteSource } from "../byte_source.ts";
+import { crc32 } from "../digests.ts";
 import { brief } from "../safetensors_header.ts";
 import { storageType } from "./storage_types.ts";
 import { Global, StorageRef, Tuple, type Value } from "./values.ts";

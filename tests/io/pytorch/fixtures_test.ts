@@ -1,11 +1,8 @@
 /** Files that PyTorch itself wrote (tests/golden/make_weights.py) are read as it reads them. */
 import assert from "node:assert/strict";
 import { type Dtype, DTYPES, toFloat32 } from "../../../lib/io/dtype.ts";
-import {
-  openWeightsBytes,
-  openWeightsFile,
-  type WeightsFile,
-} from "../../../lib/io/weights_file.ts";
+import { openWeightsFile, type WeightsFile } from "../../../lib/io/weights_file.ts";
+import { openWeightsBytes } from "../../../lib/io/weights_source.ts";
 import { permissionTest } from "../../support/permissions.ts";
 
 const FOLDER = new URL("../../golden/weights/", import.meta.url);

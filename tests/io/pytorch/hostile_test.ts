@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { DamagedFileError } from "../../../lib/errors.ts";
-import { openWeightsBytes } from "../../../lib/io/weights_file.ts";
+import { openWeightsBytes } from "../../../lib/io/weights_source.ts";
 import {
   archive,
   bytesOf,

@@ -1,6 +1,6 @@
 /** What versions of PyTorch wrote that the one behind tests/golden/weights does not. */
 import assert from "node:assert/strict";
-import { openWeightsBytes } from "../../../lib/io/weights_file.ts";
+import { openWeightsBytes } from "../../../lib/io/weights_source.ts";
 import {
   archive,
   bytesOf,

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { HatchlingError } from "../../../lib/errors.ts";
 import { float32Tensor, serializeSafetensors } from "../../../lib/io/safetensors.ts";
-import { openWeightsBytes } from "../../../lib/io/weights_file.ts";
+import { openWeightsBytes } from "../../../lib/io/weights_source.ts";
 import {
   archive,
   bytesOf,
