@@ -123,7 +123,11 @@ export class MultiCrop {
     this.batchSize = batchSize;
     this.#gpu = gpu;
     const { channels, normalizeMean, normalizeStd } = this.options;
-    this.#norm = gpu.tensor(normalization(channels, normalizeMean, normalizeStd), [channels, 2]);
+    this.#norm = gpu.tensor(
+      normalization(channels, normalizeMean, normalizeStd),
+      [channels, 2],
+      "normalization",
+    );
     const { nGlobalCrops, numLocalViews, globalCropSize, localCropSize } = this.options;
     const groups = [
       { first: 0, views: nGlobalCrops, size: globalCropSize },

@@ -65,16 +65,17 @@ async function prepare({ kernels: before, ...launch }: Launched, open: Open) {
   const { config, team, pictures: { dataset }, progress } = launch;
   await ensureAdapter({ log: () => {} });
   const gpu = open.use(await openRankDevice(team, config));
-  const loader = open.use(loaderOf(dataset, config, team.ranks));
+  const ranks = team.ranksFor(config);
+  const loader = open.use(loaderOf(dataset, config, ranks));
   await checkFits(gpu, shareOf(config, team.size), dataset);
   await proveRun(gpu, config, progress);
   const kernels = await chooseKernels(gpu, { before, config, progress });
   const model = modelOf(config);
-  const options = { ...trainerOptionsOf(config, gpu), ranks: team.ranks };
+  const options = { ...trainerOptionsOf(config, gpu), ranks };
   const trainer = open.use(new Trainer(gpu, model, options));
   const feed = open.use(new Feed(gpu, loader, feedOptionsOf(config)));
-  const stepper = open.use(await Stepper.record(gpu, trainer, feed, team.ranks));
-  const parts: RankParts = { ...launch, gpu, loader, model, trainer, feed, stepper };
+  const stepper = open.use(await Stepper.record(gpu, trainer, feed, ranks));
+  const parts: RankParts = { ...launch, gpu, loader, model, trainer, feed, stepper, ranks };
   return { parts, answer: await readinessOf(model, kernels) };
 }
 

@@ -59,7 +59,7 @@ export function logging(run: Run): Hook {
         gpu_bytes: gpu.memory.liveBytes,
         longest_submit_ms: gpu.pace.takeLongest(),
         process_bytes: Deno.memoryUsage().rss,
-        ...run.team.ranks?.takeTimes(),
+        ...run.ranks?.takeTimes(),
         ...stepper.takeRankTimes(),
         ...spread,
       });

@@ -74,7 +74,8 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   const { folder: { checkpoint, path }, guard, pictures: { dataset }, progress, team } = launch;
 
   // Data, in batches whose order the seed fixes.
-  using loader = loaderOf(dataset, config, team.ranks);
+  const ranks = team.ranksFor(config);
+  using loader = loaderOf(dataset, config, ranks);
   await checkFits(gpu, shareOf(config, team.size), dataset);
   const { stepsPerEpoch } = loader;
 
@@ -84,14 +85,14 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   const kernels = await chooseKernels(gpu, { before, config, progress });
   await beginRanks(team, { config, kernels });
   const model = modelOf(config);
-  using trainer = new Trainer(gpu, model, { ...trainerOptionsOf(config, gpu), ranks: team.ranks });
+  using trainer = new Trainer(gpu, model, { ...trainerOptionsOf(config, gpu), ranks });
   const { step, extra } = await startState(launch, { model, trainer, kernels });
   const length = lengthOf(config, stepsPerEpoch, extra.pace);
 
   // One step, recorded once: crops, both networks, loss, gradients, update.
   using feed = new Feed(gpu, loader, feedOptionsOf(config));
   progress.show("recording the training step and compiling its kernels", true);
-  using stepper = await Stepper.record(gpu, trainer, feed, team.ranks);
+  using stepper = await Stepper.record(gpu, trainer, feed, ranks);
   progress.end();
   progress.say(stepper.describe());
   if (guard.stop) {
@@ -100,9 +101,9 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   }
 
   // The loop. All that can be checked is checked: from here on the folder changes.
-  const parts = { ...launch, gpu, config, loader, model, trainer, feed, stepper };
-  const ranks = await readyRanks(parts, kernels);
-  const run = await beginRun({ ...parts, ...length, stepsPerEpoch, step, extra, ranks });
+  const parts = { ...launch, gpu, config, loader, model, trainer, feed, stepper, ranks };
+  const places = await readyRanks(parts, kernels);
+  const run = await beginRun({ ...parts, ...length, stepsPerEpoch, step, extra, places });
   const hooks = [
     ...comparing(run),
     showing(run),

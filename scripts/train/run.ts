@@ -8,7 +8,7 @@ import type { Loader } from "../../lib/data/loader.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import type { DinoModel } from "../../lib/model.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
-import type { Trainer } from "../../lib/train.ts";
+import type { Ranks, Trainer } from "../../lib/train.ts";
 import type { Feed } from "../../lib/train/feed.ts";
 import type { KernelRecord } from "../common/kernels.ts";
 import type { Progress } from "../common/progress.ts";
@@ -78,8 +78,10 @@ export interface Prepared extends Launch, Length {
   stepsPerEpoch: number;
   /** Steps that are done. */
   step: number;
-  /** Where the ranks run, where there are several. */
-  ranks: readonly RunRank[];
+  /** What adds up gradients, where there are several ranks. */
+  ranks?: Ranks;
+  /** Where these run. */
+  places: readonly RunRank[];
   extra: RunExtra;
 }
 

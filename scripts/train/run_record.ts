@@ -92,12 +92,12 @@ async function gitCommit(git: string): Promise<string | undefined> {
 /** Adds this start to run.json. */
 export async function recordPart(
   files: SideFiles,
-  { step, gpu, code, precision, ranks, pictures: { dataset, fingerprint, leftOut } }: {
+  { step, gpu, code, precision, places, pictures: { dataset, fingerprint, leftOut } }: {
     step: number;
     gpu: Gpu;
     code: CodeVersion;
     precision: string;
-    ranks: readonly RunRank[];
+    places: readonly RunRank[];
     pictures: Pick<Pictures, "dataset" | "fingerprint" | "leftOut">;
   },
 ): Promise<void> {
@@ -121,7 +121,7 @@ export async function recordPart(
       precision,
       limits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup },
     },
-    ...(ranks.length ? { ranks } : {}),
+    ...(places.length ? { ranks: places } : {}),
     data: { name: dataset.name, pictures: dataset.length, fingerprint, ...leftOut },
   };
   await editParts(files, (parts) => [...parts, part]);

@@ -53,7 +53,7 @@ export async function startState(
 
 /** Takes the folder for the run, which can no longer be refused: what says that it holds a run comes first. */
 export async function beginRun(prepared: Prepared): Promise<Run> {
-  const { config, earlier, extra, files, folder, pictures, progress, ranks, step, total } =
+  const { config, earlier, extra, files, folder, pictures, progress, places, step, total } =
     prepared;
   await folder.begin();
   const precision = extra.kernels.choices[PRECISION];
@@ -66,7 +66,7 @@ export async function beginRun(prepared: Prepared): Promise<Run> {
   const { length: count } = pictures.dataset;
   const settings = {
     ...diagnosisSettingsOf(config, { totalSteps: total, pictures: count }),
-    hosts: ranks.map(({ host }) => shown(host)),
+    hosts: places.map(({ host }) => shown(host)),
   };
   const log = await RunLog.open(files, step, settings, progress, config.logging);
   return { ...prepared, saved: folder.checkpoint ? step : -1, log };

@@ -101,7 +101,7 @@ Deno.test("a rank whose part of a step fails throws: the others cannot wait for 
 
 Deno.test("one rank by itself sends nothing, and has no name", async () => {
   const team = Team.alone();
-  assert.equal(team.ranks, undefined);
+  assert.equal(team.ranksFor(parseConfig("{}")), undefined);
   assert.equal(team.said("so it is"), "so it is");
   const found = await ask(partsOf(team, () => "wrong"), "canaries", null);
   assert.deepEqual(found.map((fault) => fault?.text), ["wrong"]);

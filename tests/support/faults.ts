@@ -1,6 +1,6 @@
 /**
  * Preloaded into runs under test, to break what a test cannot reach: HATCHLING_TEST_FAULT is `nan:N` (the teacher
- * temperature of step N is NaN), `lose:N` (the device is lost before submit N, once), `hang:N` (submit N never
+ * temperature of step N is NaN), `views:N` (those of step N are normalised by NaN), `lose:N` (the device is lost before submit N, once), `hang:N` (submit N never
  * returns), `drop:N:PATTERN` (from step N on every other dispatch of kernels whose names match is not run, so that old
  * bytes stay where its results should be), `old:N` (from step N on a read gives the bytes of the one before it of that
  * size) or `full:N:PATTERN` (N writes to files whose path matches fail after a few bytes, as on a full disk).
@@ -15,6 +15,21 @@ if (kind === "nan") {
       const scalars = new Float32Array(data as ArrayBuffer, from, size! / 4).slice();
       if (scalars[0] === n) scalars[2] = NaN;
       return write.call(this, buffer, offset, scalars);
+    }
+    return write.call(this, buffer, offset, data, from, size);
+  };
+}
+
+if (kind === "views") {
+  let norm: (factor: number) => void = () => {};
+  const write = GPUQueue.prototype.writeBuffer;
+  GPUQueue.prototype.writeBuffer = function (buffer, offset, data, from = 0, size) {
+    if (buffer.label === "normalization") {
+      const values = new Float32Array(data as ArrayBuffer, from, size! / 4).slice();
+      norm = (factor) => write.call(this, buffer, offset, values.map((value) => factor * value));
+    }
+    if (buffer.label === "scalars") {
+      norm(new Float32Array(data as ArrayBuffer, from, 1)[0] === n ? NaN : 1);
     }
     return write.call(this, buffer, offset, data, from, size);
   };

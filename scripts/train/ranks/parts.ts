@@ -7,7 +7,7 @@ import type { Config } from "../../../lib/config.ts";
 import type { Loader } from "../../../lib/data/loader.ts";
 import type { Gpu } from "../../../lib/gpu.ts";
 import type { DinoModel } from "../../../lib/model.ts";
-import type { Trainer } from "../../../lib/train.ts";
+import type { Ranks, Trainer } from "../../../lib/train.ts";
 import type { Feed } from "../../../lib/train/feed.ts";
 import type { Progress } from "../../common/progress.ts";
 import type { Guard } from "../guard.ts";
@@ -28,4 +28,6 @@ export interface RankParts {
   trainer: Trainer;
   feed: Feed;
   stepper: Stepper;
+  /** What adds up gradients, where there are several ranks. */
+  ranks?: Ranks;
 }

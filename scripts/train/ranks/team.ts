@@ -4,9 +4,11 @@
  * @module
  */
 import { aloneComm, type Comm, openComm } from "../../../lib/comm.ts";
+import type { Config } from "../../../lib/config.ts";
 import { DeviceError, HatchlingError } from "../../../lib/errors.ts";
+import { ranksOf } from "../../../lib/from_config.ts";
 import { shown } from "../../../lib/text.ts";
-import { Ranks } from "../../../lib/train/ranks.ts";
+import type { Ranks } from "../../../lib/train.ts";
 import { hostName } from "../libc.ts";
 import { PATIENT, receive, send } from "./message.ts";
 
@@ -37,15 +39,12 @@ interface End {
 export class Team {
   /** What carries messages. */
   readonly comm: Comm;
-  /** What a trainer needs to add up gradients; undefined where there is one rank. */
-  readonly ranks?: Ranks;
   /** The machine of each rank as far as it is known: all on rank 0, their own on the others. */
   readonly hosts: readonly string[];
 
   private constructor(comm: Comm, hosts: readonly string[]) {
     this.comm = comm;
     this.hosts = hosts;
-    if (comm.size > 1) this.ranks = new Ranks(comm);
   }
 
   /**
@@ -77,6 +76,11 @@ export class Team {
   /** Which of them this is. */
   get rank(): number {
     return this.comm.rank;
+  }
+
+  /** What a trainer needs to add up gradients; undefined where there is one rank. */
+  ranksFor(config: Config): Ranks | undefined {
+    return this.size > 1 ? ranksOf(config, this.comm) : undefined;
   }
 
   /** "rank 2 on host"; with one rank nothing needs a name. */
