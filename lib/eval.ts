@@ -17,7 +17,7 @@
  *
  * @module
  */
-export { attentionMask, lookAt, type Looked } from "./eval/attention.ts";
+export { attentionMask, lookAt, type Looked, type LookOptions } from "./eval/attention.ts";
 export type { BatchOptions } from "./eval/batch.ts";
 export { type BestReadout, bestReadout } from "./eval/best_readout.ts";
 export {

@@ -22,8 +22,17 @@ export interface Looked {
   /**
    * Probabilities with which the class token of the last block attends, [n, heads, 1 + rows · columns], to itself
    * first: each row sums to 1, but for what goes to registers, which are left out. Empty without a class token.
+   *
+   * With `of: "all"` those of every token, [n, heads, T, T], the class token first where there is one: T is
+   * rows · columns, and 1 more with a class token.
    */
   attention: Float32Array;
+}
+
+/** Options of {@linkcode lookAt}. */
+export interface LookOptions {
+  /** Whose attention: the class token's, the default, or that of all tokens, which takes T times the memory. */
+  of?: "class" | "all";
 }
 
 /**
@@ -57,11 +66,12 @@ export async function lookAt(
   vit: VisionTransformer,
   params: Parameters,
   images: Tensor,
+  { of = "class" }: LookOptions = {},
 ): Promise<Looked> {
   const { patchSize, dim } = vit.config;
   const kept = gpu.scope(() => {
     const trace = new Map<string, Tensor>();
-    const { y } = vit.forward(gpu, params, [images], { trace, attentionOf: "class" });
+    const { y } = vit.forward(gpu, params, [images], { trace, attentionOf: of });
     return { y, tokens: trace.get("normed")!, attention: trace.get("attention")! };
   });
   const [features, tokens, attention] = await gpu.read(Object.values(kept));
@@ -78,8 +88,22 @@ export async function lookAt(
     grid,
     features,
     patches: without(tokens, (prefix + count) * dim, 0, prefix * dim),
-    attention: vit.hasClass ? without(attention, prefix + count, 1, prefix) : new Float32Array(0),
+    attention: of === "class" && !vit.hasClass
+      ? new Float32Array(0)
+      : withoutRegisters(attention, prefix + count, { of, from: Number(vit.hasClass), prefix }),
   };
+}
+
+/** Attention without registers, which lie from `from` to before `prefix`; of all tokens both ways. */
+function withoutRegisters(
+  attention: Float32Array,
+  tokens: number,
+  { of, from, prefix }: { of: "class" | "all"; from: number; prefix: number },
+): Float32Array {
+  const kept = without(attention, tokens, from, prefix);
+  if (of === "class") return kept;
+  const width = tokens - (prefix - from);
+  return without(kept, tokens * width, from * width, prefix * width);
 }
 
 /** Rows of a length, less the columns from one to before another. */

@@ -8,7 +8,7 @@ import { HatchlingError } from "../../lib/errors.ts";
 import { listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { shown } from "../../lib/text.ts";
 import type { CanaryCounts } from "../../lib/train/canary.ts";
-import { restoreTrainer } from "./checkpoints.ts";
+import { restoreState } from "../../lib/train/state.ts";
 import { firstFault, type RankFault } from "./ranks/canaries.ts";
 import { ask, order } from "./ranks/duties.ts";
 import type { Run } from "./run.ts";
@@ -43,7 +43,7 @@ export async function recoverFault(run: Run, fault: RankFault): Promise<void> {
   if (config.training.on_non_finite !== "skip" || !last || again) throw new FaultError(text);
   backTo.set(run, last.step);
   progress.say(`warning: ${text}. Going back to step ${last.step}`);
-  restoreTrainer(trainer, await loadCheckpoint(last.path));
+  restoreState(trainer, await loadCheckpoint(last.path));
   await order(run, "state", null);
   run.step = last.step;
   log.conclude();

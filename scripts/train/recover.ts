@@ -8,7 +8,8 @@ import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { type CheckpointState, listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { resolveConfig } from "../common/resolve.ts";
-import { restoreTrainer, stepCounts } from "./checkpoints.ts";
+import { restoreState, stepCounts } from "../../lib/train/state.ts";
+import { placeOf } from "./checkpoints.ts";
 import { badStepText, diagnoseNonFinite } from "./non_finite.ts";
 import type { NonFiniteStep } from "./observe.ts";
 import { openRankDevice } from "./ranks/device.ts";
@@ -113,11 +114,11 @@ export async function recoverStep(run: Run, found: NonFiniteStep): Promise<void>
       (bad.weights ? `; going back to step ${back?.state.step ?? 0}` : ""),
   );
   if (!bad.weights) {
-    const [done, last] = stepCounts(run);
+    const [done, last] = stepCounts(placeOf(run));
     trainer.setCounts({ done, frozen: done - last });
     run.step++;
   } else if (back) {
-    restoreTrainer(trainer, back.state);
+    restoreState(trainer, back.state);
     run.step = back.state.step;
   } else {
     throw new HatchlingError(

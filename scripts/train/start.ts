@@ -14,7 +14,7 @@ import type { KernelRecord } from "../common/kernels.ts";
 import { PRECISION } from "../../lib/ops/precision_task.ts";
 import { say } from "../common/terminal.ts";
 import { keepBest } from "./best.ts";
-import { restoreTrainer } from "./checkpoints.ts";
+import { restoreState } from "../../lib/train/state.ts";
 import type { Launch, Prepared, Run, RunExtra } from "./run.ts";
 import { RunLog } from "./run_log.ts";
 import { codeName, type CodeVersion, codeVersion, recordPart } from "./run_record.ts";
@@ -36,7 +36,7 @@ export async function startState(
     const { state, step, path } = folder.checkpoint;
     const before = state.extra as Partial<RunExtra> | undefined;
     noteOtherCode(before?.code, code);
-    restoreTrainer(trainer, state);
+    restoreState(trainer, state);
     const skippedSteps = [...before?.skippedSteps ?? []];
     say(`resuming after step ${step}, from ${shown(path)}`);
     const pace = args.extend ? undefined : before?.pace; // more epochs have an end of their own

@@ -24,6 +24,7 @@ for (const name of [...NAMES, "family_dinov3"]) {
     const x = given(tensors, "x");
     const images = gpu.tensor(toFloat32(x), x.shape);
     const looked = await lookAt(gpu, vit, params, images);
+    const { attention: ofAll } = await lookAt(gpu, vit, params, images, { of: "all" });
     for (const t of [images, params]) t.destroy();
 
     const all = tensors.get("out.attention")!, [n, heads, tokens] = all.shape;
@@ -34,6 +35,11 @@ for (const name of [...NAMES, "family_dinov3"]) {
     });
     assert.equal(ofClass.length, n * heads * (tokens - prefix + 1));
     assertClose(looked.attention, ofClass, 1e-5, "attention");
+    const isSeen = (token: number) => token === 0 || token >= prefix;
+    const seen = toFloat32(all).filter((_, i) =>
+      isSeen(i % tokens) && isSeen(Math.floor(i / tokens) % tokens)
+    );
+    assertClose(ofAll, seen, 1e-5, "attention of all tokens");
     const normed = toFloat32(tensors.get("out.normed")!), { dim } = vit.config;
     const patches = normed.filter((_, i) => i % (tokens * dim) >= prefix * dim);
     assertClose(looked.patches, patches, 2e-5, "patches");
