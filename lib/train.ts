@@ -55,5 +55,4 @@ export { type Communication, Ranks, type RanksOptions, type RankTimes } from "./
 export { RecordedStep, recordStep, type StepRun } from "./train/recorded_step.ts";
 export type { ContrastiveOptions, ContrastiveOutputs } from "./train/terms/contrastive_term.ts";
 export type { Masks } from "./train/terms/term.ts";
-export { restoreState, type RunPlace, saveState } from "./train/state.ts";
 export { LAST_LAYER, Trainer } from "./train/trainer.ts";

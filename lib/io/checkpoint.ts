@@ -18,6 +18,7 @@ import { openSafetensors } from "./open_safetensors.ts";
 export type { CheckpointGroup, CheckpointState } from "./checkpoint_format.ts";
 export {
   CHECKPOINT_VERSION,
+  checkpointName,
   decodeCheckpoint,
   encodeCheckpoint,
   isCheckpoint,
@@ -40,11 +41,6 @@ export interface LatestCheckpoint extends CheckpointFile {
   state: CheckpointState;
   /** Messages about newer files that are damaged, newest first. */
   skipped: string[];
-}
-
-/** `checkpoint-00000120.safetensors` for step 120. */
-export function checkpointName(step: number): string {
-  return `checkpoint-${String(step).padStart(8, "0")}.safetensors`;
 }
 
 /**

@@ -18,6 +18,11 @@ import { readerOf, type SafetensorsReader } from "./safetensors_reader.ts";
 /** Version of the layout; a file with another one is refused. */
 export const CHECKPOINT_VERSION = 1;
 
+/** `checkpoint-00000120.safetensors` for step 120. */
+export function checkpointName(step: number): string {
+  return `checkpoint-${String(step).padStart(8, "0")}.safetensors`;
+}
+
 const FORMAT = "hatchling-checkpoint";
 const NETWORKS = ["student", "teacher"] as const;
 /** As PyTorch calls them. */
