@@ -19,9 +19,10 @@ const SHORT = 1024;
 /** The name under which {@linkcode Gpu.choices} holds the lanes per row. */
 export const ROWS = "rows";
 
-/** Lanes per row that suit the kind of adapter. */
+/** Lanes per row that suit the kind of adapter, of those that are not struck off. */
 export function usualLanes(gpu: Gpu): number {
-  return gpu.isSoftware ? 1 : 64;
+  const suited = gpu.isSoftware ? 1 : 64;
+  return [suited, 64, 8, 1].find((n) => gpu.allows(ROWS, n)) ?? suited;
 }
 
 /**
