@@ -23,13 +23,14 @@ import type { DiagnosisSettings } from "./diagnosis.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { Loader } from "./data/loader.ts";
 import type { OpenOptions } from "./data/open.ts";
-import { type Readout, readoutName } from "./eval/readout.ts";
+import { readoutName } from "./eval/readout.ts";
 import type { Gpu } from "./gpu.ts";
 import { settingsFromConfig } from "./loss/options.ts";
 import { layerDecay, type OptimizerSettings } from "./optim.ts";
 import type { FeedOptions } from "./train/feed.ts";
 import { hasContrastive } from "./from_config/model.ts";
 import { precisionOf } from "./from_config/precision.ts";
+import { readoutOf } from "./from_config/readout.ts";
 import { warmupOf } from "./from_config/schedule.ts";
 import type { Comm } from "./comm.ts";
 import { Ranks } from "./train/ranks.ts";
@@ -37,6 +38,7 @@ import type { TrainerOptions } from "./train.ts";
 
 export { precisionOf } from "./from_config/precision.ts";
 export { hasTeacher, modelOf, networkOf } from "./from_config/model.ts";
+export { readoutOf } from "./from_config/readout.ts";
 export { scheduleOf, warmupOf } from "./from_config/schedule.ts";
 
 /**
@@ -146,12 +148,6 @@ function optimizerSettingsOf(optimizer: OptimizerConfig, depth: number): Optimiz
   const { optimizer: kind, betas, eps, momentum, nesterov } = optimizer;
   const rateScale = layerDecay(optimizer.layer_decay, depth);
   return kind === "sgd" ? { kind, momentum, nesterov, rateScale } : { kind, betas, eps, rateScale };
-}
-
-/** What is read out of a model to judge, embed and search pictures. */
-export function readoutOf({ evaluation }: Config): Required<Readout> {
-  const { feature, last_blocks: lastBlocks, combine_blocks: combine } = evaluation;
-  return { feature, lastBlocks, combine };
 }
 
 /**

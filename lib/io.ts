@@ -19,7 +19,9 @@ export { encodeNpy } from "./io/npy.ts";
 export {
   type LoadedWeights,
   loadWeights,
+  type ReadWeights,
   saveWeights,
+  weightsFrom,
   type WeightStore,
   weightTensors,
 } from "./io/parameters.ts";

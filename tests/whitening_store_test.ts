@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fitWhitening } from "../lib/eval/whiten.ts";
-import { storedWhitening, storeWhitening, whiteningFile } from "../lib/open_model/whitening.ts";
+import { storedWhitening, storeWhitening } from "../lib/open_model/whitening.ts";
+import { whiteningFile } from "../lib/open_model/whitening_file.ts";
 import { runFiles } from "../lib/run/written.ts";
 import { folderTest } from "./support/permissions.ts";
 import { normals } from "./support/numbers.ts";

@@ -13,7 +13,7 @@ import { nearest } from "../../lib/eval/nearest.ts";
 import { whitenedName } from "../../lib/eval/readout.ts";
 import { recallOf } from "../../lib/eval/retrieval.ts";
 import { fitWhitening, Whitener, type WhitenOptions } from "../../lib/eval/whiten.ts";
-import { whitenPictures } from "../../lib/eval/whiten_sides.ts";
+import { whitenPictures } from "../../lib/eval/whiten_pictures.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import { changed, nearDuplicate, oneCrop, otherCrop } from "./variants.ts";
 

@@ -165,8 +165,12 @@ export function packInterleaved(picture: InterleavedPicture & { channels: number
   return { width, height, channels, data: planes };
 }
 
-/** What a function gave, as the data set needs it. */
-function asPicture(
+/**
+ * What a function gave, as the data set needs it.
+ *
+ * @throws {HatchlingError} When it is no picture, or of other channels.
+ */
+export function asPicture(
   found: Picture | InterleavedPicture,
   channels: number,
   maxPixels: number,

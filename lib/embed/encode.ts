@@ -4,17 +4,18 @@
  * @module
  */
 import type { Dataset } from "../data/dataset.ts";
+import { inMemory } from "../data/in_memory.ts";
 import { HatchlingError } from "../errors.ts";
 import { encodePictures } from "../eval/encode.ts";
 import { featureEncoder } from "../eval/feature_encoder.ts";
 import type { FeatureArray } from "../eval/features.ts";
 import { type Readout, readoutDim, readoutName } from "../eval/readout.ts";
 import { Whitener, type Whitening } from "../eval/whiten.ts";
-import { whitenPictures } from "../eval/whiten_sides.ts";
+import { whitenPictures } from "../eval/whiten_pictures.ts";
 import { spreadIndices } from "../from_config/pictures.ts";
 import type { Session } from "../session.ts";
 import { shown } from "../text.ts";
-import { inMemory, type Sound, soundPictures } from "./pictures.ts";
+import { type Sound, soundPictures } from "./pictures.ts";
 
 /** Which features. */
 export interface FeatureChoice {
@@ -70,7 +71,12 @@ export async function* encodeStream(
       yield { sound, rows: [], done };
       continue;
     }
-    const pictures = inMemory(dataset.name, dataset.channels ?? model.in_chans, sound);
+    const pictures = inMemory(
+      dataset.name,
+      dataset.channels ?? model.in_chans,
+      sound.map(({ picture }) => picture),
+      (i) => String(sound[i].index),
+    );
     const [encoded] = await encodePictures(gpu, pictures, [...sound.keys()], [encoder], {
       batchSize: evaluation.batch_size,
       seed: training.seed,

@@ -47,19 +47,6 @@ export async function* soundPictures(
   }
 }
 
-/** Pictures in memory as a data set, for what takes one. */
-export function inMemory(name: string, channels: number, sound: readonly Sound[]): Dataset {
-  return {
-    name,
-    length: sound.length,
-    largestPixels: Math.max(...sound.map(({ picture }) => picture.width * picture.height)),
-    channels,
-    picture: (i) => sound[i].picture,
-    id: (i) => String(sound[i].index),
-    skipped: [],
-  };
-}
-
 /**
  * Checks a path that should lead to pictures, before anything else is loaded.
  *

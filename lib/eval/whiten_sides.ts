@@ -5,13 +5,12 @@
  */
 import { DeviceError, HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
-import type { EncodedPictures } from "./encode.ts";
 import { measureFeatures, type MeasureOptions } from "./evaluate.ts";
-import { type FeatureArray, l2Normalize } from "./features.ts";
 import type { Figure } from "./figures.ts";
 import { whitenedName } from "./readout.ts";
 import type { Side, Sides } from "./sides.ts";
 import { fitWhitening, Whitener, type Whitening, type WhitenOptions } from "./whiten.ts";
+import { whitenPictures } from "./whiten_pictures.ts";
 
 /** Features whitened, and how. */
 export interface WhitenedSides {
@@ -41,21 +40,6 @@ export async function whitenSides(
   } finally {
     whitener.destroy();
   }
-}
-
-/** Whitens the features of pictures and of their views. */
-export async function whitenPictures(
-  whitener: Whitener,
-  { indices, raw: { whole, views } }: EncodedPictures,
-): Promise<EncodedPictures> {
-  const raw = {
-    whole: await whitener.apply(whole),
-    views: views && await whitener.apply(views),
-  };
-  const normalized = ({ data, shape }: FeatureArray): FeatureArray => {
-    return { data: l2Normalize(data, shape[1]), shape };
-  };
-  return { indices, whole: normalized(raw.whole), views: raw.views && normalized(raw.views), raw };
 }
 
 /** Figures of whitened features. */

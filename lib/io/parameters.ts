@@ -101,3 +101,39 @@ export async function loadWeights(
   params.load(missing.length ? new Map([...await params.save(), ...weights]) : weights);
   return { missing, unused };
 }
+
+/** Weights that were read, and what else was found. */
+export interface ReadWeights extends LoadedWeights {
+  /** Values by parameter name. */
+  weights: Map<string, Float32Array>;
+}
+
+/**
+ * Weights for a model from the bytes of a file, as {@linkcode loadWeights} takes them; no GPU is needed, and no disk.
+ *
+ * @param specs Names and shapes of what the model holds: `model.specs()`.
+ * @throws {DamagedFileError} When the file is damaged or of another kind, or holds NaN or infinity.
+ * @throws {HatchlingError} When it is another model's: each difference is named.
+ *
+ * @example
+ * ```ts
+ * import { float32Tensor, serializeSafetensors, weightsFrom } from "@hatchling/hatchling/io";
+ *
+ * const bytes = serializeSafetensors(
+ *   new Map([["cls_token", float32Tensor(Float32Array.of(1, 2), [1, 1, 2])]]),
+ * );
+ * const { weights } = await weightsFrom(bytes, [{ name: "cls_token", shape: [1, 1, 2] }]);
+ * console.assert(weights.get("cls_token")![1] === 2);
+ * ```
+ *
+ * @category Files
+ */
+export async function weightsFrom(
+  bytes: Uint8Array<ArrayBuffer>,
+  specs: readonly { readonly name: string; readonly shape: readonly number[] }[],
+): Promise<ReadWeights> {
+  const { readWeights } = await import("./weights.ts");
+  const expected = specs.map(({ name, shape }) => ({ name, shape }));
+  const { weights, missing, unused } = await readWeights(bytes, expected);
+  return { weights, missing, unused };
+}

@@ -4,10 +4,9 @@
  * @module
  */
 import { basename, dirname, join } from "node:path";
-import { HatchlingError } from "../errors.ts";
 import { type Readout, readoutName } from "../eval/readout.ts";
 import type { Whitening } from "../eval/whiten.ts";
-import { decodeWhitening, encodeWhitening, type WhiteningOf } from "../eval/whitening_file.ts";
+import { encodeWhitening, type WhiteningOf } from "../eval/whitening_file.ts";
 import { writeFileAtomic } from "../io/atomic.ts";
 import { readFile } from "../io/files.ts";
 import { shown } from "../text.ts";
@@ -15,11 +14,7 @@ import { many } from "../words.ts";
 import type { LoadedModel } from "./load.ts";
 import { modelHash } from "./model_hash.ts";
 import { exists } from "./weight_files.ts";
-
-/** The file of a whitening: one for each feature. */
-export function whiteningFile(feature: string): string {
-  return `whitening-${feature.replace(/[^\w+]+/g, "-")}.safetensors`;
-}
+import { whiteningFile, whiteningIn } from "./whitening_file.ts";
 
 /**
  * Keeps a whitening in a run's folder.
@@ -60,20 +55,7 @@ export async function storedWhitening(
 ): Promise<StoredWhitening | undefined> {
   const folder = dirname(weights), path = join(folder, whiteningFile(of.feature));
   if (!await isResult(weights) || !await exists(path)) return;
-  const { whitening, of: found } = decodeWhitening(await readFile(path), path);
-  const what = found.feature !== of.feature
-    ? `to the feature ${shown(found.feature)}`
-    : found.model !== of.model
-    ? "to other weights, or with other settings of the model"
-    : undefined;
-  if (what === undefined) return { whitening, path };
-  throw new HatchlingError(
-    `Expected the whitening ${shown(path)} to be fitted to the feature ${shown(of.feature)} of ${
-      shown(weights)
-    } but it was fitted ${what}: deno task evaluate ${
-      shown(folder)
-    } stores one that fits; or delete it`,
-  );
+  return { whitening: whiteningIn(await readFile(path), path, weights, of), path };
 }
 
 /** Whether a file of weights is the result of a run, which whitenings are stored for, not a state on the way to it. */

@@ -7,7 +7,7 @@ import { choiceName } from "../../lib/embed/encode.ts";
 import type { EncodedPictures } from "../../lib/eval/encode.ts";
 import type { Readout } from "../../lib/eval/readout.ts";
 import { fitWhitening, Whitener } from "../../lib/eval/whiten.ts";
-import { whitenPictures } from "../../lib/eval/whiten_sides.ts";
+import { whitenPictures } from "../../lib/eval/whiten_pictures.ts";
 import { whiteningFor } from "../../lib/open_model/whitening.ts";
 import type { Session } from "../../lib/session.ts";
 

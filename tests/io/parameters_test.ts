@@ -1,7 +1,7 @@
 /** Weights between parameters on the GPU and files or bytes. */
 import assert from "node:assert/strict";
 import { DamagedFileError } from "../../lib/errors.ts";
-import { loadWeights, saveWeights, weightTensors } from "../../lib/io/parameters.ts";
+import { loadWeights, saveWeights, weightsFrom, weightTensors } from "../../lib/io/parameters.ts";
 import { parseSafetensors, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { DinoModel, initialize, Parameters } from "../../lib/model.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -32,7 +32,10 @@ gpuTest(
   async (gpu) => {
     const [from, to] = [new Parameters(gpu, MODEL.specs()), new Parameters(gpu, MODEL.specs())];
     from.load(initialize(MODEL.specs(), 4));
-    await loadWeights(serializeSafetensors(await weightTensors(from)), to);
+    const bytes = serializeSafetensors(await weightTensors(from));
+    const { weights, ...rest } = await weightsFrom(bytes, MODEL.specs());
+    assert.deepEqual([weights, rest], [await from.save(), { missing: [], unused: [] }]);
+    await loadWeights(bytes, to);
     assert.deepEqual(await to.save(), await from.save());
     for (const params of [from, to]) params.destroy();
   },
