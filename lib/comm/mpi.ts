@@ -27,7 +27,7 @@ import { poll, timeoutError, within } from "./wait.ts";
  * pieces under way at a time are no faster than all at once. It adds up within one call of MPI_Test, which keeps the
  * event loop for milliseconds with a piece and for 0.2 s with all. Borders depend on the length alone: so do the sums.
  */
-const PIECE_BYTES = 4 * 2 ** 20;
+export const PIECE_BYTES = 4 * 2 ** 20;
 
 /** Milliseconds that the library has to end all processes, before this one ends by itself. */
 const ABORT_MS = 5000;

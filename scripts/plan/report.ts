@@ -6,20 +6,21 @@
 import { type Choice, durationText } from "../../lib/preset.ts";
 import { evaluationShare } from "../../lib/preset/cost.ts";
 import { needsOf, stepsOf, stepsWithin } from "../../lib/preset/length.ts";
-import { clock } from "../../lib/words.ts";
+import { clock, many } from "../../lib/words.ts";
 import type { Config } from "../../lib/config.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import type { Faster } from "../../lib/plan/faster.ts";
 import { memoryLimit } from "../../lib/plan/fit.ts";
-import { evaluationPeak, type Remedy } from "../../lib/plan/remedies.ts";
+import { evaluationPeak, type Remedy, withBatch } from "../../lib/plan/remedies.ts";
 import type { PictureSizes } from "../../lib/plan/noise.ts";
 import type { StepPlan } from "../../lib/plan/step.ts";
 import type { StepTime } from "../../lib/plan/timing.ts";
 import { bytesText, tensorText } from "../../lib/plan/words.ts";
+import { rankLines, type RankPlan } from "./ranks.ts";
 
 /** What is reported. */
 export interface Planned extends PictureSizes {
-  /** The configuration, its batch resolved. */
+  /** The configuration, its batch resolved: of one rank, where several are asked about. */
   config: Config;
   /** Number of pictures. */
   pictures: number;
@@ -37,6 +38,14 @@ export interface Planned extends PictureSizes {
   choices: readonly Choice[];
   /** Seconds that there are. */
   budget?: number;
+  /** Several ranks, where they are asked about. */
+  ranks?: RankPlan;
+}
+
+/** Steps of a run; of the first number of ranks, where several are asked about. */
+function runSteps({ config, pictures, ranks }: Planned) {
+  const of = ranks?.rows[0].ranks ?? 1;
+  return { of, ...stepsOf(withBatch(config, of * config.data.batch_size), pictures) };
 }
 
 /** Steps that the budget has room for, where there is one: as it is, or so many times as fast. */
@@ -51,8 +60,9 @@ function stepsInBudget({ config, pictures, budget, time }: Planned, times = 1) {
 
 /** For other programs. Bytes, seconds, FLOPs; what is unknown or without limit is null. */
 export function planObject(gpu: Gpu, planned: Planned): Record<string, unknown> {
-  const { config, pictures, largestPixels, plan, time } = planned;
-  const { perEpoch, all } = stepsOf(config, pictures);
+  const { config, pictures, largestPixels, plan, time, ranks } = planned;
+  const { perEpoch, all } = runSteps(planned);
+  const alone = ranks ? undefined : time; // others are waited for, too
   const { bytes } = memoryLimit(gpu, config);
   const { limits } = gpu;
   return {
@@ -75,12 +85,13 @@ export function planObject(gpu: Gpu, planned: Planned): Record<string, unknown> 
     },
     time: time ?? null,
     seconds_per_step: time?.seconds ?? null,
-    seconds_per_epoch: time ? time.seconds * perEpoch : null,
-    seconds: time ? time.seconds * all : null,
+    seconds_per_epoch: alone ? alone.seconds * perEpoch : null,
+    seconds: alone ? alone.seconds * all : null,
     chosen: planned.choices,
     budget: planned.budget === undefined
       ? null
       : { seconds: planned.budget, steps: stepsInBudget(planned) },
+    ranks: ranks ?? null,
     remedies: planned.remedies,
     faster: planned.faster.map((one) => ({ ...one, steps: stepsInBudget(planned, one.times) })),
   };
@@ -89,7 +100,7 @@ export function planObject(gpu: Gpu, planned: Planned): Record<string, unknown> 
 /** For people: lines of a name and what it is. */
 export function planLines(gpu: Gpu, planned: Planned): string[] {
   const { config, pictures, largestPixels, plan, time } = planned;
-  const { perEpoch, all } = stepsOf(config, pictures);
+  const { ranks } = planned, { of, perEpoch, all } = runSteps(planned);
   const { gradient_accumulation_steps: micros } = config.training;
   const perStep = config.data.batch_size * micros;
   const { limits } = gpu;
@@ -105,7 +116,8 @@ export function planLines(gpu: Gpu, planned: Planned): string[] {
   line("model", `${million(backbone)} parameters of the backbone, ${million(head)} of the head`);
   line(
     "pictures",
-    `${pictures}, of ${largestPixels} pixels at most: ${perEpoch} steps an epoch, ${all} in all`,
+    `${pictures}, of ${largestPixels} pixels at most: ${perEpoch} steps an epoch, ${all} in all` +
+      (ranks ? `, with ${many(of, "rank")}; what follows is of one` : ""),
   );
   line(
     "a step",
@@ -148,10 +160,10 @@ export function planLines(gpu: Gpu, planned: Planned): string[] {
     const percent = (part: number) => `${Math.round(100 * part / time.seconds)} %`;
     line(
       "time",
-      `${time.seconds.toPrecision(3)} s a step, ${clock(time.seconds * perEpoch)} an epoch, ` +
-        `${
-          clock(time.seconds * all)
-        } in all, without compiling, waiting for pictures and evaluation`,
+      `${time.seconds.toPrecision(3)} s a step, ` + (ranks
+        ? "of one rank by itself"
+        : `${clock(time.seconds * perEpoch)} an epoch, ${clock(time.seconds * all)} in all`) +
+        ", without compiling, waiting for pictures and evaluation",
     );
     line(
       "",
@@ -182,6 +194,7 @@ export function planLines(gpu: Gpu, planned: Planned): string[] {
   for (const { change, helps, saves } of remedies) {
     row(saves, `${change}${helps === "evaluation" ? ", while it evaluates" : ""}`);
   }
+  if (ranks) lines.push(...rankLines(ranks));
   if (planned.faster.length) {
     line("faster by", "each change by itself, by floating-point operations");
   }

@@ -69,6 +69,12 @@ export class Reduction {
     return this.#buckets.map(({ size }) => size);
   }
 
+  /** Numbers that are added up at the end of every step: what losses leave, times, notes. */
+  get small(): number {
+    const sums = this.#sums.reduce((all, { size }) => all + size, 0);
+    return sums + this.#ranks.size * (NOTES + 1);
+  }
+
   /** Begins a micro-batch; gradients are final in the last one of a step. */
   begin({ isFirst, isLast }: { isFirst: boolean; isLast: boolean }): void {
     this.#isLast = isLast;
