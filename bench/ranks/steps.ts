@@ -13,13 +13,14 @@ import {
   feedOptionsOf,
   gpuOptionsOf,
   modelOf,
+  ranksOf,
   scheduleOf,
   trainerOptionsOf,
 } from "../../lib/from_config.ts";
 import { readConfig } from "../../lib/io/config_file.ts";
 import { initialize } from "../../lib/model.ts";
 import { noise } from "../../lib/plan/noise.ts";
-import { Ranks, recordStep, Trainer } from "../../lib/train.ts";
+import { recordStep, Trainer } from "../../lib/train.ts";
 import { Feed } from "../../lib/train/feed.ts";
 import { positive } from "../../scripts/common/numbers.ts";
 import { print, runCommand } from "../../scripts/common/terminal.ts";
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
       `data.batch_size: expected a multiple of the ${comm.size} ranks but found ${config.data.batch_size}`,
     );
   }
-  const ranks = new Ranks(comm);
+  const ranks = ranksOf(config, comm);
   const gpu = await openDevice(gpuOptionsOf(config));
   const own = { ...config, data: { ...config.data, batch_size: share } };
   const model = modelOf(config);
