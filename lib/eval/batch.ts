@@ -4,8 +4,9 @@
  * @module
  */
 import { applyOps, augmentationOptions, type AugmentOp, sampleView } from "../augmentation.ts";
-import { DamagedPictureError, type Dataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { packPictures, type Picture } from "../data/image.ts";
+import { soundPicture } from "../data/some.ts";
 import type { Gpu } from "../gpu.ts";
 import { encodeEach, type Encoder } from "./encoder.ts";
 
@@ -78,15 +79,6 @@ async function pack(dataset: Dataset, asked: readonly number[]) {
     pictures.push(picture);
   });
   return { indices, ...packPictures(pictures) };
-}
-
-/** Undefined when the file is damaged, which may not be known before it is decoded. */
-export async function soundPicture(dataset: Dataset, index: number): Promise<Picture | undefined> {
-  try {
-    return await dataset.picture(index);
-  } catch (error) {
-    if (!(error instanceof DamagedPictureError)) throw error;
-  }
 }
 
 function centralSquare(

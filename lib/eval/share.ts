@@ -7,7 +7,8 @@ import { allOrNone, numbersOfAll } from "../comm/all_or_none.ts";
 import type { Comm } from "../comm/comm.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { HatchlingError } from "../errors.ts";
-import { type EncodedBatch, soundPicture } from "./batch.ts";
+import { soundPicture } from "../data/some.ts";
+import type { EncodedBatch } from "./batch.ts";
 
 /** Ranks that encode the same pictures. */
 export interface SharedWork {

@@ -20,7 +20,9 @@ export interface Platform {
 
 /** The system that this program runs on; each is asked for, with its permission, where it is looked at. */
 export const HERE: Platform = {
-  os: Deno.build.os,
+  get os() {
+    return Deno.build.os; // asked for late: a page, which has no Deno, may import this
+  },
   get env() {
     return Deno.env.toObject();
   },

@@ -1,0 +1,150 @@
+/**
+ * What the model sees in pictures.
+ *
+ * @module
+ */
+import { HatchlingError } from "../../../lib/errors.ts";
+import { lookAt } from "../../../lib/eval/attention.ts";
+import type { FeatureArray } from "../../../lib/eval/features.ts";
+import { nearest } from "../../../lib/eval/nearest.ts";
+import { pca } from "../../../lib/eval/pca.ts";
+import { framed } from "../../../lib/draw/frame.ts";
+import type { Gpu } from "../../../lib/gpu.ts";
+import { transformerOf } from "../../../lib/model.ts";
+import { umapLayout } from "../../look/umap.ts";
+import type { Neighbor, Seen } from "../protocol.ts";
+import type { LoadedModel } from "./model.ts";
+import { bitmapOf, type Pictures } from "./pictures.ts";
+
+/** Share of the patches beyond each end of the colours. */
+const TAIL = 0.01;
+
+/** Neighbours that the map keeps together. */
+const KEPT = 15;
+
+/** Looks at pictures with one model, and keeps their features. */
+export class Looker {
+  readonly #gpu: Gpu;
+  readonly #model: LoadedModel;
+  readonly #pictures: Pictures;
+  readonly #onProgress: (what: string, done: number, total: number) => void;
+  #known?: FeatureArray;
+
+  /** Nothing is looked at yet. */
+  constructor(
+    gpu: Gpu,
+    model: LoadedModel,
+    pictures: Pictures,
+    onProgress: (what: string, done: number, total: number) => void,
+  ) {
+    this.#gpu = gpu;
+    this.#model = model;
+    this.#pictures = pictures;
+    this.#onProgress = onProgress;
+  }
+
+  /** Attention of all tokens, and the patches' components as colours. */
+  async look(index: number, patches: number): Promise<Seen> {
+    const { found: { config, model: { backbone } }, params } = this.#model;
+    const vit = transformerOf(backbone, "pictures of attention");
+    const { patchSize: patch, heads, dim } = vit.config;
+    const { name, picture } = this.#pictures.get(index);
+    const framing = { id: name, size: patches * patch, patch, whole: false };
+    const { shown, input } = framed(picture, framing, config);
+    const { width, height, channels = 3 } = shown;
+    const images = this.#gpu.tensor(input, [1, channels, height, width]);
+    const looked = await lookAt(this.#gpu, vit, params, images, { of: "all" });
+    images.destroy();
+    const { grid, attention } = looked, count = grid[0] * grid[1];
+    const tokens = count + Number(vit.hasClass);
+    return {
+      picture: await bitmapOf(shown),
+      grid,
+      heads,
+      tokens,
+      attention,
+      components: componentsOf({ data: looked.patches, shape: [count, dim] }),
+    };
+  }
+
+  /** Features as the configuration reads them out: raw ones of some pictures. */
+  async features(indices: readonly number[]): Promise<FeatureArray> {
+    const { raw } = await this.#encode(indices);
+    return raw.whole;
+  }
+
+  /** The most similar pictures of one. */
+  async neighbors(index: number, k: number): Promise<Neighbor[]> {
+    const all = await this.#all(), [n, dim] = all.shape;
+    if (n < 2) return [];
+    const query = { data: all.data.slice(index * dim, (index + 1) * dim), shape: [1, dim] };
+    const found = await nearest(this.#gpu, query, all, Math.min(k, n - 1), { exclude: [index] });
+    return Array.from(found.indices, (at, i) => ({ index: at, similarity: found.similarity[i] }));
+  }
+
+  /** Places of all pictures. */
+  async map(): Promise<Float32Array> {
+    const all = await this.#all(), [n] = all.shape;
+    if (n < 3) {
+      throw new HatchlingError(`Expected at least 3 pictures for a map but found ${n}: add more`);
+    }
+    const start = pca(all, 2).project(all);
+    const places = n <= KEPT ? start : await umapLayout(this.#gpu, all, start, {
+      neighbors: KEPT,
+      seed: 0,
+      onProgress: (done, total) => this.#onProgress("map", done, total),
+    });
+    return scaled(places);
+  }
+
+  /** Features of all pictures, of length 1; made once. */
+  async #all(): Promise<FeatureArray> {
+    const n = this.#pictures.length, [known = 0, dim = 0] = this.#known?.shape ?? [];
+    if (known === n) return this.#known!;
+    const indices = Array.from({ length: n - known }, (_, i) => known + i);
+    const { whole } = await this.#encode(indices);
+    const width = dim || whole.shape[1], data = new Float32Array(n * width);
+    if (this.#known) data.set(this.#known.data);
+    data.set(whole.data, known * width);
+    return this.#known = { data, shape: [n, width] };
+  }
+
+  #encode(indices: readonly number[]) {
+    const dataset = this.#pictures.dataset(this.#model.found.config.model.in_chans);
+    return this.#model.encode(
+      dataset,
+      indices,
+      (done) => this.#onProgress("features", done, indices.length),
+    );
+  }
+}
+
+/** Three components from 0 to 255; a few far patches would leave all others alike, so ends are cut. */
+function componentsOf(patches: FeatureArray): Uint8Array {
+  const [n, dim] = patches.shape, used = Math.min(3, dim, n);
+  const values = pca(patches, used).project(patches), out = new Uint8Array(3 * n);
+  for (let c = 0; c < used; c++) {
+    const sorted = Float64Array.from({ length: n }, (_, i) => values[i * used + c]).sort();
+    const at = (share: number) => sorted[Math.round(share * (n - 1))];
+    const [low, high] = [at(TAIL), at(1 - TAIL)];
+    for (let i = 0; i < n; i++) {
+      const share = (values[i * used + c] - low) / (high - low || 1);
+      out[3 * i + c] = Math.round(255 * Math.min(1, Math.max(0, share)));
+    }
+  }
+  return out;
+}
+
+/** Places from 0 to 1, both ways by the same factor. */
+function scaled(places: Float64Array): Float32Array {
+  const axes = [0, 1].map((d) => {
+    const values = places.filter((_, i) => i % 2 === d);
+    const least = values.reduce((a, b) => Math.min(a, b), Infinity);
+    return { least, width: values.reduce((a, b) => Math.max(a, b), -Infinity) - least };
+  });
+  const widest = Math.max(...axes.map(({ width }) => width)) || 1;
+  return Float32Array.from(places, (value, i) => {
+    const { least, width } = axes[i % 2];
+    return (value - least + (widest - width) / 2) / widest;
+  });
+}

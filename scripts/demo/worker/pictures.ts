@@ -1,0 +1,164 @@
+/**
+ * The pictures in the tab: decoded as everywhere else in the project, so that features are the same.
+ *
+ * @module
+ */
+import type { Dataset } from "../../../lib/data/dataset.ts";
+import { type DecodeChannels, decodePicture } from "../../../lib/data/decode.ts";
+import { hashOf } from "../../../lib/data/fingerprint.ts";
+import { compositeOnWhite, type Picture, withChannels } from "../../../lib/data/image.ts";
+import { reduceTo } from "../../../lib/data/resample.ts";
+import { HatchlingError } from "../../../lib/errors.ts";
+import type { AddedPicture, GivenFile } from "../protocol.ts";
+
+/** Side of a thumbnail in pixels. */
+const SIDE = 96;
+
+/** Pixels of a picture at most, as `data.max_pixels` has it by default. */
+const MOST_PIXELS = 2 ** 18;
+
+/** Bytes of all pictures: what a tab may well have. */
+const MOST_BYTES = 2 ** 30;
+
+/** A picture with its name. */
+export interface NamedPicture {
+  /** Its path. */
+  name: string;
+  /** Bytes of its file; 0 where it never was one. */
+  bytes: number;
+  /** Its pixels, three channels. */
+  picture: Picture;
+}
+
+/** All pictures that were added. */
+export class Pictures {
+  readonly #all: NamedPicture[] = [];
+  #bytes = 0;
+
+  /** How many. */
+  get length(): number {
+    return this.#all.length;
+  }
+
+  /**
+   * The picture of a number.
+   *
+   * @throws {HatchlingError} When there is none.
+   */
+  get(index: number): NamedPicture {
+    const found = this.#all[index];
+    if (found) return found;
+    throw new HatchlingError(`Expected a picture below ${this.length} but found ${index}`);
+  }
+
+  /** Takes in a file; throws where it is no picture. */
+  async addFile({ name, file }: GivenFile): Promise<AddedPicture> {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const picture = await decodePicture(bytes, MOST_PIXELS, 3).catch(async (error) => {
+      // Formats that the project does not read, the browser may: HEIC, AVIF, BMP.
+      const shown = await createImageBitmap(file).catch(() => undefined);
+      if (!shown) throw error;
+      return await fromBitmap(shown);
+    });
+    return await this.add({ name, bytes: bytes.length, picture });
+  }
+
+  /** Takes in pixels, RGBA. */
+  async addPixels(name: string, width: number, height: number, data: Uint8Array) {
+    compositeOnWhite(data);
+    return await this.add({
+      name,
+      bytes: 0,
+      picture: reduceTo({ width, height, data }, MOST_PIXELS),
+    });
+  }
+
+  /** Takes in a picture. */
+  async add(named: NamedPicture): Promise<AddedPicture> {
+    this.#bytes += named.picture.data.length;
+    if (this.#bytes > MOST_BYTES) {
+      throw new HatchlingError(
+        "Expected at most 1 GiB of pictures in a tab: train on more with Deno, deno task train",
+      );
+    }
+    const index = this.#all.push(named) - 1;
+    return { index, name: named.name, thumbnail: await thumbnailOf(named.picture) };
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#all.length = 0;
+    this.#bytes = 0;
+  }
+
+  /** All of them as a data set, numbered as they were added. */
+  dataset(channels: number): Dataset {
+    return datasetOf("the pictures in this tab", [...this.#all], channels);
+  }
+
+  /**
+   * Those that were files, as a folder of the same files is to Deno: in the order of their ids, the paths below the
+   * folder, with the same fingerprint.
+   */
+  folder(channels: DecodeChannels | number): { dataset: Dataset; path: string } {
+    const files = this.#all.filter(({ bytes }) => bytes > 0);
+    const root = rootOf(files.map(({ name }) => name));
+    const rows = files.map((file) => ({ ...file, name: file.name.slice(root.length) }));
+    rows.sort((a, b) => a.name < b.name ? -1 : 1);
+    const dataset = datasetOf(root || "pictures", rows, channels);
+    dataset.fingerprint = () => hashOf(rows.map(({ name, bytes }) => [name, bytes]));
+    return { dataset, path: root.replace(/\/$/, "") || "pictures" };
+  }
+}
+
+/** The folder that all paths begin with, "holidays/"; "" where there is none. */
+function rootOf(names: readonly string[]): string {
+  const first = names[0] ?? "", root = first.slice(0, first.indexOf("/") + 1);
+  return names.every((name) => name.startsWith(root)) ? root : "";
+}
+
+function datasetOf(name: string, rows: readonly NamedPicture[], channels: number): Dataset {
+  return {
+    name,
+    length: rows.length,
+    largestPixels: rows.reduce(
+      (most, { picture: { width, height } }) => Math.max(most, width * height),
+      1,
+    ),
+    channels,
+    picture: (i) => channels === 3 ? rows[i].picture : withChannels(rows[i].picture, channels),
+    id: (i) => rows[i].name,
+    skipped: [],
+  };
+}
+
+async function fromBitmap(bitmap: ImageBitmap): Promise<Picture> {
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d")!;
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const data = new Uint8Array(context.getImageData(0, 0, width, height).data);
+  compositeOnWhite(data);
+  return await Promise.resolve(reduceTo({ width, height, data }, MOST_PIXELS));
+}
+
+/** A picture of three channels for the page. */
+export async function bitmapOf({ width, height, data }: Picture): Promise<ImageBitmap> {
+  const pixels = new Uint8ClampedArray(data.slice(0, 4 * width * height).buffer);
+  return await createImageBitmap(new ImageData(pixels, width, height));
+}
+
+async function thumbnailOf(picture: Picture): Promise<ImageBitmap> {
+  const { width, height } = picture, side = Math.min(width, height);
+  const whole = await bitmapOf(picture);
+  const left = Math.floor((width - side) / 2), top = Math.floor((height - side) / 2);
+  const large = side > SIDE;
+  return await createImageBitmap(
+    whole,
+    left,
+    top,
+    side,
+    side,
+    large ? { resizeWidth: SIDE, resizeHeight: SIDE, resizeQuality: "high" } : {},
+  );
+}

@@ -1,0 +1,238 @@
+/**
+ * The worker of the page: all work for the GPU, and all decoding.
+ *
+ * @module
+ */
+import "./scope.ts";
+import { z } from "../../../lib/config/deps.ts";
+import type { Dataset } from "../../../lib/data/dataset.ts";
+import { soundPicture, spreadIndices } from "../../../lib/data/some.ts";
+import { renderEpochs } from "../../../lib/draw/render_views.ts";
+import { drawn } from "../../../lib/draw/attention.ts";
+import { framed } from "../../../lib/draw/frame.ts";
+import { HatchlingError } from "../../../lib/errors.ts";
+import { lookAt } from "../../../lib/eval/attention.ts";
+import { augmentationOf } from "../../../lib/from_config.ts";
+import { type Gpu, openGpu } from "../../../lib/gpu.ts";
+import { resizeBicubic } from "../../../lib/data/resample.ts";
+import { transformerOf, VisionTransformer } from "../../../lib/model.ts";
+import type { AddedPicture, Calls, Events, GivenFile, Speed } from "../protocol.ts";
+import { type Port, serve } from "../rpc.ts";
+import { openEmoji } from "./emoji.ts";
+import { nameOf } from "./kernels.ts";
+import { Looker } from "./look.ts";
+import { LoadedModel } from "./model.ts";
+import { bitmapOf, Pictures } from "./pictures.ts";
+import { TabRun } from "./training.ts";
+import { Turns } from "./turns.ts";
+
+// The page's policy allows no code from text, which the checker of configurations would try.
+z.config({ jitless: true });
+
+/** Milliseconds that a slow run rests after each step, as a multiple of the step. */
+const REST = 3;
+
+/** Patches across that are worth looking at, and side of a picture that is drawn. */
+const FEWEST_PATCHES = 12, SIDE = 192;
+
+/** The colours of attention. */
+const COLORS = { map: "inferno", alpha: 0.85, smooth: true } as const;
+
+const port = globalThis as unknown as Port;
+const turns = new Turns(), pictures = new Pictures();
+let opened: Gpu | undefined, model: LoadedModel | undefined, looker: Looker | undefined;
+let run: TabRun | undefined, emoji: Promise<Dataset> | undefined;
+let speed: Speed = "pause", going = false;
+
+const tell = <K extends keyof Events>(event: K, data: Events[K]) =>
+  port.postMessage({ event, data }, []);
+const progress = (what: string, done: number, total: number) =>
+  tell("progress", { what, done, total });
+
+const gpu = (): Gpu => opened ?? missing("an open GPU", "allow WebGPU");
+const theModel = () => looker ?? missing("a model", "load weights, or train some");
+const theRun = (): TabRun => run ?? missing("a run", "begin one");
+
+function missing(what: string, remedy: string): never {
+  throw new HatchlingError(`Expected ${what} but there is none yet: ${remedy}`);
+}
+
+/** Lets another model look. */
+function setModel(next: LoadedModel) {
+  model?.destroy();
+  model = next;
+  looker = new Looker(gpu(), next, pictures, progress);
+  return next.facts();
+}
+
+const emojiSet = () =>
+  emoji ??= openEmoji().catch((error) => {
+    emoji = undefined; // the next call tries again
+    throw error;
+  });
+
+/** Takes in some pictures, one after the other. */
+async function addAll<T extends { name: string }>(
+  given: readonly T[],
+  add: (one: T) => Promise<AddedPicture>,
+) {
+  const added: AddedPicture[] = [], skipped: { name: string; reason: string }[] = [];
+  for (const [i, one] of given.entries()) {
+    try {
+      added.push(await add(one));
+    } catch (error) {
+      skipped.push({ name: one.name, reason: (error as Error).message });
+    }
+    progress("pictures", i + 1, given.length);
+  }
+  return { pictures: added, skipped };
+}
+
+/** Trains until told otherwise; whatever else is asked for comes between two steps. */
+async function trainOn(): Promise<void> {
+  if (going) return;
+  going = true;
+  try {
+    while (run && speed !== "pause") {
+      if (run.isOver) {
+        speed = "pause";
+        tell("ended", {});
+        break;
+      }
+      const news = await turns.take(async () => run && speed !== "pause" && await run.next());
+      if (!news) break;
+      tell("step", news);
+      // A macrotask, so that messages are heard.
+      const rest = speed === "slow" ? REST * news.ms : 0;
+      await new Promise((resolve) => setTimeout(resolve, rest));
+    }
+  } catch (error) {
+    speed = "pause";
+    tell("ended", { why: (error as Error).message });
+  } finally {
+    going = false;
+  }
+}
+
+/** The teacher's attention over pictures of the set. */
+async function watched(shown: number): Promise<ImageBitmap[]> {
+  const { config, dataset, trainer } = theRun();
+  const { backbone } = trainer.model;
+  if (!(backbone instanceof VisionTransformer) || !backbone.hasClass) return [];
+  const vit = transformerOf(backbone, "pictures of attention");
+  const { patchSize: patch, heads, imageSize } = vit.config;
+  const size = Math.max(imageSize, FEWEST_PATCHES * patch);
+  const maps: ImageBitmap[] = [];
+  for (const index of spreadIndices(dataset.length, Math.min(shown, dataset.length))) {
+    const picture = await soundPicture(dataset, index);
+    if (!picture) continue;
+    const { shown, input } = framed(picture, { size, patch, whole: false }, config);
+    const images = gpu().tensor(input, [1, shown.channels ?? 3, size, size]);
+    const { attention, grid } = await lookAt(gpu(), vit, trainer.evaluated, images);
+    images.destroy();
+    const tokens = 1 + grid[0] * grid[1], mean = new Float64Array(tokens - 1);
+    for (let h = 0; h < heads; h++) {
+      for (let i = 1; i < tokens; i++) mean[i - 1] += attention[h * tokens + i] / heads;
+    }
+    const base = resizeBicubic(shown, SIDE, SIDE);
+    maps.push(await bitmapOf(drawn(base, mean, grid, COLORS).picture));
+  }
+  return maps;
+}
+
+const calls: Calls = {
+  async open() {
+    opened ??= await openGpu();
+    opened.device.lost.then(({ reason, message }) => {
+      if (reason !== "destroyed") tell("lost", { why: message || "the browser took it back" });
+    });
+    return { name: nameOf(opened), software: opened.isSoftware };
+  },
+  load: async (files) => setModel(await LoadedModel.load(gpu(), files)),
+  add: (files) => addAll(files, (file: GivenFile) => pictures.addFile(file)),
+  async addEmoji(count) {
+    const set = await emojiSet();
+    const some = spreadIndices(set.length, Math.min(count, set.length));
+    return await addAll(
+      some.map((i) => ({ name: set.id(i), i })),
+      async ({ name, i }) => {
+        return await pictures.add({ name, bytes: 0, picture: await set.picture(i) });
+      },
+    );
+  },
+  async addPixels(name, width, height, data) {
+    return await addAll(
+      [{ name }],
+      () => pictures.addPixels(name, width, height, new Uint8Array(data)),
+    );
+  },
+  async clear() {
+    pictures.clear();
+    if (model) looker = new Looker(gpu(), model, pictures, progress);
+    await Promise.resolve();
+  },
+  look: (index, patches) => theModel().look(index, patches),
+  async features(indices) {
+    const { data, shape: [, dim] } = await theModel().features(indices);
+    return { data, dim };
+  },
+  neighbors: (index, k) => theModel().neighbors(index, k),
+  map: () => theModel().map(),
+  async train({ config: yaml, on, checkpoint }) {
+    await calls.end();
+    const file = checkpoint && {
+      name: checkpoint.name,
+      bytes: new Uint8Array(await checkpoint.file.arrayBuffer()),
+    };
+    const code = { version: CODE.version, ...CODE.commit && { commit: CODE.commit } };
+    run = await TabRun.begin(gpu(), {
+      ...{ yaml, checkpoint: file, code },
+      pictures: async (config) => {
+        const { in_chans: channels } = config.model;
+        const builtIn = file ? config.data.path === null : on === "emoji";
+        return builtIn ? { dataset: await emojiSet() } : pictures.folder(channels);
+      },
+    });
+    return run.facts();
+  },
+  async speed(next) {
+    speed = next;
+    if (next !== "pause") void trainOn();
+    await Promise.resolve();
+  },
+  async views(count) {
+    const { config, dataset } = theRun();
+    const rows: ImageBitmap[][] = [];
+    for (const image of spreadIndices(dataset.length, Math.min(count, dataset.length))) {
+      const picture = await soundPicture(dataset, image);
+      if (!picture) continue;
+      const address = { seed: config.training.seed, image, epochs: 1 };
+      const [views] = await renderEpochs(gpu(), augmentationOf(config), picture, address);
+      rows.push(
+        await Promise.all([picture, ...views.map(({ picture }) => picture)].map(bitmapOf)),
+      );
+    }
+    return rows;
+  },
+  watch: watched,
+  checkpoint: () => theRun().checkpoint(),
+  export: () => theRun().weights(),
+  async adopt() {
+    const { config, trainer, step } = theRun(), { model } = trainer;
+    const found = { config, model, name: `the run in this tab, step ${step}` };
+    return await Promise.resolve(setModel(LoadedModel.ofRun(gpu(), found, trainer.evaluated)));
+  },
+  async end() {
+    speed = "pause";
+    const old = run;
+    run = undefined;
+    if (old && model?.params === old.trainer.evaluated) model = looker = undefined;
+    old?.destroy();
+    await Promise.resolve();
+  },
+};
+
+/** What the build has put in: version and commit. */
+declare const CODE: { version: string; commit?: string };
+
+serve(port, calls, (work) => turns.take(work));
