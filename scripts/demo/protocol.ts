@@ -147,8 +147,8 @@ export interface Calls {
   clear(): Promise<void>;
   /** What the model sees in a picture, so many patches across. */
   look(index: number, patches: number): Promise<Seen>;
-  /** Features of pictures as the configuration reads them out, [n, D], not of length 1. */
-  features(indices: number[]): Promise<{ data: Float32Array; dim: number }>;
+  /** Features of pictures as the configuration reads them out, not of length 1. */
+  features(indices: number[]): Promise<Float32Array[]>;
   /** The most similar pictures of one. */
   neighbors(index: number, k: number): Promise<Neighbor[]>;
   /** Places of all pictures, similar ones near each other, [n, 2] from 0 to 1. */
@@ -165,7 +165,7 @@ export interface Calls {
   checkpoint(): Promise<{ name: string; bytes: Uint8Array<ArrayBuffer> }>;
   /** Weights of the teacher, or of the student where that is alone. */
   export(): Promise<{ name: string; bytes: Uint8Array<ArrayBuffer>; config: string }>;
-  /** The run's network becomes the model that looks. */
+  /** The run's network as it is now becomes the model that looks. */
   adopt(): Promise<ModelFacts>;
   /** Ends the run. */
   end(): Promise<void>;

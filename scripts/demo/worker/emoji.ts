@@ -5,6 +5,7 @@
  */
 import type { Dataset } from "../../../lib/data/dataset.ts";
 import type { Picture } from "../../../lib/data/image.ts";
+import { inMemory } from "../../../lib/data/in_memory.ts";
 import { HatchlingError } from "../../../lib/errors.ts";
 import type { PackedSet } from "../emoji_file.ts";
 
@@ -37,13 +38,5 @@ export async function openEmoji(): Promise<Dataset> {
     return { width: side, height: side, channels: 3, data };
   };
   const pictures = ids.map((_, i) => picture(i));
-  return {
-    name,
-    length: ids.length,
-    largestPixels: area,
-    channels: 3,
-    picture: (i) => pictures[i],
-    id: (i) => ids[i],
-    skipped: [],
-  };
+  return inMemory(name, 3, pictures, (i) => ids[i]);
 }

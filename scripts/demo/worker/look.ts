@@ -9,11 +9,10 @@ import type { FeatureArray } from "../../../lib/eval/features.ts";
 import { nearest } from "../../../lib/eval/nearest.ts";
 import { pca } from "../../../lib/eval/pca.ts";
 import { framed } from "../../../lib/draw/frame.ts";
-import type { Gpu } from "../../../lib/gpu.ts";
+import type { PictureModel } from "../../../lib/load.ts";
 import { transformerOf } from "../../../lib/model.ts";
 import { umapLayout } from "../../look/umap.ts";
 import type { Neighbor, Seen } from "../protocol.ts";
-import type { LoadedModel } from "./model.ts";
 import { bitmapOf, type Pictures } from "./pictures.ts";
 
 /** Share of the patches beyond each end of the colours. */
@@ -22,38 +21,44 @@ const TAIL = 0.01;
 /** Neighbours that the map keeps together. */
 const KEPT = 15;
 
+/** Pictures that are encoded at once: what a forward pass takes, and a moment to tell how far it is. */
+const AT_ONCE = 64;
+
 /** Looks at pictures with one model, and keeps their features. */
 export class Looker {
-  readonly #gpu: Gpu;
-  readonly #model: LoadedModel;
+  /** The model. */
+  readonly model: PictureModel;
   readonly #pictures: Pictures;
   readonly #onProgress: (what: string, done: number, total: number) => void;
-  #known?: FeatureArray;
+  #known: Float32Array[] = [];
 
   /** Nothing is looked at yet. */
   constructor(
-    gpu: Gpu,
-    model: LoadedModel,
+    model: PictureModel,
     pictures: Pictures,
     onProgress: (what: string, done: number, total: number) => void,
   ) {
-    this.#gpu = gpu;
-    this.#model = model;
+    this.model = model;
     this.#pictures = pictures;
     this.#onProgress = onProgress;
   }
 
+  /** Forgets features, as the pictures are others. */
+  forget(): void {
+    this.#known = [];
+  }
+
   /** Attention of all tokens, and the patches' components as colours. */
   async look(index: number, patches: number): Promise<Seen> {
-    const { found: { config, model: { backbone } }, params } = this.#model;
+    const { config, gpu, model: { backbone }, params } = this.model;
     const vit = transformerOf(backbone, "pictures of attention");
     const { patchSize: patch, heads, dim } = vit.config;
     const { name, picture } = this.#pictures.get(index);
     const framing = { id: name, size: patches * patch, patch, whole: false };
     const { shown, input } = framed(picture, framing, config);
     const { width, height, channels = 3 } = shown;
-    const images = this.#gpu.tensor(input, [1, channels, height, width]);
-    const looked = await lookAt(this.#gpu, vit, params, images, { of: "all" });
+    const images = gpu.tensor(input, [1, channels, height, width]);
+    const looked = await lookAt(gpu, vit, params, images, { of: "all" });
     images.destroy();
     const { grid, attention } = looked, count = grid[0] * grid[1];
     const tokens = count + Number(vit.hasClass);
@@ -67,10 +72,9 @@ export class Looker {
     };
   }
 
-  /** Features as the configuration reads them out: raw ones of some pictures. */
-  async features(indices: readonly number[]): Promise<FeatureArray> {
-    const { raw } = await this.#encode(indices);
-    return raw.whole;
+  /** Features as the configuration reads them out, as the model gives them. */
+  async features(indices: readonly number[]): Promise<Float32Array[]> {
+    return await this.model.features(indices.map((i) => this.#pictures.get(i).picture));
   }
 
   /** The most similar pictures of one. */
@@ -78,7 +82,9 @@ export class Looker {
     const all = await this.#all(), [n, dim] = all.shape;
     if (n < 2) return [];
     const query = { data: all.data.slice(index * dim, (index + 1) * dim), shape: [1, dim] };
-    const found = await nearest(this.#gpu, query, all, Math.min(k, n - 1), { exclude: [index] });
+    const found = await nearest(this.model.gpu, query, all, Math.min(k, n - 1), {
+      exclude: [index],
+    });
     return Array.from(found.indices, (at, i) => ({ index: at, similarity: found.similarity[i] }));
   }
 
@@ -89,7 +95,7 @@ export class Looker {
       throw new HatchlingError(`Expected at least 3 pictures for a map but found ${n}: add more`);
     }
     const start = pca(all, 2).project(all);
-    const places = n <= KEPT ? start : await umapLayout(this.#gpu, all, start, {
+    const places = n <= KEPT ? start : await umapLayout(this.model.gpu, all, start, {
       neighbors: KEPT,
       seed: 0,
       onProgress: (done, total) => this.#onProgress("map", done, total),
@@ -99,23 +105,17 @@ export class Looker {
 
   /** Features of all pictures, of length 1; made once. */
   async #all(): Promise<FeatureArray> {
-    const n = this.#pictures.length, [known = 0, dim = 0] = this.#known?.shape ?? [];
-    if (known === n) return this.#known!;
-    const indices = Array.from({ length: n - known }, (_, i) => known + i);
-    const { whole } = await this.#encode(indices);
-    const width = dim || whole.shape[1], data = new Float32Array(n * width);
-    if (this.#known) data.set(this.#known.data);
-    data.set(whole.data, known * width);
-    return this.#known = { data, shape: [n, width] };
-  }
-
-  #encode(indices: readonly number[]) {
-    const dataset = this.#pictures.dataset(this.#model.found.config.model.in_chans);
-    return this.#model.encode(
-      dataset,
-      indices,
-      (done) => this.#onProgress("features", done, indices.length),
-    );
+    const n = this.#pictures.length, known = this.#known, first = known.length;
+    while (known.length < n) {
+      const count = Math.min(AT_ONCE, n - known.length);
+      const some = Array.from({ length: count }, (_, i) => this.#pictures.get(known.length + i));
+      const pictures = some.map(({ picture }) => picture);
+      known.push(...await this.model.features(pictures, { normalize: true }));
+      this.#onProgress("features", known.length - first, n - first);
+    }
+    const dim = known[0]?.length ?? 0, data = new Float32Array(n * dim);
+    known.forEach((row, i) => data.set(row, i * dim));
+    return { data, shape: [n, dim] };
   }
 }
 

@@ -4,11 +4,12 @@
  * @module
  */
 import type { Dataset } from "../../../lib/data/dataset.ts";
-import { type DecodeChannels, decodePicture } from "../../../lib/data/decode.ts";
 import { hashOf } from "../../../lib/data/fingerprint.ts";
 import { compositeOnWhite, type Picture, withChannels } from "../../../lib/data/image.ts";
+import { inMemory } from "../../../lib/data/in_memory.ts";
 import { reduceTo } from "../../../lib/data/resample.ts";
 import { HatchlingError } from "../../../lib/errors.ts";
+import { decodeFile } from "../../../lib/load/decode.ts";
 import type { AddedPicture, GivenFile } from "../protocol.ts";
 
 /** Side of a thumbnail in pixels. */
@@ -54,11 +55,11 @@ export class Pictures {
   /** Takes in a file; throws where it is no picture. */
   async addFile({ name, file }: GivenFile): Promise<AddedPicture> {
     const bytes = new Uint8Array(await file.arrayBuffer());
-    const picture = await decodePicture(bytes, MOST_PIXELS, 3).catch(async (error) => {
+    const picture = await decodeFile(bytes, MOST_PIXELS, 3).catch(async (error) => {
       // Formats that the project does not read, the browser may: HEIC, AVIF, BMP.
       const shown = await createImageBitmap(file).catch(() => undefined);
       if (!shown) throw error;
-      return await fromBitmap(shown);
+      return fromBitmap(shown);
     });
     return await this.add({ name, bytes: bytes.length, picture });
   }
@@ -91,16 +92,11 @@ export class Pictures {
     this.#bytes = 0;
   }
 
-  /** All of them as a data set, numbered as they were added. */
-  dataset(channels: number): Dataset {
-    return datasetOf("the pictures in this tab", [...this.#all], channels);
-  }
-
   /**
    * Those that were files, as a folder of the same files is to Deno: in the order of their ids, the paths below the
    * folder, with the same fingerprint.
    */
-  folder(channels: DecodeChannels | number): { dataset: Dataset; path: string } {
+  folder(channels: number): { dataset: Dataset; path: string } {
     const files = this.#all.filter(({ bytes }) => bytes > 0);
     const root = rootOf(files.map(({ name }) => name));
     const rows = files.map((file) => ({ ...file, name: file.name.slice(root.length) }));
@@ -118,28 +114,18 @@ function rootOf(names: readonly string[]): string {
 }
 
 function datasetOf(name: string, rows: readonly NamedPicture[], channels: number): Dataset {
-  return {
-    name,
-    length: rows.length,
-    largestPixels: rows.reduce(
-      (most, { picture: { width, height } }) => Math.max(most, width * height),
-      1,
-    ),
-    channels,
-    picture: (i) => channels === 3 ? rows[i].picture : withChannels(rows[i].picture, channels),
-    id: (i) => rows[i].name,
-    skipped: [],
-  };
+  const pictures = rows.map(({ picture }) => withChannels(picture, channels));
+  return inMemory(name, channels, pictures, (i) => rows[i].name);
 }
 
-async function fromBitmap(bitmap: ImageBitmap): Promise<Picture> {
+function fromBitmap(bitmap: ImageBitmap): Picture {
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d")!;
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const data = new Uint8Array(context.getImageData(0, 0, width, height).data);
   compositeOnWhite(data);
-  return await Promise.resolve(reduceTo({ width, height, data }, MOST_PIXELS));
+  return reduceTo({ width, height, data }, MOST_PIXELS);
 }
 
 /** A picture of three channels for the page. */

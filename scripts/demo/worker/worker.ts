@@ -14,6 +14,7 @@ import { HatchlingError } from "../../../lib/errors.ts";
 import { lookAt } from "../../../lib/eval/attention.ts";
 import { augmentationOf } from "../../../lib/from_config.ts";
 import { type Gpu, openGpu } from "../../../lib/gpu.ts";
+import type { PictureModel } from "../../../lib/load.ts";
 import { resizeBicubic } from "../../../lib/data/resample.ts";
 import { transformerOf, VisionTransformer } from "../../../lib/model.ts";
 import type { AddedPicture, Calls, Events, GivenFile, Speed } from "../protocol.ts";
@@ -21,7 +22,7 @@ import { type Port, serve } from "../rpc.ts";
 import { openEmoji } from "./emoji.ts";
 import { nameOf } from "./kernels.ts";
 import { Looker } from "./look.ts";
-import { LoadedModel } from "./model.ts";
+import { factsOf, loadFiles, modelOfRun } from "./model.ts";
 import { bitmapOf, Pictures } from "./pictures.ts";
 import { TabRun } from "./training.ts";
 import { Turns } from "./turns.ts";
@@ -40,7 +41,7 @@ const COLORS = { map: "inferno", alpha: 0.85, smooth: true } as const;
 
 const port = globalThis as unknown as Port;
 const turns = new Turns(), pictures = new Pictures();
-let opened: Gpu | undefined, model: LoadedModel | undefined, looker: Looker | undefined;
+let opened: Gpu | undefined, looker: Looker | undefined;
 let run: TabRun | undefined, emoji: Promise<Dataset> | undefined;
 let speed: Speed = "pause", going = false;
 
@@ -58,11 +59,10 @@ function missing(what: string, remedy: string): never {
 }
 
 /** Lets another model look. */
-function setModel(next: LoadedModel) {
-  model?.destroy();
-  model = next;
-  looker = new Looker(gpu(), next, pictures, progress);
-  return next.facts();
+function setModel(model: PictureModel, notes: string[] = []) {
+  looker?.model.close();
+  looker = new Looker(model, pictures, progress);
+  return factsOf(model, notes);
 }
 
 const emojiSet = () =>
@@ -148,7 +148,10 @@ const calls: Calls = {
     });
     return { name: nameOf(opened), software: opened.isSoftware };
   },
-  load: async (files) => setModel(await LoadedModel.load(gpu(), files)),
+  async load(files) {
+    const { model, notes } = await loadFiles(gpu(), files);
+    return setModel(model, notes);
+  },
   add: (files) => addAll(files, (file: GivenFile) => pictures.addFile(file)),
   async addEmoji(count) {
     const set = await emojiSet();
@@ -168,13 +171,12 @@ const calls: Calls = {
   },
   async clear() {
     pictures.clear();
-    if (model) looker = new Looker(gpu(), model, pictures, progress);
+    looker?.forget();
     await Promise.resolve();
   },
   look: (index, patches) => theModel().look(index, patches),
   async features(indices) {
-    const { data, shape: [, dim] } = await theModel().features(indices);
-    return { data, dim };
+    return await theModel().features(indices);
   },
   neighbors: (index, k) => theModel().neighbors(index, k),
   map: () => theModel().map(),
@@ -217,16 +219,11 @@ const calls: Calls = {
   watch: watched,
   checkpoint: () => theRun().checkpoint(),
   export: () => theRun().weights(),
-  async adopt() {
-    const { config, trainer, step } = theRun(), { model } = trainer;
-    const found = { config, model, name: `the run in this tab, step ${step}` };
-    return await Promise.resolve(setModel(LoadedModel.ofRun(gpu(), found, trainer.evaluated)));
-  },
+  adopt: async () => setModel(await modelOfRun(gpu(), theRun())),
   async end() {
     speed = "pause";
     const old = run;
     run = undefined;
-    if (old && model?.params === old.trainer.evaluated) model = looker = undefined;
     old?.destroy();
     await Promise.resolve();
   },
