@@ -50,7 +50,6 @@ const AREAS: readonly string[] = [
   "lib/text",
   "lib/words",
   "lib/progress",
-  "lib/deps",
   "lib/errors",
   "kernels",
 ];
