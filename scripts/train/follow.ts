@@ -68,7 +68,7 @@ async function prepare({ kernels: before, ...launch }: Launched, open: Open) {
   const ranks = team.ranksFor(config);
   const loader = open.use(loaderOf(dataset, config, ranks));
   await checkFits(gpu, shareOf(config, team.size), dataset);
-  await proveRun(gpu, config, progress);
+  await proveRun(gpu, shareOf(config, team.size), progress);
   const kernels = await chooseKernels(gpu, { before, config, progress });
   const model = modelOf(config);
   const options = { ...trainerOptionsOf(config, gpu), ranks };

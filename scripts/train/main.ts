@@ -80,7 +80,7 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   const { stepsPerEpoch } = loader;
 
   // Model and trainer, which is all that training changes.
-  await proveRun(gpu, config, progress);
+  await proveRun(gpu, shareOf(config, team.size), progress);
   const before = checkpoint?.state.extra?.kernels as KernelRecord | undefined;
   const kernels = await chooseKernels(gpu, { before, config, progress });
   await beginRanks(team, { config, kernels });
