@@ -147,6 +147,8 @@ export interface Calls {
   clear(): Promise<void>;
   /** What the model sees in a picture, so many patches across. */
   look(index: number, patches: number): Promise<Seen>;
+  /** The same in pixels that pass, such as a camera's: RGBA. */
+  lookAtPixels(width: number, height: number, data: ArrayBuffer, patches: number): Promise<Seen>;
   /** Features of pictures as the configuration reads them out, not of length 1. */
   features(indices: number[]): Promise<Float32Array[]>;
   /** The most similar pictures of one. */

@@ -13,7 +13,7 @@ import type { PictureModel } from "../../../lib/load.ts";
 import { transformerOf } from "../../../lib/model.ts";
 import { umapLayout } from "../../look/umap.ts";
 import type { Neighbor, Seen } from "../protocol.ts";
-import { bitmapOf, type Pictures } from "./pictures.ts";
+import { bitmapOf, type NamedPicture, type Pictures } from "./pictures.ts";
 
 /** Share of the patches beyond each end of the colours. */
 const TAIL = 0.01;
@@ -49,11 +49,10 @@ export class Looker {
   }
 
   /** Attention of all tokens, and the patches' components as colours. */
-  async look(index: number, patches: number): Promise<Seen> {
+  async look({ name, picture }: NamedPicture, patches: number): Promise<Seen> {
     const { config, gpu, model: { backbone }, params } = this.model;
     const vit = transformerOf(backbone, "pictures of attention");
     const { patchSize: patch, heads, dim } = vit.config;
-    const { name, picture } = this.#pictures.get(index);
     const framing = { id: name, size: patches * patch, patch, whole: false };
     const { shown, input } = framed(picture, framing, config);
     const { width, height, channels = 3 } = shown;

@@ -64,16 +64,6 @@ export class Pictures {
     return await this.add({ name, bytes: bytes.length, picture });
   }
 
-  /** Takes in pixels, RGBA. */
-  async addPixels(name: string, width: number, height: number, data: Uint8Array) {
-    compositeOnWhite(data);
-    return await this.add({
-      name,
-      bytes: 0,
-      picture: reduceTo({ width, height, data }, MOST_PIXELS),
-    });
-  }
-
   /** Takes in a picture. */
   async add(named: NamedPicture): Promise<AddedPicture> {
     this.#bytes += named.picture.data.length;
@@ -123,7 +113,11 @@ function fromBitmap(bitmap: ImageBitmap): Picture {
   const context = new OffscreenCanvas(width, height).getContext("2d")!;
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  const data = new Uint8Array(context.getImageData(0, 0, width, height).data);
+  return pictureOf(width, height, new Uint8Array(context.getImageData(0, 0, width, height).data));
+}
+
+/** Pixels, RGBA, as a picture: on white, and not too large. */
+export function pictureOf(width: number, height: number, data: Uint8Array): Picture {
   compositeOnWhite(data);
   return reduceTo({ width, height, data }, MOST_PIXELS);
 }

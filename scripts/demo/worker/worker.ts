@@ -23,7 +23,7 @@ import { openEmoji } from "./emoji.ts";
 import { nameOf } from "./kernels.ts";
 import { Looker } from "./look.ts";
 import { factsOf, loadFiles, modelOfRun } from "./model.ts";
-import { bitmapOf, Pictures } from "./pictures.ts";
+import { bitmapOf, pictureOf, Pictures } from "./pictures.ts";
 import { TabRun } from "./training.ts";
 import { Turns } from "./turns.ts";
 
@@ -166,7 +166,8 @@ const calls: Calls = {
   async addPixels(name, width, height, data) {
     return await addAll(
       [{ name }],
-      () => pictures.addPixels(name, width, height, new Uint8Array(data)),
+      () =>
+        pictures.add({ name, bytes: 0, picture: pictureOf(width, height, new Uint8Array(data)) }),
     );
   },
   async clear() {
@@ -174,7 +175,11 @@ const calls: Calls = {
     looker?.forget();
     await Promise.resolve();
   },
-  look: (index, patches) => theModel().look(index, patches),
+  look: (index, patches) => theModel().look(pictures.get(index), patches),
+  lookAtPixels(width, height, data, patches) {
+    const picture = pictureOf(width, height, new Uint8Array(data));
+    return theModel().look({ name: "camera", bytes: 0, picture }, patches);
+  },
   async features(indices) {
     return await theModel().features(indices);
   },
