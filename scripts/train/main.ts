@@ -95,14 +95,14 @@ async function train(gpu: Gpu, config: Config, launch: Launch): Promise<number> 
   using stepper = await Stepper.record(gpu, trainer, feed, ranks);
   progress.end();
   progress.say(stepper.describe());
+  const parts = { ...launch, gpu, config, loader, model, trainer, feed, stepper, ranks };
+  const places = await readyRanks(parts, kernels);
   if (guard.stop) {
     progress.say(`stopped by ${guard.stop.why} before it began: nothing was changed`);
     return guard.stop.code;
   }
 
   // The loop. All that can be checked is checked: from here on the folder changes.
-  const parts = { ...launch, gpu, config, loader, model, trainer, feed, stepper, ranks };
-  const places = await readyRanks(parts, kernels);
   const run = await beginRun({ ...parts, ...length, stepsPerEpoch, step, extra, places });
   const hooks = [
     ...comparing(run),
