@@ -153,3 +153,23 @@ ranksRunTest(
     assert.equal((await loadCheckpoint(checkpoint(`${folder}/stops`, 2))).step, 2);
   },
 );
+
+ranksRunTest(
+  "a rank whose weights come to differ, or whose device is lost, ends the run by name",
+  async (folder, small) => {
+    const args = [...small, ...SIX, "--out"];
+    const differs = await trainRanks(folder, [...args, "differs"], [{}, { fault: "drop:0:^adam" }]);
+    assert.equal(differs.code, 1, differs.stderr);
+    assert.match(
+      errorOf(differs),
+      /^error: Expected the same weights on all ranks after step 1 but found others on rank 1 on .+ \(student and teacher\)/,
+    );
+    assert.ok(!namesIn(`${folder}/differs`).some((name) => /^checkpoint-.*[1-9]/.test(name)));
+    const lost = await trainRanks(folder, [...args, "lost"], [{}, { fault: "lose:60" }]);
+    assert.equal(lost.code, 1, lost.stderr);
+    assert.match(
+      errorOf(lost),
+      /^error: rank 1 on .+: The GPU device was lost .*go on with --resume/s,
+    );
+  },
+);

@@ -40,8 +40,9 @@ async function resolved(gpu: Gpu, text: string, options: {
   speed?: number;
   before?: { config: unknown; paced: boolean };
   args?: string;
+  ranks?: number;
 } = {}) {
-  const { dataset = SMALL, budget, before, speed = 3e10, args = "" } = options;
+  const { dataset = SMALL, budget, before, speed = 3e10, args = "", ranks } = options;
   let said = "";
   const writeSync = (bytes: Uint8Array) => {
     said += new TextDecoder().decode(bytes);
@@ -59,6 +60,7 @@ async function resolved(gpu: Gpu, text: string, options: {
     dataset,
     before,
     progress,
+    ranks,
     measure: machine(speed),
   });
   return { ...found, said };
@@ -163,6 +165,27 @@ gpuTest("data.batch_size: auto agrees with the preset, and with what fits", asyn
   const given = await resolved(gpu, `${auto}data: {batch_size: 48}\n${TINY}`);
   assert.equal(given.config.data.batch_size, 48);
 });
+
+gpuTest(
+  "data.batch_size: auto is a batch that ranks can share, by what each has room for",
+  async (gpu) => {
+    const text = `${auto}evaluation: {batch_size: 1}\n${TINY}`;
+    const one = (await resolved(gpu, text)).config;
+    assert.equal(one.data.batch_size, 64);
+    const three = await resolved(gpu, text, { ranks: 3 });
+    assert.equal(three.config.data.batch_size, 63);
+    assert.match(
+      three.said,
+      /^data\.batch_size 63: 21 on each of 3 ranks, what suits .* on the GPU$/m,
+    );
+    // What 16 pictures take is room for 16 on each of two.
+    const { peak } = await planStep(gpu, withBatch(one, 16), SMALL);
+    const args = `--device.memory_bytes ${peak}`;
+    const two = await resolved(gpu, text, { args, ranks: 2 });
+    assert.equal(two.config.data.batch_size, 32);
+    assert.equal(two.config.optimizer.lr, one.optimizer.lr / 2);
+  },
+);
 
 gpuTest(
   "a budget chooses the model by the speed of the machine, and keeps within it",
