@@ -19,10 +19,8 @@ import { checkHashes } from "../../scripts/train/ranks/state.ts";
 import { Ended, RankError, Team } from "../../scripts/train/ranks/team.ts";
 import { commsOf } from "../support/comms.ts";
 
-const teams = (size: number) => Promise.all(commsOf(size).map((comm) => Team.open(comm)));
-
-/** Names of ranks are those of hosts that tests need not know. */
-const plain = (text: string) => text.replaceAll(/(rank \d) on [^\s:,]+/g, "$1 on host");
+const teams = (size: number) =>
+  Promise.all(commsOf(size).map((comm) => Team.open(comm, `m${comm.rank}`)));
 
 Deno.test("messages of any length come as they are", async () => {
   const [first, second] = commsOf(2);
@@ -77,7 +75,7 @@ Deno.test("a rank that cannot answer is named, and all stay in step", async () =
   const refused = await ask(partsOf(lead, () => undefined), "canaries", null)
     .catch((error) => error);
   assert.ok(refused instanceof RankError);
-  assert.equal(plain(refused.message), "rank 1 on host: no memory");
+  assert.equal(refused.message, "rank 1 on m1: no memory");
   isSick = false;
   await assert.rejects(ask(partsOf(lead, sick), "canaries", null), /^HatchlingError: no memory$/);
   assert.deepEqual(await ask(partsOf(lead, () => undefined), "canaries", null), [
@@ -137,8 +135,8 @@ Deno.test("ranks are told apart by code, settings and pictures, but not by what 
   assert.throws(() => checkSame(team, [SAME, { ...SAME, code }]), (error: Error) => {
     assert.ok(error instanceof RankError);
     assert.match(
-      plain(error.message),
-      /rank 0 on host has .*\n {2}rank 1 on \w+: Hatchling 2\.0\.0/,
+      error.message,
+      /rank 0 on m0 has .*\n {2}rank 1 on m1: Hatchling 2\.0\.0/,
     );
     return true;
   });
@@ -178,11 +176,11 @@ Deno.test("weights that differ end a run, with the ranks in the minority", async
   checkHashes(team, 4, [a, a, a]);
   const refused = (all: typeof a[], words: RegExp) =>
     assert.throws(() => checkHashes(team, 4, all), (error: Error) => words.test(error.message));
-  refused([a, b, a], /after step 4 .*found others on rank 1 on [^,]+ \(student\)/);
-  refused([b, a, a], /found others on rank 0 on [^,]+ \(student\)/);
+  refused([a, b, a], /after step 4 .*found others on rank 1 on m1 \(student\)/);
+  refused([b, a, a], /found others on rank 0 on m0 \(student\)/);
   refused(
     [a, b, { student: "c", teacher: "u" }],
-    /on rank 1 on .*, rank 2 on .* \(student and teacher\)/,
+    /on rank 1 on m1, rank 2 on m2 \(student and teacher\)/,
   );
 });
 

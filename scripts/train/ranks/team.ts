@@ -51,12 +51,12 @@ export class Team {
    * The ranks that mpirun started, or this process alone.
    *
    * @param comm What carries messages, where that is known; for tests.
+   * @param own Name of this machine; for tests.
    * @throws {HatchlingError} When mpirun is there but its library is not, or a rank does not come.
    */
-  static async open(comm?: Comm): Promise<Team> {
+  static async open(comm?: Comm, own: string = hostName()): Promise<Team> {
     comm ??= await openComm();
     if (comm.size === 1) return new Team(comm, [""]);
-    const own = hostName();
     const all = await comm.gather(new TextEncoder().encode(own), 0, PATIENT);
     const hosts = all.map((bytes) => new TextDecoder().decode(bytes));
     if (!hosts.length) hosts[comm.rank] = own;
