@@ -36,7 +36,7 @@ export async function follow(team: Team): Promise<never> {
   const invitation = await team.hear<Invitation>();
   await using open = new AsyncDisposableStack();
   const watchdog = invitation.config.device.watchdog_seconds;
-  const guard = open.use(await Guard.start(watchdog, invitation.folder));
+  const guard = open.use(await Guard.start(watchdog, invitation.folder, team));
 
   // Data, where this machine has it.
   const { said, pictures } = await answered(team, async () => {

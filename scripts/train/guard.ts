@@ -5,6 +5,7 @@
  */
 import { HatchlingError } from "../../lib/errors.ts";
 import { ASKED, CELL, GONE, type GuardSettings, SIGNALS } from "./guard_shared.ts";
+import type { Team } from "./ranks/team.ts";
 
 /** Longest time for the worker to start. */
 const START_MS = 30_000;
@@ -32,8 +33,9 @@ export class Guard {
    * @param watchdogSeconds Longest time between two beats once {@linkcode Guard.beat} was called; the process
    * ends beyond it, as nothing else can wake the main thread.
    * @param folder Folder of the run, for messages.
+   * @param ranks The ranks of the run: where there are several, messages name this one.
    */
-  static async start(watchdogSeconds: number, folder: string): Promise<Guard> {
+  static async start(watchdogSeconds: number, folder: string, ranks: Team): Promise<Guard> {
     const worker = new Worker(new URL("./guard_worker.ts", import.meta.url), { type: "module" });
     const guard = new Guard(worker);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -46,7 +48,8 @@ export class Guard {
         event.preventDefault();
         fail(event.message);
       };
-      const settings: GuardSettings = { cells: guard.#cells, watchdogSeconds, folder };
+      const team = ranks.size > 1 ? { name: ranks.nameOf(), leads: ranks.rank === 0 } : undefined;
+      const settings: GuardSettings = { cells: guard.#cells, watchdogSeconds, folder, team };
       worker.postMessage(settings);
     }).finally(() => clearTimeout(timer));
     return guard;

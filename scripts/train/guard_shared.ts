@@ -5,8 +5,15 @@
  */
 import { endingSignals } from "../../lib/io/platform.ts";
 
-/** Signals that ask a run to stop, with their numbers: it then exits with 128 + number. */
-export const SIGNALS = endingSignals();
+/**
+ * Signals that ask a run to stop, with their numbers: it then exits with 128 + number. mpirun passes on SIGUSR2, and
+ * does not kill what got it; SIGUSR1 opens the inspector of Deno.
+ */
+export const SIGNALS: { readonly [name in Deno.Signal]?: number } = {
+  ...endingSignals(),
+  ...Deno.build.os === "linux" && { SIGUSR2: 12 },
+  ...Deno.build.os === "darwin" && { SIGUSR2: 31 },
+};
 
 /** Stands for a signal where the program that started the run is gone. */
 export const GONE = 100;
@@ -28,4 +35,6 @@ export interface GuardSettings {
   watchdogSeconds: number;
   /** Folder of the run, for messages. */
   folder: string;
+  /** Among several ranks: the name of this one, and whether it leads. */
+  team?: { name: string; leads: boolean };
 }

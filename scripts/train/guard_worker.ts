@@ -15,12 +15,18 @@ const scope = self as unknown as {
   postMessage(message: "ready"): void;
 };
 
+/** What there is to say of other signals than SIGUSR2 where there are several ranks. */
+const HASTE = "mpirun may end all in a second (send it SIGUSR2, which leaves time)";
+
 const say = (message: string) => tell(`\n${message}`);
 
-scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
+scope.onmessage = ({ data: { cells, watchdogSeconds, folder, team } }) => {
+  const named = team ? `${team.name}: ` : "";
   let firstAt = -Infinity;
   const ask = (cause: number, message: string) => {
-    if (Atomics.compareExchange(cells, CELL.stop, 0, cause) === 0) say(message);
+    if (Atomics.compareExchange(cells, CELL.stop, 0, cause) === 0 && team?.leads !== false) {
+      say(message);
+    }
   };
   for (const [name, number] of Object.entries(SIGNALS)) {
     Deno.addSignalListener(name as Deno.Signal, () => {
@@ -28,7 +34,8 @@ scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
       if (performance.now() - firstAt < DEBOUNCE) return;
       if (Atomics.load(cells, CELL.stop) || Atomics.load(cells, CELL.saved)) exitNow(128 + number);
       firstAt = performance.now();
-      ask(number, `${name}: stopping and saving; once more stops at once`);
+      const how = team && name !== "SIGUSR2" ? HASTE : "once more stops at once";
+      ask(number, `${name}: stopping and saving; ${how}`);
     });
   }
 
@@ -49,7 +56,7 @@ scope.onmessage = ({ data: { cells, watchdogSeconds, folder } }) => {
     const silent = (performance.now() - since) / 1000;
     if (silent > watchdogSeconds) {
       say(
-        `error: Expected the GPU to answer within ${watchdogSeconds} s but it has not: it hangs, or a step takes ` +
+        `error: ${named}Expected the GPU to answer within ${watchdogSeconds} s but it has not: it hangs, or a step takes ` +
           `longer. Lower data.batch_size, or raise device.watchdog_seconds; go on from the last checkpoint ` +
           `with --resume --out ${shown(folder)}`,
       );

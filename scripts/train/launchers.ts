@@ -20,7 +20,8 @@ export interface Process {
 }
 
 /** Programs that run others in their own name; a shell counts only between two of them. */
-const LAUNCHER = /^(deno|node|npm|npx|pnpm|yarn|bun)/;
+const LAUNCHER =
+  /^(deno|node|npm|npx|pnpm|yarn|bun|mpirun|mpiexec|orterun|orted|prterun|prted|prte)/;
 const SHELL = /^(sh|dash|bash|ash|zsh|busybox)$/;
 
 /** Reads /proc; undefined where it does not exist, or the process doesn't. */

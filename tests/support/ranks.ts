@@ -15,12 +15,12 @@ export interface Rank {
   fault?: string;
 }
 
-/** Trains on ranks of one machine; ended when they hang. */
-export async function trainRanks(
+/** Starts training on ranks of one machine; ended when they hang. */
+export function startRanks(
   cwd: string,
   args: readonly string[],
   ranks: readonly Rank[],
-): Promise<{ code: number; stdout: string; stderr: string }> {
+): { child: Deno.ChildProcess; ended: Promise<{ code: number; stdout: string; stderr: string }> } {
   const config = path("configs/tiny.yaml");
   const each = ranks.flatMap(({ args: more = [], fault }, rank) => {
     const preload = fault ? [`--preload=${path("tests/support/faults.ts")}`] : [];
@@ -28,7 +28,7 @@ export async function trainRanks(
     const command = [Deno.execPath(), ...commandOf([...args, ...more], config, preload)];
     return [...rank ? [":"] : [], "-np", "1", ...env, ...command];
   });
-  const { code, stdout, stderr } = await new Deno.Command("mpirun", {
+  const child = new Deno.Command("mpirun", {
     args: ["--allow-run-as-root", "--oversubscribe", ...each],
     cwd,
     env: { NO_COLOR: "1" },
@@ -36,10 +36,16 @@ export async function trainRanks(
     stdout: "piped",
     stderr: "piped",
     signal: AbortSignal.timeout(LIMIT), // SIGTERM, which mpirun passes on
-  }).output();
+  }).spawn();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
+  const ended = child.output().then(({ code, stdout, stderr }) => {
+    return { code, stdout: text(stdout), stderr: text(stderr) };
+  });
+  return { child, ended };
 }
+
+/** Trains on ranks to the end. */
+export const trainRanks = (...args: Parameters<typeof startRanks>) => startRanks(...args).ended;
 
 /** So many ranks that are alike. */
 export const alike = (size: number): Rank[] => Array.from({ length: size }, () => ({}));
