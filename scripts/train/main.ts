@@ -52,7 +52,7 @@ async function main(progress: Progress, team: Team): Promise<number> {
   const rows = args.resume ? await readKept(folder.path) : [];
   await using files = new SideFiles(folder.path, { say: (message) => progress.say(message) });
   await ensureAdapter({ log: (line) => progress.say(line) });
-  using guard = await Guard.start(args.config.device.watchdog_seconds, folder.path);
+  using guard = await Guard.start(args.config.device.watchdog_seconds, folder.path, team);
   using panel = await Panel.open(args.dashboard, { folder: folder.path, guard, progress });
 
   // Data, which is opened once, by all ranks.
