@@ -8,9 +8,11 @@ import project from "../../deno.json" with { type: "json" };
 import { stringifyConfig } from "../../lib/config.ts";
 import { openEmoji } from "../../lib/data/emoji.ts";
 import { npmPackageDir } from "../../lib/data/npm_package.ts";
+import { pngOf } from "../../lib/draw/canvas.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { loadModel } from "../../lib/open_model/load.ts";
+import { scene } from "../figures/scene.ts";
 import { codeVersion } from "../train/run_record.ts";
 import example from "../../docs/examples/attention.html" with { type: "text" };
 import { bundle, endBundler } from "./bundle.ts";
@@ -57,8 +59,8 @@ const DECODERS = [
   ["@jsquash/webp", "1.5.0", "codec/dec/webp_dec.wasm"],
 ] as const;
 
-/** Side of the emoji in pixels. */
-const EMOJI_SIDE = 32;
+/** Sides in pixels of the emoji, and of the picture of the example. */
+const EMOJI_SIDE = 32, LANDSCAPE = 224;
 
 const NOTICE = `Hatchling ${project.version}, under Apache-2.0.
 
@@ -101,6 +103,7 @@ export async function buildDemo(
   files.set("index.html", html.replace('content="CSP"', `content="${POLICY}"`));
   files.set("style.css", style).set("icon.svg", icon).set("manifest.webmanifest", manifest);
   files.set("attention.html", example).set("NOTICE.txt", NOTICE);
+  files.set("landscape.png", pngOf(scene(LANDSCAPE, LANDSCAPE)));
   for (const [name, version, path] of DECODERS) {
     const file = join(await npmPackageDir(name, version), path);
     files.set(path.slice(path.lastIndexOf("/") + 1), await Deno.readFile(file));

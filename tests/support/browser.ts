@@ -23,6 +23,13 @@ const chromium = missing ? undefined : PLACES.find((place) => {
   }
 });
 
+/** WebGPU by a processor: Chromium's own SwiftShader. */
+export const WEBGPU = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--enable-features=Vulkan",
+];
+
 /** Waits until the page shows a text. */
 export const sees = (page: Page, text: string) =>
   page.waitForFunction(
@@ -73,6 +80,7 @@ export async function open(browser: Browser, url: string, complaints: string[]):
 export function browserTest(
   name: string,
   fn: (browser: Browser, folder: string) => Promise<void>,
+  flags: readonly string[] = [],
 ): void {
   testUnless(
     [missing, chromium ? "" : "no Chromium here"],
@@ -82,7 +90,7 @@ export function browserTest(
         const { launch } = await import("puppeteer-core");
         const browser = await launch({
           executablePath: chromium,
-          args: ["--no-sandbox"],
+          args: ["--no-sandbox", ...flags],
           timeout: LIMIT,
         });
         try {

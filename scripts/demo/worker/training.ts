@@ -42,13 +42,8 @@ export interface MadeFile {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** What is trained on, and how it is called in the configuration. */
-export interface RunPictures {
-  /** The pictures. */
-  dataset: Dataset;
-  /** `data.path`; none for the set that is built in. */
-  path?: string;
-}
+/** The emoji, whatever the recipe says. */
+const BUILT_IN = [{ key: "data.dataset", value: "emoji" }, { key: "data.path", value: "null" }];
 
 /** What a checkpoint holds beside the trainer's state, as a run in Deno reads it. */
 interface Extra {
@@ -84,31 +79,39 @@ export class TabRun {
   /**
    * Begins a run, or goes on with that of a checkpoint, whose configuration it then has.
    *
-   * @param pictures Told the configuration, gives the pictures.
+   * @param options Its recipe; `path`: how the folder of its pictures is called, where these are not the emoji;
+   * `pictures`: gives them, as the configuration says.
    * @throws {HatchlingError} When the configuration is wrong, or the checkpoint of other pictures.
    */
   static async begin(
     gpu: Gpu,
-    { yaml, checkpoint, code, pictures }: {
+    { yaml, path, checkpoint, code, pictures }: {
       yaml: string;
+      path?: string;
       checkpoint?: MadeFile;
       code: Extra["code"];
-      pictures: (config: Config) => Promise<RunPictures>;
+      pictures: (config: Config) => Promise<Dataset>;
     },
   ): Promise<TabRun> {
     const notes: string[] = [];
     const before = checkpoint && await decodeCheckpoint(checkpoint.bytes, checkpoint.name);
-    const asked = before
+    const config = before
       ? parseConfig(JSON.stringify(before.config), { file: checkpoint!.name })
-      : parseConfig(yaml, { file: "the recipe", onWarning: (line) => notes.push(line) });
-    if (asked.training.preset === "auto") {
+      : parseConfig(yaml, {
+        file: "the recipe",
+        onWarning: (line) => notes.push(line),
+        overrides: path === undefined ? BUILT_IN : [
+          { key: "data.dataset", value: "folder" },
+          { key: "data.path", value: JSON.stringify(path) },
+        ],
+      });
+    if (config.training.preset === "auto") {
       throw new HatchlingError(
         "Expected a recipe with numbers but found training.preset auto, which measures the machine: use deno task " +
           "train for that",
       );
     }
-    const { dataset, path = null } = await pictures(asked);
-    const config = before ? asked : { ...asked, data: { ...asked.data, path } };
+    const dataset = await pictures(config);
     const data = await datasetFingerprint(dataset);
     const then = before?.extra as Partial<Extra> | undefined;
     if (then?.data !== undefined && then.data !== data) {

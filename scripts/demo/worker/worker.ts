@@ -194,10 +194,9 @@ const calls: Calls = {
     const code = { version: CODE.version, ...CODE.commit && { commit: CODE.commit } };
     run = await TabRun.begin(gpu(), {
       ...{ yaml, checkpoint: file, code },
-      pictures: async (config) => {
-        const { in_chans: channels } = config.model;
-        const builtIn = file ? config.data.path === null : on === "emoji";
-        return builtIn ? { dataset: await emojiSet() } : pictures.folder(channels);
+      path: on === "emoji" ? undefined : pictures.folder(3).path,
+      pictures: async ({ data: { path }, model: { in_chans } }) => {
+        return path === null ? await emojiSet() : pictures.folder(in_chans).dataset;
       },
     });
     return run.facts();

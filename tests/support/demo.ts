@@ -1,0 +1,95 @@
+/** The demo page as tests see it: built into a folder, served, and its worker asked by itself. */
+import type { Page } from "puppeteer-core";
+import { buildDemo } from "../../scripts/demo/build.ts";
+import type { Calls, Events } from "../../scripts/demo/protocol.ts";
+import { serveDemo } from "../../scripts/demo/serve.ts";
+import { LIMIT } from "./browser.ts";
+import { freePort } from "./dashboard.ts";
+
+/** Builds the page without the emoji, and serves it. */
+export async function served(folder: string, model?: string) {
+  const out = `${folder}/demo`;
+  await buildDemo({ out, emoji: false, model });
+  return { out, ...await serveDemo(out, freePort()) };
+}
+
+/** A file as the page has it: where it is to be fetched, and its name. */
+export interface Fetched {
+  name: string;
+  url: string;
+}
+
+/** Asks a worker of the page's own kind; files are named by {@linkcode Fetched}, arrays come as lists. */
+export async function ask<M extends keyof Calls>(
+  page: Page,
+  method: M,
+  ...args: unknown[]
+  // deno-lint-ignore no-explicit-any
+): Promise<any> {
+  return await page.evaluate(
+    async (method: string, args: unknown[], limit: number) => {
+      const scope = globalThis as unknown as { asked?: Worker; news?: unknown[]; count?: number };
+      if (!scope.asked) {
+        scope.asked = new Worker("worker.js", { type: "module" });
+        scope.news = [];
+        scope.asked.addEventListener("message", ({ data }) => {
+          if (data.event) scope.news!.push(data);
+        });
+      }
+      const worker = scope.asked, id = scope.count = (scope.count ?? 0) + 1;
+      const filled = async (value: unknown): Promise<unknown> => {
+        if (Array.isArray(value)) return await Promise.all(value.map(filled));
+        if (typeof value !== "object" || value === null) return value;
+        if ("url" in value) {
+          const { url, name } = value as { url: string; name: string };
+          return { name, file: await (await fetch(url)).blob() };
+        }
+        const entries = Object.entries(value).map(async ([key, v]) => [key, await filled(v)]);
+        return Object.fromEntries(await Promise.all(entries));
+      };
+      const plain = (value: unknown): unknown => {
+        if (ArrayBuffer.isView(value)) return Array.from(value as Uint8Array);
+        if (value instanceof ImageBitmap) return { width: value.width, height: value.height };
+        if (Array.isArray(value)) return value.map(plain);
+        if (typeof value !== "object" || value === null) return value;
+        return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, plain(v)]));
+      };
+      const message = { id, method, args: await filled(args) };
+      return await new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`${method}: no answer`)), limit);
+        const hear = ({ data }: MessageEvent) => {
+          if (data.id !== id) return;
+          clearTimeout(timer);
+          worker.removeEventListener("message", hear);
+          if (data.error) reject(new Error(data.error));
+          else resolve(plain(data.result));
+        };
+        worker.addEventListener("message", hear);
+        worker.postMessage(message);
+      });
+    },
+    method,
+    args,
+    LIMIT,
+  );
+}
+
+/** Runs until the run ends; its steps. */
+export async function runToEnd(page: Page): Promise<Events["step"][]> {
+  await page.evaluate(() => (globalThis as unknown as { news: unknown[] }).news.length = 0);
+  await ask(page, "speed", "run");
+  const news = await page.waitForFunction(
+    () => {
+      const { news } = globalThis as unknown as { news: { event: string }[] };
+      return news.some(({ event }) => event === "ended") && news;
+    },
+    { timeout: LIMIT, polling: 50 },
+  );
+  const all = await news.jsonValue() as {
+    event: string;
+    data: Events["step"] & { why?: string };
+  }[];
+  const why = all.find(({ event }) => event === "ended")?.data.why;
+  if (why) throw new Error(why);
+  return all.flatMap(({ event, data }) => event === "step" ? [data] : []);
+}
