@@ -17,7 +17,14 @@ import {
 import { ownConfig } from "../../scripts/train/ranks/settings.ts";
 import { checkHashes } from "../../scripts/train/ranks/state.ts";
 import { Ended, RankError, Team } from "../../scripts/train/ranks/team.ts";
+import { Progress } from "../../scripts/common/progress.ts";
+import { Pictures } from "../../scripts/train/pictures.ts";
+import { SideFiles } from "../../lib/run/side_files.ts";
+import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
+import { put } from "../data/support.ts";
 import { commsOf } from "../support/comms.ts";
+import { folderTest } from "../support/permissions.ts";
+import { pictures } from "../support/runs.ts";
 
 const teams = (size: number) =>
   Promise.all(commsOf(size).map((comm) => Team.open(comm, `m${comm.rank}`)));
@@ -199,3 +206,43 @@ Deno.test("where ranks run is told by machine and adapter", () => {
     "3 ranks: 2 on a (X), 1 on b (X)",
   );
 });
+
+folderTest(
+  "a damaged picture is named and listed once, whichever ranks find it",
+  async (folder) => {
+    const path = await pictures(folder);
+    await put(folder, "pictures/odd/cut.jpg", jpeg.subarray(0, jpeg.length / 2));
+    let said = "";
+    const writeSync = (bytes: Uint8Array) => {
+      said += new TextDecoder().decode(bytes);
+      return bytes.length;
+    };
+    const progress = new Progress({ isTerminal: () => false, writeSync });
+    const config = parseConfig(
+      `data: {path: ${JSON.stringify(path)}, cache_bytes: 5000, num_workers: 1}`,
+    );
+    await using lead = await Pictures.open(config, progress);
+    await using other = await Pictures.open(config, progress);
+    await using files = new SideFiles(folder, { say: () => {} });
+    await lead.keep(files, []);
+    const { dataset } = other;
+    const cut = Array.from({ length: dataset.length }, (_, i) => i)
+      .find((i) => dataset.id(i).includes("cut"))!;
+    await assert.rejects(async () => await dataset.picture(cut));
+    const found = other.takeDamaged();
+    assert.equal(found.length, 1);
+    assert.deepEqual(other.takeDamaged(), []);
+    lead.add(found);
+    lead.nameSkipped();
+    await assert.rejects(async () => await lead.dataset.picture(cut)); // and finds it itself
+    lead.nameSkipped();
+    lead.add(found);
+    lead.nameSkipped();
+    assert.deepEqual(lead.leftOut, { skipped: 1, damaged: 1 });
+    assert.equal(said.match(/^skipped: .*cut\.jpg/gm)?.length, 1);
+    await files.close();
+    const rows = Deno.readTextFileSync(`${folder}/skipped.jsonl`).trim().split("\n");
+    assert.deepEqual(rows.map((row) => JSON.parse(row)), [{ ...found[0], late: true }]);
+  },
+  ["env"],
+);
