@@ -25,4 +25,4 @@ export {
 } from "./adapter/list.ts";
 export { chosenAdapter, type DeviceChoice, openDevice } from "./adapter/open.ts";
 export type { ProbedAdapter } from "./adapter/probe.ts";
-export type { Platform } from "./io/platform.ts";
+export type { Platform, System } from "./io/platform.ts";

@@ -42,3 +42,17 @@ export function shown(name: string): string {
 export function shownLines(text: string): string {
   return text.replace(UNSEEN, (c) => c === "\n" || c === "\t" ? c : escaped(c));
 }
+
+/**
+ * Bytes as hexadecimal digits.
+ *
+ * @example
+ * ```ts
+ * import { hex } from "./text.ts";
+ *
+ * console.assert(hex(Uint8Array.of(255, 1)) === "ff01");
+ * ```
+ */
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -10,6 +10,7 @@ import { readFile } from "../io/files.ts";
 import type { Header } from "./header.ts";
 import type { Inspected, Stamp } from "./inspect.ts";
 import { cacheRoots, isOurs } from "./unpack.ts";
+import { hex } from "../text.ts";
 
 /**
  * Version of the file's format and of what `readHeader` finds: count it up when a kind of file that had no
@@ -163,7 +164,7 @@ async function pathOf(root: string, of: string): Promise<string> {
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
 /** First line of the file, before its JSON: what it is, and the hash that shows damage. */

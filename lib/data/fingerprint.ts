@@ -5,6 +5,7 @@
  */
 
 import type { Dataset } from "./dataset.ts";
+import { hex } from "../text.ts";
 
 /**
  * A cheap hash by which a checkpoint notices that pictures were added or removed: of all ids and file
@@ -35,5 +36,5 @@ export async function datasetFingerprint(dataset: Dataset): Promise<string> {
  */
 export async function hashOf(list: readonly unknown[]): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(list));
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }

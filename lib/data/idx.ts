@@ -8,7 +8,7 @@
  */
 
 import { HatchlingError } from "../errors.ts";
-import { shown } from "../text.ts";
+import { hex, shown } from "../text.ts";
 import { fileError, statFile } from "../io/files.ts";
 
 /** What an IDX file of unsigned bytes holds. */
@@ -109,19 +109,19 @@ function readShape(
   dimensions: readonly number[],
 ): number[] | undefined {
   if (bytes.length < 4) return;
-  const hex = (from: number, to: number) => `0x${bytes.subarray(from, to).toHex()}`;
+  const digits = (from: number, to: number) => `0x${hex(bytes.subarray(from, to))}`;
   if (bytes[0] !== 0 || bytes[1] !== 0) {
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b;
     throw new HatchlingError(
       `Expected 0x0000 at byte 0 of ${shown(path)}, where every IDX file begins, but found ${
-        hex(0, 2)
+        digits(0, 2)
       }: ` +
         (packed ? `it is compressed, let its name end in ".gz"` : "it is another kind of file"),
     );
   }
   if (bytes[2] !== UNSIGNED_BYTE) {
     throw new HatchlingError(
-      `Expected type 0x08 (unsigned bytes) at byte 2 of ${shown(path)} but found ${hex(2, 3)} (${
+      `Expected type 0x08 (unsigned bytes) at byte 2 of ${shown(path)} but found ${digits(2, 3)} (${
         TYPES[bytes[2]] ?? "unknown"
       }): convert it to unsigned bytes`,
     );

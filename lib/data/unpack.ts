@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { HatchlingError } from "../errors.ts";
 import { readFile } from "../io/files.ts";
 import { cacheFolder, HERE, temporaryFolder } from "../io/platform.ts";
-import { shown } from "../text.ts";
+import { hex, shown } from "../text.ts";
 
 /** What a file of the cache must be, byte for byte. */
 export interface ExpectedFile {
@@ -150,8 +150,7 @@ async function checked(
 async function matches(content: Uint8Array | undefined, file: ExpectedFile): Promise<boolean> {
   if (content?.length !== file.bytes) return false;
   const digest = await crypto.subtle.digest("SHA-256", content as Uint8Array<ArrayBuffer>);
-  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
-  return hex.join("") === file.sha256;
+  return hex(new Uint8Array(digest)) === file.sha256;
 }
 
 /**

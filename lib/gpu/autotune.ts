@@ -14,6 +14,7 @@
 import type { Gpu } from "./gpu.ts";
 import { type Program, record } from "./program.ts";
 import type { Tensor } from "./tensor.ts";
+import { hex } from "../text.ts";
 
 /**
  * Where choices are kept between runs: a folder, a database of the browser. When it fails, choices are made anew
@@ -150,7 +151,7 @@ async function keyOf(gpu: Gpu, tasks: readonly TuningTask[]): Promise<string> {
 
 async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(new Uint8Array(digest));
 }
 
 /** Choices with their hash: one changed letter may name another kernel, and even one that was found to be wrong. */

@@ -63,8 +63,15 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
 }
 
 async function open(options: OpenGpuOptions): Promise<Gpu> {
+  const { gpu } = globalThis.navigator ?? {};
   const adapter = options.adapter ??
-    await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    await gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter && !gpu) {
+    throw new HatchlingError(
+      "Expected WebGPU (navigator.gpu) but this program has none: in Node and Bun, npm install webgpu and " +
+        'import "@hatchling/hatchling/node" first; in a browser, take a current one, and an address of https',
+    );
+  }
   if (!adapter) {
     throw new HatchlingError(
       "Expected a WebGPU adapter but found none: install a GPU driver or Vulkan's software driver " +
@@ -77,7 +84,10 @@ async function open(options: OpenGpuOptions): Promise<Gpu> {
   if (options.limits === "portable") return new Gpu(await adapter.requestDevice(), adapter.info);
   const features: GPUFeatureName[] = [];
   if (adapter.features.has("timestamp-query")) features.push("timestamp-query");
-  if (adapter.features.has("shader-f16")) features.push("shader-f16");
+  // Halves go to and from the host as Float16Array, which Node has from 24 on.
+  if (adapter.features.has("shader-f16") && "Float16Array" in globalThis) {
+    features.push("shader-f16");
+  }
   const request = (requiredFeatures: GPUFeatureName[]) =>
     adapter.requestDevice({ requiredLimits, requiredFeatures });
   // Deno grants subgroups where the adapter has them, but does not list them among its features.

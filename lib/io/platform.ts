@@ -6,10 +6,15 @@
 import { tmpdir } from "node:os";
 import { posix, win32 } from "node:path";
 
+/** A kind of system, as Deno names it. */
+export type System =
+  | ("darwin" | "linux" | "windows" | "android")
+  | ("aix" | "freebsd" | "illumos" | "netbsd" | "solaris");
+
 /** A system, as far as the project looks at it. */
 export interface Platform {
-  /** Its kind, as Deno names it. */
-  readonly os: typeof Deno.build.os;
+  /** Its kind. */
+  readonly os: System;
   /** The environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The user's number; null on Windows, where users have none. */
@@ -34,8 +39,16 @@ export const HERE: Platform = {
   },
 };
 
+/** What is done with paths. */
+export interface Paths {
+  dirname(path: string): string;
+  isAbsolute(path: string): boolean;
+  join(...parts: string[]): string;
+  resolve(...parts: string[]): string;
+}
+
 /** Paths as the system writes them. */
-export function pathsOf({ os }: Pick<Platform, "os">): typeof posix {
+export function pathsOf({ os }: Pick<Platform, "os">): Paths {
   return os === "windows" ? win32 : posix;
 }
 

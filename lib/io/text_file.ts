@@ -4,7 +4,7 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
-import { shown } from "../text.ts";
+import { hex, shown } from "../text.ts";
 
 /** Byte order marks in hexadecimal digits; UTF-32 begins like UTF-16 and comes first. */
 const MARKS: [mark: string, encoding: string][] = [
@@ -34,7 +34,7 @@ const LOOKED_AT = 4096;
  * ```
  */
 export function decodeText(bytes: Uint8Array, file: string): string {
-  const start = bytes.subarray(0, 4).toHex();
+  const start = hex(bytes.subarray(0, 4));
   const [mark, encoding] = MARKS.find(([mark]) => start.startsWith(mark)) ?? ["", "UTF-8"];
   const fail = (found: string, from: string): never => {
     throw new HatchlingError(
@@ -55,7 +55,7 @@ export function decodeText(bytes: Uint8Array, file: string): string {
   if (encoding !== "UTF-8") {
     return fail(`bytes that are no ${encoding}, which its mark announces, ${place}`, encoding);
   }
-  const byte = `0x${bytes[at].toString(16).padStart(2, "0")}`;
+  const byte = `0x${hex(bytes.subarray(at, at + 1))}`;
   if (mark) {
     return fail(
       `the byte ${byte} that is no UTF-8, which its mark announces, ${place}`,

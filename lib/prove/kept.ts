@@ -7,6 +7,7 @@
 import type { Gpu, TuningStorage } from "../gpu.ts";
 import { definedKernels } from "../gpu/kernel.ts";
 import { type Capture, keyOf } from "./capture.ts";
+import { hex } from "../text.ts";
 
 /** A way that was struck off, and why. */
 export interface Strike {
@@ -77,5 +78,5 @@ export function hashOf(capture: Capture): string {
 
 async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(new Uint8Array(digest));
 }

@@ -21,10 +21,11 @@ permissionTest(["read"], "a command's file has no import that Node would stumble
   for (const name of names) {
     const [first, second, ...more] = codeOf(name).split("\n");
     assert.equal(first, `if ("Deno" in globalThis) import("./${name}/main.ts");`);
-    const sentence = `Hatchling runs on Deno: npx -y deno@2.9.6 task ${name}`;
+    const command = name.replace("_", ":"); // build:npm
+    const sentence = `Hatchling runs on Deno: npx -y deno@2.9.6 task ${command}`;
     assert.ok(second.startsWith(`else throw new Error("${sentence}`), second);
     assert.deepEqual(more, []);
-    const task = (deno.tasks as Record<string, string>)[name];
+    const task = (deno.tasks as Record<string, string>)[command];
     assert.match(task, new RegExp(` scripts/${name}\\.ts$`));
   }
 });

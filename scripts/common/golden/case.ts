@@ -8,7 +8,7 @@ import { HatchlingError } from "../../../lib/errors.ts";
 import { isFloating } from "../../../lib/io/dtype.ts";
 import { readFile } from "../../../lib/io/files.ts";
 import { parseSafetensors, type RawTensor, toFloat32 } from "../../../lib/io/safetensors.ts";
-import { shown } from "../../../lib/text.ts";
+import { hex, shown } from "../../../lib/text.ts";
 
 /** One row of the manifest. */
 export interface ManifestCase {
@@ -80,7 +80,7 @@ export async function readManifest(folder: string): Promise<ManifestCase[]> {
 
 async function checkHash(path: string, bytes: Uint8Array<ArrayBuffer>, expected?: string) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const found = hex(digest);
   if (found !== expected) {
     throw new HatchlingError(`${path}: expected SHA-256 ${expected} but found ${found}`);
   }

@@ -1,0 +1,62 @@
+/**
+ * The package's JavaScript.
+ *
+ * @module
+ */
+import { basename, join } from "node:path";
+import deno from "../../deno.json" with { type: "json" };
+import { builtins, codecs, DEFINED, npmSpecifiers, OWN, source, textImports } from "./plugins.ts";
+import { packageFolder, ROOT, type Tools } from "./tools.ts";
+
+/** Sub-paths that Deno alone can do something with: drivers, OpenMPI, pages with drawn charts. */
+const DENO_ALONE: readonly string[] = ["./adapter", "./comm", "./report"];
+
+/** Modules that are started as workers. */
+const WORKERS = ["lib/data/decode_worker.ts", "lib/data/index_worker.ts"];
+
+/** Sub-paths of the package: "./gpu" by its module, "lib/gpu.ts". */
+export const SUB_PATHS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(deno.exports).filter(([path]) => !DENO_ALONE.includes(path))
+    .map(([path, file]) => [path, file.slice(2)]),
+);
+
+/** The file of a module within the package. */
+export const fileOf = (module: string): string => `${basename(module, ".ts")}.js`;
+
+/**
+ * Bundles all sub-paths, what they share in files of its own.
+ *
+ * @param out Folder of the package's files.
+ * @returns What it depends on: versions by name.
+ */
+export async function bundle(tools: Tools, out: string): Promise<Record<string, string>> {
+  const dependencies: Record<string, string> = {};
+  const { folder, esbuild } = tools;
+  const modules = [...Object.values(SUB_PATHS), ...WORKERS].map((path) => join(ROOT, path));
+  await esbuild.build({
+    entryPoints: [...modules, ...Object.values(OWN)],
+    entryNames: "[name]",
+    chunkNames: "shared-[hash]",
+    outdir: out,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["import", "node"],
+    target: "es2022",
+    sourcemap: true,
+    define: DEFINED,
+    loader: { ".wasm": "binary" },
+    nodePaths: [join(folder, "node_modules")],
+    plugins: [
+      codecs((name) => packageFolder(tools, name)),
+      npmSpecifiers(dependencies),
+      builtins,
+      textImports,
+      source,
+    ],
+    logLevel: "warning",
+  });
+  return dependencies;
+}
