@@ -4,6 +4,7 @@
  * @module
  */
 import { basename, join } from "node:path";
+import * as esbuild from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
 import { builtins, codecs, DEFINED, npmSpecifiers, OWN, source, textImports } from "./plugins.ts";
 import { packageFolder, ROOT, type Tools } from "./tools.ts";
@@ -31,7 +32,7 @@ export const fileOf = (module: string): string => `${basename(module, ".ts")}.js
  */
 export async function bundle(tools: Tools, out: string): Promise<Record<string, string>> {
   const dependencies: Record<string, string> = {};
-  const { folder, esbuild } = tools;
+  const { folder } = tools;
   const modules = [...Object.values(SUB_PATHS), ...WORKERS].map((path) => join(ROOT, path));
   await esbuild.build({
     entryPoints: [...modules, ...Object.values(OWN)],

@@ -5,6 +5,7 @@
  */
 import { Command } from "commander";
 import { join, resolve } from "node:path";
+import * as esbuild from "esbuild";
 import { shown } from "../../lib/text.ts";
 import { bytes } from "../../lib/words.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
@@ -38,8 +39,8 @@ async function main(): Promise<void> {
     "LICENSE": await Deno.readTextFile(join(ROOT, "LICENSE")),
   };
   for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(join(out, name), text);
-  const sizes = await sizesOf(tools, out, tools.folder);
-  await tools.esbuild.stop();
+  const sizes = await sizesOf(out, tools.folder);
+  await esbuild.stop();
   for (const [name, { first, later }] of sizes) {
     print(
       `a page with ${name}: ${kilobytes(first)}, and ${kilobytes(later)} that it may fetch later`,

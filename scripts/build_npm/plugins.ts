@@ -6,25 +6,9 @@
 import { builtinModules } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Plugin } from "esbuild";
 import { parseNpm } from "./tools.ts";
 import { strippedWgsl } from "./wgsl.ts";
-
-/** The part of esbuild's plugins that is used. */
-interface Build {
-  onResolve(
-    options: { filter: RegExp; namespace?: string },
-    run: (args: { path: string; importer: string }) => unknown,
-  ): void;
-  onLoad(
-    options: { filter: RegExp; namespace?: string },
-    run: (args: { path: string; pluginData: string }) => unknown,
-  ): void;
-}
-/** A plugin of esbuild. */
-export interface Plugin {
-  name: string;
-  setup(build: Build): void;
-}
 
 /** Text imports are part of the bundle; of kernels what compilers read. */
 export const textImports: Plugin = {

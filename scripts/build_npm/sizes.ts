@@ -5,9 +5,9 @@
  */
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
 import { HatchlingError } from "../../lib/errors.ts";
-import type { Tools } from "./tools.ts";
 
 /** What a page takes. */
 interface Part {
@@ -71,9 +71,9 @@ export interface Size {
  * Bundles a page for each part, and measures it.
  *
  * @param folder The package.
+ * @param dependencies Folder that holds `node_modules` with what it depends on.
  */
 export async function sizesOf(
-  { esbuild }: Tools,
   folder: string,
   dependencies: string,
 ): Promise<Map<string, Size>> {
@@ -96,11 +96,10 @@ export async function sizesOf(
       nodePaths: [join(dependencies, "node_modules")],
       plugins: [{
         name: "the package itself",
-        // deno-lint-ignore no-explicit-any
-        setup(build: any) {
+        setup(build) {
           build.onResolve(
             { filter: new RegExp(`^${deno.name}(/|$)`) },
-            ({ path }: { path: string }) => {
+            ({ path }) => {
               const file = `./lib/${path.slice(deno.name.length + 1) || "mod"}.js`;
               return build.resolve(file, { resolveDir: folder, kind: "import-statement" });
             },
@@ -109,7 +108,7 @@ export async function sizesOf(
       }],
       logLevel: "error",
     });
-    const outputs = metafile!.outputs, files = Object.keys(outputs), first = new Set<string>();
+    const outputs = metafile.outputs, files = Object.keys(outputs), first = new Set<string>();
     const add = (file: string) => {
       if (first.has(file)) return;
       first.add(file);

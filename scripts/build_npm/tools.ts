@@ -1,10 +1,9 @@
 /**
- * What builds the package: esbuild, TypeScript, and the packages that the library uses, in a folder of their own.
- * They stand in no import map and no lock file, so that nobody downloads them who builds no package.
+ * What builds the package beside esbuild: TypeScript, and the packages that the library uses, in a folder of their own.
+ * TypeScript stands in no import map and no lock file, so that nobody downloads it who builds no package.
  *
  * @module
  */
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HatchlingError } from "../../lib/errors.ts";
@@ -18,26 +17,11 @@ const TOOLS = {
   "@types/deno": "2.7.0",
   "@types/node": "22.20.7",
   "@webgpu/types": "0.1.74",
-  "esbuild": "0.28.2",
   "typescript": "6.0.3",
 };
 
 /** Seconds until an installation is given up. */
 const INSTALL_LIMIT = 300;
-
-/** The part of esbuild that is used. */
-export interface Esbuild {
-  build(options: Record<string, unknown>): Promise<BuildResult>;
-  stop(): Promise<void>;
-}
-
-/** What esbuild has made. */
-export interface BuildResult {
-  outputFiles?: { path: string; contents: Uint8Array }[];
-  metafile?: {
-    outputs: Record<string, { entryPoint?: string; imports: { path: string; kind: string }[] }>;
-  };
-}
 
 /** A package in a specifier: `npm:NAME@VERSION/PATH`. */
 export function parseNpm(specifier: string): { name: string; version: string; path: string } {
@@ -62,10 +46,10 @@ export async function packagesIn(folder: string): Promise<Record<string, string>
   return versions;
 }
 
-/** The folder that holds `node_modules`, and esbuild in it. */
+/** Where they are. */
 export interface Tools {
+  /** The folder that holds `node_modules`. */
   folder: string;
-  esbuild: Esbuild;
   /** The main file of TypeScript's command. */
   tsc: string;
 }
@@ -98,9 +82,7 @@ export async function installTools(folder: string): Promise<Tools> {
       }. It needs a registry of npm, or Deno's cache of these packages`,
     );
   }
-  const main = join(folder, "node_modules/esbuild/lib/main.js");
-  const esbuild: Esbuild = createRequire(main)(main);
-  return { folder, esbuild, tsc: join(folder, "node_modules/typescript/bin/tsc") };
+  return { folder, tsc: join(folder, "node_modules/typescript/bin/tsc") };
 }
 
 /** The folder of a package among the tools. */
