@@ -2,34 +2,13 @@
 import assert from "node:assert/strict";
 import type { Page } from "puppeteer-core";
 import { parseConfig, parseOverrides, stringifyConfig } from "../../lib/config.ts";
-import { modelOf } from "../../lib/from_config.ts";
-import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { load } from "../../lib/load.ts";
-import { initialize } from "../../lib/model.ts";
 import gray from "../data/fixtures/gray.jpg" with { type: "bytes" };
 import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { png, put } from "../data/support.ts";
 import { browserTest, LIMIT, open, sees, WEBGPU } from "../support/browser.ts";
-import { ask, runToEnd, served } from "../support/demo.ts";
+import { ask, runToEnd, served, YAML } from "../support/demo.ts";
 import { checkpoint, flags, path, pictures, SMALL, train } from "../support/runs.ts";
-
-const YAML = `
-augmentation: { global_crop_size: 32, local_crop_size: 16 }
-model: { backbone: custom, patch_size: 8, dim: 24, depth: 2, heads: 3, init_std: 0.3, drop_path_rate: 0 }
-evaluation: { feature: grid }
-`;
-
-/** A run's export: weights with their configuration. */
-async function writeModel(folder: string): Promise<{ weights: Uint8Array<ArrayBuffer> }> {
-  const config = parseConfig(YAML), specs = modelOf(config).specs(), values = initialize(specs, 3);
-  const tensors = new Map(
-    specs.map(({ name, shape }) => [name, float32Tensor(values.get(name)!, shape)]),
-  );
-  const weights = serializeSafetensors(tensors, { format: "pt" });
-  await put(folder, "teacher.safetensors", weights);
-  await put(folder, "config.yaml", new TextEncoder().encode(stringifyConfig(config)));
-  return { weights };
-}
 
 /** Whether a canvas shows more than one colour. */
 const isDrawn = (page: Page, selector: string) =>
@@ -47,9 +26,8 @@ const isDrawn = (page: Page, selector: string) =>
 
 browserTest(
   "the page has Deno's features, and opens without a network",
-  async (browser, folder) => {
-    const { weights } = await writeModel(`${folder}/model`);
-    const { out, url, server } = await served(folder, `${folder}/model`);
+  async (browser) => {
+    const { out, url, server, weights } = await served();
     const sample = (x: number, y: number, c: number) => (x * 7 + y * 5 * (c + 1)) % 256;
     const files = {
       "plain.png": png({ width: 50, height: 40, sample }),
@@ -144,7 +122,7 @@ browserTest(
     };
     const all = [...settings, ...flags({ "data.path": photos, "training.max_steps": 4 })];
     const whole = train(folder, [...all, "--out", "whole"]); // beside the build
-    const { out, url, server } = await served(folder);
+    const { out, url, server } = await served();
     const complaints: string[] = [];
     try {
       const page = await open(browser, url, complaints);
@@ -203,3 +181,15 @@ browserTest(
   },
   WEBGPU,
 );
+
+browserTest("without WebGPU the page says what to switch on", async (browser) => {
+  const { url, server } = await served(), complaints: string[] = [];
+  try {
+    const page = await open(browser, url, complaints);
+    await sees(page, "This page needs WebGPU");
+    await sees(page, "Chrome and Edge on Linux: open chrome://flags");
+    assert.deepEqual(complaints, []);
+  } finally {
+    await server.close();
+  }
+}, ["--disable-features=WebGPU", "--disable-gpu"]);

@@ -1,16 +1,45 @@
 /** The demo page as tests see it: built into a folder, served, and its worker asked by itself. */
 import type { Page } from "puppeteer-core";
+import { parseConfig, stringifyConfig } from "../../lib/config.ts";
+import { modelOf } from "../../lib/from_config.ts";
+import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
+import { initialize } from "../../lib/model.ts";
 import { buildDemo } from "../../scripts/demo/build.ts";
 import type { Calls, Events } from "../../scripts/demo/protocol.ts";
 import { serveDemo } from "../../scripts/demo/serve.ts";
 import { LIMIT } from "./browser.ts";
 import { freePort } from "./dashboard.ts";
 
-/** Builds the page without the emoji, and serves it. */
-export async function served(folder: string, model?: string) {
-  const out = `${folder}/demo`;
+/** Configuration of the model that the page opens with. */
+export const YAML = `
+augmentation: { global_crop_size: 32, local_crop_size: 16 }
+model: { backbone: custom, patch_size: 8, dim: 24, depth: 2, heads: 3, init_std: 0.3, drop_path_rate: 0 }
+evaluation: { feature: grid }
+`;
+
+let built: Promise<{ out: string; weights: Uint8Array<ArrayBuffer> }> | undefined;
+
+/** The page without the emoji, with a model as a run exports it; built once for all tests of a process. */
+async function build() {
+  const folder = await Deno.makeTempDir({ prefix: "hatchling-demo-" });
+  addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+  const config = parseConfig(YAML), specs = modelOf(config).specs(), values = initialize(specs, 3);
+  const tensors = new Map(
+    specs.map(({ name, shape }) => [name, float32Tensor(values.get(name)!, shape)]),
+  );
+  const weights = serializeSafetensors(tensors, { format: "pt" });
+  const model = `${folder}/model`, out = `${folder}/page`;
+  await Deno.mkdir(model);
+  await Deno.writeFile(`${model}/teacher.safetensors`, weights);
+  await Deno.writeTextFile(`${model}/config.yaml`, stringifyConfig(config));
   await buildDemo({ out, emoji: false, model });
-  return { out, ...await serveDemo(out, freePort()) };
+  return { out, weights };
+}
+
+/** Serves the page. */
+export async function served() {
+  const { out, weights } = await (built ??= build());
+  return { out, weights, ...await serveDemo(out, freePort()) };
 }
 
 /** A file as the page has it: where it is to be fetched, and its name. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Config, parseConfig, stringifyConfig } from "../../../lib/config.ts";
+import { type Config, type Override, parseConfig, stringifyConfig } from "../../../lib/config.ts";
 import { runWarnings } from "../../../lib/config/warnings.ts";
 import type { Dataset } from "../../../lib/data/dataset.ts";
 import { datasetFingerprint } from "../../../lib/data/fingerprint.ts";
@@ -42,8 +42,13 @@ export interface MadeFile {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** The emoji, whatever the recipe says. */
-const BUILT_IN = [{ key: "data.dataset", value: "emoji" }, { key: "data.path", value: "null" }];
+/** Where the pictures are, whatever the recipe says: the emoji, or a folder. */
+function placeOf(path: string | undefined): Override[] {
+  return [
+    { key: "data.dataset", value: path === undefined ? "emoji" : "folder" },
+    { key: "data.path", value: path === undefined ? "null" : JSON.stringify(path) },
+  ];
+}
 
 /** What a checkpoint holds beside the trainer's state, as a run in Deno reads it. */
 interface Extra {
@@ -95,16 +100,14 @@ export class TabRun {
   ): Promise<TabRun> {
     const notes: string[] = [];
     const before = checkpoint && await decodeCheckpoint(checkpoint.bytes, checkpoint.name);
-    const config = before
-      ? parseConfig(JSON.stringify(before.config), { file: checkpoint!.name })
-      : parseConfig(yaml, {
+    const recipe = (more: readonly Override[]) =>
+      parseConfig(yaml, {
         file: "the recipe",
-        onWarning: (line) => notes.push(line),
-        overrides: path === undefined ? BUILT_IN : [
-          { key: "data.dataset", value: "folder" },
-          { key: "data.path", value: JSON.stringify(path) },
-        ],
+        overrides: [...placeOf(path), ...more],
       });
+    let config = before
+      ? parseConfig(JSON.stringify(before.config), { file: checkpoint!.name })
+      : recipe([]);
     if (config.training.preset === "auto") {
       throw new HatchlingError(
         "Expected a recipe with numbers but found training.preset auto, which measures the machine: use deno task " +
@@ -112,6 +115,14 @@ export class TabRun {
       );
     }
     const dataset = await pictures(config);
+    const accumulated = config.training.gradient_accumulation_steps;
+    const most = Math.floor(dataset.length / accumulated);
+    if (!before && config.data.batch_size > most && most > 1) {
+      notes.push(
+        `data.batch_size ${most}, not ${config.data.batch_size}: there are ${dataset.length} pictures`,
+      );
+      config = recipe([{ key: "data.batch_size", value: String(most) }]);
+    }
     const data = await datasetFingerprint(dataset);
     const then = before?.extra as Partial<Extra> | undefined;
     if (then?.data !== undefined && then.data !== data) {

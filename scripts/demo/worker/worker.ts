@@ -142,7 +142,12 @@ async function watched(shown: number): Promise<ImageBitmap[]> {
 
 const calls: Calls = {
   async open() {
-    opened ??= await openGpu();
+    if (!navigator.gpu) throw new HatchlingError("This browser offers no WebGPU here.");
+    const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) {
+      throw new HatchlingError("This browser has WebGPU, but no GPU that it lets it use.");
+    }
+    opened ??= await openGpu({ adapter });
     opened.device.lost.then(({ reason, message }) => {
       if (reason !== "destroyed") tell("lost", { why: message || "the browser took it back" });
     });
