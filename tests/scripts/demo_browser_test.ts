@@ -158,6 +158,14 @@ browserTest(
       assert.equal(facts.step, 2);
       const rest = await runToEnd(page);
 
+      // Fewer pictures than a batch: a smaller batch, and a word on it.
+      const large = flags({ "data.batch_size": 64 });
+      const { overrides } = parseOverrides([...settings, ...large]);
+      const config = stringifyConfig(parseConfig(tiny, { overrides }));
+      const few = await ask(page, "train", { config, on: "pictures" });
+      assert.equal(few.batch, 8);
+      assert.ok(few.notes.some((note: string) => note.startsWith("data.batch_size 8, not 64")));
+
       const lossesOf = async (run: string) => {
         const text = await Deno.readTextFile(`${folder}/${run}/metrics.jsonl`);
         return text.trim().split("\n").map((line): number => JSON.parse(line).loss);
