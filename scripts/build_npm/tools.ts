@@ -61,7 +61,20 @@ export interface Tools {
  * @throws {HatchlingError} When a package cannot be had.
  */
 export async function installTools(folder: string): Promise<Tools> {
-  const dependencies = { ...await packagesIn(join(ROOT, "lib")), ...TOOLS };
+  await installPackages(folder, { ...await packagesIn(join(ROOT, "lib")), ...TOOLS });
+  return { folder, tsc: join(folder, "node_modules/typescript/bin/tsc") };
+}
+
+/**
+ * Installs packages into `node_modules` of a folder, from Deno's cache where they are in it.
+ *
+ * @param dependencies Versions by name.
+ * @throws {HatchlingError} When one cannot be had.
+ */
+export async function installPackages(
+  folder: string,
+  dependencies: Readonly<Record<string, string>>,
+): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const manifest = JSON.stringify({ private: true, type: "module", dependencies }, null, 2);
   const path = join(folder, "package.json");
@@ -77,12 +90,11 @@ export async function installTools(folder: string): Promise<Tools> {
   }).output();
   if (code !== 0) {
     throw new HatchlingError(
-      `Expected to install what builds the package but: ${
+      `Expected to install what this is built of but: ${
         shown(new TextDecoder().decode(stderr).trim().split("\n")[0])
       }. It needs a registry of npm, or Deno's cache of these packages`,
     );
   }
-  return { folder, tsc: join(folder, "node_modules/typescript/bin/tsc") };
 }
 
 /** The folder of a package among the tools. */

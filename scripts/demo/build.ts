@@ -7,7 +7,6 @@ import { join } from "node:path";
 import project from "../../deno.json" with { type: "json" };
 import { stringifyConfig } from "../../lib/config.ts";
 import { openEmoji } from "../../lib/data/emoji.ts";
-import { npmPackageDir } from "../../lib/data/npm_package.ts";
 import { pngOf } from "../../lib/draw/canvas.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
@@ -15,7 +14,7 @@ import { loadModel } from "../../lib/open_model/load.ts";
 import { scene } from "../figures/scene.ts";
 import { codeVersion } from "../train/run_record.ts";
 import example from "../../docs/examples/attention.html" with { type: "text" };
-import { bundle, endBundler } from "./bundle.ts";
+import { Bundler } from "./bundle.ts";
 import { packSet } from "./emoji_file.ts";
 import icon from "./page/icon.svg" with { type: "text" };
 import html from "./page/index.html" with { type: "text" };
@@ -52,11 +51,11 @@ export const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
-/** The decoders' WebAssembly, by package. */
-const DECODERS = [
-  ["imagescript", "1.3.1", "wasm/any/png.wasm"],
-  ["imagescript", "1.3.1", "wasm/any/jpeg.wasm"],
-  ["@jsquash/webp", "1.5.0", "codec/dec/webp_dec.wasm"],
+/** Scripts by their entries. */
+const SCRIPTS = [
+  ["worker.js", "worker/worker.ts"],
+  ["app.js", "page/app.ts"],
+  ["hatchling-attention.js", "element/attention.ts"],
 ] as const;
 
 /** Sides in pixels of the emoji, and of the picture of the example. */
@@ -86,28 +85,15 @@ export async function buildDemo(
 ): Promise<Map<string, number>> {
   const code = JSON.stringify(await codeVersion());
   const files = new Map<string, Contents>();
-  try {
-    for (
-      const [name, entry] of [
-        ["worker.js", "worker/worker.ts"],
-        ["app.js", "page/app.ts"],
-        ["hatchling-attention.js", "element/attention.ts"],
-      ]
-    ) {
-      onNote(`bundling ${name}`);
-      files.set(name, await bundle(entry, { CODE: code }));
-    }
-  } finally {
-    await endBundler();
+  await using bundler = await Bundler.open();
+  for (const [name, entry] of SCRIPTS) {
+    onNote(`bundling ${name}`);
+    files.set(name, await bundler.bundle(entry, { CODE: code }));
   }
   files.set("index.html", html.replace('content="CSP"', `content="${POLICY}"`));
   files.set("style.css", style).set("icon.svg", icon).set("manifest.webmanifest", manifest);
   files.set("attention.html", example).set("NOTICE.txt", NOTICE);
   files.set("landscape.png", pngOf(scene(LANDSCAPE, LANDSCAPE)));
-  for (const [name, version, path] of DECODERS) {
-    const file = join(await npmPackageDir(name, version), path);
-    files.set(path.slice(path.lastIndexOf("/") + 1), await Deno.readFile(file));
-  }
   if (emoji) {
     onNote("packing the emoji");
     const { json, bin } = await packSet(await openEmoji(), EMOJI_SIDE);

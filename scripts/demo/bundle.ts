@@ -4,61 +4,109 @@
  * @module
  */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
-import { HatchlingError } from "../../lib/errors.ts";
-
-const HERE = fileURLToPath(new URL(".", import.meta.url));
+import deno from "../../deno.json" with { type: "json" };
+import { builtins, codecs, DEFINED, source, textImports } from "../build_npm/plugins.ts";
+import { installPackages, packageFolder, packagesIn, parseNpm, ROOT } from "../build_npm/tools.ts";
 
 /** The oldest browsers with WebGPU in workers, by what their JavaScript knows. */
 const TARGET = ["chrome119", "edge119", "firefox141", "safari18"];
 
-/** Milliseconds for one bundle; the first one on a machine downloads the bundler. */
-const LIMIT = 300_000;
+/** What bundles; close it at the end. */
+export class Bundler {
+  readonly #folder: string;
 
-/**
- * Bundles a module for browsers, as small as it gets.
- *
- * What packages ask of Node is answered by `shims/`, which `bundle.json` names.
- *
- * @param entry Path below `scripts/demo/`.
- * @param define Values of names that the code declares: JSON texts.
- * @returns JavaScript.
- * @throws {HatchlingError} When it does not bundle.
- */
-export async function bundle(
-  entry: string,
-  define: Record<string, string> = {},
-): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "hatchling-demo-" });
-  try {
-    const file = join(folder, "bundle.js"), config = join(HERE, "bundle.json");
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["bundle", "--quiet", "--no-lock", "--platform", "browser"]
-        .concat("--config", config, "-o", file, join(HERE, entry)),
-      env: { NO_COLOR: "1" },
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-      signal: AbortSignal.timeout(LIMIT),
-    }).output();
-    if (!success) {
-      const why = new TextDecoder().decode(stderr).trim();
-      throw new HatchlingError(`Expected ${entry} to bundle but Deno says: ${why}`);
-    }
-    const { code } = await esbuild.transform(await Deno.readTextFile(file), {
-      define,
-      format: "esm",
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * Installs the packages that the page has, where they are not there yet.
+   *
+   * @throws {HatchlingError} When one cannot be had.
+   */
+  static async open(): Promise<Bundler> {
+    const folder = join(ROOT, "dist/demo"), { name, version } = parseNpm(deno.imports["umap-js"]);
+    await installPackages(folder, { ...await packagesIn(join(ROOT, "lib")), [name]: version });
+    return new Bundler(folder);
+  }
+
+  /**
+   * Bundles a module with all that it imports, kernels and decoders included.
+   *
+   * @param entry Path below `scripts/demo/`.
+   * @param define Values of names that the code declares: JSON texts.
+   * @returns JavaScript.
+   */
+  async bundle(entry: string, define: Readonly<Record<string, string>> = {}): Promise<string> {
+    const folder = this.#folder;
+    const { outputFiles = [] } = await esbuild.build({
+      entryPoints: [join(ROOT, "scripts/demo", entry)],
+      outdir: "page",
+      write: false,
+      bundle: true,
       minify: true,
+      format: "esm",
+      platform: "browser",
+      conditions: ["import"],
       target: TARGET,
+      define: { ...DEFINED, ...define, "process.env.NODE_ENV": '"production"' },
+      loader: { ".wasm": "binary" },
+      nodePaths: [join(folder, "node_modules")],
+      plugins: [
+        codecs((name) => packageFolder({ folder }, name)),
+        noDisk,
+        packages(folder),
+        builtins,
+        textImports,
+        recipes,
+        source,
+      ],
+      logLevel: "error",
     });
-    return code;
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+    return new TextDecoder().decode(outputFiles[0].contents);
+  }
+
+  /** Ends the bundler's process. */
+  async close(): Promise<void> {
+    await esbuild.stop();
+  }
+
+  /** Support for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 
-/** Ends the bundler's process. */
-export async function endBundler(): Promise<void> {
-  await esbuild.stop();
-}
+/** In a page a path is an address: what reads from a disk is never called. */
+const noDisk: esbuild.Plugin = {
+  name: "no disk",
+  setup(build) {
+    build.onResolve({ filter: /^\.\/disk\.ts$/ }, () => ({ path: "disk", namespace: "no-disk" }));
+    build.onLoad({ filter: /.*/, namespace: "no-disk" }, () => ({
+      contents: "export const readFromDisk = undefined;",
+      loader: "js",
+    }));
+  },
+};
+
+/** Configurations are texts. */
+const recipes: esbuild.Plugin = {
+  name: "recipes",
+  setup(build) {
+    build.onLoad({ filter: /\.yaml$/ }, async ({ path }) => {
+      return { contents: await Deno.readTextFile(path), loader: "text" };
+    });
+  },
+};
+
+/** `npm:NAME@VERSION/PATH` becomes a part of the bundle. */
+const packages = (folder: string): esbuild.Plugin => ({
+  name: "packages",
+  setup(build) {
+    build.onResolve({ filter: /^npm:/ }, ({ path: specifier, kind }) => {
+      const { name, path } = parseNpm(specifier);
+      return build.resolve(name + path, { resolveDir: folder, kind });
+    });
+  },
+});
