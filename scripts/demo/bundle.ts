@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import * as esbuild from "esbuild";
+import type { Plugin } from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
 import { builtins, codecs, DEFINED, source, textImports } from "../build_npm/plugins.ts";
 import { installPackages, packageFolder, packagesIn, parseNpm, ROOT } from "../build_npm/tools.ts";
@@ -39,6 +39,7 @@ export class Bundler {
    * @returns JavaScript.
    */
   async bundle(entry: string, define: Readonly<Record<string, string>> = {}): Promise<string> {
+    const esbuild = await import("esbuild"); // it looks at the environment when it is imported
     const folder = this.#folder;
     const { outputFiles = [] } = await esbuild.build({
       entryPoints: [join(ROOT, "scripts/demo", entry)],
@@ -69,6 +70,7 @@ export class Bundler {
 
   /** Ends the bundler's process. */
   async close(): Promise<void> {
+    const esbuild = await import("esbuild");
     await esbuild.stop();
   }
 
@@ -79,7 +81,7 @@ export class Bundler {
 }
 
 /** In a page a path is an address: what reads from a disk is never called. */
-const noDisk: esbuild.Plugin = {
+const noDisk: Plugin = {
   name: "no disk",
   setup(build) {
     build.onResolve({ filter: /^\.\/disk\.ts$/ }, () => ({ path: "disk", namespace: "no-disk" }));
@@ -91,7 +93,7 @@ const noDisk: esbuild.Plugin = {
 };
 
 /** Configurations are texts. */
-const recipes: esbuild.Plugin = {
+const recipes: Plugin = {
   name: "recipes",
   setup(build) {
     build.onLoad({ filter: /\.yaml$/ }, async ({ path }) => {
@@ -101,7 +103,7 @@ const recipes: esbuild.Plugin = {
 };
 
 /** `npm:NAME@VERSION/PATH` becomes a part of the bundle. */
-const packages = (folder: string): esbuild.Plugin => ({
+const packages = (folder: string): Plugin => ({
   name: "packages",
   setup(build) {
     build.onResolve({ filter: /^npm:/ }, ({ path: specifier, kind }) => {

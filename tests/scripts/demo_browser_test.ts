@@ -7,7 +7,7 @@ import gray from "../data/fixtures/gray.jpg" with { type: "bytes" };
 import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { png, put } from "../data/support.ts";
 import { browserTest, LIMIT, open, sees, WEBGPU } from "../support/browser.ts";
-import { ask, runToEnd, served, YAML } from "../support/demo.ts";
+import { ask, runToEnd, served, unbuildable, YAML } from "../support/demo.ts";
 import { checkpoint, flags, path, pictures, SMALL, train } from "../support/runs.ts";
 
 /** Whether a canvas shows more than one colour. */
@@ -106,7 +106,7 @@ browserTest(
     await sees(page, "2 blocks of 24, 3 heads, patches of 8 px");
     assert.deepEqual(complaints, []);
   },
-  WEBGPU,
+  { flags: WEBGPU, reason: unbuildable },
 );
 
 browserTest(
@@ -187,7 +187,7 @@ browserTest(
       await server.close();
     }
   },
-  WEBGPU,
+  { flags: WEBGPU, reason: unbuildable },
 );
 
 browserTest("without WebGPU the page says what to switch on", async (browser) => {
@@ -200,4 +200,4 @@ browserTest("without WebGPU the page says what to switch on", async (browser) =>
   } finally {
     await server.close();
   }
-}, ["--disable-features=WebGPU", "--disable-gpu"]);
+}, { flags: ["--disable-features=WebGPU", "--disable-gpu"], reason: unbuildable });

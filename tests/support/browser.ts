@@ -15,7 +15,8 @@ const PLACES = [
 export const LIMIT = 60_000;
 
 const missing = lacks("read", "write", "run", "net", "env", "sys");
-const chromium = missing ? undefined : PLACES.find((place) => {
+/** Where Chromium is; undefined where it is not, or may not be started. */
+export const chromium: string | undefined = missing ? undefined : PLACES.find((place) => {
   try {
     return Deno.statSync(place).isFile;
   } catch {
@@ -80,10 +81,10 @@ export async function open(browser: Browser, url: string, complaints: string[]):
 export function browserTest(
   name: string,
   fn: (browser: Browser, folder: string) => Promise<void>,
-  flags: readonly string[] = [],
+  { flags = [], reason = "" }: { flags?: readonly string[]; reason?: string } = {},
 ): void {
   testUnless(
-    [missing, chromium ? "" : "no Chromium here"],
+    [missing, chromium ? "" : "no Chromium here", reason],
     name,
     () =>
       withFolder(async (folder) => {

@@ -5,9 +5,10 @@ import { modelOf } from "../../lib/from_config.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { initialize } from "../../lib/model.ts";
 import { buildDemo } from "../../scripts/demo/build.ts";
+import { Bundler } from "../../scripts/demo/bundle.ts";
 import type { Calls, Events } from "../../scripts/demo/protocol.ts";
 import { serveDemo } from "../../scripts/demo/serve.ts";
-import { LIMIT } from "./browser.ts";
+import { chromium, LIMIT } from "./browser.ts";
 import { freePort } from "./dashboard.ts";
 
 /** Configuration of the model that the page opens with. */
@@ -16,6 +17,11 @@ augmentation: { global_crop_size: 32, local_crop_size: 16 }
 model: { backbone: custom, patch_size: 8, dim: 24, depth: 2, heads: 3, init_std: 0.3, drop_path_rate: 0 }
 evaluation: { feature: grid }
 `;
+
+/** Why the page cannot be built here, where it is to be. */
+export const unbuildable = chromium
+  ? await Bundler.open().then(() => "", (error) => error.message)
+  : "";
 
 let built: Promise<{ out: string; weights: Uint8Array<ArrayBuffer> }> | undefined;
 
