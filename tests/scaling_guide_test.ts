@@ -11,6 +11,8 @@ import sbatch from "../docs/examples/cluster/train.sbatch" with { type: "text" }
 import guide from "../docs/guides/scaling.md" with { type: "text" };
 import readme from "../README.md" with { type: "text" };
 import { sections } from "../lib/config/describe.ts";
+import { HOST, sumSeconds } from "../lib/plan/ranks.ts";
+import { parseRate } from "../lib/plan/units.ts";
 import { lacksAdapter } from "./support/gpu.ts";
 import { lacks, testUnless } from "./support/permissions.ts";
 
@@ -150,6 +152,17 @@ testUnless([lacks("read")], "the guide's commands, files and keys exist", () => 
   const areas = sections().map(({ name }) => name).join("|");
   for (const [, key] of guide.matchAll(new RegExp(`\`((?:${areas})\\.\\w+)`, "g"))) {
     assert.ok(keys.includes(key), `no key ${key}`);
+  }
+});
+
+Deno.test("the model's column beside what was measured is the model's", () => {
+  const rows = [...guide.matchAll(/^\| (\d) +\| (\d+) Mbit\/s \| (\d) ms +\| (\d+) ms \|/gm)];
+  assert.equal(rows.length, 7);
+  const bytes = 4 * 2 ** 20;
+  for (const [row, ranks, rate, delay, ms] of rows) {
+    const network = { bytesPerSecond: parseRate(`${rate}mbit`), latency: Number(delay) / 1000 };
+    const seconds = sumSeconds(Number(ranks), bytes, network) + bytes / HOST.bytesPerSecond.f32;
+    assert.equal(Number(ms), Math.round(1000 * seconds), row);
   }
 });
 
