@@ -6,8 +6,16 @@
 import { basename, join } from "node:path";
 import * as esbuild from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
-import { builtins, codecs, DEFINED, npmSpecifiers, OWN, source, textImports } from "./plugins.ts";
-import { packageFolder, ROOT, type Tools } from "./tools.ts";
+import {
+  builtins,
+  codecs,
+  DEFINED,
+  npmSpecifiers,
+  OWN,
+  source,
+  textImports,
+} from "../common/bundle/plugins.ts";
+import { packageFolder, ROOT, type Tools } from "../common/bundle/tools.ts";
 
 /** Sub-paths that Deno alone can do something with: drivers, OpenMPI, pages with drawn charts. */
 const DENO_ALONE: readonly string[] = ["./adapter", "./comm", "./report"];

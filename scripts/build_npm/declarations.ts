@@ -6,8 +6,8 @@
 import { dirname, join, relative } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shownLines } from "../../lib/text.ts";
-import { OWN } from "./plugins.ts";
-import { packagesIn, parseNpm, ROOT, type Tools } from "./tools.ts";
+import { OWN } from "../common/bundle/plugins.ts";
+import { packagesIn, parseNpm, ROOT, type Tools } from "../common/bundle/tools.ts";
 
 /** Seconds until the compiler is stopped. */
 const LIMIT = 300;

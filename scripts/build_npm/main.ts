@@ -13,7 +13,7 @@ import { bundle, SUB_PATHS } from "./bundle.ts";
 import { declarations } from "./declarations.ts";
 import { manifest, README, thirdParty } from "./manifest.ts";
 import { checkSizes, sizesOf } from "./sizes.ts";
-import { installTools, ROOT } from "./tools.ts";
+import { installTools, ROOT } from "../common/bundle/tools.ts";
 
 async function main(): Promise<void> {
   const command = new Command("deno task build:npm")

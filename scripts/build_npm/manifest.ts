@@ -7,8 +7,8 @@ import { join, relative } from "node:path";
 import deno from "../../deno.json" with { type: "json" };
 import { fileOf, SUB_PATHS } from "./bundle.ts";
 import { typesOf } from "./declarations.ts";
-import { OWN } from "./plugins.ts";
-import { packageFolder, ROOT, type Tools } from "./tools.ts";
+import { OWN } from "../common/bundle/plugins.ts";
+import { packageFolder, ROOT, type Tools } from "../common/bundle/tools.ts";
 
 /** From here on Node tells a program its built-in modules. */
 const NODE = ">=20.16";

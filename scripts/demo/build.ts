@@ -11,9 +11,9 @@ import { pngOf } from "../../lib/draw/canvas.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { loadModel } from "../../lib/open_model/load.ts";
-import { scene } from "../figures/scene.ts";
-import { codeVersion } from "../train/run_record.ts";
-import example from "../../docs/examples/attention.html" with { type: "text" };
+import { scene } from "../common/scene.ts";
+import { codeVersion } from "../common/code_version.ts";
+import { ROOT } from "../common/bundle/tools.ts";
 import { Bundler } from "./bundle.ts";
 import { packSet } from "./emoji_file.ts";
 import icon from "./page/icon.svg" with { type: "text" };
@@ -51,6 +51,12 @@ export const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
+/** Recipes that the page offers, by what they are called. */
+const RECIPES = {
+  "small: a few minutes": "configs/small.yaml",
+  "tiny: six steps, to see that all runs": "configs/tiny.yaml",
+};
+
 /** Scripts by their entries. */
 const SCRIPTS = [
   ["worker.js", "worker/worker.ts"],
@@ -84,15 +90,20 @@ export async function buildDemo(
   { out, emoji, model, onNote = () => {} }: DemoOptions,
 ): Promise<Map<string, number>> {
   const code = JSON.stringify(await codeVersion());
+  const recipes: Record<string, string> = {};
+  for (const [title, path] of Object.entries(RECIPES)) recipes[title] = await textOf(path);
   const files = new Map<string, Contents>();
   await using bundler = await Bundler.open();
   for (const [name, entry] of SCRIPTS) {
     onNote(`bundling ${name}`);
-    files.set(name, await bundler.bundle(entry, { CODE: code }));
+    files.set(name, await bundler.bundle(entry, { CODE: code, RECIPES: JSON.stringify(recipes) }));
   }
   files.set("index.html", html.replace('content="CSP"', `content="${POLICY}"`));
   files.set("style.css", style).set("icon.svg", icon).set("manifest.webmanifest", manifest);
-  files.set("attention.html", example).set("NOTICE.txt", NOTICE);
+  files.set("attention.html", await textOf("docs/examples/attention.html")).set(
+    "NOTICE.txt",
+    NOTICE,
+  );
   files.set("landscape.png", pngOf(scene(LANDSCAPE, LANDSCAPE)));
   if (emoji) {
     onNote("packing the emoji");
@@ -106,6 +117,9 @@ export async function buildDemo(
   await write(out, files);
   return new Map([...files].map(([name, contents]) => [name, bytesOf(contents).length]));
 }
+
+/** A text of the repository. */
+const textOf = (path: string) => Deno.readTextFile(join(ROOT, path));
 
 /** Weights and configuration of a model. */
 async function modelFiles(path: string): Promise<[string, Contents][]> {

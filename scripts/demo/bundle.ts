@@ -6,8 +6,14 @@
 import { join } from "node:path";
 import type { Plugin } from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
-import { builtins, codecs, DEFINED, source, textImports } from "../build_npm/plugins.ts";
-import { installPackages, packageFolder, packagesIn, parseNpm, ROOT } from "../build_npm/tools.ts";
+import { builtins, codecs, DEFINED, source, textImports } from "../common/bundle/plugins.ts";
+import {
+  installPackages,
+  packageFolder,
+  packagesIn,
+  parseNpm,
+  ROOT,
+} from "../common/bundle/tools.ts";
 
 /** The oldest browsers with WebGPU in workers, by what their JavaScript knows. */
 const TARGET = ["chrome119", "edge119", "firefox141", "safari18"];
@@ -60,7 +66,6 @@ export class Bundler {
         packages(folder),
         builtins,
         textImports,
-        recipes,
         source,
       ],
       logLevel: "error",
@@ -89,16 +94,6 @@ const noDisk: Plugin = {
       contents: "export const readFromDisk = undefined;",
       loader: "js",
     }));
-  },
-};
-
-/** Configurations are texts. */
-const recipes: Plugin = {
-  name: "recipes",
-  setup(build) {
-    build.onLoad({ filter: /\.yaml$/ }, async ({ path }) => {
-      return { contents: await Deno.readTextFile(path), loader: "text" };
-    });
   },
 };
 

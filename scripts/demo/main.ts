@@ -29,6 +29,6 @@ await runCommand(async () => {
   const all = [...sizes.values()].reduce((a, b) => a + b, 0);
   print(`${out}: ${sizes.size} files, ${bytes(all)}`);
   if (!serve) return;
-  print(`page: ${(await serveDemo(out, number)).url}`);
+  print(`page: ${serveDemo(out, number).url}`);
   await new Promise(() => {}); // until Ctrl-C
 });

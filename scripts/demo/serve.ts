@@ -5,7 +5,6 @@
  */
 import { extname, join, normalize } from "node:path";
 import { LOOPBACK, portsOf } from "../common/dashboard/address.ts";
-import { HttpServer } from "../dashboard/http.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { POLICY } from "./build.ts";
 
@@ -49,21 +48,26 @@ export async function answer(folder: string, request: Request): Promise<Response
 /**
  * Listens at 127.0.0.1, at the port given or the first free one.
  *
- * @returns The page's address, and the server.
+ * @returns The page's address, and how to end it.
  * @throws {HatchlingError} When no port is free.
  */
-export async function serveDemo(
+export function serveDemo(
   folder: string,
   port?: number,
-): Promise<{ url: string; server: HttpServer }> {
+): { url: string; close(): Promise<void> } {
   const ports = portsOf({ host: LOOPBACK, port });
   for (const port of ports) {
     try {
-      const place = { host: LOOPBACK, port };
-      const server = await HttpServer.listen(place, (request) => answer(folder, request));
-      return { url: `http://${LOOPBACK}:${port}/`, server };
+      const ends = new AbortController(), { signal } = ends;
+      const options = { hostname: LOOPBACK, port, signal, onListen() {} };
+      const server = Deno.serve(options, (request) => answer(folder, request));
+      const close = async () => {
+        ends.abort(); // at once: a browser keeps its connections for minutes
+        await server.finished;
+      };
+      return { url: `http://${LOOPBACK}:${port}/`, close };
     } catch (error) {
-      if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
   throw new HatchlingError(

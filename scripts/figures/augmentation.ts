@@ -12,7 +12,7 @@ import {
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { packPictures, type Picture, withChannels } from "../../lib/data/image.ts";
 import type { Gpu } from "../../lib/gpu.ts";
-import { scene } from "./scene.ts";
+import { scene } from "../common/scene.ts";
 import { GAP, LINE, Sheet } from "../../lib/draw/canvas.ts";
 
 /** Size of a picture in a sheet. */

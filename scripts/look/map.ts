@@ -20,7 +20,7 @@ import type { Output } from "./output.ts";
 import { embedded, pageOf } from "../../lib/draw/page.ts";
 import type { Session } from "../../lib/session.ts";
 import { spriteSheets } from "../../lib/draw/sprites.ts";
-import { umapLayout } from "./umap.ts";
+import { umapLayout } from "../common/umap.ts";
 
 /** Options of the command. */
 export interface MapOptions {

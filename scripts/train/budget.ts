@@ -7,7 +7,7 @@ import { stringifyConfig } from "../../lib/config.ts";
 import { parseDuration } from "../../lib/preset.ts";
 import { evaluationShare } from "../../lib/preset/cost.ts";
 import { BudgetWatch } from "../../lib/preset/pace.ts";
-import { moveEnd } from "./length.ts";
+import { moveEnd } from "../../lib/from_config/length.ts";
 import type { Hook } from "./loop.ts";
 import type { Launch, Run } from "./run.ts";
 import { saveOrWarn } from "./save.ts";

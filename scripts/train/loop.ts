@@ -4,7 +4,7 @@
  * @module
  */
 import type { StepValues } from "../../lib/train.ts";
-import type { NonFiniteStep } from "./observe.ts";
+import type { NonFiniteStep } from "../../lib/train/observe.ts";
 import { recoverFault } from "./canaries.ts";
 import { order } from "./ranks/duties.ts";
 import { look, type TeamObservation } from "./ranks/look.ts";

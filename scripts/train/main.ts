@@ -27,7 +27,7 @@ import { follow } from "./follow.ts";
 import { Guard } from "./guard.ts";
 import { comparing, evaluating, heeding, logging, saving, showing, snapshotting } from "./hooks.ts";
 import { readKept } from "./kept.ts";
-import { lengthOf } from "./length.ts";
+import { lengthOf } from "../../lib/from_config/length.ts";
 import { trainSteps } from "./loop.ts";
 import { Panel } from "./panel.ts";
 import { Pictures } from "./pictures.ts";

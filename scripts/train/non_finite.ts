@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { shown } from "../../lib/text.ts";
-import type { NonFiniteStep } from "./observe.ts";
+import type { NonFiniteStep } from "../../lib/train/observe.ts";
 import { ask } from "./ranks/duties.ts";
 import type { Run } from "./run.ts";
 

@@ -11,7 +11,7 @@ import { resolveConfig } from "../common/resolve.ts";
 import { restoreState, stepCounts } from "../../lib/train/state.ts";
 import { placeOf } from "./checkpoints.ts";
 import { badStepText, diagnoseNonFinite } from "./non_finite.ts";
-import type { NonFiniteStep } from "./observe.ts";
+import type { NonFiniteStep } from "../../lib/train/observe.ts";
 import { openRankDevice } from "./ranks/device.ts";
 import { order } from "./ranks/duties.ts";
 import type { Launch, Run, RunExtra } from "./run.ts";

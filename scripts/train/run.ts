@@ -14,13 +14,14 @@ import type { KernelRecord } from "../common/kernels.ts";
 import type { Progress } from "../common/progress.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Guard } from "./guard.ts";
-import type { Length, Paced } from "./length.ts";
+import type { Length, Paced } from "../../lib/from_config/length.ts";
 import type { Panel } from "./panel.ts";
 import type { Pictures } from "./pictures.ts";
 import type { Team } from "./ranks/team.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunLog } from "./run_log.ts";
-import type { CodeVersion, RunRank } from "./run_record.ts";
+import type { CodeVersion } from "../common/code_version.ts";
+import type { RunRank } from "./run_record.ts";
 import type { Earlier } from "./same_run.ts";
 import type { Stepper } from "./stepper.ts";
 

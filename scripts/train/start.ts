@@ -17,7 +17,8 @@ import { keepBest } from "./best.ts";
 import { restoreState } from "../../lib/train/state.ts";
 import type { Launch, Prepared, Run, RunExtra } from "./run.ts";
 import { RunLog } from "./run_log.ts";
-import { codeName, type CodeVersion, codeVersion, recordPart } from "./run_record.ts";
+import { codeName, type CodeVersion, codeVersion } from "../common/code_version.ts";
+import { recordPart } from "./run_record.ts";
 import { givenWeights } from "./weights.ts";
 
 /**

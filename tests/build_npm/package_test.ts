@@ -1,8 +1,8 @@
 /** The package for npm as `deno task build:npm` makes it; on Node and Bun, tests/support/npm/main.ts runs it. */
 import assert from "node:assert/strict";
 import deno from "../../deno.json" with { type: "json" };
-import { installTools, ROOT } from "../../scripts/build_npm/tools.ts";
-import { packagedSource } from "../../scripts/build_npm/plugins.ts";
+import { installTools, ROOT } from "../../scripts/common/bundle/tools.ts";
+import { packagedSource } from "../../scripts/common/bundle/plugins.ts";
 import { PARTS } from "../../scripts/build_npm/sizes.ts";
 import { lacks, testUnless, withFolder } from "../support/permissions.ts";
 

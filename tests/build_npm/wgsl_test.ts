@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { definedKernels, kernelText } from "../../lib/gpu/kernel.ts";
 import { interfaceOf } from "../../lib/gpu/wgsl.ts";
 import "../../mod.ts"; // defines them
-import { strippedWgsl } from "../../scripts/build_npm/wgsl.ts";
+import { strippedWgsl } from "../../scripts/common/bundle/wgsl.ts";
 import { gpuTest } from "../support/gpu.ts";
 
 /** All kernels, whole and as the package has them: each of its files by itself. */

@@ -27,7 +27,7 @@ const isDrawn = (page: Page, selector: string) =>
 browserTest(
   "the page has Deno's features, and opens without a network",
   async (browser) => {
-    const { out, url, server, weights } = await served();
+    const { out, url, close, weights } = await served();
     const sample = (x: number, y: number, c: number) => (x * 7 + y * 5 * (c + 1)) % 256;
     const files = {
       "plain.png": png({ width: 50, height: 40, sample }),
@@ -100,7 +100,7 @@ browserTest(
       await page.goto(url);
       await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
     } finally {
-      await server.close();
+      await close();
     }
     await page.reload();
     await sees(page, "2 blocks of 24, 3 heads, patches of 8 px");
@@ -122,7 +122,7 @@ browserTest(
     };
     const all = [...settings, ...flags({ "data.path": photos, "training.max_steps": 4 })];
     const whole = train(folder, [...all, "--out", "whole"]); // beside the build
-    const { out, url, server } = await served();
+    const { out, url, close } = await served();
     const complaints: string[] = [];
     try {
       const page = await open(browser, url, complaints);
@@ -184,20 +184,20 @@ browserTest(
       close(await lossesOf("carried"), inDeno.slice(2), "from the tab to Deno");
       assert.deepEqual(complaints, []);
     } finally {
-      await server.close();
+      await close();
     }
   },
   { flags: WEBGPU, reason: unbuildable },
 );
 
 browserTest("without WebGPU the page says what to switch on", async (browser) => {
-  const { url, server } = await served(), complaints: string[] = [];
+  const { url, close } = await served(), complaints: string[] = [];
   try {
     const page = await open(browser, url, complaints);
     await sees(page, "This page needs WebGPU");
     await sees(page, "Chrome and Edge on Linux: open chrome://flags");
     assert.deepEqual(complaints, []);
   } finally {
-    await server.close();
+    await close();
   }
 }, { flags: ["--disable-features=WebGPU", "--disable-gpu"], reason: unbuildable });

@@ -4,7 +4,7 @@ import { parseConfig, stringifyConfig } from "../../lib/config.ts";
 import { scheduleOf } from "../../lib/from_config.ts";
 import { loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { followsBudget } from "../../scripts/train/budget.ts";
-import { lengthOf, moveEnd } from "../../scripts/train/length.ts";
+import { lengthOf, moveEnd } from "../../lib/from_config/length.ts";
 import type { Run } from "../../scripts/train/run.ts";
 import { assertSameFile, checkpoint, flags, path, runTest, SMALL, train } from "../support/runs.ts";
 

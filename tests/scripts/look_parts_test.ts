@@ -14,7 +14,7 @@ import { Output } from "../../scripts/look/output.ts";
 import { card, embedded, pageOf } from "../../lib/draw/page.ts";
 import { contactSheet, fitted } from "../../lib/draw/contact_sheet.ts";
 import { spriteSheets } from "../../lib/draw/sprites.ts";
-import { umapLayout } from "../../scripts/look/umap.ts";
+import { umapLayout } from "../../scripts/common/umap.ts";
 import { paint, rgbAt } from "../data/support.ts";
 import guide from "../../docs/guides/pictures.md" with { type: "text" };
 import source from "../../scripts/look/main.ts" with { type: "text" };

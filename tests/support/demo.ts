@@ -45,7 +45,7 @@ async function build() {
 /** Serves the page. */
 export async function served() {
   const { out, weights } = await (built ??= build());
-  return { out, weights, ...await serveDemo(out, freePort()) };
+  return { out, weights, ...serveDemo(out, freePort()) };
 }
 
 /** A file as the page has it: where it is to be fetched, and its name. */

@@ -9,14 +9,9 @@ import { Chart } from "./chart.ts";
 import { $, attempt, canvasOf, el, saveFile, say, setNotes } from "./dom.ts";
 import { chosen } from "./drops.ts";
 import { type Battery, speedOf } from "./pause_rule.ts";
-import small from "../../../configs/small.yaml" with { type: "text" };
-import tiny from "../../../configs/tiny.yaml" with { type: "text" };
 
-/** Recipes by name. */
-const RECIPES: Readonly<Record<string, string>> = {
-  "small: a few minutes": small,
-  "tiny: six steps, to see that all runs": tiny,
-};
+/** Configurations by what they are called; the build puts them in. */
+declare const RECIPES: Readonly<Record<string, string>>;
 
 /** Curves by figure. */
 const CURVES: Readonly<Record<string, string>> = {

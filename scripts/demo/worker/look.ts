@@ -11,7 +11,7 @@ import { pca } from "../../../lib/eval/pca.ts";
 import { framed } from "../../../lib/draw/frame.ts";
 import type { PictureModel } from "../../../lib/load.ts";
 import { transformerOf } from "../../../lib/model.ts";
-import { umapLayout } from "../../look/umap.ts";
+import { umapLayout } from "../../common/umap.ts";
 import type { Neighbor, Seen } from "../protocol.ts";
 import { bitmapOf, type NamedPicture, type Pictures } from "./pictures.ts";
 

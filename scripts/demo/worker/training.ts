@@ -29,8 +29,8 @@ import { initialize } from "../../../lib/model.ts";
 import { Feed, type RecordedStep, recordStep, Trainer } from "../../../lib/train.ts";
 import { restoreState, saveState } from "../../../lib/train/state.ts";
 import { many } from "../../../lib/words.ts";
-import { type Length, lengthOf, type Paced } from "../../train/length.ts";
-import { observe } from "../../train/observe.ts";
+import { type Length, lengthOf, type Paced } from "../../../lib/from_config/length.ts";
+import { observe } from "../../../lib/train/observe.ts";
 import type { RunFacts, StepNews } from "../protocol.ts";
 import { chooseKernels, type TabKernels } from "./kernels.ts";
 

@@ -6,7 +6,7 @@
 import { HatchlingError } from "../../../lib/errors.ts";
 import type { StepValues } from "../../../lib/train.ts";
 import { encodeRun, type EncodingRequest } from "../encode.ts";
-import { observe } from "../observe.ts";
+import { observe } from "../../../lib/train/observe.ts";
 import { reported, tryCanaries } from "./canaries.ts";
 import { lookInto } from "./diagnose.ts";
 import type { RankParts } from "./parts.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Observation } from "../observe.ts";
+import type { Observation } from "../../../lib/train/observe.ts";
 import { firstFault, type RankFault } from "./canaries.ts";
 import { ask } from "./duties.ts";
 import type { RankParts } from "./parts.ts";

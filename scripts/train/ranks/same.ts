@@ -8,7 +8,7 @@ import type { DinoModel } from "../../../lib/model.ts";
 import { shown } from "../../../lib/text.ts";
 import type { KernelRecord } from "../../common/kernels.ts";
 import type { Pictures } from "../pictures.ts";
-import { codeName, type CodeVersion, codeVersion } from "../run_record.ts";
+import { codeName, type CodeVersion, codeVersion } from "../../common/code_version.ts";
 import { RankError, type Team } from "./team.ts";
 
 /** Settings that are about a machine: each rank has its own. Pictures are known by their fingerprint. */

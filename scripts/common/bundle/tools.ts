@@ -6,11 +6,11 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { HatchlingError } from "../../lib/errors.ts";
-import { shown } from "../../lib/text.ts";
+import { HatchlingError } from "../../../lib/errors.ts";
+import { shown } from "../../../lib/text.ts";
 
 /** The repository. */
-export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
+export const ROOT: string = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** Tools, and types that declarations mention. */
 const TOOLS = {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { featureStd, rankMe } from "../../lib/eval/rank.ts";
-import type { Gpu } from "../../lib/gpu.ts";
-import { partOf } from "../../lib/model/parts.ts";
-import type { StepOutputs, Trainer } from "../../lib/train.ts";
-import type { CanaryFault, StepCanaries } from "../../lib/train/canary.ts";
+import { featureStd, rankMe } from "../eval/rank.ts";
+import type { Gpu } from "../gpu.ts";
+import { partOf } from "../model/parts.ts";
+import type { StepOutputs, Trainer } from "../train.ts";
+import type { CanaryFault, StepCanaries } from "./canary.ts";
 
 /** Most rows of features that are looked at: with 64 their rank costs a few milliseconds at most. */
 const MOST_ROWS = 64;

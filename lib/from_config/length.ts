@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Config } from "../../lib/config.ts";
-import { scheduleOf } from "../../lib/from_config.ts";
-import { type Move, Pace } from "../../lib/preset/pace.ts";
-import type { StepValues } from "../../lib/train.ts";
+import type { Config } from "../config.ts";
+import { scheduleOf } from "../from_config.ts";
+import { type Move, Pace } from "../preset/pace.ts";
+import type { StepValues } from "../train.ts";
 
 /** What a checkpoint holds of an end that was moved. */
 export interface Paced {
