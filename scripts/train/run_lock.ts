@@ -6,11 +6,19 @@
 import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { fileError, readFile, statFile } from "../../lib/io/files.ts";
+import { readProc } from "../../lib/io/proc.ts";
 import { shown } from "../../lib/text.ts";
 import { say } from "../common/terminal.ts";
 
 /** Tries and milliseconds between them: who looks whether a run goes on has the lock for an instant. */
 const TRIES = 5, PAUSE = 20;
+
+/**
+ * Longest time in milliseconds that a process which has ended may still hold the lock: the system drops it with the last
+ * of its threads, and the driver's least urgent one takes seconds to end where the machine is busy. mpirun does not wait
+ * for that.
+ */
+const END_MS = 10_000;
 
 /** A folder that belongs to this process. */
 export interface FolderLock {
@@ -35,8 +43,11 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       if (held.delete(file)) file.close();
     };
     try {
+      const begin = performance.now();
       let mine = file.tryLockSync(true);
-      for (let tries = 0; !mine && tries < TRIES; tries++) {
+      for (let tries = 0; !mine; tries++) {
+        const isLate = performance.now() - begin > END_MS;
+        if (tries >= TRIES && (isLate || !hasEnded(await signed(path)))) break;
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
         mine = file.tryLockSync(true);
       }
@@ -103,11 +114,23 @@ function sign(file: Deno.FsFile): void {
   }
 }
 
-async function takenText(folder: string, path: string): Promise<string> {
-  const who = await readFile(path, { maxBytes: 1024 }).then(
+/** Who holds it, by its own words; "" where there are none. */
+async function signed(path: string): Promise<string> {
+  return await readFile(path, { maxBytes: 1024 }).then(
     (bytes) => new TextDecoder().decode(bytes).trim(),
     () => "",
   );
+}
+
+/** Whether that process has ended, but for threads that are about to. */
+function hasEnded(who: string): boolean {
+  const pid = who.match(/^process (\d+),/)?.[1];
+  const stat = pid && readProc(`/proc/${pid}/stat`);
+  return !!stat && "ZX".includes(stat[stat.lastIndexOf(")") + 2]); // a name may hold anything
+}
+
+async function takenText(folder: string, path: string): Promise<string> {
+  const who = await signed(path);
   return `Expected a folder that no other run uses but ${shown(folder)} belongs to ${
     shown(who) || "another process"
   }: wait for it, stop it, or choose another --out`;
