@@ -50,6 +50,7 @@ const AREAS: readonly string[] = [
   "lib/text",
   "lib/words",
   "lib/progress",
+  "lib/deps",
   "lib/errors",
   "kernels",
 ];

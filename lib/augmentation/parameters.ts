@@ -12,6 +12,7 @@
  * @module
  */
 
+import { mat3, vec2 } from "../deps.ts";
 import { HatchlingError } from "../errors.ts";
 import type { AugmentOp } from "./ops.ts";
 
@@ -176,15 +177,13 @@ export function packView(
         `${outHeight} pixels: reduce it first (data.max_pixels)`,
     );
   }
-  const across = box.width / outWidth, down = box.height / outHeight;
-  out.set(
-    [
-      ...[flip ? -across : across, 0, 0, 0],
-      ...[0, down, 0, 0],
-      ...[flip ? box.left + box.width : box.left, box.top, 1, 0],
-    ],
-    0,
-  );
+  const scale = vec2.create(box.width / outWidth, box.height / outHeight);
+  const start = vec2.create(box.left, box.top);
+  if (flip) {
+    scale[0] = -scale[0];
+    start[0] += box.width;
+  }
+  out.set(mat3.multiply(mat3.translation(start), mat3.scaling(scale)), 0);
   out.set([box.left, box.top, box.width, box.height], 12);
   out[21] = count;
   out[22] = Math.min(contrast, count);
