@@ -16,6 +16,7 @@ export const YAML = `
 augmentation: { global_crop_size: 32, local_crop_size: 16 }
 model: { backbone: custom, patch_size: 8, dim: 24, depth: 2, heads: 3, init_std: 0.3, drop_path_rate: 0 }
 evaluation: { feature: grid }
+data: { max_pixels: 1000 }
 `;
 
 /** Why the page cannot be built here, where it is to be. */

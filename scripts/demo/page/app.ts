@@ -168,6 +168,7 @@ async function take(files: GivenFile[]): Promise<void> {
     const added = await attempt(() => worker.add(pictures));
     if (!added) return;
     gallery.add(added);
+    $<HTMLSelectElement>("on").value = "pictures";
     say("");
   } else return say("Expected pictures (PNG, JPEG, GIF, WebP) or weights but found neither", true);
   await refresh(tabs.panel);

@@ -54,7 +54,7 @@ export class Gallery {
     const more = skipped.length - lines.length;
     setNotes("picture-notes", more > 0 ? [...lines, `and ${more} more files`] : lines);
     this.#count();
-    if (this.#chosen < 0 && pictures.length) this.choose(pictures[0].index);
+    if (this.#chosen < 0 && pictures.length) this.choose(pictures[0].index, { silent: true });
   }
 
   /** Forgets all. */
@@ -68,14 +68,14 @@ export class Gallery {
   }
 
   /** Chooses a picture. */
-  choose(index: number, focus = false): void {
+  choose(index: number, { focus = false, silent = false } = {}): void {
     this.#mark(false);
     this.#chosen = index;
     this.#mark(true);
     const canvas = this.#box.children[index] as HTMLElement;
     canvas.scrollIntoView({ block: "nearest", inline: "nearest" });
     if (focus) canvas.focus();
-    this.#onChoose(index);
+    if (!silent) this.#onChoose(index);
   }
 
   #mark(is: boolean): void {
@@ -102,7 +102,7 @@ export class Gallery {
     if (step === undefined) return;
     event.preventDefault();
     const next = Math.min(this.length - 1, Math.max(0, this.#chosen + step));
-    if (next !== this.#chosen) this.choose(next, true);
+    if (next !== this.#chosen) this.choose(next, { focus: true });
   }
 
   #count(): void {

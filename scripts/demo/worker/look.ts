@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Picture } from "../../../lib/data/image.ts";
 import { HatchlingError } from "../../../lib/errors.ts";
 import { lookAt } from "../../../lib/eval/attention.ts";
 import type { FeatureArray } from "../../../lib/eval/features.ts";
@@ -73,7 +74,7 @@ export class Looker {
 
   /** Features as the configuration reads them out, as the model gives them. */
   async features(indices: readonly number[]): Promise<Float32Array[]> {
-    return await this.model.features(indices.map((i) => this.#pictures.get(i).picture));
+    return await this.model.features(await this.#decoded(indices));
   }
 
   /** The most similar pictures of one. */
@@ -102,14 +103,18 @@ export class Looker {
     return scaled(places);
   }
 
+  #decoded(indices: readonly number[]): Promise<Picture[]> {
+    const { data: { max_pixels: maxPixels }, model: { in_chans: channels } } = this.model.config;
+    return Promise.all(indices.map((i) => this.#pictures.decoded(i, { maxPixels, channels })));
+  }
+
   /** Features of all pictures, of length 1; made once. */
   async #all(): Promise<FeatureArray> {
     const n = this.#pictures.length, known = this.#known, first = known.length;
     while (known.length < n) {
       const count = Math.min(AT_ONCE, n - known.length);
-      const some = Array.from({ length: count }, (_, i) => this.#pictures.get(known.length + i));
-      const pictures = some.map(({ picture }) => picture);
-      known.push(...await this.model.features(pictures, { normalize: true }));
+      const some = Array.from({ length: count }, (_, i) => known.length + i);
+      known.push(...await this.model.features(await this.#decoded(some), { normalize: true }));
       this.#onProgress("features", known.length - first, n - first);
     }
     const dim = known[0]?.length ?? 0, data = new Float32Array(n * dim);

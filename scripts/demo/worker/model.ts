@@ -5,7 +5,8 @@
  */
 import { HatchlingError } from "../../../lib/errors.ts";
 import type { Gpu } from "../../../lib/gpu.ts";
-import { load, PictureModel } from "../../../lib/load.ts";
+import { PictureModel } from "../../../lib/load.ts";
+import { readModel } from "../../../lib/load/source.ts";
 import { VisionTransformer } from "../../../lib/model.ts";
 import { count } from "../../../lib/words.ts";
 import type { GivenFile, ModelFacts } from "../protocol.ts";
@@ -15,7 +16,8 @@ import type { TabRun } from "./training.ts";
 const ORDER = [
   /(^|\/)teacher\.safetensors$/,
   /(^|\/)student\.safetensors$/,
-  /\.safetensors$/,
+  /(^|\/)best\.safetensors$/,
+  /(^|\/)(?!whitening-)[^/]*\.safetensors$/,
   /\.(pth|pt|bin)$/,
 ];
 
@@ -30,7 +32,8 @@ export async function loadFiles(
   gpu: Gpu,
   files: readonly GivenFile[],
 ): Promise<{ model: PictureModel; notes: string[] }> {
-  const weights = ORDER.flatMap((kind) => files.filter(({ name }) => kind.test(name)))[0];
+  const newest = files.toSorted((a, b) => a.name < b.name ? 1 : -1); // of checkpoints the last one
+  const weights = ORDER.flatMap((kind) => newest.filter(({ name }) => kind.test(name)))[0];
   if (!weights) {
     throw new HatchlingError(
       "Expected weights, a file .safetensors, .pth, .pt or .bin, but found " +
@@ -40,8 +43,12 @@ export async function loadFiles(
   const yaml = files.find(({ name }) => /\.ya?ml$/.test(name)), notes: string[] = [];
   const config = await yaml?.file.text();
   const named = new File([weights.file], weights.name.replace(/^.*\//, ""));
-  const model = await load(named, { gpu, config, onNote: (note) => notes.push(note) });
-  return { model, notes };
+  const found = await readModel(named, { config, onNote: (note) => notes.push(note) });
+  const beside = async (name: string) => {
+    const file = files.find((file) => file.name.endsWith(name))?.file;
+    return file && new Uint8Array(await file.arrayBuffer());
+  };
+  return { model: new PictureModel(gpu, { ...found, beside }, false), notes };
 }
 
 /** The network of a run as it is now. */

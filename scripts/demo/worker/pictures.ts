@@ -4,6 +4,7 @@
  * @module
  */
 import type { Dataset } from "../../../lib/data/dataset.ts";
+import type { DecodeChannels } from "../../../lib/data/decode.ts";
 import { hashOf } from "../../../lib/data/fingerprint.ts";
 import { compositeOnWhite, type Picture, withChannels } from "../../../lib/data/image.ts";
 import { inMemory } from "../../../lib/data/in_memory.ts";
@@ -25,10 +26,18 @@ const MOST_BYTES = 2 ** 30;
 export interface NamedPicture {
   /** Its path. */
   name: string;
-  /** Bytes of its file; 0 where it never was one. */
-  bytes: number;
+  /** Its file, where it was one. */
+  file?: Blob;
   /** Its pixels, three channels. */
   picture: Picture;
+}
+
+/** What a configuration makes of a picture. */
+export interface Wanted {
+  /** Pixels at most: `data.max_pixels`. */
+  maxPixels: number;
+  /** Channels: `model.in_chans`. */
+  channels: number;
 }
 
 /** All pictures that were added. */
@@ -52,6 +61,11 @@ export class Pictures {
     throw new HatchlingError(`Expected a picture below ${this.length} but found ${index}`);
   }
 
+  /** The picture of a number as a configuration wants it. */
+  async decoded(index: number, wanted: Wanted): Promise<Picture> {
+    return await asWanted(this.get(index), wanted);
+  }
+
   /** Takes in a file; throws where it is no picture. */
   async addFile({ name, file }: GivenFile): Promise<AddedPicture> {
     const bytes = new Uint8Array(await file.arrayBuffer());
@@ -61,7 +75,7 @@ export class Pictures {
       if (!shown) throw error;
       return fromBitmap(shown);
     });
-    return await this.add({ name, bytes: bytes.length, picture });
+    return await this.add({ name, file, picture });
   }
 
   /** Takes in a picture. */
@@ -86,26 +100,55 @@ export class Pictures {
    * Those that were files, as a folder of the same files is to Deno: in the order of their ids, the paths below the
    * folder, with the same fingerprint.
    */
-  folder(channels: number): { dataset: Dataset; path: string } {
-    const files = this.#all.filter(({ bytes }) => bytes > 0);
-    const root = rootOf(files.map(({ name }) => name));
-    const rows = files.map((file) => ({ ...file, name: file.name.slice(root.length) }));
-    rows.sort((a, b) => a.name < b.name ? -1 : 1);
-    const dataset = datasetOf(root || "pictures", rows, channels);
-    dataset.fingerprint = () => hashOf(rows.map(({ name, bytes }) => [name, bytes]));
-    return { dataset, path: root.replace(/\/$/, "") || "pictures" };
+  async folder(wanted: Wanted): Promise<Dataset> {
+    const root = this.#root(),
+      rows = this.#files()
+        .map((file) => ({ ...file, name: file.name.slice(root.length) }))
+        .sort((a, b) => a.name < b.name ? -1 : 1);
+    if (!rows.length) {
+      throw new HatchlingError(
+        "Expected pictures to train on but found none: add some, or a folder",
+      );
+    }
+    const pictures: Picture[] = [];
+    for (const row of rows) pictures.push(await asWanted(row, wanted));
+    const dataset = inMemory(root || "pictures", wanted.channels, pictures, (i) => rows[i].name);
+    dataset.fingerprint = () => hashOf(rows.map(({ name, file }) => [name, file!.size]));
+    return dataset;
   }
+
+  /** How the folder of those that were files is called. */
+  get path(): string {
+    return this.#root().replace(/\/$/, "") || "pictures";
+  }
+
+  #files(): NamedPicture[] {
+    return this.#all.filter(({ file }) => file);
+  }
+
+  #root(): string {
+    return rootOf(this.#files().map(({ name }) => name));
+  }
+}
+
+/** Decoded anew where that makes a difference, as Deno would decode it. */
+async function asWanted(
+  { file, picture }: NamedPicture,
+  { maxPixels, channels }: Wanted,
+): Promise<Picture> {
+  const { width, height, original } = picture;
+  const isSame = maxPixels === MOST_PIXELS || !original && width * height <= maxPixels;
+  if (isSame && channels !== 4) return withChannels(picture, channels);
+  if (!file) return withChannels(reduceTo(picture, maxPixels), channels);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  return await decodeFile(bytes, maxPixels, channels as DecodeChannels)
+    .catch(() => withChannels(reduceTo(picture, maxPixels), channels)); // of a format for the browser
 }
 
 /** The folder that all paths begin with, "holidays/"; "" where there is none. */
 function rootOf(names: readonly string[]): string {
   const first = names[0] ?? "", root = first.slice(0, first.indexOf("/") + 1);
   return names.every((name) => name.startsWith(root)) ? root : "";
-}
-
-function datasetOf(name: string, rows: readonly NamedPicture[], channels: number): Dataset {
-  const pictures = rows.map(({ picture }) => withChannels(picture, channels));
-  return inMemory(name, channels, pictures, (i) => rows[i].name);
 }
 
 function fromBitmap(bitmap: ImageBitmap): Picture {

@@ -164,15 +164,14 @@ const calls: Calls = {
     return await addAll(
       some.map((i) => ({ name: set.id(i), i })),
       async ({ name, i }) => {
-        return await pictures.add({ name, bytes: 0, picture: await set.picture(i) });
+        return await pictures.add({ name, picture: await set.picture(i) });
       },
     );
   },
   async addPixels(name, width, height, data) {
     return await addAll(
       [{ name }],
-      () =>
-        pictures.add({ name, bytes: 0, picture: pictureOf(width, height, new Uint8Array(data)) }),
+      () => pictures.add({ name, picture: pictureOf(width, height, new Uint8Array(data)) }),
     );
   },
   async clear() {
@@ -183,7 +182,7 @@ const calls: Calls = {
   look: (index, patches) => theModel().look(pictures.get(index), patches),
   lookAtPixels(width, height, data, patches) {
     const picture = pictureOf(width, height, new Uint8Array(data));
-    return theModel().look({ name: "camera", bytes: 0, picture }, patches);
+    return theModel().look({ name: "camera", picture }, patches);
   },
   async features(indices) {
     return await theModel().features(indices);
@@ -199,9 +198,10 @@ const calls: Calls = {
     const code = { version: CODE.version, ...CODE.commit && { commit: CODE.commit } };
     run = await TabRun.begin(gpu(), {
       ...{ yaml, checkpoint: file, code },
-      path: on === "emoji" ? undefined : pictures.folder(3).path,
-      pictures: async ({ data: { path }, model: { in_chans } }) => {
-        return path === null ? await emojiSet() : pictures.folder(in_chans).dataset;
+      path: on === "emoji" ? undefined : pictures.path,
+      pictures: async ({ data: { path, max_pixels }, model: { in_chans } }) => {
+        if (path === null) return await emojiSet();
+        return await pictures.folder({ maxPixels: max_pixels, channels: in_chans });
       },
     });
     return run.facts();
