@@ -131,8 +131,10 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
  * What a text and a command line set by themselves, as they write it; defaults are not among it.
  *
  * @param text YAML that {@linkcode parseConfig} reads.
- * @param options Overrides, which win over the text.
+ * @param options Overrides, which win over the text. With `strict`, keys that there are not are an error, as they are to
+ * parseConfig, and a text that is no YAML; values are not looked at.
  * @returns Values by `section.key`.
+ * @throws {HatchlingError} With `strict`, listing all such keys.
  *
  * @example
  * ```ts
@@ -141,11 +143,16 @@ export function parseConfig(text: string, options: ParseConfigOptions = {}): Con
  * console.assert(givenValues("data: {batch_size: auto}").get("data.batch_size") === "auto");
  * ```
  */
-export function givenValues(text: string, options: ParseConfigOptions = {}): Map<string, unknown> {
+export function givenValues(
+  text: string,
+  options: ParseConfigOptions & { strict?: boolean } = {},
+): Map<string, unknown> {
   const given: Entries = new Map();
-  const nothing = () => {};
-  readSource(text, options.file ?? "config", given, nothing);
-  readOverrides(options.overrides ?? [], given, nothing);
+  const problems = new Problems();
+  readSource(text, options.file ?? "config", given, problems.report);
+  readOverrides(options.overrides ?? [], given, problems.report);
+  const error = options.strict && problems.error();
+  if (error) throw error;
   return new Map([...given].map(([key, { value }]) => [key, value]));
 }
 

@@ -7,6 +7,7 @@ import { Command } from "commander";
 import { type Config, type Override, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
+import { shown } from "../../lib/text.ts";
 import { type Address, addressOf } from "../common/dashboard/address.ts";
 import { print, say } from "../common/terminal.ts";
 import { readConfigWith } from "./weights.ts";
@@ -60,11 +61,13 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
 /**
  * Takes the command line apart; nothing of what it names is read.
  *
- * @param screen Where help and mistakes of the command line are said, after which the process ends.
+ * @param screen Where help and mistakes of the command line are said, after which the process ends; without it they are
+ * thrown.
+ * @throws {HatchlingError} Without a screen, when no run is asked for.
  */
 export function parseArguments(
   args: readonly string[],
-  { print, say }: Record<"print" | "say", (text: string) => void>,
+  screen?: Record<"print" | "say", (text: string) => void>,
 ): { file: string; overrides: Override[]; options: Options } {
   const { overrides, rest } = parseOverrides([...args]);
   const command = new Command("train")
@@ -92,10 +95,16 @@ export function parseArguments(
       "\nAny key of the configuration: --optimizer.lr 1e-3, --data.path DIR (docs/configuration.md)",
     )
     .configureOutput({
-      writeOut: (text) => print(text.trimEnd()),
-      writeErr: (text) => say(text.trimEnd()),
-    })
-    .parse(rest, { from: "user" });
+      writeOut: (text) => screen?.print(text.trimEnd()),
+      writeErr: (text) => screen?.say(text.trimEnd()),
+    });
+  if (!screen) {
+    command.exitOverride(({ message }) => {
+      const why = shown(message.replace(/^error: /, ""));
+      throw new HatchlingError(`Expected arguments of a run but found others: ${why}`);
+    });
+  }
+  command.parse(rest, { from: "user" });
   const [file] = command.args;
   return { file, overrides, options: command.opts<Options>() };
 }

@@ -14,7 +14,7 @@ import {
   type Identity,
   type Readiness,
 } from "../../scripts/train/ranks/same.ts";
-import { ownConfig } from "../../scripts/train/ranks/settings.ts";
+import { ownConfig, settingsSaid } from "../../scripts/train/ranks/settings.ts";
 import { checkHashes } from "../../scripts/train/ranks/state.ts";
 import { Ended, RankError, Team } from "../../scripts/train/ranks/team.ts";
 import { Progress } from "../../scripts/common/progress.ts";
@@ -24,7 +24,7 @@ import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { put } from "../data/support.ts";
 import { commsOf } from "../support/comms.ts";
 import { folderTest } from "../support/permissions.ts";
-import { pictures } from "../support/runs.ts";
+import { path, pictures } from "../support/runs.ts";
 
 const teams = (size: number) =>
   Promise.all(commsOf(size).map((comm) => Team.open(comm, `m${comm.rank}`)));
@@ -245,4 +245,28 @@ folderTest(
     assert.deepEqual(rows.map((row) => JSON.parse(row)), [{ ...found[0], late: true }]);
   },
   ["env"],
+);
+
+folderTest(
+  "a rank whose command line or file cannot be meant says so, and does not end",
+  async (folder) => {
+    const file = `${folder}/a.yaml`;
+    await Deno.writeTextFile(file, "optimizer: {lr: 1, betta: 2}");
+    const wrong: [string[], RegExp][] = [
+      [["configs/tiny.yaml", "--model.dimm", "3"], /^HatchlingError: --model.dimm: unknown key/],
+      [[file], /a.yaml:1:20: optimizer.betta: unknown key/],
+      [["configs/tiny.yaml", "--bogus"], /expected arguments of a run .*unknown option '--bogus'/i],
+      [["configs/tiny.yaml", "--help"], /expected arguments of a run/i],
+      [[], /expected arguments of a run .*missing required argument 'config'/i],
+    ];
+    for (const [args, words] of wrong) {
+      await assert.rejects(
+        settingsSaid(args.map((arg) => arg.startsWith("configs/") ? path(arg) : arg)),
+        words,
+      );
+    }
+    const said = await settingsSaid([path("configs/tiny.yaml"), "--optimizer.lr", "2"]);
+    assert.equal(said.get("optimizer.lr"), 2);
+    assert.equal(said.get("model.dim"), 32);
+  },
 );

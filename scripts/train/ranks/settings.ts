@@ -19,12 +19,11 @@ import { OWN_SETTINGS } from "./same.ts";
  * What the file and the command line of this rank set. The weights to start from, which complete the configuration,
  * are rank 0's alone: nothing is read of them.
  *
- * @throws {HatchlingError} When the file cannot be read.
+ * @throws {HatchlingError} When the command line asks for no run, the file cannot be read, or a key is unknown.
  */
 export async function settingsSaid(args: readonly string[]): Promise<Map<string, unknown>> {
-  const nobody = () => {}; // rank 0 says what is wrong with it
-  const { file, overrides } = parseArguments(args, { print: nobody, say: nobody });
-  return givenValues(await readConfigText(file), { overrides });
+  const { file, overrides } = parseArguments(args);
+  return givenValues(await readConfigText(file), { file, overrides, strict: true });
 }
 
 /** The configuration of rank 0, with what is about this rank's machine. */
