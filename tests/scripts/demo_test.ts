@@ -52,7 +52,9 @@ Deno.test("of what is dropped weights come before pictures", () => {
     file("a/c", "image/heic"),
     file("a/d.txt"),
   ];
-  assert.deepEqual(sortFiles(photos).pictures.map(({ name }) => name), ["a/b.JPG", "a/c"]);
+  const found = sortFiles(photos);
+  assert.deepEqual(found.pictures.map(({ name }) => name), ["a/b.JPG", "a/c"]);
+  assert.equal(found.others, 2);
 });
 
 Deno.test("work takes turns, whether what was before went well or not", async () => {

@@ -156,7 +156,7 @@ async function place(): Promise<void> {
 
 /** Takes files in, whatever they are. */
 async function take(files: GivenFile[]): Promise<void> {
-  const { weights, pictures } = sortFiles(files);
+  const { weights, pictures, others } = sortFiles(files);
   if (weights.length) {
     say("reading weights …");
     const facts = await attempt(() => worker.load(weights));
@@ -169,7 +169,7 @@ async function take(files: GivenFile[]): Promise<void> {
     if (!added) return;
     gallery.add(added);
     $<HTMLSelectElement>("on").value = "pictures";
-    say("");
+    say(others ? `${others} files that are no pictures are left out` : "");
   } else return say("Expected pictures (PNG, JPEG, GIF, WebP) or weights but found neither", true);
   await refresh(tabs.panel);
 }

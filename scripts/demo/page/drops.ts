@@ -45,16 +45,18 @@ async function walk(entry: FileSystemEntry, files: GivenFile[]): Promise<void> {
   }
 }
 
-/** What files are: of a run's folder the weights count, not its pictures. */
+/** What files are: of a run's folder the weights count, not its pictures; `others`: how many are neither. */
 export function sortFiles(files: readonly GivenFile[]): {
   weights: GivenFile[];
   pictures: GivenFile[];
+  others: number;
 } {
   const visible = files.filter(({ name }) => !/(^|\/)\./.test(name));
   const weights = visible.filter(({ name }) => /\.(safetensors|pth|pt|bin)$/i.test(name));
   const yaml = visible.filter(({ name }) => /\.ya?ml$/i.test(name));
-  if (weights.length) return { weights: [...weights, ...yaml], pictures: [] };
+  if (weights.length) return { weights: [...weights, ...yaml], pictures: [], others: 0 };
   const isPicture = ({ name, file }: GivenFile) =>
     file.type.startsWith("image/") || /\.(png|jpe?g|gif|webp)$/i.test(name);
-  return { weights: yaml, pictures: visible.filter(isPicture) };
+  const pictures = visible.filter(isPicture);
+  return { weights: [], pictures, others: files.length - pictures.length };
 }

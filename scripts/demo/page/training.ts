@@ -22,8 +22,11 @@ const CURVES: Readonly<Record<string, string>> = {
   ibot: "Masked patches (iBOT) in nats",
 };
 
-/** Pictures that are watched, pictures whose views are shown, and seconds between looks. */
-const [WATCHED, VIEWED, LOOK_S] = [8, 3, 10];
+/** Pictures that are watched, and pictures whose views are shown. */
+const [WATCHED, VIEWED] = [8, 3];
+
+/** Milliseconds between looks at least, and as a multiple of what the last one took: training goes first. */
+const [LOOK_MS, LOOK_SHARE] = [10_000, 15];
 
 /** What is there while there is a run. */
 const RUNNING = ["run", "pause", "save", "export", "adopt"];
@@ -39,7 +42,7 @@ export class Training {
   #over = false;
   #battery?: Battery;
   #charts = new Map<string, Chart>();
-  #looked = 0;
+  #nextLook = 0;
   #times: number[] = [];
 
   /** @param onModel Told when the run's network is to look. */
@@ -96,7 +99,6 @@ export class Training {
     this.#wanted = true;
     this.#over = false;
     this.#times = [];
-    this.#looked = 0;
     this.#charts.clear();
     $("charts").replaceChildren();
     $("run-facts").textContent = facts.words;
@@ -145,7 +147,7 @@ export class Training {
       if (!document.hidden) chart.draw();
     }
     this.#progress(figures.loss, lr);
-    if (document.hidden || performance.now() - this.#looked < 1000 * LOOK_S) return;
+    if (document.hidden || performance.now() < this.#nextLook) return;
     await attempt(() => this.#look());
   }
 
@@ -168,8 +170,12 @@ export class Training {
 
   /** What the teacher looks at; at the start the views as well. */
   async #look(first = false): Promise<void> {
-    this.#looked = performance.now();
-    const maps = await this.#worker.watch(WATCHED);
+    const start = performance.now();
+    this.#nextLook = Infinity; // one at a time
+    const maps = await this.#worker.watch(WATCHED).finally(() => {
+      const now = performance.now();
+      this.#nextLook = now + Math.max(LOOK_MS, LOOK_SHARE * (now - start));
+    });
     $("watched-title").hidden = !maps.length;
     $("watched").replaceChildren(...maps.map((map, i) => canvasOf(map, `attention ${i + 1}`)));
     if (!first) return;
