@@ -11,12 +11,10 @@ import {
   type HeartbeatAnswer,
   type HeartbeatOrder,
   type HeartbeatSettings,
+  START_MS,
 } from "./heartbeat_shared.ts";
 import type { Launch } from "./launch.ts";
 import { within } from "./wait.ts";
-
-/** Longest time in milliseconds for the worker to start: its modules may come over a network. */
-const START_MS = 30_000;
 
 /** Such a worker starts from files only; a module of elsewhere can be imported by one that is nowhere. */
 function workerUrl(): URL {

@@ -5,6 +5,9 @@
  */
 import { shown } from "../text.ts";
 
+/** Longest time in milliseconds for the worker to start: its modules may come over a network. */
+export const START_MS = 30_000;
+
 /** Milliseconds between two looks of the worker, and between two of its beats. */
 export const LOOK_MS = 500, BEAT_MS = 1000;
 

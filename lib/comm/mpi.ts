@@ -190,9 +190,9 @@ export class MpiComm implements Comm {
   }
 
   /** Has a heartbeat end all ranks when one is lost, from now on until all close. */
-  async watch(heartbeat: Heartbeat): Promise<void> {
+  async watch(heartbeat: Heartbeat, timeoutMs: number): Promise<void> {
     this.#heartbeat = heartbeat;
-    await heartbeat.go(this.#timeoutMs);
+    await heartbeat.go(timeoutMs);
   }
 
   #barrier(): Begin {

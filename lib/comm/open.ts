@@ -14,6 +14,7 @@ import {
   DEFAULT_TIMEOUT_MS,
 } from "./comm.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import { START_MS } from "./heartbeat_shared.ts";
 import { type Launch, LAUNCH_VARIABLES, launchOf } from "./launch.ts";
 import type { MpiComm } from "./mpi.ts";
 
@@ -72,7 +73,7 @@ export async function openComm(options: OpenCommOptions = {}): Promise<Comm> {
   const watched = silenceMs > 0 && launch.size > 1;
   const threads = await startMpi(mpi, launch, timeoutMs, watched);
   const comm = new MpiComm(mpi, implementation, launch, timeoutMs);
-  if (watched) await watch(comm, launch, threads, silenceMs);
+  if (watched) await watch(comm, launch, threads, { silenceMs, timeoutMs });
   return comm;
 }
 
@@ -81,7 +82,7 @@ async function watch(
   comm: MpiComm,
   launch: Launch,
   threads: boolean,
-  silenceMs: number,
+  { silenceMs, timeoutMs }: { silenceMs: number; timeoutMs: number },
 ): Promise<void> {
   let heartbeat: Heartbeat | undefined, why = "";
   try {
@@ -90,11 +91,13 @@ async function watch(
   } catch (error) {
     why = (error as Error).message;
   }
-  const told = await comm.gather(new TextEncoder().encode(why));
+  // All have joined: the others start a worker as well, which takes no longer than its limit.
+  const limit = { timeoutMs: Math.min(timeoutMs, 2 * START_MS) };
+  const told = await comm.gather(new TextEncoder().encode(why), 0, limit);
   const reasons = told.map((bytes) => new TextDecoder().decode(bytes));
   const unable = new Int32Array([reasons.findIndex((reason) => reason)]);
-  await comm.broadcast(unable);
-  if (heartbeat && unable[0] < 0) return await comm.watch(heartbeat);
+  await comm.broadcast(unable, 0, limit);
+  if (heartbeat && unable[0] < 0) return await comm.watch(heartbeat, limit.timeoutMs);
   heartbeat?.stop();
   if (launch.rank > 0) return;
   console.warn(
