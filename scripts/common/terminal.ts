@@ -6,6 +6,7 @@
  */
 import { HatchlingError } from "../../lib/errors.ts";
 import { shownLines } from "../../lib/text.ts";
+import { asCalled } from "./called.ts";
 
 /** Where lines go: a standard stream, or what a test makes of it. */
 export interface Screen {
@@ -43,7 +44,7 @@ export function writeRaw(screen: Screen, text: string): Error | undefined {
 
 /** Says a result, on standard output; control characters of names are made visible. */
 export function print(text: string): void {
-  const error = writeRaw(Deno.stdout, shownLines(text) + "\n");
+  const error = writeRaw(Deno.stdout, asCalled(shownLines(text)) + "\n");
   if (error && !(error instanceof Deno.errors.BrokenPipe)) lost = error;
 }
 
@@ -55,7 +56,7 @@ export function printJson(value: unknown): void {
 
 /** Says what goes on (notes, warnings, errors), on standard error; control characters are made visible. */
 export function say(text: string): void {
-  writeRaw(Deno.stderr, shownLines(text) + "\n");
+  writeRaw(Deno.stderr, asCalled(shownLines(text)) + "\n");
 }
 
 /**

@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { addressOf, isLoopback, LOOPBACK } from "../common/dashboard/address.ts";
 import { Runs } from "./runs.ts";
 import { Dashboard } from "./server.ts";
 import { newToken } from "../common/dashboard/token.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 
-const command = new Command("dashboard")
+const command = newCommand("dashboard")
   .description(
     "Serves a page with the curves of runs, going or over, one or several over each other.\n" +
       "It ends with Ctrl-C; the runs know nothing of it.",
@@ -21,7 +22,7 @@ const command = new Command("dashboard")
     "--host <address>",
     `address of this machine to listen at (default: ${LOOPBACK}, which no other machine reaches)`,
   )
-  .parse(["deno", "dashboard", ...Deno.args]);
+  .parse(commandArgs(), { from: "user" });
 
 await runCommand(async () => {
   const { port, host } = command.opts<{ port?: string; host?: string }>();

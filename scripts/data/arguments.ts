@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import {
   type Config,
   givenValues,
@@ -19,7 +19,8 @@ import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
 import { LIMITS, positive, upTo } from "../common/numbers.ts";
 import { OUT } from "../common/outputs.ts";
-import { print, say } from "../common/terminal.ts";
+import { newCommand } from "../common/command.ts";
+import { say } from "../common/terminal.ts";
 
 /** `data check`. */
 export interface CheckArguments {
@@ -82,12 +83,8 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
   const { overrides, rest } = parseOverrides(args);
   let asked: Partial<Arguments> = {}, file: string | undefined, path: string | undefined;
   const given: Override[] = [];
-  const program = new Command("deno task data").description("Looks at pictures before training.")
-    .exitOverride().showHelpAfterError("(--help shows what there is)")
-    .configureOutput({
-      writeOut: (text) => print(text.trimEnd()),
-      writeErr: (text) => say(text.trimEnd()),
-    });
+  const program = newCommand("data").description("Looks at pictures before training.")
+    .exitOverride().showHelpAfterError("(--help shows what there is)");
   const command = (name: string, summary: string, more = "") =>
     program.command(name).summary(summary).description(summary + more).addHelpText("after", KEYS);
   command(

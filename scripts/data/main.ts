@@ -11,6 +11,7 @@ import { ArgumentError, type CheckArguments, readArguments } from "./arguments.t
 import { check } from "./check.ts";
 import { reportOf } from "./report.ts";
 import { stats } from "./stats.ts";
+import { commandArgs } from "../common/called.ts";
 import { print, printJson, runCommand } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
@@ -26,7 +27,7 @@ async function checkCommand({ folder, deep, json, config }: CheckArguments): Pro
 }
 
 async function main(): Promise<number> {
-  const args = await readArguments(Deno.args);
+  const args = await readArguments(commandArgs());
   if (args?.command === "check") return await checkCommand(args);
   if (args?.command === "stats") await stats(args);
   if (args?.command === "preview") {

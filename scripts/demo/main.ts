@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { bytes } from "../../lib/words.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { addressOf } from "../common/dashboard/address.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import { buildDemo } from "./build.ts";
 import { serveDemo } from "./serve.ts";
 
-const command = new Command("deno task demo")
+const command = newCommand("demo")
   .description(
     "Builds a page that looks at pictures, compares them and trains in a tab: static files for any host.\n" +
       "Browsers give WebGPU to https and to this machine's own pages only.",
@@ -20,7 +21,7 @@ const command = new Command("deno task demo")
   .option("--no-emoji", "without the emoji, 10 MB that the small recipe trains on")
   .option("--serve", "then serve it at 127.0.0.1, until Ctrl-C", false)
   .option("--port <port>", "port to serve at (default: the first free one from 8642 on)")
-  .parse(["deno", "demo", ...Deno.args]);
+  .parse(commandArgs(), { from: "user" });
 
 await runCommand(async () => {
   const { out, model, emoji, serve, port } = command.opts();

@@ -7,15 +7,17 @@
  *
  * @module
  */
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { examineMachine } from "./machine.ts";
 import { examineRun } from "./run.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { runCommand } from "../common/terminal.ts";
 
 /** Exit status of a run in trouble. */
 const TROUBLE = 2;
 
-const command = new Command("doctor")
+const command = newCommand("doctor")
   .description(
     "Tells what this machine offers, and proves its most common kernels against float64.\n" +
       "With the folder of a run: tells what state its training is in, and what to change first.",
@@ -32,7 +34,7 @@ const command = new Command("doctor")
     "\nExit status: 0 all is well or too early to tell, 1 no answer or a wrong kernel, 2 a run in " +
       "trouble, or one that has ended with features that are not useful.",
   )
-  .parse(["deno", "doctor", ...Deno.args]);
+  .parse(commandArgs(), { from: "user" });
 
 await runCommand(async () => {
   const [run] = command.args;

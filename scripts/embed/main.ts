@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { type Override, parseOverrides } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { leftOutLines } from "../../lib/data/left_out.ts";
@@ -16,6 +16,8 @@ import { count, many } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
 import { claimOutputs } from "../common/outputs.ts";
 import { featureOption, featureOverride } from "../common/feature_option.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import {
   choiceDim,
@@ -52,8 +54,8 @@ interface Options {
 let remove = () => {};
 
 async function main(): Promise<void> {
-  const { overrides, rest } = parseOverrides([...Deno.args]);
-  const command = addWhitenOptions(new Command("deno task embed"))
+  const { overrides, rest } = parseOverrides(commandArgs());
+  const command = addWhitenOptions(newCommand("embed"))
     .description("Writes what a model makes of pictures: a row of features for each.")
     .argument("[dir]", "folder, list or module of pictures (default: those of the model's run)")
     .requiredOption(

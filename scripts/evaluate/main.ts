@@ -5,7 +5,6 @@
  * @module
  */
 import { join } from "node:path";
-import { Command } from "commander";
 import { type Config, parseOverrides } from "../../lib/config.ts";
 import type { Dataset } from "../../lib/data/dataset.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
@@ -36,6 +35,8 @@ import { isResult } from "../../lib/open_model/whitening.ts";
 import { whitenAlphaOption, whitenOverrides } from "../common/whiten_option.ts";
 import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { claimOutputs } from "../common/outputs.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, printJson, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
 import {
@@ -58,8 +59,8 @@ interface Options extends Pick<ModelRequest, "checkpoint" | "student"> {
 }
 
 async function main(): Promise<void> {
-  const { overrides: given, rest } = parseOverrides([...Deno.args]);
-  const command = new Command("evaluate")
+  const { overrides: given, rest } = parseOverrides(commandArgs());
+  const command = newCommand("evaluate")
     .description("Measures the features of a run, a checkpoint or a file of weights.")
     .argument("<model>", "a run's folder, a file of weights, or a published model's folder")
     .option("--config <file>", "configuration of the model, where it isn't that of the run")

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { dirname } from "node:path";
 import { parseOverrides } from "../../lib/config.ts";
 import { EXPORT_DTYPES } from "../../lib/export/dtype.ts";
@@ -20,6 +20,8 @@ import { loadModel } from "../../lib/open_model/load.ts";
 import { shown } from "../../lib/text.ts";
 import { bytes } from "../../lib/words.ts";
 import { claimOutputs, makeFolder, probeFolder } from "../common/outputs.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import { outputsIn, placeOf } from "./place.ts";
 
@@ -34,10 +36,10 @@ interface Options extends ExportOptions {
 const REMEDY = "choose another --out";
 
 async function main(): Promise<void> {
-  const { overrides, rest } = parseOverrides([...Deno.args]);
+  const { overrides, rest } = parseOverrides(commandArgs());
   const choice = (flags: string, words: string, choices: readonly string[]) =>
     new Option(flags, words).choices(choices);
-  const command = new Command("deno task export")
+  const command = newCommand("export")
     .description("Writes a model for other software, with what that software needs beside it.")
     .argument("<model>", "a run's folder, or a file of weights")
     .addOption(

@@ -7,12 +7,13 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { fileURLToPath } from "node:url";
 import { openEmoji } from "../../lib/data/emoji.ts";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { openGpu } from "../../lib/gpu.ts";
 import { readFile } from "../../lib/io/files.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import { augmentationSheets, smallPictures } from "./augmentation.ts";
 import { boxesFigure } from "./boxes.ts";
@@ -25,10 +26,10 @@ const guides = (name: string) =>
   fileURLToPath(new URL(`../../docs/guides/${name}`, import.meta.url));
 
 async function main(): Promise<number> {
-  const { train } = new Command("figures")
+  const { train } = newCommand("figures")
     .description("Draws the figures of docs/guides.")
     .option("--train", "make the training runs behind the figure of collapses anew")
-    .parse(["deno", "figures", ...Deno.args])
+    .parse(commandArgs(), { from: "user" })
     .opts<{ train?: boolean }>();
   await ensureAdapter({ log: say });
   const gpu = await openGpu();

@@ -5,8 +5,10 @@
  *
  * @module
  */
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import "../common/adapter.ts";
-import { Command, Option } from "commander";
+import { Option } from "commander";
 import { HatchlingError } from "../../lib/errors.ts";
 import { openDevice } from "../../lib/adapter.ts";
 import type { Gpu } from "../../lib/gpu.ts";
@@ -37,7 +39,7 @@ async function judge(gpu: Gpu, folder: string, row: ManifestCase, verbose: boole
 }
 
 async function main(): Promise<number> {
-  const command = new Command("golden")
+  const command = newCommand("golden")
     .description("Runs fixtures against this project's modules.")
     .argument("[dir]", "folder with manifest.json (default: the project's own fixtures)")
     .option("--only <prefix>", "only cases whose name starts with this", "")
@@ -47,7 +49,7 @@ async function main(): Promise<number> {
         .choices(["adapter", "portable"]).default("adapter"),
     )
     .option("--device.adapter <number or name>", "which adapter, as deno task doctor lists them")
-    .parse(Deno.args, { from: "user" });
+    .parse(commandArgs(), { from: "user" });
   const options = command.opts();
   const folder = command.args[0] ?? FIXTURES;
   const rows = (await readManifest(folder)).filter(({ name }) => name.startsWith(options.only));

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { Command, CommanderError, Option } from "commander";
+import { type Command, CommanderError, Option } from "commander";
 import { type Override, parseOverrides } from "../../lib/config.ts";
 import { lookAttention } from "./attention.ts";
 import { COLOR_MAPS } from "../../lib/draw/colors.ts";
@@ -17,6 +17,8 @@ import { Output } from "./output.ts";
 import { LIMITS, positive, share, upTo } from "../common/numbers.ts";
 import { defaultFolder, OUT } from "../common/outputs.ts";
 import { featureOption, featureOverride } from "../common/feature_option.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { runCommand } from "../common/terminal.ts";
 import { addWhitenOptions, whitenOverrides } from "../common/whiten_option.ts";
 import { Progress } from "../common/progress.ts";
@@ -28,7 +30,7 @@ type Work = (session: Session, paths: string[], options: any) => Promise<void>;
 let overrides: Override[] = [];
 let task: (() => Promise<void>) | undefined;
 
-const program = new Command("deno task look")
+const program = newCommand("look")
   .description("Shows what a model sees: a run's folder, a checkpoint, or a safetensors file.")
   .exitOverride().showHelpAfterError("(--help shows what there is)")
   .addHelpText("after", "\nlook <command> --help shows the options of each.");
@@ -162,7 +164,7 @@ addWhitenOptions(add(
   .addOption(maxImages(10_000));
 
 await runCommand(async () => {
-  const { rest, ...given } = parseOverrides([...Deno.args]);
+  const { rest, ...given } = parseOverrides(commandArgs());
   overrides = given.overrides;
   try {
     program.parse(rest, { from: "user" });

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { type Config, parseOverrides } from "../../lib/config.ts";
 import { openDevice } from "../../lib/adapter.ts";
 import { HatchlingError } from "../../lib/errors.ts";
@@ -21,14 +20,16 @@ import { remedies } from "../../lib/plan/remedies.ts";
 import { planRanks, rankList, type RankOptions, rankQuestion, shareOf } from "./ranks.ts";
 import { planLines, planObject } from "./report.ts";
 import { stepTime } from "../../lib/plan/timing.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
 import { datasetOptionsOf, gpuOptionsOf } from "../../lib/from_config.ts";
 import { resolveConfig } from "../common/resolve.ts";
 
 async function main(): Promise<void> {
-  const { overrides, rest } = parseOverrides([...Deno.args]);
-  const command = new Command("plan")
+  const { overrides, rest } = parseOverrides(commandArgs());
+  const command = newCommand("plan")
     .description("Says what a run will need before it is started.")
     .argument("<config>", "YAML file, configs/small.yaml for instance")
     .option(
@@ -45,10 +46,6 @@ async function main(): Promise<void> {
     .option("--step-time <time>", "of a rank's own work, instead of measuring it here: 160ms")
     .option("--json", "one object instead of words")
     .addHelpText("after", "\nAny key of the configuration: --data.batch_size 32, --data.path DIR")
-    .configureOutput({
-      writeOut: (text) => print(text.trimEnd()),
-      writeErr: (text) => say(text.trimEnd()),
-    })
     .parse(rest, { from: "user" });
   const [file] = command.args;
   const options = command.opts<

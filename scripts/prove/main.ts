@@ -7,7 +7,6 @@
  * @module
  */
 import "../common/adapter.ts";
-import { Command } from "commander";
 import { openDevice } from "../../lib/adapter.ts";
 import { parseConfig, parseOverrides } from "../../lib/config.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
@@ -16,6 +15,8 @@ import { EFFORTS, proveMachine } from "../../lib/prove.ts";
 import { kernelStorage } from "../common/kernel_storage.ts";
 import { strikeLine } from "../common/proven.ts";
 import { Progress } from "../common/progress.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import { proveFixtures } from "./fixtures.ts";
 import { report } from "./report.ts";
@@ -23,8 +24,8 @@ import { familyLines, row } from "./table.ts";
 import { proveTraining } from "./training.ts";
 
 async function main(): Promise<number> {
-  const { overrides, rest } = parseOverrides([...Deno.args]);
-  const command = new Command("prove")
+  const { overrides, rest } = parseOverrides(commandArgs());
+  const command = newCommand("prove")
     .description("Proves that this machine computes right, kernel by kernel, against float64.")
     .argument("[config]", "YAML file: the shapes of its step are proven too")
     .option("--json <file>", "write all of it to a file, for a bug report")
@@ -35,10 +36,6 @@ async function main(): Promise<number> {
       "after",
       "\nAny key of the configuration: --data.batch_size 32; without one too: --device.adapter, --device.limits",
     )
-    .configureOutput({
-      writeOut: (text) => print(text.trimEnd()),
-      writeErr: (text) => say(text.trimEnd()),
-    })
     .parse(rest, { from: "user" });
   const options = command.opts();
   const [file] = command.args;

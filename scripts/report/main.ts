@@ -3,23 +3,24 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { dirname } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
 import { bytes, many } from "../../lib/words.ts";
 import { makeReport } from "../../lib/report/make.ts";
 import { isRun, suggestion } from "../../lib/run/find.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 
-const [run] = new Command("report")
+const [run] = newCommand("report")
   .description(
     "Makes report.html and curves/ in the folder of a run, from whatever files are there: also of a run that is\n" +
       "still going or was killed. Needs no GPU.",
   )
   .argument("<run>", "folder of a run, runs/small-… for instance")
   .helpOption("-h, --help", "show this help")
-  .parse(["deno", "report", ...Deno.args])
+  .parse(commandArgs(), { from: "user" })
   .args;
 
 await runCommand(async () => {

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { parseOverrides } from "../../lib/config.ts";
 import { listPictures } from "../../lib/data/files.ts";
 import { FORMATS } from "../../lib/data/header.ts";
@@ -17,6 +16,8 @@ import { Session } from "../../lib/session.ts";
 import { featureOption, featureOverride } from "../common/feature_option.ts";
 import { positive, share } from "../common/numbers.ts";
 import { addWhitenOptions, whitenOverrides } from "../common/whiten_option.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
 import { print, printJson, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
 import { type Arguments, checkArguments, MOST_FOUND, type SearchOptions } from "./arguments.ts";
@@ -27,8 +28,8 @@ import { type Answer, searchSimilar } from "./run_similar.ts";
 import { retried } from "../../lib/search/store.ts";
 
 function readArguments(): Arguments {
-  const { overrides, rest } = parseOverrides([...Deno.args]);
-  const command = addWhitenOptions(new Command("deno task search"))
+  const { overrides, rest } = parseOverrides(commandArgs());
+  const command = addWhitenOptions(newCommand("search"))
     .description("Finds similar pictures in a folder, or those that are there more than once.")
     .argument("<dir>", "folder of pictures")
     .argument("[query...]", "pictures to search for, of the folder or not")

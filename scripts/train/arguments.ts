@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { Command } from "commander";
 import { type Config, type Override, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
 import { shown } from "../../lib/text.ts";
 import { type Address, addressOf } from "../common/dashboard/address.ts";
+import { newCommand } from "../common/command.ts";
 import { print, say } from "../common/terminal.ts";
 import { readConfigWith } from "./weights.ts";
 
@@ -70,7 +70,7 @@ export function parseArguments(
   screen?: Record<"print" | "say", (text: string) => void>,
 ): { file: string; overrides: Override[]; options: Options } {
   const { overrides, rest } = parseOverrides([...args]);
-  const command = new Command("train")
+  const command = newCommand("train")
     .description("Trains a vision transformer with DINO.")
     .argument("<config>", "YAML file, configs/small.yaml for instance")
     .option("--out <dir>", "folder of the run (default: runs/<config>-<time>)")

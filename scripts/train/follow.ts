@@ -17,6 +17,7 @@ import { Guard } from "./guard.ts";
 import { Pictures } from "./pictures.ts";
 import { openRankDevice } from "./ranks/device.ts";
 import { serve } from "./ranks/duties.ts";
+import { commandArgs } from "../common/called.ts";
 import type { RankParts } from "./ranks/parts.ts";
 import type { Beginning, Invitation } from "./ranks/lead.ts";
 import { identityOf, readinessOf } from "./ranks/same.ts";
@@ -40,7 +41,7 @@ export async function follow(team: Team): Promise<never> {
 
   // Data, where this machine has it.
   const { said, pictures } = await answered(team, async () => {
-    const said = await settingsSaid(Deno.args);
+    const said = await settingsSaid(commandArgs());
     const config = ownConfig(invitation.config, said);
     const pictures = open.use(await Pictures.open(config, progress));
     return { said, pictures, answer: await identityOf(said, pictures) };

@@ -15,6 +15,7 @@ import { checkFits } from "../../lib/plan/fit.ts";
 import { SideFiles } from "../../lib/run/side_files.ts";
 import { Trainer } from "../../lib/train.ts";
 import { Feed } from "../../lib/train/feed.ts";
+import { commandArgs } from "../common/called.ts";
 import { chooseKernels, type KernelRecord } from "../common/kernels.ts";
 import { proveRun } from "../common/proven.ts";
 import { Progress } from "../common/progress.ts";
@@ -47,7 +48,7 @@ import { surviveStrays } from "./strays.ts";
 
 async function main(progress: Progress, team: Team): Promise<number> {
   // Settings: the command line, the configuration, the folder of the run and who watches over it.
-  const args = await readArguments(Deno.args);
+  const args = await readArguments(commandArgs());
   await using folder = await RunFolder.open(args.file, args);
   const rows = args.resume ? await readKept(folder.path) : [];
   await using files = new SideFiles(folder.path, { say: (message) => progress.say(message) });

@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
 import type { Guard } from "./guard.ts";
 import type { Progress } from "../common/progress.ts";
 import { type Address, hostAndPort, isLoopback, portsOf } from "../common/dashboard/address.ts";
@@ -18,6 +17,7 @@ import {
   type Reply,
   type Settings,
 } from "../common/dashboard/protocol.ts";
+import { ownProcess } from "../common/own_process.ts";
 import { newToken } from "../common/dashboard/token.ts";
 
 /** Longest time for the dashboard to say where it is, and to take a last message. */
@@ -128,8 +128,13 @@ export class Panel {
   async #start(address: Address): Promise<void> {
     const { folder, progress } = this.#parts;
     const token = newToken(Deno.env.get("HATCHLING_DASHBOARD_TOKEN"));
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", ...permissionsOf(address), program()],
+    const { program, args } = ownProcess({
+      module: new URL("../dashboard/serve.ts", import.meta.url),
+      permissions: permissionsOf(address),
+      command: "serve-run",
+    });
+    const child = new Deno.Command(program, {
+      args,
       cwd: folder,
       stdin: "piped",
       stdout: "piped",
@@ -221,12 +226,6 @@ export class Panel {
 export function permissionsOf(address: Address): string[] {
   const ports = portsOf(address).map((port) => hostAndPort(address.host, port));
   return ["--no-prompt", `--allow-net=${ports}`, "--allow-read=."];
-}
-
-/** The program to run: as a path where it is a file, so that Deno finds deno.json beside it. */
-function program(): string {
-  const url = new URL("../dashboard/serve.ts", import.meta.url);
-  return url.protocol === "file:" ? fileURLToPath(url) : url.href;
 }
 
 /** The last line that says something; what else a process has to say is dropped. */

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { CodeVersion } from "../common/code_version.ts";
 import type { Gpu } from "../../lib/gpu.ts";
+import { commandArgs } from "../common/called.ts";
+import type { CodeVersion } from "../common/code_version.ts";
 import type { LeftOut, Pictures } from "./pictures.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
 
@@ -69,7 +70,7 @@ export async function recordPart(
     gpu.limits;
   const part: RunPart = {
     started: new Date().toISOString(),
-    command: [...Deno.args],
+    command: commandArgs(),
     folder: Deno.cwd(),
     step,
     code,

@@ -12,12 +12,12 @@ import { shown } from "../../lib/text.ts";
 import type { Trainer } from "../../lib/train.ts";
 import type { KernelRecord } from "../common/kernels.ts";
 import { PRECISION } from "../../lib/ops/precision_task.ts";
+import { codeName, type CodeVersion, codeVersion } from "../common/code_version.ts";
 import { say } from "../common/terminal.ts";
 import { keepBest } from "./best.ts";
 import { restoreState } from "../../lib/train/state.ts";
 import type { Launch, Prepared, Run, RunExtra } from "./run.ts";
 import { RunLog } from "./run_log.ts";
-import { codeName, type CodeVersion, codeVersion } from "../common/code_version.ts";
 import { recordPart } from "./run_record.ts";
 import { givenWeights } from "./weights.ts";
 

@@ -5,6 +5,7 @@
  */
 import type { Config } from "../../../lib/config.ts";
 import { shown } from "../../../lib/text.ts";
+import { commandArgs } from "../../common/called.ts";
 import type { KernelRecord } from "../../common/kernels.ts";
 import type { Arguments } from "../arguments.ts";
 import type { Pictures } from "../pictures.ts";
@@ -47,7 +48,7 @@ export async function inviteRanks(
  */
 export async function admitRanks(team: Team, pictures: Pictures): Promise<void> {
   if (team.size === 1) return;
-  const own = await identityOf(await settingsSaid(Deno.args), pictures);
+  const own = await identityOf(await settingsSaid(commandArgs()), pictures);
   checkSame(team, await team.answers(own));
 }
 

