@@ -7,7 +7,7 @@ import gray from "../data/fixtures/gray.jpg" with { type: "bytes" };
 import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { png, put } from "../data/support.ts";
 import { browserTest, LIMIT, open, sees, WEBGPU } from "../support/browser.ts";
-import { ask, runToEnd, served, unbuildable, YAML } from "../support/demo.ts";
+import { ask, drop, runToEnd, served, unbuildable, YAML } from "../support/demo.ts";
 import { checkpoint, flags, path, pictures, SMALL, train } from "../support/runs.ts";
 
 /** Whether a canvas shows more than one colour. */
@@ -35,19 +35,15 @@ browserTest(
       "gray.jpg": gray,
       "colours.jpg": jpeg,
     };
-    const paths: string[] = [];
     for (const [name, bytes] of Object.entries(files)) {
-      paths.push(
-        await put(out, `test/${name}`, bytes),
-      );
+      await put(out, `test/${name}`, bytes);
     }
     const complaints: string[] = [];
     let page: Page;
     try {
       page = await open(browser, url, complaints);
       await sees(page, "2 blocks of 24, 3 heads, patches of 8 px");
-      const input = await page.$("input#files");
-      await input!.uploadFile(...paths as [string]);
+      await drop(page, `${out}/test`);
       await isDrawn(page, "#attention");
       await isDrawn(page, "#components");
       await page.focus("#attention");

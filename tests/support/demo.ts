@@ -110,6 +110,15 @@ export async function ask<M extends keyof Calls>(
   );
 }
 
+/** Drops files or folders of the disk on a page. */
+export async function drop(page: Page, ...files: string[]): Promise<void> {
+  const devtools = await page.createCDPSession();
+  const data = { items: [], files, dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await devtools.send("Input.dispatchDragEvent", { type, x: 200, y: 200, data });
+  }
+}
+
 /** Runs until the run ends; its steps. */
 export async function runToEnd(page: Page): Promise<Events["step"][]> {
   await page.evaluate(() => (globalThis as unknown as { news: unknown[] }).news.length = 0);

@@ -178,11 +178,13 @@ export class Training {
     });
     $("watched-title").hidden = !maps.length;
     $("watched").replaceChildren(...maps.map((map, i) => canvasOf(map, `attention ${i + 1}`)));
+    for (const map of maps) map.close();
     if (!first) return;
     const rows = await this.#worker.views(VIEWED);
     $("views").replaceChildren(...rows.map((row) => {
       const all = row.map((view, i) => canvasOf(view, i ? `view ${i}` : "the picture"));
       all[0].classList.add("original");
+      for (const view of row) view.close();
       return el("div", { className: "strip" }, ...all);
     }));
   }

@@ -33,6 +33,9 @@ z.config({ jitless: true });
 /** Milliseconds that a slow run rests after each step, as a multiple of the step. */
 const REST = 3;
 
+/** Milliseconds of a submission at most: the page is drawn by the same GPU. */
+const MAX_SUBMIT_MS = 30;
+
 /** Patches across that are worth looking at, and side of a picture that is drawn. */
 const FEWEST_PATCHES = 12, SIDE = 192;
 
@@ -147,7 +150,7 @@ const calls: Calls = {
     if (!adapter) {
       throw new HatchlingError("This browser has WebGPU, but no GPU that it lets it use.");
     }
-    opened ??= await openGpu({ adapter });
+    opened ??= await openGpu({ adapter, maxSubmitMs: MAX_SUBMIT_MS });
     opened.device.lost.then(({ reason, message }) => {
       if (reason !== "destroyed") tell("lost", { why: message || "the browser took it back" });
     });
