@@ -3,7 +3,7 @@
  *
  * This is the short way in: what a script needs to train, to embed and to look. Everything else lies in modules of
  * their own: `@hatchling/hatchling/ops`, `/model`, `/loss`, `/optim`, `/gpu`, `/augmentation`, `/data`, `/train`,
- * `/from_config`, `/config`, `/eval`, `/embed`, `/io`, `/diagnosis`, `/report`, `/adapter`. Imported by URL, that is
+ * `/from_config`, `/config`, `/eval`, `/embed`, `/load`, `/io`, `/diagnosis`, `/adapter`. Imported by URL, that is
  * `…/mod.ts` and `…/lib/ops.ts` and so on.
  *
  * Importing touches no GPU and needs no permission but the import itself. What reads or writes files needs its

@@ -3,7 +3,7 @@
  *
  * @example
  * ```ts ignore
- * import { makeReport } from "@hatchling/hatchling/report";
+ * import { makeReport } from "https://…/lib/report.ts";
  *
  * const { path, notes } = await makeReport("runs/a");
  * console.log(path, notes);

@@ -7,7 +7,27 @@
 import type { CST, Document, DocumentOptions, LineCounter, ParseOptions } from "npm:yaml@2.9.1";
 import { Composer, Lexer, Parser } from "npm:yaml@2.9.1";
 
-export { z } from "npm:zod@4.6.7";
+// By name: of these a bundle keeps what is used.
+export {
+  array,
+  boolean,
+  config as configureZod,
+  enum as oneOf,
+  gt,
+  int,
+  literal,
+  lt,
+  maximum,
+  maxLength,
+  minimum,
+  minLength,
+  nullable,
+  number,
+  string,
+  tuple,
+  union,
+  type ZodMiniType,
+} from "npm:zod@4.6.7/mini";
 export {
   type Alias,
   type Document,

@@ -6,7 +6,7 @@
  */
 
 import { shown } from "../text.ts";
-import { z } from "./deps.ts";
+import * as zod from "./deps.ts";
 import { type Json, type Kind, LARGEST, NULL } from "./kinds.ts";
 import { type Described, SECTIONS } from "./schema.ts";
 
@@ -24,7 +24,7 @@ export interface Key extends Pick<Kind, "derived" | "inherits"> {
   /** Other names by which people know it. */
   aka: readonly string[];
   /** Checks one value. */
-  schema: z.ZodType;
+  schema: zod.ZodMiniType;
 }
 
 /** One section of the configuration, or a table inside one. */
@@ -73,21 +73,28 @@ function sectionOf(
 }
 
 /** What checks a value of a type. */
-function validator({ anyOf, ...json }: Json): z.ZodType {
+function validator({ anyOf, ...json }: Json): zod.ZodMiniType {
   if (anyOf) {
     const types = anyOf.filter(({ type }) => type !== "null").map(validator);
-    const any = types.length > 1 ? z.union(types) : types[0];
-    return types.length < anyOf.length ? any.nullable() : any;
+    const any = types.length > 1 ? zod.union(types) : types[0];
+    return types.length < anyOf.length ? zod.nullable(any) : any;
   }
-  if (json.const !== undefined) return z.literal(json.const);
-  if (json.enum) return z.enum(json.enum);
-  if (json.prefixItems) return z.tuple(json.prefixItems.map(validator) as [z.ZodType]);
-  if (json.items) return z.array(validator(json.items)).min(json.minItems!).max(json.maxItems!);
-  if (json.type === "boolean") return z.boolean();
-  if (json.type === "string") return z.string().min(1);
-  const number = json.type === "integer" ? z.int() : z.number();
-  return number.min(json.minimum ?? -Infinity).max(json.maximum ?? Infinity)
-    .gt(json.exclusiveMinimum ?? -Infinity).lt(json.exclusiveMaximum ?? Infinity);
+  if (json.const !== undefined) return zod.literal(json.const);
+  if (json.enum) return zod.oneOf(json.enum);
+  if (json.prefixItems) return zod.tuple(json.prefixItems.map(validator) as [zod.ZodMiniType]);
+  if (json.items) {
+    return zod.array(validator(json.items))
+      .check(zod.minLength(json.minItems!), zod.maxLength(json.maxItems!));
+  }
+  if (json.type === "boolean") return zod.boolean();
+  if (json.type === "string") return zod.string().check(zod.minLength(1));
+  const number = json.type === "integer" ? zod.int() : zod.number();
+  return number.check(
+    zod.minimum(json.minimum ?? -Infinity),
+    zod.maximum(json.maximum ?? Infinity),
+    zod.gt(json.exclusiveMinimum ?? -Infinity),
+    zod.lt(json.exclusiveMaximum ?? Infinity),
+  );
 }
 
 /** Every section and table: each section before its tables. */

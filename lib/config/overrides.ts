@@ -6,7 +6,8 @@
 
 import { findKey, findSection, label, takesNull, wantsText } from "./describe.ts";
 import type { Report } from "./problems.ts";
-import { type Entries, missing, readMapping } from "./source.ts";
+import type { Entries } from "./entries.ts";
+import { missing, readMapping } from "./source.ts";
 import { hintForKey } from "./suggest.ts";
 import { isEmpty, plain, readYaml } from "./yaml.ts";
 

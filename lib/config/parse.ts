@@ -13,7 +13,8 @@ import { datasetOf } from "./rules_views.ts";
 import type { ParsedConfig } from "./rule.ts";
 import type { AugmentationConfig, Config } from "./types.ts";
 import type { ViewTable } from "./schema_views.ts";
-import { type Entries, type Entry, readSource } from "./source.ts";
+import type { Entries, Entry } from "./entries.ts";
+import { readSource } from "./source.ts";
 import { WARNINGS } from "./warnings.ts";
 
 /** What `data.batch_size: auto` stands for before it is known what fits: DINO's batch per GPU. */

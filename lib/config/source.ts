@@ -7,20 +7,10 @@
 import { shown } from "../text.ts";
 import { isAlias, isMap, isScalar, isSeq, type Node } from "./deps.ts";
 import { accepts, type Key, label, type Section, sections, show, takesNull } from "./describe.ts";
+import type { Entries } from "./entries.ts";
 import type { Report } from "./problems.ts";
 import { hintForKey, hintForSection, nearest, sectionNames } from "./suggest.ts";
 import { isEmpty, plain, readYaml, type Yaml } from "./yaml.ts";
-
-/** A value with its place, as `file:line:column` or `--section.key`. */
-export interface Entry {
-  value: unknown;
-  where: string;
-  /** The places of a list's items. */
-  items: string[];
-}
-
-/** Values by `section.key`. */
-export type Entries = Map<string, Entry>;
 
 /** Reads a configuration's text: fills `entries` with the known keys, reports all else. */
 export function readSource(text: string, file: string, entries: Entries, report: Report): void {

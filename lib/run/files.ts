@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import type { z } from "../config/deps.ts";
+import type { z } from "./deps.ts";
 import { HatchlingError } from "../errors.ts";
 import { fileError, readFile, statFile } from "../io/files.ts";
 import { shown } from "../text.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "../config/deps.ts";
+import { z } from "./deps.ts";
 import type { AugmentedSample, NeighborSample } from "./left.ts";
 import { isPngUri } from "./png.ts";
 

@@ -10,11 +10,13 @@ import {
   builtins,
   codecs,
   DEFINED,
+  globals,
   npmSpecifiers,
   OWN,
   source,
   textImports,
 } from "../common/bundle/plugins.ts";
+import { matrices } from "../common/bundle/matrices.ts";
 import { packageFolder, ROOT, type Tools } from "../common/bundle/tools.ts";
 
 /** Sub-paths that Deno alone can do something with: drivers, OpenMPI, pages with drawn charts. */
@@ -36,10 +38,10 @@ export const fileOf = (module: string): string => `${basename(module, ".ts")}.js
  * Bundles all sub-paths, what they share in files of its own.
  *
  * @param out Folder of the package's files.
- * @returns What it depends on: versions by name.
+ * @returns Names of packages of which parts are in it.
  */
-export async function bundle(tools: Tools, out: string): Promise<Record<string, string>> {
-  const dependencies: Record<string, string> = {};
+export async function bundle(tools: Tools, out: string): Promise<string[]> {
+  const used = new Set<string>();
   const { folder } = tools;
   const modules = [...Object.values(SUB_PATHS), ...WORKERS].map((path) => join(ROOT, path));
   await esbuild.build({
@@ -57,15 +59,16 @@ export async function bundle(tools: Tools, out: string): Promise<Record<string, 
     sourcemap: true,
     define: DEFINED,
     loader: { ".wasm": "binary" },
-    nodePaths: [join(folder, "node_modules")],
     plugins: [
-      codecs((name) => packageFolder(tools, name)),
-      npmSpecifiers(dependencies),
+      codecs((name) => packageFolder(tools, name), used),
+      npmSpecifiers(folder, used),
+      matrices,
       builtins,
       textImports,
+      globals,
       source,
     ],
     logLevel: "warning",
   });
-  return dependencies;
+  return [...used].sort();
 }

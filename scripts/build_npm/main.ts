@@ -28,19 +28,19 @@ async function main(): Promise<void> {
   for (const part of ["lib", "types"]) {
     await Deno.remove(join(out, part), { recursive: true }).catch(() => {}); // it need not be there
   }
-  const dependencies = await bundle(tools, join(out, "lib"));
+  const used = await bundle(tools, join(out, "lib"));
   if (types) {
     say("types …");
     await declarations(tools, Object.values(SUB_PATHS), join(out, "types"));
   }
   const files = {
-    "package.json": `${JSON.stringify(manifest(dependencies), null, 2)}\n`,
+    "package.json": `${JSON.stringify(manifest(), null, 2)}\n`,
     "README.md": README,
-    "THIRD_PARTY.md": await thirdParty(tools),
+    "THIRD_PARTY.md": await thirdParty(tools, used),
     "LICENSE": await Deno.readTextFile(join(ROOT, "LICENSE")),
   };
   for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(join(out, name), text);
-  const sizes = await sizesOf(out, tools.folder);
+  const sizes = await sizesOf(out);
   await esbuild.stop();
   for (const [name, { first, later }] of sizes) {
     print(

@@ -14,7 +14,7 @@ import { packageFolder, ROOT, type Tools } from "../common/bundle/tools.ts";
 const NODE = ">=20.16";
 
 /** What stands in package.json. */
-export function manifest(dependencies: Readonly<Record<string, string>>): Record<string, unknown> {
+export function manifest(): Record<string, unknown> {
   const modules = { ...SUB_PATHS, "./node": relative(ROOT, OWN.node) };
   return {
     name: deno.name,
@@ -36,7 +36,6 @@ export function manifest(dependencies: Readonly<Record<string, string>>): Record
     },
     files: ["lib", "types", "THIRD_PARTY.md"],
     engines: { node: NODE },
-    dependencies,
     peerDependencies: { "bun-webgpu": ">=0.1.5", "webgpu": ">=0.4.0" },
     peerDependenciesMeta: { "bun-webgpu": { optional: true }, "webgpu": { optional: true } },
   };
@@ -71,12 +70,13 @@ Sub-paths: ${
 Training by configuration, evaluation, search and the live page are commands of the project itself, which run on Deno.
 `;
 
-/** Packages of which parts lie in the bundle. */
-const INSIDE = ["imagescript", "@jsquash/webp"];
-
-/** Licences of what lies in the bundle. */
-export async function thirdParty(tools: Tools): Promise<string> {
-  const parts = await Promise.all(INSIDE.map(async (name) => {
+/**
+ * Licences of what lies in the bundle.
+ *
+ * @param names Packages of which parts are in it.
+ */
+export async function thirdParty(tools: Tools, names: readonly string[]): Promise<string> {
+  const parts = await Promise.all(names.map(async (name) => {
     const folder = packageFolder(tools, name);
     const { version, license } = JSON.parse(await Deno.readTextFile(join(folder, "package.json")));
     const texts: string[] = [];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
@@ -71,11 +71,9 @@ export interface Size {
  * Bundles a page for each part, and measures it.
  *
  * @param folder The package.
- * @param dependencies Folder that holds `node_modules` with what it depends on.
  */
 export async function sizesOf(
   folder: string,
-  dependencies: string,
 ): Promise<Map<string, Size>> {
   const sizes = new Map<string, Size>();
   for (const [name, { imports, oneFile }] of Object.entries(PARTS)) {
@@ -93,7 +91,6 @@ export async function sizesOf(
       format: "esm",
       platform: "browser",
       target: "es2022",
-      nodePaths: [join(dependencies, "node_modules")],
       plugins: [{
         name: "the package itself",
         setup(build) {

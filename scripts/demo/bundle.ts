@@ -6,7 +6,14 @@
 import { join } from "node:path";
 import type { Plugin } from "esbuild";
 import deno from "../../deno.json" with { type: "json" };
-import { builtins, codecs, DEFINED, source, textImports } from "../common/bundle/plugins.ts";
+import {
+  builtins,
+  codecs,
+  DEFINED,
+  globals,
+  source,
+  textImports,
+} from "../common/bundle/plugins.ts";
 import {
   installPackages,
   packageFolder,
@@ -66,6 +73,7 @@ export class Bundler {
         packages(folder),
         builtins,
         textImports,
+        globals,
         source,
       ],
       logLevel: "error",

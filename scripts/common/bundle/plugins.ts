@@ -52,28 +52,35 @@ export function packagedSource(text: string): string {
   return names.length ? `import { ${names.join(", ")} } from "${GLOBALS}"; ${code}` : code;
 }
 
-/** The library's modules. */
-export const source: Plugin = {
-  name: "source",
+/** What stands for what Node lacks. */
+export const globals: Plugin = {
+  name: "globals",
   setup(build) {
     build.onResolve({ filter: new RegExp(`^${GLOBALS}$`) }, () => {
       return { path: runtime("globals.ts"), sideEffects: false };
     });
+  },
+};
+
+/** The library's modules. */
+export const source: Plugin = {
+  name: "source",
+  setup(build) {
     build.onLoad({ filter: /[\\/]lib[\\/].*\.ts$/ }, async ({ path }) => {
       return { contents: packagedSource(await Deno.readTextFile(path)), loader: "ts" };
     });
   },
 };
 
-/** `npm:NAME@VERSION` is a dependency of the package. */
-export function npmSpecifiers(dependencies: Record<string, string>): Plugin {
+/** `npm:NAME@VERSION` becomes part of the package: it needs no other, and pages load it as it is. */
+export function npmSpecifiers(folder: string, used: Set<string>): Plugin {
   return {
     name: "npm specifiers",
     setup(build) {
-      build.onResolve({ filter: /^npm:/ }, ({ path: specifier }) => {
-        const { name, version, path } = parseNpm(specifier);
-        dependencies[name] = version;
-        return { path: name + path, external: true, sideEffects: false };
+      build.onResolve({ filter: /^npm:/ }, ({ path: specifier, kind }) => {
+        const { name, path } = parseNpm(specifier);
+        used.add(name);
+        return build.resolve(name + path, { resolveDir: folder, kind });
       });
     },
   };
@@ -105,11 +112,15 @@ export const builtins: Plugin = {
 };
 
 /** Decoders bring their WebAssembly with them, instead of reading it from beside them. */
-export function codecs(folderOf: (name: string) => string): Plugin {
+export function codecs(
+  folderOf: (name: string) => string,
+  used: Set<string> = new Set(),
+): Plugin {
   return {
     name: "codecs",
     setup(build) {
       build.onResolve({ filter: /^npm:imagescript@[\d.]+\/wasm\/node\/\w+\.js$/ }, ({ path }) => {
+        used.add("imagescript");
         return { path: join(folderOf("imagescript"), parseNpm(path).path) };
       });
       // They ask for two modules of Node, to read one file.
@@ -129,6 +140,7 @@ export function codecs(folderOf: (name: string) => string): Plugin {
       }));
       build.onResolve({ filter: /^npm:@jsquash\/webp@/ }, ({ path }) => {
         const pluginData = join(folderOf("@jsquash/webp"), parseNpm(path).path);
+        used.add("@jsquash/webp");
         return { path: "decoder", namespace: "webp", pluginData };
       });
       build.onLoad({ filter: /.*/, namespace: "webp" }, ({ pluginData: path }) => ({

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { knnClassify } from "../../../lib/eval/knn.ts";
+import { knnClassify } from "../../../lib/eval.ts";
 import type { Gpu } from "../../../lib/gpu.ts";
 import type { RawTensor } from "../../../lib/io/safetensors.ts";
 import { type Case, given, givenFloats, givenLabels } from "./case.ts";

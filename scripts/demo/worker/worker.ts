@@ -4,7 +4,7 @@
  * @module
  */
 import "./scope.ts";
-import { z } from "../../../lib/config/deps.ts";
+import { configureZod } from "../../../lib/config/deps.ts";
 import type { Dataset } from "../../../lib/data/dataset.ts";
 import { soundPicture, spreadIndices } from "../../../lib/data/some.ts";
 import { renderEpochs } from "../../../lib/draw/render_views.ts";
@@ -28,7 +28,7 @@ import { TabRun } from "./training.ts";
 import { Turns } from "./turns.ts";
 
 // The page's policy allows no code from text, which the checker of configurations would try.
-z.config({ jitless: true });
+configureZod({ jitless: true });
 
 /** Milliseconds that a slow run rests after each step, as a multiple of the step. */
 const REST = 3;
