@@ -17,6 +17,8 @@ export interface Compilation {
   out: string;
   /** For another system than this one, as Deno names it. */
   target?: string;
+  /** A runtime that is there already. Default: `DENORT_BIN`, else the one that Deno downloads. */
+  denort?: string;
   /** Milliseconds until it is given up. Default: ten minutes. */
   limitMs?: number;
 }
@@ -27,7 +29,9 @@ export interface Compilation {
  * @returns What Deno tells of the files in it.
  * @throws {HatchlingError} When it fails, with what to do where Deno's runtime for programs cannot be had.
  */
-export async function compile({ out, target, limitMs = LIMIT_MS }: Compilation): Promise<string> {
+export async function compile(
+  { out, target, denort, limitMs = LIMIT_MS }: Compilation,
+): Promise<string> {
   const included = (await includes()).flatMap((path) => ["--include", path]);
   const args = [
     ...["compile", "--allow-all", "--no-prompt", "--no-check", "--exclude-unused-npm"],
@@ -40,7 +44,7 @@ export async function compile({ out, target, limitMs = LIMIT_MS }: Compilation):
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args,
     cwd: ROOT,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...denort ? { DENORT_BIN: denort } : {} },
     stdin: "null",
     signal: AbortSignal.timeout(limitMs),
   }).output();
