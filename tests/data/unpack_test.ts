@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { HatchlingError } from "../../lib/errors.ts";
 import { type ExpectedFile, readExpected, untar, verifiedFolder } from "../../lib/data/unpack.ts";
 import { folderTest } from "../support/permissions.ts";
+import { tar } from "../support/tar.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const content = new Map([["a.bin", encode("alpha")], ["b.bin", encode("beta".repeat(1000))]]);
@@ -12,21 +12,6 @@ const expected: Record<string, ExpectedFile> = Object.fromEntries(
     return [name, { bytes: data.length, sha256: createHash("sha256").update(data).digest("hex") }];
   }),
 );
-
-/** A ustar archive of plain files, as `tar --format=ustar` writes them. */
-function tar(files: Iterable<[string, Uint8Array]>): Uint8Array {
-  const blocks: Uint8Array[] = [];
-  for (const [name, data] of files) {
-    const header = new Uint8Array(512);
-    header.set(encode(name));
-    header.set(encode(data.length.toString(8).padStart(11, "0")), 124);
-    header.set(encode("0"), 156);
-    header.set(encode("ustar\0" + "00"), 257);
-    blocks.push(header, data, new Uint8Array((512 - data.length % 512) % 512));
-  }
-  blocks.push(new Uint8Array(1024));
-  return new Uint8Array(Buffer.concat(blocks));
-}
 
 /** The private folder among the temporary files takes env and sys permission to find. */
 function fileTest(name: string, body: (root: string) => Promise<void>): void {
