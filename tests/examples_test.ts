@@ -1,11 +1,15 @@
 /** docs/examples as a user runs them: from a folder of their own, the library imported by URL. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import features from "../docs/examples/features.ts" with { type: "text" };
 import ownLoop from "../docs/examples/own_loop.ts" with { type: "text" };
 import { loadWeights, parseSafetensors, serializeSafetensors, weightTensors } from "../lib/io.ts";
 import { DinoModel, Parameters } from "../lib/model.ts";
 import { openGpu } from "../lib/gpu.ts";
+import { load } from "../lib/load.ts";
 import { png } from "./data/support.ts";
+import { PICTURES, writeExample } from "./support/example_run.ts";
+import { assertClose } from "./support/numbers.ts";
 import { remoteTest } from "./support/remote.ts";
 
 const LIBRARY = '"../../mod.ts"';
@@ -74,3 +78,26 @@ remoteTest(
     }
   },
 );
+
+remoteTest("features.ts prints the features of pictures", async (folder, base) => {
+  await writeExample(folder);
+  const script = features.replaceAll('"../../lib/load.ts"', `"${base}/lib/load.ts"`);
+  assert.ok(script.includes(base));
+  await Deno.writeTextFile(`${folder}/script.ts`, script);
+  return ["--allow-read", "--allow-env", "script.ts", "run", ...Object.keys(PICTURES)];
+}, async (printed, _, folder) => {
+  const found: number[][] = JSON.parse(printed);
+  using model = await load(`${folder}/run`);
+  const expected = await model.features(Object.values(PICTURES));
+  assert.equal(found.length, expected.length);
+  found.forEach((row, i) => assertClose(row, expected[i], 1e-6, `picture ${i}`));
+});
+
+Deno.test("features of a picture are five lines, wherever the program runs", () => {
+  for (const name of ["features.ts", "features_node.js", "features_bun.js"]) {
+    const code = readFileSync(new URL(`../docs/examples/${name}`, import.meta.url), "utf8")
+      .replace(/\/\*\*[^]*?\*\//, "").replace(/^import .*$/gm, "");
+    const lines = code.split("\n").filter((line) => /\S/.test(line));
+    assert.ok(lines.length <= 5, `${name} has ${lines.length} lines`);
+  }
+});

@@ -15,6 +15,7 @@ const AREAS: readonly string[] = [
   "lib/embed",
   "lib/export",
   "lib/session",
+  "lib/node",
   "lib/load",
   "lib/prove",
   "lib/plan",

@@ -12,9 +12,9 @@ import {
   DEFINED,
   globals,
   npmSpecifiers,
-  OWN,
   source,
   textImports,
+  WORKER_START,
 } from "../common/bundle/plugins.ts";
 import { matrices } from "../common/bundle/matrices.ts";
 import { packageFolder, ROOT, type Tools } from "../common/bundle/tools.ts";
@@ -45,7 +45,7 @@ export async function bundle(tools: Tools, out: string): Promise<string[]> {
   const { folder } = tools;
   const modules = [...Object.values(SUB_PATHS), ...WORKERS].map((path) => join(ROOT, path));
   await esbuild.build({
-    entryPoints: [...modules, ...Object.values(OWN)],
+    entryPoints: [...modules, WORKER_START],
     entryNames: "[name]",
     chunkNames: "shared-[hash]",
     outdir: out,
@@ -54,7 +54,7 @@ export async function bundle(tools: Tools, out: string): Promise<string[]> {
     format: "esm",
     platform: "neutral",
     mainFields: ["module", "main"],
-    conditions: ["import", "node"],
+    conditions: ["import"],
     target: "es2022",
     sourcemap: true,
     define: DEFINED,

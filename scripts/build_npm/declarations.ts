@@ -6,7 +6,6 @@
 import { dirname, join, relative } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shownLines } from "../../lib/text.ts";
-import { OWN } from "../common/bundle/plugins.ts";
 import { packagesIn, parseNpm, ROOT, type Tools } from "../common/bundle/tools.ts";
 
 /** Seconds until the compiler is stopped. */
@@ -69,7 +68,6 @@ export async function declarations(
     files: [
       join(folder, "ambient.d.ts"),
       ...modules.map((path) => join(ROOT, path)),
-      OWN.node,
     ],
   };
   const project = join(folder, "tsconfig.json");
@@ -89,7 +87,7 @@ export async function declarations(
     );
   }
   const reached = new Set<string>();
-  for (const path of [...modules, relative(ROOT, OWN.node)]) {
+  for (const path of modules) {
     await reach(join(out, path.replace(/\.ts$/, ".d.ts")), reached);
   }
   await finish(out, reached);

@@ -3,19 +3,17 @@
  *
  * @module
  */
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import deno from "../../deno.json" with { type: "json" };
 import { fileOf, SUB_PATHS } from "./bundle.ts";
 import { typesOf } from "./declarations.ts";
-import { OWN } from "../common/bundle/plugins.ts";
-import { packageFolder, ROOT, type Tools } from "../common/bundle/tools.ts";
+import { packageFolder, type Tools } from "../common/bundle/tools.ts";
 
 /** From here on Node tells a program its built-in modules. */
 const NODE = ">=20.16";
 
 /** What stands in package.json. */
 export function manifest(): Record<string, unknown> {
-  const modules = { ...SUB_PATHS, "./node": relative(ROOT, OWN.node) };
   return {
     name: deno.name,
     version: deno.version,
@@ -27,7 +25,7 @@ export function manifest(): Record<string, unknown> {
     sideEffects: ["./lib/node.js", "./lib/*worker*.js"],
     exports: {
       ...Object.fromEntries(
-        Object.entries(modules).map(([path, module]) => [
+        Object.entries(SUB_PATHS).map(([path, module]) => [
           path,
           { types: typesOf(module), default: `./lib/${fileOf(module)}` },
         ]),

@@ -161,8 +161,5 @@ export const DEFINED: Readonly<Record<string, string>> = {
   "__dirname": '""',
 };
 
-/** Modules of the package alone. */
-export const OWN: Readonly<Record<string, string>> = {
-  node: runtime("node.ts"),
-  worker_start: runtime("worker_start.ts"),
-};
+/** The first module of a worker in Node, a file of the package of its own. */
+export const WORKER_START: string = runtime("worker_start.ts");

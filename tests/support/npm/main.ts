@@ -1,6 +1,6 @@
 /**
- * The package for npm, packed and installed in an empty folder, on Node and on Bun: all fixtures, and ten steps of
- * training whose losses are those of Deno on the same driver. `deno run -A tests/support/npm/main.ts`, after
+ * The package for npm, packed and installed in an empty folder, on Node and on Bun: all fixtures, and features of
+ * pictures and the losses of ten steps of training, which are those of Deno on the same driver. `deno run -A tests/support/npm/main.ts`, after
  * `deno task build:npm`. The last line is the sum: "N passed, N failed, N skipped".
  *
  * It takes SwiftShader, as npm `webgpu` (Dawn) takes no older Mesa.
@@ -9,13 +9,14 @@ import { join } from "node:path";
 import { ensureAdapter } from "../../../lib/adapter.ts";
 import { FIXTURES } from "../../../scripts/common/golden/run.ts";
 import { ROOT } from "../../../scripts/common/bundle/tools.ts";
+import { PICTURES, writeExample } from "../example_run.ts";
 import { bundleProgram } from "./bundle.ts";
 
 /** What runs WebGPU outside of a browser, and Bun; in no import map and no lock file. */
 const PACKAGES = ["webgpu@0.6.2", "bun@1.4.5"];
 
 /** Seconds for an installation, for the steps, and for the fixtures. */
-const INSTALL = 240, STEPS = 180, GOLDEN = 900;
+const INSTALL = 240, STEPS = 300, GOLDEN = 900;
 
 let passed = 0, failed = 0, skipped = 0;
 
@@ -32,14 +33,20 @@ function skip(why: string): never {
   end();
 }
 
-/** Runs a program; its output, or what went wrong. */
+/** What a program has printed, and what went wrong. */
+interface Outcome {
+  output: string;
+  fault?: string;
+}
+
+/** Runs a program. */
 async function run(
   program: string,
   args: string[],
   cwd: string,
   seconds: number,
   env: Record<string, string> = {},
-): Promise<{ output: string; fault?: string }> {
+): Promise<Outcome> {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   try {
     const { code, stdout, stderr } = await new Deno.Command(program, {
@@ -74,18 +81,28 @@ await bundleProgram("program.ts", join(folder, "program.js"));
 Deno.env.set("HATCHLING_ADAPTER", "swiftshader");
 const { folder: driver } = await ensureAdapter();
 const env = { HATCHLING_DAWN: "backend=vulkan", LD_LIBRARY_PATH: driver ?? "" };
+// The examples: what they print of the same pictures is the same.
+await writeExample(folder);
+const asked = ["run", ...Object.keys(PICTURES)];
+for (const name of ["node", "bun"]) {
+  await Deno.copyFile(join(ROOT, `docs/examples/features_${name}.js`), join(folder, `${name}.js`));
+}
+const example = ["run", "-A", join(ROOT, "docs/examples/features.ts"), ...asked];
+const features = await run(Deno.execPath(), example, folder, STEPS, env);
 const source = ["run", "-A", join(import.meta.dirname!, "program.ts"), "steps"];
-const here = await run(Deno.execPath(), source, ROOT, STEPS, env);
-if (here.fault) throw new Error(`Deno: ${here.fault}`);
+const losses = await run(Deno.execPath(), source, ROOT, STEPS, env);
+for (const { fault } of [features, losses]) if (fault) throw new Error(`Deno: ${fault}`);
 
 await Promise.all(["node", "bun"].map(async (name) => {
   const program = name === "node" ? name : join(folder, "node_modules/.bin", name);
-  const steps = await run(program, ["program.js", "steps"], folder, STEPS, env);
-  const same = steps.output === here.output;
-  console.log(
-    `${name}: ten steps ${same ? "as on Deno, to the bit" : steps.fault ?? steps.output}`,
-  );
-  same ? passed++ : failed++;
+  const compare = async (what: string, args: string[], { output: expected }: Outcome) => {
+    const { output, fault } = await run(program, args, folder, STEPS, env);
+    const same = output === expected;
+    console.log(`${name}: ${what} ${same ? "as on Deno, to the bit" : fault ?? output}`);
+    same ? passed++ : failed++;
+  };
+  await compare("features of pictures", [`${name}.js`, ...asked], features);
+  await compare("ten steps", ["program.js", "steps"], losses);
   const fixtures = await run(program, ["program.js", "fixtures", FIXTURES], folder, GOLDEN, env);
   console.log(fixtures.output.replace(/^/gm, `${name}: `) + (fixtures.fault ?? ""));
   const found = fixtures.output.match(/^(\d+) passed, (\d+) failed$/m);
