@@ -33,6 +33,9 @@ export interface OpenCommOptions extends CommLimit {
   readonly silenceMs?: number;
 }
 
+/** Milliseconds of waiting for ranks at the start after which it is said: nobody watches over them until all are there. */
+const NOTICE_MS = 10_000;
+
 /** Longest silence: with the two seconds that mpirun takes to end all, less than ten. */
 const SILENCE_MS = 6000;
 
@@ -71,10 +74,26 @@ export async function openComm(options: OpenCommOptions = {}): Promise<Comm> {
   const { mpi, implementation } = loadMpi();
   chooseAlgorithm(launch.size);
   const watched = silenceMs > 0 && launch.size > 1;
-  const threads = await startMpi(mpi, launch, timeoutMs, watched);
-  const comm = new MpiComm(mpi, implementation, launch, timeoutMs);
-  if (watched) await watch(comm, launch, threads, { silenceMs, timeoutMs });
-  return comm;
+  const notice = setTimeout(() => console.warn(waitingWords(launch, timeoutMs)), NOTICE_MS);
+  try {
+    const threads = await startMpi(mpi, launch, timeoutMs, watched);
+    const comm = new MpiComm(mpi, implementation, launch, timeoutMs);
+    if (watched) await watch(comm, launch, threads, { silenceMs, timeoutMs });
+    return comm;
+  } finally {
+    clearTimeout(notice);
+  }
+}
+
+/** Which rank is missing, the library does not tell. */
+function waitingWords({ rank, size }: Launch, timeoutMs: number): string {
+  return `note: rank ${rank} of ${size} waits for all ranks to start, for ${
+    NOTICE_MS / 1000
+  } s by now and ` +
+    `${
+      timeoutMs / 1000
+    } s at most: where no more comes, look for a rank that says nothing of the kind: its process ` +
+    "is stopped, or its machine is slow to start it";
 }
 
 /** Watches over all ranks, where all of them can. */

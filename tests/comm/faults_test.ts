@@ -12,9 +12,7 @@ const END_MS = 10_000;
 function start(scenario: string, silenceMs = 6000): Job {
   // A worker needs permission to read its module.
   return startRanks(3, [
-    "--allow-env",
-    "--allow-ffi",
-    "--allow-read",
+    ...["--allow-env", "--allow-ffi", "--allow-read", "--allow-run"],
     CHILD,
     scenario,
     String(silenceMs),
@@ -78,6 +76,22 @@ for (const scenario of ["busy", "closes"]) {
     for (const rank of [0, 1, 2]) assert.match(stdout, new RegExp(`^rank ${rank} is done$`, "m"));
   });
 }
+
+ranksTest("who waits long for a rank at the start says so, and goes on when it comes", async () => {
+  const job = start("late");
+  const [, pid] = await job.printed(/^late is process (\d+)$/m);
+  const told = (rank: number) =>
+    job.text.stderr.includes(`note: rank ${rank} of 3 waits for all ranks to start, for 10 s`);
+  for (let tries = 0; tries < 300 && !(told(0) && told(2)); tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const { stderr } = job.text;
+  Deno.kill(Number(pid), "SIGCONT");
+  const { code, stdout } = await job.ended;
+  assert.ok(told(0) && told(2) && !stderr.includes("rank 1 of 3"), stderr);
+  assert.equal(code, 0, stderr);
+  for (const rank of [0, 1, 2]) assert.match(stdout, new RegExp(`^rank ${rank} is done$`, "m"));
+});
 
 ranksTest("ranks that end without closing do not hang", async () => {
   const { code, stdout, stderr, ms } = await start("forgets").ended;

@@ -11,6 +11,10 @@ function sleep(ms: number): void {
   );
 }
 
+if (scenario === "late" && Deno.env.get("OMPI_COMM_WORLD_RANK") === "1") {
+  Deno.stdout.writeSync(new TextEncoder().encode(`late is process ${Deno.pid}\n`));
+  Deno.kill(Deno.pid, "SIGSTOP");
+}
 const comm = await openComm({ timeoutMs: 50_000, silenceMs: Number(silenceMs) });
 const { rank } = comm;
 const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
@@ -45,6 +49,11 @@ const scenarios: Record<string, () => Promise<void>> = {
   /** Ends without closing. */
   async forgets() {
     await comm.barrier();
+    say(`rank ${rank} is done`);
+  },
+  /** One is stopped before it comes, until somebody wakes it. */
+  async late() {
+    await comm.close();
     say(`rank ${rank} is done`);
   },
   async fails() {
