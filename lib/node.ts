@@ -63,5 +63,32 @@ async function bun(): Promise<GPU | undefined> {
   const module = await import(name).catch(() => undefined);
   if (!module) return;
   module.setupGlobals();
-  return globalThis.navigator.gpu;
+  const { gpu } = globalThis.navigator;
+  const ask = gpu.requestAdapter.bind(gpu);
+  define(gpu, "requestAdapter", async (options?: GPURequestAdapterOptions) => {
+    const adapter = await ask(options);
+    if (adapter) askForZeros(adapter);
+    return adapter;
+  });
+  return gpu;
+}
+
+/**
+ * Where a device is asked for with limits, `bun-webgpu` 0.1 asks for the usual values of the others as well, and then
+ * refuses them where the adapter has 0 of something; so that 0 is asked for, too.
+ */
+function askForZeros(adapter: GPUAdapter): void {
+  const request = adapter.requestDevice.bind(adapter);
+  const zeros: Record<string, number> = {};
+  for (const name in adapter.limits) {
+    if (adapter.limits[name as keyof GPUSupportedLimits] === 0) zeros[name] = 0;
+  }
+  define(adapter, "requestDevice", (descriptor: GPUDeviceDescriptor = {}) => {
+    const { requiredLimits } = descriptor;
+    return request(
+      requiredLimits
+        ? { ...descriptor, requiredLimits: { ...zeros, ...requiredLimits } }
+        : descriptor,
+    );
+  });
 }

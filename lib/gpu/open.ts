@@ -64,8 +64,10 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
 
 async function open(options: OpenGpuOptions): Promise<Gpu> {
   const { gpu } = globalThis.navigator ?? {};
-  const adapter = options.adapter ??
+  let adapter = options.adapter ??
     await gpu?.requestAdapter({ powerPreference: "high-performance" });
+  // Without a driver Dawn gives an adapter that computes nothing.
+  if (!options.adapter && adapter?.info.device === "null-backend") adapter = null;
   if (!adapter && !gpu) {
     throw new HatchlingError(
       "Expected WebGPU (navigator.gpu) but this program has none: in Node and Bun, npm install webgpu and " +

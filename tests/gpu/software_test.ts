@@ -48,3 +48,24 @@ Deno.test("an adapter is asked only for limits that it tells", async () => {
   await openGpu({ adapter: adapter as unknown as GPUAdapter });
   assert.deepEqual(asked, { maxBufferSize: 2 ** 30 });
 });
+
+Deno.test("an adapter that computes nothing is none, unless it is asked for", async () => {
+  const given = Object.getOwnPropertyDescriptor(Navigator.prototype, "gpu")!;
+  const asked = new Error("asked for a device");
+  const adapter = {
+    info: { device: "null-backend" },
+    limits: {},
+    features: new Set(),
+    requestDevice: () => Promise.reject(asked),
+  } as unknown as GPUAdapter;
+  const gpu = { requestAdapter: () => Promise.resolve(adapter) };
+  Object.defineProperty(Navigator.prototype, "gpu", { configurable: true, get: () => gpu });
+  try {
+    await assert.rejects(openGpu(), /Expected a WebGPU adapter but found none/);
+    await assert.rejects(openGpu({ adapter }), asked);
+    Object.defineProperty(Navigator.prototype, "gpu", { configurable: true, get: () => undefined });
+    await assert.rejects(openGpu(), /Expected WebGPU \(navigator\.gpu\).*hatchling\/node/);
+  } finally {
+    Object.defineProperty(Navigator.prototype, "gpu", given);
+  }
+});

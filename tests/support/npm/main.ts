@@ -13,7 +13,7 @@ import { PICTURES, writeExample } from "../example_run.ts";
 import { bundleProgram } from "./bundle.ts";
 
 /** What runs WebGPU outside of a browser, and Bun; in no import map and no lock file. */
-const PACKAGES = ["webgpu@0.6.2", "bun@1.4.5"];
+const PACKAGES = ["webgpu@0.6.2", "bun@1.4.5", "bun-webgpu@0.1.7"];
 
 /** Seconds for an installation, for the steps, and for the fixtures. */
 const INSTALL = 240, STEPS = 300, GOLDEN = 900;
@@ -93,20 +93,32 @@ const source = ["run", "-A", join(import.meta.dirname!, "program.ts"), "steps"];
 const losses = await run(Deno.execPath(), source, ROOT, STEPS, env);
 for (const { fault } of [features, losses]) if (fault) throw new Error(`Deno: ${fault}`);
 
-await Promise.all(["node", "bun"].map(async (name) => {
-  const program = name === "node" ? name : join(folder, "node_modules/.bin", name);
-  const compare = async (what: string, args: string[], { output: expected }: Outcome) => {
-    const { output, fault } = await run(program, args, folder, STEPS, env);
-    const same = output === expected;
-    console.log(`${name}: ${what} ${same ? "as on Deno, to the bit" : fault ?? output}`);
-    same ? passed++ : failed++;
-  };
-  await compare("features of pictures", [`${name}.js`, ...asked], features);
-  await compare("ten steps", ["program.js", "steps"], losses);
-  const fixtures = await run(program, ["program.js", "fixtures", FIXTURES], folder, GOLDEN, env);
+const programs = { node: "node", bun: join(folder, "node_modules/.bin/bun") };
+
+/** One more that passes where a program prints what Deno does. */
+async function compare(
+  name: "node" | "bun",
+  what: string,
+  args: string[],
+  { output: expected }: Outcome,
+) {
+  const { output, fault } = await run(programs[name], args, folder, STEPS, env);
+  const same = output === expected;
+  console.log(`${name}: ${what} ${same ? "as on Deno, to the bit" : fault ?? output}`);
+  same ? passed++ : failed++;
+}
+
+await Promise.all((["node", "bun"] as const).map(async (name) => {
+  await compare(name, "features of pictures", [`${name}.js`, ...asked], features);
+  await compare(name, "ten steps", ["program.js", "steps"], losses);
+  const args = ["program.js", "fixtures", FIXTURES];
+  const fixtures = await run(programs[name], args, folder, GOLDEN, env);
   console.log(fixtures.output.replace(/^/gm, `${name}: `) + (fixtures.fault ?? ""));
   const found = fixtures.output.match(/^(\d+) passed, (\d+) failed$/m);
   passed += Number(found?.[1] ?? 0);
   failed += Number(found?.[2] ?? 1);
 }));
+// The other package that brings WebGPU to Bun.
+await Deno.rename(join(folder, "node_modules/webgpu"), join(folder, "webgpu"));
+await compare("bun", "ten steps by bun-webgpu", ["program.js", "steps"], losses);
 end();
