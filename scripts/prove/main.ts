@@ -6,7 +6,6 @@
  *
  * @module
  */
-import "../common/adapter.ts";
 import { openDevice } from "../../lib/adapter.ts";
 import { parseConfig, parseOverrides } from "../../lib/config.ts";
 import { writeFileAtomic } from "../../lib/io/atomic.ts";
