@@ -7,7 +7,14 @@
 import { HatchlingError } from "../errors.ts";
 import { shown } from "../text.ts";
 import { label } from "./describe.ts";
-import type { Hint } from "./suggest.ts";
+
+/** What may have been meant by an unknown name. */
+export interface Hint {
+  /** What is wrong, and what may be meant. */
+  text: string;
+  /** The keys and tables that it may stand for: nothing is certain about their values. */
+  keys: string[];
+}
 
 /** What is wrong: in words, or as a hint that is worked out only when it is shown. */
 export type What = string | (() => Hint);

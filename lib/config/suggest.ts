@@ -5,6 +5,7 @@
  */
 
 import { allKeys, allSections, findSection, type Key, type Section, sections } from "./describe.ts";
+import type { Hint } from "./problems.ts";
 
 /**
  * Number of edits (insert, delete, replace, swap two neighbours) that turn one word into another:
@@ -110,14 +111,6 @@ function outermost(found: Named[]): Named[] {
   const depth = ({ section }: Named) => section.split(".").length;
   const least = Math.min(...found.map(depth));
   return found.filter((one) => depth(one) === least);
-}
-
-/** What may have been meant by an unknown name. */
-export interface Hint {
-  /** What is wrong, and what may be meant. */
-  text: string;
-  /** The keys and tables that it may stand for: nothing is certain about their values. */
-  keys: string[];
 }
 
 /** Keys that one message lists. */

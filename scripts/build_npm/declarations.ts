@@ -5,8 +5,8 @@
  */
 import { dirname, join, relative } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
-import { shownLines } from "../../lib/text.ts";
-import { packagesIn, parseNpm, ROOT, type Tools } from "../common/bundle/tools.ts";
+import { shown, shownLines } from "../../lib/text.ts";
+import { packagesIn, ROOT, type Tools } from "../common/bundle/tools.ts";
 
 /** Seconds until the compiler is stopped. */
 const LIMIT = 300;
@@ -102,7 +102,11 @@ async function reach(file: string, seen: Set<string>): Promise<void> {
   }
 }
 
-/** What nobody reaches goes; imports end with .js, and packages lose their versions, which package.json has. */
+/**
+ * What nobody reaches goes; imports end with .js.
+ *
+ * @throws {HatchlingError} When types of another package are reached: this one needs none.
+ */
 async function finish(folder: string, reached: ReadonlySet<string>): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = join(folder, name);
@@ -110,12 +114,15 @@ async function finish(folder: string, reached: ReadonlySet<string>): Promise<voi
     else if (!reached.has(path)) await Deno.remove(path);
     else {
       const text = (await Deno.readTextFile(path)).replace(RELATIVE, "$1$2$3.js$2");
-      const versioned = /(?<!^ \*.*)(["'])(npm:[^"']+)\1/gm;
-      const changed = text.replace(versioned, (_, quote, specifier) => {
-        const { name, path } = parseNpm(specifier);
-        return quote + name + path + quote;
-      });
-      await Deno.writeTextFile(path, changed);
+      const [other] = text.match(/^(?! \*).*["'](?:npm|node):[^"']+/m) ?? [];
+      if (other) {
+        throw new HatchlingError(
+          `Expected types of the library alone but found ${shown(other)} in ${
+            shown(path)
+          }: keep it out of what is public`,
+        );
+      }
+      await Deno.writeTextFile(path, text);
     }
   }
 }
