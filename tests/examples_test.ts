@@ -10,6 +10,7 @@ import { load } from "../lib/load.ts";
 import { png } from "./data/support.ts";
 import { PICTURES, writeExample } from "./support/example_run.ts";
 import { assertClose } from "./support/numbers.ts";
+import { permissionTest } from "./support/permissions.ts";
 import { remoteTest } from "./support/remote.ts";
 
 const LIBRARY = '"../../mod.ts"';
@@ -93,7 +94,7 @@ remoteTest("features.ts prints the features of pictures", async (folder, base) =
   found.forEach((row, i) => assertClose(row, expected[i], 1e-6, `picture ${i}`));
 });
 
-Deno.test("features of a picture are five lines, wherever the program runs", () => {
+permissionTest(["read"], "features of a picture are five lines, wherever the program runs", () => {
   for (const name of ["features.ts", "features_node.js", "features_bun.js"]) {
     const code = readFileSync(new URL(`../docs/examples/${name}`, import.meta.url), "utf8")
       .replace(/\/\*\*[^]*?\*\//, "").replace(/^import .*$/gm, "");

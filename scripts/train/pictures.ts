@@ -45,6 +45,8 @@ export class Pictures {
   /** All that is left out so far; those first that were so when the data set was opened. */
   readonly #skipped: SkippedFile[];
   readonly #early: number;
+  /** Files that another rank was the first to tell of. */
+  readonly #others = new Set<string>();
   #known = 0; // of the data set's own
   #told = 0;
   #files?: SideFiles;
@@ -133,7 +135,9 @@ export class Pictures {
   /** Takes note of files that another rank has found damaged, unless they are known. */
   add(files: readonly SkippedFile[]): void {
     for (const { file, reason } of files) {
-      if (!this.#skipped.some((known) => known.file === file)) this.#skipped.push({ file, reason });
+      if (this.#skipped.some((known) => known.file === file)) continue;
+      this.#skipped.push({ file, reason });
+      this.#others.add(file);
     }
   }
 
@@ -154,7 +158,9 @@ export class Pictures {
 
   #all(): readonly SkippedFile[] {
     const { skipped } = this.dataset;
-    this.add(skipped.slice(this.#known));
+    // A file may stand in a list more than once; what another rank has told of it counts for one.
+    const fresh = skipped.slice(this.#known).filter(({ file }) => !this.#others.delete(file));
+    this.#skipped.push(...fresh);
     this.#known = skipped.length;
     return this.#skipped;
   }

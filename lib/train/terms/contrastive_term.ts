@@ -29,6 +29,12 @@ export interface ContrastiveOutputs {
   pairLoss: Tensor;
 }
 
+/** What the head makes of a micro-batch. */
+interface Projected {
+  queries: ReturnType<ContrastiveHead["forward"]>;
+  rows: () => GatheredRows[];
+}
+
 /** Every view finds its picture among those of the batch: see {@linkcode infoNce}. */
 export class ContrastiveTerm implements Term {
   readonly reads: readonly Feature[];
@@ -40,7 +46,7 @@ export class ContrastiveTerm implements Term {
   readonly #head: ContrastiveHead;
   readonly #options: Required<ContrastiveOptions>;
   readonly #views: { views: number; globals: number };
-  #begun?: { queries: ReturnType<ContrastiveHead["forward"]>; rows: () => GatheredRows[] };
+  #begun?: Projected;
 
   /** Allocates sums. */
   constructor(
@@ -70,25 +76,15 @@ export class ContrastiveTerm implements Term {
     return this.outputs.loss;
   }
 
+  /** Rows go to other ranks before the other terms' work, so that they come meanwhile. */
   begin(input: TermInput): void {
-    const { gpu, student, teacher, studentParams, teacherParams, precision, ranks } = input;
-    const head = this.#head, { feature } = head, { views, globals } = this.#views;
-    const queries = head.forward(gpu, studentParams, student.feature(feature), { precision });
-    const keys = this.#options.teacherKeys
-      ? head.forward(gpu, teacherParams!, teacher!.feature(feature), { precision }).y
-      : undefined;
-    const own = [{ x: queries.y, views }, ...keys ? [{ x: keys, views: globals }] : []];
-    this.#begun = {
-      queries,
-      rows: ranks
-        ? gatherOverRanks(gpu, ranks, own)
-        : () => own.map(({ x }) => ({ all: x, own: (t) => t })),
-    };
+    if (input.ranks) this.#begun = this.#project(input);
   }
 
-  microStep({ gpu, student, studentParams, microBatch, ranks }: TermInput): void {
+  microStep(input: TermInput): void {
+    const { gpu, student, studentParams, microBatch, ranks } = input;
     const head = this.#head, { weight, temperature } = this.#options;
-    const { queries, rows } = this.#begun!, [all, keys] = rows();
+    const { queries, rows } = this.#begun ?? this.#project(input), [all, keys] = rows();
     const logScale = head.logScale(studentParams), copies = ranks?.size ?? 1;
     const { gradQueries } = infoNce(gpu, all.all, {
       ...this.#views,
@@ -102,6 +98,19 @@ export class ContrastiveTerm implements Term {
     });
     student.give(head.feature, queries.backward(all.own(gradQueries)));
     this.#begun = undefined;
+  }
+
+  /** Queries and keys of this rank, and what brings those of all. */
+  #project(input: TermInput): Projected {
+    const { gpu, student, teacher, studentParams, teacherParams, precision, ranks } = input;
+    const head = this.#head, { feature } = head, { views, globals } = this.#views;
+    const queries = head.forward(gpu, studentParams, student.feature(feature), { precision });
+    const keys = this.#options.teacherKeys
+      ? head.forward(gpu, teacherParams!, teacher!.feature(feature), { precision }).y
+      : undefined;
+    const own = [{ x: queries.y, views }, ...keys ? [{ x: keys, views: globals }] : []];
+    const alone = () => own.map(({ x }) => ({ all: x, own: (t: Tensor) => t }));
+    return { queries, rows: ranks ? gatherOverRanks(gpu, ranks, own) : alone };
   }
 
   destroy(): void {
