@@ -10,10 +10,9 @@ import type { KernelCache, KernelSource } from "./kernel.ts";
 import { roundUp } from "./tensor.ts";
 
 /** Members that the uniforms of a divided kernel have besides its own: its first workgroup, and how many there are. */
-const MEMBERS = ["x", "y", "z"].flatMap((axis) => [`part_first_${axis}`])
-  .concat(["x", "y", "z"].map((axis) => `part_of_${axis}`));
-const FIRST = "vec3u(params.part_first_x, params.part_first_y, params.part_first_z)";
-const ALL = "vec3u(params.part_of_x, params.part_of_y, params.part_of_z)";
+const MEMBERS = ["part_first", "part_of"].flatMap((of) =>
+  ["x", "y", "z"].map((axis) => `${of}_${axis}`)
+);
 
 /** Parts of a dispatch at most. */
 const MOST = 4096;
@@ -41,6 +40,11 @@ export function partOf(source: KernelSource): KernelSource {
   const code = given.test(source.code)
     ? source.code.replace(given, struct)
     : `${struct}\n@group(0) @binding(0) var<uniform> params: Params;\n${source.code}`;
+  const [, uniforms] = code.match(/var<uniform>\s*(\w+)\s*:\s*Params\b/) ??
+    fail("a uniform of struct Params");
+  const of = (members: readonly string[]) =>
+    `vec3u(${members.map((member) => `${uniforms}.${member}`).join(", ")})`;
+  const first = of(MEMBERS.slice(0, 3)), all = of(MEMBERS.slice(3));
   const entry = /@workgroup_size\(([^)]*)\)\s*fn main\(((?:[^()]|\([^()]*\))*)\)\s*{/;
   const found = code.match(entry) ?? fail("@workgroup_size(…) fn main(…) {");
   const size = found[1].split(",").map((text) => text.trim()).filter(Boolean);
@@ -50,9 +54,9 @@ export function partOf(source: KernelSource): KernelSource {
     /@builtin\((workgroup_id|global_invocation_id|num_workgroups)\)\s*(\w+)/g,
     (_, builtin, name) => {
       const shifted = {
-        workgroup_id: `part_${name} + ${FIRST}`,
-        global_invocation_id: `part_${name} + ${FIRST} * ${sizes}`,
-        num_workgroups: ALL,
+        workgroup_id: `part_${name} + ${first}`,
+        global_invocation_id: `part_${name} + ${first} * ${sizes}`,
+        num_workgroups: all,
       };
       lines.push(`let ${name} = ${shifted[builtin as keyof typeof shifted]};`);
       return `@builtin(${builtin}) part_${name}`;
