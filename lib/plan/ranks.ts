@@ -25,7 +25,7 @@ export interface Host {
 }
 
 /**
- * As measured on two cores of an AMD EPYC (Zen 5). Sums of 88 MB by 2 ranks of one machine take 22 to 37 ms, where memory
+ * As measured on two cores of an AMD EPYC (Zen 4). Sums of 88 MB by 2 ranks of one machine take 22 to 37 ms, where memory
  * is the network (bench/ranks/sums.ts). Rounding to halves and back is a loop of JavaScript: 4,000,000 numbers in 73 to
  * 89 ms. A read takes about 11 ms in Deno 2.9.6, which asks the device in turns of 10 (docs/performance.md).
  */
