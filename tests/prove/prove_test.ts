@@ -1,6 +1,6 @@
 /** What computes wrong is found, named, struck off and not used any more. */
 import assert from "node:assert/strict";
-import { matmul } from "../../lib/ops.ts";
+import { conv2d, matmul } from "../../lib/ops.ts";
 import { CaptureGpu, EFFORTS, prove, proveMachine, referenceOf } from "../../lib/prove.ts";
 import type { Capture } from "../../lib/prove.ts";
 import { definedKernels } from "../../lib/gpu/kernel.ts";
@@ -142,4 +142,18 @@ gpuTest("a driver that drops dispatches or hands out old bytes is found", async 
   isStale = true;
   const { proofs: stale } = await prove(old, list, EFFORT);
   for (const { fault } of stale) assert.match(fault, /bytes .* just written but found/);
+});
+
+gpuTest("windows of nothing but padding are not called wrong", async (gpu) => {
+  const dry = new CaptureGpu(gpu);
+  await record(dry, () => {
+    // Of four pixels one is in a window: the gradient of the others is a sum of zeros.
+    const x = dry.persistent([8, 16, 16, 32]), data = dry.persistent([64, 32, 1, 1]);
+    const { backward } = conv2d(dry, x, { data }, { stride: 2 });
+    backward(dry.persistent([8, 8, 8, 64]));
+  });
+  const list = [...dry.captures.values()];
+  assert.ok(list.some(({ source }) => /matmul_\w*conv/.test(source.name)));
+  const { proofs } = await prove(gpu, list, EFFORT);
+  for (const { fault, capture } of proofs) assert.equal(fault, "", capture.source.name);
 });
