@@ -27,11 +27,15 @@ export interface Known {
   strikes: Strike[];
 }
 
+/** One more whenever a reference is mended: what it has called wrong, or right, is proven anew. */
+const REFERENCES = 1;
+
 /** Where it is kept: as choices of kernels are, under another name. */
 export async function placeOf(gpu: Gpu): Promise<string> {
   const { vendor, architecture, device, description } = gpu.info;
   const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = gpu.limits;
   const text = JSON.stringify([
+    REFERENCES,
     [vendor, architecture, device, description],
     globalThis.navigator?.userAgent,
     [gpu.subgroupSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup],
