@@ -77,7 +77,8 @@ async function open(options: OpenGpuOptions): Promise<Gpu> {
   if (!adapter) {
     throw new HatchlingError(
       "Expected a WebGPU adapter but found none: install a GPU driver or Vulkan's software driver " +
-        "(Debian: apt-get install mesa-vulkan-drivers); the project's own tasks bring a software adapter on linux-x64",
+        "(Debian: apt-get install mesa-vulkan-drivers, of which Dawn, in Node and Bun, refuses Mesa 22: " +
+        "docs/guides/packages.md); the project's own tasks bring a software adapter on linux-x64",
     );
   }
   // Some adapters (Dawn for Node) tell 0 of limits that they do not know, and refuse to be asked for it.

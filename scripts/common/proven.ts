@@ -42,7 +42,7 @@ export async function proveRun(
     effort: EFFORTS.short,
     storage: await kernelStorage(),
     onProgress: (done, total) =>
-      progress.show(`proving kernels on this adapter: ${done} of ${total}`, !done),
+      total && progress.show(`proving kernels on this adapter: ${done} of ${total}`, !done),
   });
   progress.end();
   for (const strike of findings.strikes) progress.say(`warning: ${strikeLine(gpu, strike)}`);
