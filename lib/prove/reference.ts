@@ -126,9 +126,11 @@ export class Draw {
     return repeated(new Float32Array(this.n), make);
   }
 
-  /** Whole numbers. */
+  /** Whole numbers, each by itself: what they mean often depends on their place. */
   whole(make: (i: number) => number): Uint32Array<ArrayBuffer> {
-    return repeated(new Uint32Array(this.n), make);
+    const out = new Uint32Array(this.n);
+    for (let i = 0; i < out.length; i++) out[i] = make(i);
+    return out;
   }
 
   /** Uniform between two numbers. */

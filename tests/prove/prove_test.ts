@@ -4,18 +4,20 @@ import { conv2d, matmul } from "../../lib/ops.ts";
 import { CaptureGpu, EFFORTS, prove, proveMachine, referenceOf } from "../../lib/prove.ts";
 import type { Capture } from "../../lib/prove.ts";
 import { definedKernels } from "../../lib/gpu/kernel.ts";
-import { openGpu, record, type TuningStorage } from "../../lib/gpu.ts";
+import { type Gpu, openGpu, record, type TuningStorage } from "../../lib/gpu.ts";
 import { captureOdd } from "../../lib/prove/survey.ts";
 import { waysOf } from "../../lib/prove/ways.ts";
 import { tuningTasks } from "../../lib/ops.ts";
 import { PRECISION } from "../../lib/ops/precision_task.ts";
+import { Parameters } from "../../lib/model.ts";
+import { clipFactors, optimizerOf } from "../../lib/optim.ts";
 import { asGpu, gpuTest } from "../support/gpu.ts";
 import { faultyGpu, withSpoiled } from "../support/spoil.ts";
 
 const EFFORT = { ...EFFORTS.short, runs: 3 };
 
 /** Dispatches of a few kinds of work. */
-async function captures(gpu: Parameters<typeof proveMachine>[0]): Promise<Capture[]> {
+async function captures(gpu: Gpu): Promise<Capture[]> {
   const dry = new CaptureGpu(gpu);
   const make = (...shape: number[]) => dry.persistent(shape);
   await record(dry, () => {
@@ -156,4 +158,23 @@ gpuTest("windows of nothing but padding are not called wrong", async (gpu) => {
   assert.ok(list.some(({ source }) => /matmul_\w*conv/.test(source.name)));
   const { proofs } = await prove(gpu, list, EFFORT);
   for (const { fault, capture } of proofs) assert.equal(fault, "", capture.source.name);
+});
+
+gpuTest("an optimiser of more than a million numbers is proven, too", async (gpu) => {
+  const dry = new CaptureGpu(gpu);
+  const specs = Array.from({ length: 5 }, (_, i) => {
+    return { name: `weight ${i}`, shape: [300_000 + i], init: { constant: 0 } };
+  });
+  const parameters = new Parameters(dry, specs, { grad: true });
+  for (const kind of ["adamw", "sgd"] as const) {
+    const optimizer = optimizerOf(dry, parameters, { kind }, () => 0);
+    await record(dry, () => optimizer.step(clipFactors(dry, parameters, 1)));
+  }
+  const list = [...dry.captures.values()].filter(({ source }) => /adamw|sgd/.test(source.name));
+  assert.equal(list.length, 2);
+  const { proofs } = await prove(gpu, list, EFFORT);
+  for (const { fault, compared, capture } of proofs) {
+    assert.equal(fault, "", capture.source.name);
+    assert.ok(compared > 100);
+  }
 });
