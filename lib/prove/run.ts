@@ -115,6 +115,7 @@ async function proveBatch(
     return proofs.map((proof) => ({ ...proof, ms }));
   } catch (error) {
     gpu.check(); // the loss of the device is nobody's fault
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error; // a reference's, not a machine's
     if (captures.length === 1) return [failed(captures[0], (error as Error).message)];
     const proofs: Proof[] = [];
     for (const capture of captures) proofs.push(...await proveBatch(gpu, [capture], effort));
