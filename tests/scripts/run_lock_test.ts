@@ -1,5 +1,6 @@
 /** Who may write to a folder, where a process that has ended is slow to let go. */
 import assert from "node:assert/strict";
+import { readProc } from "../../lib/io/proc.ts";
 import { lockFolder } from "../../scripts/train/run_lock.ts";
 import { lacks, testUnless, withFolder } from "../support/permissions.ts";
 import { path } from "../support/runs.ts";
@@ -14,6 +15,12 @@ async function dying(folder: string, ms: number): Promise<Deno.ChildProcess> {
   const reader = child.stdout.getReader();
   await reader.read();
   await reader.cancel();
+  // It has said that its main thread is about to end; on a busy machine that takes its time.
+  const deadline = performance.now() + 30_000;
+  while (!/\) [ZX]/.test(readProc(`/proc/${child.pid}/stat`) ?? ") X")) {
+    assert.ok(performance.now() < deadline, "its main thread did not end");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   return child;
 }
 
