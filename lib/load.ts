@@ -20,13 +20,12 @@ import { asPicture, type InterleavedPicture } from "./data/function_dataset.ts";
 import type { Picture } from "./data/image.ts";
 import type { DecodeChannels } from "./data/decode.ts";
 import { HatchlingError } from "./errors.ts";
-import { encodePictures } from "./eval/encode.ts";
 import { featureEncoder } from "./eval/feature_encoder.ts";
 import { readoutName } from "./eval/readout.ts";
 import { Whitener } from "./eval/whiten.ts";
-import { whitenPictures } from "./eval/whiten_pictures.ts";
 import { readoutOf } from "./from_config/readout.ts";
 import { type Gpu, openGpu } from "./gpu.ts";
+import { rowsOf } from "./load/rows_of.ts";
 import type { ModelSource, SourcedModel, SourceOptions } from "./load/types.ts";
 import { type DinoModel, type Feature, Parameters } from "./model.ts";
 
@@ -112,7 +111,7 @@ export class PictureModel {
     asked: PictureSource | readonly PictureSource[],
     { feature, whiten, normalize = false }: FeaturesOptions = {},
   ): Promise<Float32Array | Float32Array[]> {
-    const { augmentation, evaluation, model, training } = this.config;
+    const { evaluation, model } = this.config;
     const readout = { ...readoutOf(this.config), ...feature && { feature } };
     const encoder = featureEncoder(this.gpu, this.name, this.model.backbone, this.params, readout);
     const whitener = whiten ?? evaluation.whiten ? await this.#whitener(readout) : undefined;
@@ -121,16 +120,8 @@ export class PictureModel {
       const some = all.slice(from, from + evaluation.batch_size);
       const pictures = await Promise.all(some.map((one, i) => this.#picture(one, from + i)));
       const dataset = inMemory("the pictures given", model.in_chans, pictures);
-      const [encoded] = await encodePictures(this.gpu, dataset, [...pictures.keys()], [encoder], {
-        batchSize: evaluation.batch_size,
-        seed: training.seed,
-        views: false,
-        mean: [...augmentation.normalize_mean],
-        std: [...augmentation.normalize_std],
-      });
-      const { whole, raw } = whitener ? await whitenPictures(whitener, encoded) : encoded;
-      const { data, shape: [n, dim] } = normalize ? whole : raw.whole;
-      for (let i = 0; i < n; i++) features.push(data.slice(i * dim, (i + 1) * dim));
+      const rows = await rowsOf(this.gpu, this.config, encoder, dataset, { whitener, normalize });
+      for (const row of rows) features.push(row.slice());
     }
     return isList(asked) ? features : features[0];
   }

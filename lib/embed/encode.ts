@@ -6,13 +6,12 @@
 import type { Dataset } from "../data/dataset.ts";
 import { inMemory } from "../data/in_memory.ts";
 import { HatchlingError } from "../errors.ts";
-import { encodePictures } from "../eval/encode.ts";
 import { featureEncoder } from "../eval/feature_encoder.ts";
 import type { FeatureArray } from "../eval/features.ts";
 import { type Readout, readoutDim, readoutName } from "../eval/readout.ts";
 import { Whitener, type Whitening } from "../eval/whiten.ts";
-import { whitenPictures } from "../eval/whiten_pictures.ts";
 import { spreadIndices } from "../from_config/pictures.ts";
+import { rowsOf } from "../load/rows_of.ts";
 import type { Session } from "../session.ts";
 import { shown } from "../text.ts";
 import { type Sound, soundPictures } from "./pictures.ts";
@@ -63,7 +62,7 @@ export async function* encodeStream(
   normalize: boolean,
 ): AsyncGenerator<Encoded> {
   const { gpu, params } = await session.gpu();
-  const { loaded, config: { augmentation, evaluation, training, model } } = session;
+  const { loaded, config } = session, { evaluation, model } = config;
   const encoder = featureEncoder(gpu, loaded.name, loaded.model.backbone, params, readout);
   using whitener = whitening && new Whitener(gpu, whitening);
   for await (const { sound, done } of soundPictures(dataset, indices, evaluation.batch_size)) {
@@ -77,16 +76,7 @@ export async function* encodeStream(
       sound.map(({ picture }) => picture),
       (i) => String(sound[i].index),
     );
-    const [encoded] = await encodePictures(gpu, pictures, [...sound.keys()], [encoder], {
-      batchSize: evaluation.batch_size,
-      seed: training.seed,
-      views: false,
-      mean: [...augmentation.normalize_mean],
-      std: [...augmentation.normalize_std],
-    });
-    const { whole, raw } = whitener ? await whitenPictures(whitener, encoded) : encoded;
-    const { data, shape: [, dim] } = normalize ? whole : raw.whole;
-    const rows = sound.map((_, i) => data.subarray(i * dim, (i + 1) * dim));
+    const rows = await rowsOf(gpu, config, encoder, pictures, { whitener, normalize });
     yield { sound, rows, done };
   }
 }

@@ -4,12 +4,7 @@
  * @module
  */
 import type { Config } from "../../lib/config.ts";
-import type { Loader } from "../../lib/data/loader.ts";
-import type { Gpu } from "../../lib/gpu.ts";
-import type { DinoModel } from "../../lib/model.ts";
 import type { SideFiles } from "../../lib/run/side_files.ts";
-import type { Ranks, Trainer } from "../../lib/train.ts";
-import type { Feed } from "../../lib/train/feed.ts";
 import type { CodeVersion } from "../common/code_version.ts";
 import type { KernelRecord } from "../common/kernels.ts";
 import type { Progress } from "../common/progress.ts";
@@ -19,11 +14,11 @@ import type { Length, Paced } from "../../lib/from_config/length.ts";
 import type { Panel } from "./panel.ts";
 import type { Pictures } from "./pictures.ts";
 import type { Team } from "./ranks/team.ts";
+import type { RankParts } from "./ranks/parts.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunLog } from "./run_log.ts";
 import type { RunRank } from "./run_record.ts";
 import type { Earlier } from "./same_run.ts";
-import type { Stepper } from "./stepper.ts";
 
 /** What a run has before it has a device, and keeps when it goes on with another one. */
 export interface Launch {
@@ -64,23 +59,13 @@ export interface RunExtra {
 }
 
 /** A run on a device, its weights in place; its folder is still as it was. */
-export interface Prepared extends Launch, Length {
-  gpu: Gpu;
+export interface Prepared extends Launch, Length, RankParts {
   /** The final configuration; the end that it tells may move. */
   config: Config;
-  loader: Loader;
-  model: DinoModel;
-  trainer: Trainer;
-  /** Brings pictures to the trainer. */
-  feed: Feed;
-  /** The recorded step. */
-  stepper: Stepper;
   /** Steps of an epoch. */
   stepsPerEpoch: number;
   /** Steps that are done. */
   step: number;
-  /** What adds up gradients, where there are several ranks. */
-  ranks?: Ranks;
   /** Where these run. */
   places: readonly RunRank[];
   extra: RunExtra;

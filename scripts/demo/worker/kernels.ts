@@ -8,31 +8,21 @@ import { precisionOf } from "../../../lib/from_config.ts";
 import { autotune, type Gpu } from "../../../lib/gpu.ts";
 import { tuningTasks } from "../../../lib/ops.ts";
 import { PRECISION } from "../../../lib/ops/precision_task.ts";
-
-/** A record of kernels; see `KernelRecord` of a run in Deno. */
-export interface TabKernels {
-  /** The adapter's name. */
-  adapter: string;
-  /** What stands for Deno's version: the browser. */
-  deno: string;
-  /** Least subgroup size, 0 without subgroups. */
-  subgroups: number;
-  /** A kernel for each kind of work. */
-  choices: Record<string, string>;
-}
+import type { KernelRecord } from "../../common/kernels.ts";
 
 /**
  * Sets the GPU's choices: those that the run began with, as far as they are to be had here, else the fixed profile.
  * Nothing is measured: a page should not stand still for that.
  *
+ * @returns The record, in which the browser stands for Deno's version.
  * @param notes Gets what may keep bits from being the same.
  */
 export async function chooseKernels(
   gpu: Gpu,
   config: Config,
-  before: Partial<TabKernels> | undefined,
+  before: Partial<KernelRecord> | undefined,
   notes: string[],
-): Promise<TabKernels> {
+): Promise<KernelRecord> {
   const tasks = tuningTasks(gpu);
   const { choices } = await autotune(gpu, tasks, {});
   const all: Record<string, string> = Object.fromEntries(choices);
@@ -40,7 +30,7 @@ export async function chooseKernels(
     const chosen = before?.choices?.[name];
     if (chosen !== undefined && candidates.includes(chosen)) all[name] = chosen;
   }
-  const record: TabKernels = {
+  const record: KernelRecord = {
     adapter: nameOf(gpu),
     deno: browserOf(navigator.userAgent),
     subgroups: gpu.subgroupSize,

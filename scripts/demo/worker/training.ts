@@ -32,7 +32,8 @@ import { many } from "../../../lib/words.ts";
 import { type Length, lengthOf, type Paced } from "../../../lib/from_config/length.ts";
 import { observe } from "../../../lib/train/observe.ts";
 import type { RunFacts, StepNews } from "../protocol.ts";
-import { chooseKernels, type TabKernels } from "./kernels.ts";
+import type { KernelRecord } from "../../common/kernels.ts";
+import { chooseKernels } from "./kernels.ts";
 
 /** A file in memory. */
 export interface MadeFile {
@@ -52,7 +53,7 @@ function placeOf(path: string | undefined): Override[] {
 
 /** What a checkpoint holds beside the trainer's state, as a run in Deno reads it. */
 interface Extra {
-  kernels: TabKernels;
+  kernels: KernelRecord;
   code: { version: string; commit?: string };
   data: string;
   skippedSteps: number[];
