@@ -50,7 +50,8 @@ export {
 } from "./gpu/kernel.ts";
 export { Memory } from "./gpu/memory.ts";
 export { openGpu, type OpenGpuOptions } from "./gpu/open.ts";
-export { type KernelCost, Program, record, type Watch } from "./gpu/program.ts";
+export type { KernelCost } from "./gpu/profile.ts";
+export { Program, record, type Watch } from "./gpu/program.ts";
 export { type Scalar, StepScalars } from "./gpu/scalars.ts";
 export { type DType, sizeOf, Tensor, type TensorData } from "./gpu/tensor.ts";
 export {

@@ -17,8 +17,9 @@ import { KernelCache, type KernelSource } from "./kernel.ts";
 import { lossError } from "./lost.ts";
 import { Memory } from "./memory.ts";
 import { Pace } from "./pace.ts";
-import { isSoftwareAdapter } from "./software.ts";
 import { Readback } from "./readback.ts";
+import type { Recorder } from "./recorder.ts";
+import { isSoftwareAdapter } from "./software.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { SubmitQueue } from "./submit_queue.ts";
 import { checkSync, tensorsIn } from "./outputs.ts";
@@ -32,21 +33,6 @@ import {
   type TensorData,
   toHalves,
 } from "./tensor.ts";
-
-/** What the host does between two dispatches of a program, those before it submitted. */
-export type Pause = () => Promise<void>;
-
-/** Receives allocations and dispatches while a program is being recorded. */
-export interface Recorder {
-  /** A temporary that the plan will place. */
-  empty(shape: readonly number[], label: string, dtype: DType): Tensor;
-  /** One more dispatch. */
-  dispatch(dispatch: Dispatch): void;
-  /** Memory allocated meanwhile (constants, say): it belongs to the program. */
-  own(storage: Storage): void;
-  /** Has the program wait, where the recording is now, for what the host does then, who reads some tensors. */
-  pause(run: Pause, reads: readonly Tensor[]): void;
-}
 
 /** STORAGE | COPY_SRC | COPY_DST, written out: importing this module must not need a GPU. */
 const USAGE = 0x80 | 0x04 | 0x08;

@@ -4,27 +4,17 @@
  * @module
  */
 import { HatchlingError } from "../errors.ts";
+import { Commands } from "./commands.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { divide, mostParts } from "./divide.ts";
-import type { Gpu, Pause, Recorder } from "./gpu.ts";
-import { checkSync, tensorsIn } from "./outputs.ts";
-import type { Cost, Rate } from "./pace.ts";
+import type { Gpu } from "./gpu.ts";
+import { checkSync } from "./outputs.ts";
+import type { Rate } from "./pace.ts";
 import { type Lifetime, planMemory } from "./plan.ts";
-import { timestamps } from "./profile.ts";
+import { costsOf, type KernelCost, timesOf } from "./profile.ts";
+import type { Pause } from "./recorder.ts";
+import { Recording } from "./recording.ts";
 import type { Encoded } from "./submit_queue.ts";
-import { BYTES, roundUp, sizeOf, type Storage, Tensor } from "./tensor.ts";
-
-/** Cost of all dispatches of one kernel in a program. */
-export interface KernelCost {
-  /** The kernel's name. */
-  name: string;
-  /** How often it is dispatched. */
-  dispatches: number;
-  /** Floating-point operations of one run. */
-  flops: number;
-  /** Bytes bound, an upper bound of the bytes moved. */
-  bytes: number;
-}
+import type { Storage, Tensor } from "./tensor.ts";
 
 /** Milliseconds of work that are queued before a watched run waits and asks whether to go on. */
 const PATIENCE = 2000;
@@ -41,28 +31,6 @@ export interface Watch {
   instead?: ReadonlyMap<number, () => void>;
 }
 
-/** What was recorded. */
-interface Recording {
-  /** What runs. */
-  dispatches: readonly Dispatch[];
-  /** Memory that is to be placed. */
-  temporaries: readonly Storage[];
-  /** Memory that goes with the program. */
-  owned: Storage[];
-  /** What the host does in between. */
-  pauses: readonly RecordedPause[];
-}
-
-/** What the host does before a dispatch. */
-interface RecordedPause {
-  /** The dispatch's place. */
-  at: number;
-  /** Does it. */
-  run: Pause;
-  /** Tensors whose values it wants. */
-  reads: readonly Tensor[];
-}
-
 /**
  * A recorded program; `outputs` is what the recorded function returned.
  *
@@ -77,48 +45,25 @@ export class Program<T> {
   readonly unplannedBytes: number;
   readonly #gpu: Gpu;
   readonly #dispatches: readonly Dispatch[];
-  readonly #encoded: readonly Encoded[];
-  /** Those of dispatches that are divided, by their place. */
-  readonly #divided = new Map<number, Encoded[]>();
+  readonly #commands: Commands;
   readonly #owned: readonly Storage[];
-  readonly #params: GPUBuffer[] = [];
   /** By the dispatch that they come before; those at the end by the number of dispatches. */
   readonly #pauses = new Map<number, Pause[]>();
 
   /** Use {@linkcode record}. */
-  constructor(
-    gpu: Gpu,
-    outputs: T,
-    { dispatches, temporaries, owned, pauses }: Recording,
-  ) {
+  constructor(gpu: Gpu, outputs: T, recording: Recording) {
+    const { dispatches, owned, pauses } = recording;
     this.#gpu = gpu;
     for (const { at, run } of pauses) this.pauseAt(at, run);
     this.outputs = outputs;
     this.#dispatches = dispatches;
-    const { slots, unplanned } = place(gpu, outputs, { dispatches, temporaries, pauses });
+    const lifetimes = recording.lifetimes(outputs);
+    const slots = place(gpu, lifetimes);
     owned.push(...slots);
     this.#owned = owned;
     this.temporaryBytes = slots.reduce((sum, s) => sum + s.bytes, 0);
-    this.unplannedBytes = unplanned;
-    this.#encoded = this.#encode(dispatches, dispatches.map((d) => gpu.pace.costOf(d)));
-  }
-
-  /** Bind groups of dispatches, and their uniforms in one buffer. */
-  #encode(dispatches: readonly Dispatch[], costs: readonly Cost[]): Encoded[] {
-    const { device, limits } = this.#gpu;
-    const bindings = dispatches.map(({ tensors }) => tensors.map((t) => t.binding()));
-    const stride = Math.max(256, limits.minUniformBufferOffsetAlignment);
-    const buffer = packAll(device, dispatches, stride);
-    this.#params.push(buffer);
-    return dispatches.map(({ pipeline, params, workgroups }, i) => {
-      const entries = [{ buffer, offset: i * stride, size: params.byteLength }, ...bindings[i]];
-      const group = device.createBindGroup({
-        label: pipeline.name,
-        layout: pipeline.layout,
-        entries: entries.map((resource, binding) => ({ binding, resource })),
-      });
-      return { pipeline: pipeline.pipeline, group, workgroups, cost: costs[i] };
-    });
+    this.unplannedBytes = [...lifetimes.keys()].reduce((sum, s) => sum + s.bytes, 0);
+    this.#commands = new Commands(gpu, dispatches);
   }
 
   /**
@@ -126,7 +71,7 @@ export class Program<T> {
    * @internal
    */
   part(index: number): { dispatch: Dispatch; encoded: Encoded } {
-    return { dispatch: this.#dispatches[index], encoded: this.#encoded[index] };
+    return { dispatch: this.#dispatches[index], encoded: this.#commands.encoded[index] };
   }
 
   /**
@@ -147,7 +92,7 @@ export class Program<T> {
    * @internal
    */
   expectedMs(from: number, to: number): number {
-    const some = this.#encoded.slice(from, to);
+    const some = this.#commands.encoded.slice(from, to);
     return some.reduce((sum, { cost }) => sum + this.#gpu.pace.expected(cost), 0);
   }
 
@@ -163,7 +108,7 @@ export class Program<T> {
 
   /** Number of dispatches. */
   get length(): number {
-    return this.#encoded.length;
+    return this.#dispatches.length;
   }
 
   /** Floating-point operations of one run, as declared by the ops. */
@@ -173,16 +118,7 @@ export class Program<T> {
 
   /** Cost by kernel, largest FLOP count first. */
   costs(): KernelCost[] {
-    const byName = new Map<string, KernelCost>();
-    for (const d of this.#dispatches) {
-      const name = d.pipeline.name;
-      const row = byName.get(name) ?? { name, dispatches: 0, flops: 0, bytes: 0 };
-      row.dispatches++;
-      row.flops += d.flops;
-      row.bytes += d.tensors.reduce((sum, t) => sum + t.bytes, 0);
-      byName.set(name, row);
-    }
-    return [...byName.values()].sort((a, b) => b.flops - a.flops || b.bytes - a.bytes);
+    return costsOf(this.#dispatches);
   }
 
   /**
@@ -197,7 +133,7 @@ export class Program<T> {
       );
     }
     this.#gpu.flush();
-    for (let i = 0; i < this.#encoded.length; i++) this.#put(i);
+    for (let i = 0, commands = this.#commands; i < commands.encoded.length; i++) commands.put(i);
     this.#gpu.queue.flush();
   }
 
@@ -208,14 +144,14 @@ export class Program<T> {
    * @returns Whether all of it ran.
    */
   async runWatched({ goOn = () => true, onProgress, instead }: Watch = {}): Promise<boolean> {
-    const { pace, queue } = this.#gpu;
-    const total = new Set(this.#encoded.map(({ pipeline }) => pipeline)).size;
+    const { pace, queue } = this.#gpu, commands = this.#commands, { encoded } = commands;
+    const total = new Set(encoded.map(({ pipeline }) => pipeline)).size;
     const met = new Set<GPUComputePipeline>(), unknown = new Set<Rate>();
     this.#gpu.flush();
     if (!goOn()) return false;
-    for (let i = 0; i < this.#encoded.length; i++) {
+    for (let i = 0; i < encoded.length; i++) {
       await this.#pause(i);
-      const { cost: { rate }, pipeline } = this.#encoded[i];
+      const { cost: { rate }, pipeline } = encoded[i];
       if (pace.queued > PATIENCE || (unknown.size >= NEW_KERNELS && !unknown.has(rate))) {
         await this.#gpu.idle();
         onProgress?.(met.size, total);
@@ -226,10 +162,10 @@ export class Program<T> {
       if (!rate.known) unknown.add(rate);
       const other = instead?.get(i);
       if (other) other();
-      else this.#put(i);
+      else commands.put(i);
     }
     queue.flush();
-    await this.#pause(this.#encoded.length);
+    await this.#pause(encoded.length);
     if (unknown.size || onProgress) await this.#gpu.idle();
     onProgress?.(met.size, total);
     return true;
@@ -242,29 +178,6 @@ export class Program<T> {
     }
   }
 
-  /** Adds a dispatch to the queue, in parts where it would last too long. */
-  #put(i: number): void {
-    const { pace, queue } = this.#gpu;
-    const encoded = this.#encoded[i];
-    if (pace.expected(encoded.cost) <= pace.maxMs) return queue.put(encoded);
-    for (const part of this.#divide(i)) queue.put(part);
-  }
-
-  #divide(i: number): readonly Encoded[] {
-    const { kernels, pace } = this.#gpu;
-    const whole = this.#encoded[i], dispatch = this.#dispatches[i], most = mostParts(dispatch);
-    const count = Math.min(most, pace.parts(dispatch, whole.cost, most));
-    if (count < 2) return [whole];
-    let found = this.#divided.get(i);
-    // Fewer parts will do where more are there.
-    if (!found || found.length < count) {
-      const parts = divide(kernels, dispatch, count);
-      const cost = pace.costOf(dispatch, 1 / parts.length);
-      this.#divided.set(i, found = this.#encode(parts, parts.map(() => cost)));
-    }
-    return found;
-  }
-
   /**
    * Runs the program once with a pass per dispatch and returns the milliseconds of each kernel by
    * timestamp, largest first.
@@ -272,32 +185,13 @@ export class Program<T> {
    * @throws {HatchlingError} When the adapter has no timestamp queries.
    */
   async profile(): Promise<{ name: string; dispatches: number; ms: number }[]> {
-    const { device } = this.#gpu;
-    if (!device.features.has("timestamp-query")) {
-      throw new HatchlingError(
-        "Expected an adapter with timestamp-query for a profile but this one has none",
-      );
-    }
-    const rows = new Map<string, { name: string; dispatches: number; ms: number }>();
-    // A query set holds at most 4096 timestamps: two per dispatch.
-    for (let from = 0; from < this.#encoded.length; from += 2048) {
-      const some = this.#encoded.slice(from, from + 2048);
-      const times = await timestamps(this.#gpu, some);
-      some.forEach((_, i) => {
-        const name = this.#dispatches[from + i].pipeline.name;
-        const row = rows.get(name) ?? { name, dispatches: 0, ms: 0 };
-        row.dispatches++;
-        row.ms += Number(times[2 * i + 1] - times[2 * i]) / 1e6;
-        rows.set(name, row);
-      });
-    }
-    return [...rows.values()].sort((a, b) => b.ms - a.ms);
+    return await timesOf(this.#gpu, this.#dispatches, this.#commands.encoded);
   }
 
   /** Frees temporaries, outputs and constants. */
   destroy(): void {
     for (const storage of this.#owned) this.#gpu.free(storage);
-    for (const buffer of this.#params) buffer.destroy();
+    this.#commands.destroy();
   }
 
   /** Support for `using`. */
@@ -334,22 +228,8 @@ export class Program<T> {
 export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
   if (gpu.recorder) throw new HatchlingError("Expected no other recording but one is under way");
   gpu.flush();
-  const dispatches: Dispatch[] = [];
-  const temporaries: Storage[] = [];
-  const owned: Storage[] = [];
-  const pauses: RecordedPause[] = [];
-  const recorder: Recorder = {
-    empty(shape, label, dtype) {
-      const bytes = roundUp(sizeOf(shape) * BYTES[dtype], 16);
-      const storage: Storage = { bytes, destroyed: false, label };
-      temporaries.push(storage);
-      return new Tensor(gpu, shape, storage, 0, dtype);
-    },
-    dispatch: (dispatch) => void dispatches.push(dispatch),
-    own: (storage) => void owned.push(storage),
-    pause: (run, reads) => void pauses.push({ at: dispatches.length, run, reads }),
-  };
-  gpu.recorder = recorder;
+  const recording = new Recording(gpu);
+  gpu.recorder = recording;
   try {
     let outputs: T;
     try {
@@ -359,63 +239,21 @@ export async function record<T>(gpu: Gpu, fn: () => T): Promise<Program<T>> {
     }
     checkSync("record", outputs);
     await gpu.kernels.check();
-    const program = new Program(gpu, outputs, { dispatches, temporaries, owned, pauses });
+    const program = new Program(gpu, outputs, recording);
     await gpu.idle();
     return program;
   } catch (error) {
-    for (const storage of owned) gpu.free(storage);
+    for (const storage of recording.owned) gpu.free(storage);
     throw error;
   }
 }
 
 /** Gives every used temporary its slot. */
-function place(
-  gpu: Gpu,
-  outputs: unknown,
-  { dispatches, temporaries, pauses }: Omit<Recording, "owned">,
-) {
-  const lives = new Map<Storage, Lifetime>();
-  const mine = new Set(temporaries);
-  dispatches.forEach((d, i) => {
-    for (const { storage } of d.tensors) {
-      if (!mine.has(storage)) continue;
-      const life = lives.get(storage);
-      if (life) life.last = i;
-      else lives.set(storage, { bytes: storage.bytes, first: i, last: i });
-    }
-  });
-  for (const { at, reads } of pauses) {
-    for (const { storage } of reads) {
-      const life = lives.get(storage);
-      if (life) life.last = Math.max(life.last, at);
-    }
-  }
-  for (const { storage } of tensorsIn(outputs)) {
-    const life = lives.get(storage);
-    if (life) [life.first, life.last] = [0, dispatches.length];
-  }
-  const entries = [...lives];
-  const plan = planMemory(entries.map(([, life]) => life));
+function place(gpu: Gpu, lifetimes: ReadonlyMap<Storage, Lifetime>): Storage[] {
+  const plan = planMemory([...lifetimes.values()]);
   const slots = plan.slots.map((bytes, i) => gpu.allocate(bytes, `slot ${i}`));
-  entries.forEach(([storage], i) => storage.buffer = slots[plan.assignment[i]].buffer);
-  return { slots, unplanned: entries.reduce((sum, [storage]) => sum + storage.bytes, 0) };
-}
-
-/** All params in one uniform buffer. */
-function packAll(
-  device: GPUDevice,
-  dispatches: readonly Dispatch[],
-  stride: number,
-): GPUBuffer {
-  const size = Math.max(stride, stride * dispatches.length);
-  const buffer = device.createBuffer({
-    size,
-    usage: 0x40,
-    mappedAtCreation: true,
-    label: "params",
+  [...lifetimes.keys()].forEach((storage, i) => {
+    storage.buffer = slots[plan.assignment[i]].buffer;
   });
-  const bytes = new Uint8Array(buffer.getMappedRange());
-  dispatches.forEach((d, i) => bytes.set(d.params, i * stride));
-  buffer.unmap();
-  return buffer;
+  return slots;
 }
