@@ -61,12 +61,7 @@ const NOTE = "HATCHLING_ADAPTER_NOTE";
  * @category GPU
  */
 export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise<AdapterReport> {
-  const choice = options.adapter ?? Deno.env.get("HATCHLING_ADAPTER") ?? "auto";
-  if (choice !== "auto" && choice !== "system" && choice !== "swiftshader") {
-    throw new HatchlingError(
-      `Expected HATCHLING_ADAPTER to be auto, system or swiftshader but found "${shown(choice)}"`,
-    );
-  }
+  const choice = adapterChoice(options.adapter);
   const noted = readNote(choice);
   if (noted) {
     // The library is closed with the module that opened it, so each one holds it open.
@@ -82,6 +77,32 @@ export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise
   (options.log ?? note)(describe(report, choice));
   Deno.env.set(NOTE, JSON.stringify({ pid: Deno.pid, choice, report }));
   return report;
+}
+
+/** Whether SwiftShader is there for this machine: its package holds the driver for Linux on x86-64 alone. */
+export const runsSwiftShader = (): boolean =>
+  Deno.build.os === "linux" && Deno.build.arch === "x86_64";
+
+/**
+ * Where the adapter is to come from.
+ *
+ * @param asked What the caller asks for; else the environment variable decides.
+ * @throws {HatchlingError} When that is none of the words, or SwiftShader where it does not run.
+ */
+export function adapterChoice(asked?: AdapterChoice): AdapterChoice {
+  const choice = asked ?? Deno.env.get("HATCHLING_ADAPTER") ?? "auto";
+  if (choice !== "auto" && choice !== "system" && choice !== "swiftshader") {
+    throw new HatchlingError(
+      `Expected HATCHLING_ADAPTER to be auto, system or swiftshader but found "${shown(choice)}"`,
+    );
+  }
+  if (choice === "swiftshader" && !runsSwiftShader()) {
+    const { os, arch } = Deno.build;
+    throw new HatchlingError(
+      `Expected Linux on x86-64 for HATCHLING_ADAPTER=swiftshader but found ${os} on ${arch}. ${remedy()}`,
+    );
+  }
+  return choice;
 }
 
 /** Says a line on standard error; that nobody may read any more. */
@@ -128,13 +149,7 @@ async function useSwiftShader(
   choice: AdapterChoice,
   log: (line: string) => void = note,
 ): Promise<AdapterReport | undefined> {
-  const { os, arch } = Deno.build;
-  if (os !== "linux" || arch !== "x86_64") {
-    if (choice === "auto") return undefined;
-    throw new HatchlingError(
-      `Expected Linux on x86-64 for HATCHLING_ADAPTER=swiftshader but found ${os} on ${arch}. ${remedy()}`,
-    );
-  }
+  if (!runsSwiftShader()) return undefined;
   const { swiftShaderDir, SWIFTSHADER_MANIFEST } = await import("./swiftshader.ts");
   const folder = await swiftShaderDir(() =>
     log("Getting SwiftShader, a Vulkan driver for CPUs, from npm (70 MB, once) …")

@@ -5,6 +5,7 @@
  */
 import { Argument } from "commander";
 import { ensureAdapter } from "../../lib/adapter.ts";
+import { adapterChoice, runsSwiftShader } from "../../lib/adapter/ensure.ts";
 import { swiftShaderDir } from "../../lib/adapter/swiftshader.ts";
 import { fetchPackage } from "../../lib/data/npm_cache.ts";
 import { npmPackageDir } from "../../lib/data/npm_package.ts";
@@ -28,7 +29,10 @@ async function main(): Promise<void> {
         "and SwiftShader, a Vulkan driver for CPUs (Linux on x86-64).",
     )
     .addArgument(
-      new Argument("[what...]", "default: emoji, and swiftshader where there is no adapter")
+      new Argument(
+        "[what...]",
+        "default: emoji, and swiftshader where there is no adapter or HATCHLING_ADAPTER asks for it",
+      )
         .choices(DATA_PACKAGE_WORDS),
     )
     .parse(commandArgs(), { from: "user" })
@@ -47,15 +51,16 @@ async function main(): Promise<void> {
   }
 }
 
-/** What most need. */
+/** What most need: the emoji, and SwiftShader where commands would take it. */
 async function usual(): Promise<DataPackageWord[]> {
+  const choice = adapterChoice();
+  if (choice === "swiftshader") return ["emoji", "swiftshader"];
   try {
     await ensureAdapter({ adapter: "system", log: say });
     return ["emoji"];
   } catch (error) {
     if (!(error instanceof HatchlingError)) throw error;
-    const { os, arch } = Deno.build;
-    if (os === "linux" && arch === "x86_64") return ["emoji", "swiftshader"];
+    if (choice === "auto" && runsSwiftShader()) return ["emoji", "swiftshader"];
     say(`note: ${error.message}`);
     return ["emoji"];
   }
