@@ -12,6 +12,7 @@ import { PICTURES, writeExample } from "./support/example_run.ts";
 import { assertClose } from "./support/numbers.ts";
 import { permissionTest } from "./support/permissions.ts";
 import { remoteTest } from "./support/remote.ts";
+import { path } from "./support/runs.ts";
 
 const LIBRARY = '"../../mod.ts"';
 
@@ -94,11 +95,36 @@ remoteTest("features.ts prints the features of pictures", async (folder, base) =
   found.forEach((row, i) => assertClose(row, expected[i], 1e-6, `picture ${i}`));
 });
 
+const FEATURES = {
+  "features.ts": "deno run -A",
+  "features_node.js": "node",
+  "features_bun.js": "bun",
+};
+
 permissionTest(["read"], "features of a picture are five lines, wherever the program runs", () => {
-  for (const name of ["features.ts", "features_node.js", "features_bun.js"]) {
+  for (const name of Object.keys(FEATURES)) {
     const code = readFileSync(new URL(`../docs/examples/${name}`, import.meta.url), "utf8")
-      .replace(/\/\*\*[^]*?\*\//, "").replace(/^import .*$/gm, "");
+      .replace(/\/\*\*[^]*?\*\//, "").replace(/^import .*$/gm, "")
+      .replace(/^if \(!pictures\.length\) \{[^]*?^\}/m, ""); // how to call it is no part of the work
     const lines = code.split("\n").filter((line) => /\S/.test(line));
     assert.ok(lines.length <= 5, `${name} has ${lines.length} lines`);
+  }
+});
+
+permissionTest(["read", "run"], "features of no pictures: the examples show the call", async () => {
+  const bun = "data:text/javascript,globalThis.Bun={argv:['','',...Deno.args]}";
+  for (const [name, program] of Object.entries(FEATURES)) {
+    for (const args of [[], ["runs/a"]]) {
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--quiet", "--preload", bun, path(`docs/examples/${name}`), ...args],
+        env: { NO_COLOR: "1" },
+        signal: AbortSignal.timeout(60_000),
+      }).output();
+      assert.equal(code, 1);
+      assert.equal(
+        new TextDecoder().decode(stderr).trim(),
+        `Expected a model and pictures: ${program} ${name} MODEL PICTURE…`,
+      );
+    }
   }
 });

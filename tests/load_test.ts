@@ -155,3 +155,14 @@ gpuTest("features are whitened by what lies beside the weights", async (gpu) => 
     await assert.rejects(again.features(pictures, { whiten: true }), /fitted to other weights/);
   });
 }, ["read", "write", "env"]);
+
+Deno.test("load() says what a source may be where it is given none", async () => {
+  for (const none of [undefined, null, 7] as unknown as ModelSource[]) {
+    await assert.rejects(load(none), {
+      name: "HatchlingError",
+      message:
+        `load: expected a run's folder, a file of weights, an address or bytes but found ${none}: ` +
+        'give one, as in await load("runs/a")',
+    });
+  }
+});

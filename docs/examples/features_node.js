@@ -8,6 +8,10 @@ import process from "node:process";
 import { load } from "@hatchling/hatchling/load";
 
 const [source, ...pictures] = process.argv.slice(2);
+if (!pictures.length) {
+  console.error("Expected a model and pictures: node features_node.js MODEL PICTURE…");
+  process.exit(1);
+}
 const model = await load(source);
 const files = await Promise.all(pictures.map((path) => readFile(path)));
 console.log(JSON.stringify((await model.features(files)).map((numbers) => [...numbers])));

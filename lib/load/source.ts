@@ -17,6 +17,12 @@ export async function readModel(
   source: ModelSource,
   options: SourceOptions = {},
 ): Promise<SourcedModel> {
+  if (typeof source !== "string" && (typeof source !== "object" || !source)) {
+    throw new HatchlingError(
+      `load: expected a run's folder, a file of weights, an address or bytes but found ${source}: ` +
+        'give one, as in await load("runs/a")',
+    );
+  }
   if (typeof source !== "string" && !(source instanceof URL)) {
     const name = source instanceof File ? source.name : "the bytes given";
     const bytes = source instanceof Uint8Array
