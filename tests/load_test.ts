@@ -103,6 +103,14 @@ gpuTest("load() takes a run, a file, its address and its bytes", async (gpu) => 
     }
     await assert.rejects(load("http://127.0.0.1:1/a.pth", { gpu }), /check the address/);
     await assert.rejects(load(`${folder}/none`, { gpu }), /does not exist/);
+    await Deno.remove(`${folder}/config.yaml`);
+    for (const alone of [bytes, file]) {
+      await assert.rejects(load(alone, { gpu }), (error: Error) => {
+        assert.match(error.message, /width 8 tell: give a configuration with model\.heads N/);
+        assert.doesNotMatch(error.message, /--/);
+        return true;
+      });
+    }
     await assert.rejects(load(bytes.slice(0, 99), { gpu, config }), /the bytes given/);
   });
 }, ["read", "write", "run", "env", "net"]);

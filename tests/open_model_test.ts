@@ -66,7 +66,15 @@ gpuTest("a configuration that does not fit the weights is refused", async (gpu) 
     await saveWeights(`${folder}/w.safetensors`, params);
     await assert.rejects(
       openModel(`${folder}/w.safetensors`),
-      /Expected the number of attention heads of .*w\.safetensors.* width 8 .*--model\.heads/,
+      /Expected the number of attention heads of .*w\.safetensors.* width 8 tell: give a configuration with model\.heads N/,
+    );
+    await assert.rejects(
+      openModel(`${folder}/w.safetensors`, { overrides: [] }),
+      /width 8 tell: say it, --model\.heads N/,
+    );
+    await assert.rejects(
+      openModel(`${folder}/w.safetensors`, { student: true }),
+      /beside the option student but found the weights/,
     );
     await assert.rejects(
       openModel(`${folder}/w.safetensors`, { config: configDefaults() }),

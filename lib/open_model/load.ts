@@ -27,7 +27,7 @@ export interface OpenModelOptions {
   checkpoint?: string;
   /** Take the student, not the teacher. */
   student?: boolean;
-  /** What the command line sets, as of `parseOverrides`. */
+  /** What the command line sets, as of `parseOverrides`; without one, messages name no options of commands. */
   overrides?: readonly Override[];
   /** Told what is passed over because it is damaged. */
   onWarning?: (message: string) => void;
@@ -62,7 +62,7 @@ export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
   if (!isRun) {
     if (checkpoint === undefined) return await loadFile(path, { ...request, part });
     throw new HatchlingError(
-      `Expected the folder of a run beside --checkpoint but found ${
+      `Expected the folder of a run beside ${optionName("checkpoint", request)} but found ${
         shown(path)
       }: name one of them alone`,
     );
@@ -76,6 +76,10 @@ export async function loadModel(request: ModelRequest): Promise<LoadedModel> {
   const { onWarning = () => {} } = request;
   return await firstSound(files, (file) => loadFile(file, request, path), onWarning);
 }
+
+/** An option as the caller knows it: of a command, or of {@linkcode OpenModelOptions}. */
+const optionName = (name: string, { overrides }: OpenModelOptions) =>
+  overrides ? `--${name}` : `the option ${name}`;
 
 /** What is asked for of one file. */
 interface FileRequest extends ModelRequest {
@@ -95,13 +99,15 @@ async function loadFile(
   folder?: string,
 ): Promise<LoadedModel> {
   using reader = await openWeightsFile(file);
-  const { config, part, student, onNote, overrides = [] } = request;
+  const { config, part, student, onNote, overrides } = request;
   const ofRun = folder !== undefined;
   if (student && !ofRun && !isOwnCheckpoint(reader) && basename(file) !== "student.safetensors") {
     throw new HatchlingError(
-      `Expected a checkpoint or a run's folder beside --student but found the weights ${
+      `Expected a checkpoint or a run's folder beside ${
+        optionName("student", request)
+      } but found the weights ${shown(file)}: leave it out, or name a part of the file, ${
         shown(file)
-      }: leave it out, or name a part of the file, ${shown(file)}#student`,
+      }#student`,
     );
   }
   const beside = join(folder ?? dirname(file), "config.yaml");
@@ -111,7 +117,7 @@ async function loadFile(
     ofRun,
     part,
     student,
-    overrides: forOtherPictures(overrides),
+    overrides: overrides && forOtherPictures(overrides),
     onNote,
   });
   return { ...found, file, folder };

@@ -43,7 +43,7 @@ export interface ModelInOptions {
   part?: string;
   /** Take the student, not the teacher. */
   student?: boolean;
-  /** What the command line sets. */
+  /** What the command line sets, where there is one. */
   overrides?: readonly Override[];
   /** Told what a file without a configuration holds, and what of it is taken. */
   onNote?: (message: string) => void;
@@ -112,7 +112,7 @@ const isText = (config: Config | ConfigText): config is ConfigText =>
 async function configOf(
   reader: WeightsFile,
   ofCheckpoint: unknown,
-  { config, beside, ofRun, overrides = [], part, onNote }: ModelInOptions,
+  { config, beside, ofRun, overrides, part, onNote }: ModelInOptions,
 ): Promise<Config> {
   const parse = ({ text, name }: ConfigText) => parseConfig(text, { file: name, overrides });
   const parseJson = (value: unknown, name: string) => parse({ text: JSON.stringify(value), name });

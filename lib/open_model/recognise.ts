@@ -19,7 +19,7 @@ export interface RecogniseOptions {
   text?: string;
   /** How messages call it. */
   name?: string;
-  /** What the command line sets. */
+  /** What the command line sets, where there is one. */
   overrides?: readonly Override[];
   /** Which network of the file, as of `findNetwork`. */
   part?: string;
@@ -63,6 +63,7 @@ export async function recognise(
     config: reader.config,
     preprocessor: reader.preprocessor,
     heads: typeof heads === "number" ? heads : undefined,
+    commandLine: options.overrides !== undefined,
   });
   await checkPeriods(reader, part, found);
   const smallest = options.inUse && !found.projection ? SMALLEST : [];

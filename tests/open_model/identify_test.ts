@@ -161,7 +161,11 @@ Deno.test("heads that nothing tells are asked for", () => {
   const odd = entriesOf(timmVit({ dim: 48, depth: 1, heads: 0, patch: 4, grid: 2 }));
   assert.throws(
     () => identify(odd, { file: "f" }),
-    /Expected the number of attention heads of f but neither its shapes nor its width 48 tell: say it, --model\.heads N/,
+    /Expected the number of attention heads of f but neither its shapes nor its width 48 tell: give a configuration with model\.heads N .*config\.yaml/,
+  );
+  assert.throws(
+    () => identify(odd, { file: "f", commandLine: true }),
+    /width 48 tell: say it, --model\.heads N .*name the folder of its run/,
   );
   assert.equal(identify(odd, { file: "f", heads: 3 }).model.heads, 3);
   assert.equal(

@@ -30,18 +30,21 @@ const HEADS: Readonly<Record<number, number>> = {
 export function headsOf(
   { tensors, layout }: Network,
   dim: number,
-  { file, config, heads }: IdentifyOptions,
+  { file, config, heads, commandLine }: IdentifyOptions,
 ): number {
   const periods = tensors.get("rope_embed.periods")?.shape[0];
   const isDinov3 = /dinov3|eva/.test(layout.name);
   const known = heads ?? countAt(config, "num_attention_heads") ??
     (periods ? dim / (4 * periods) : undefined) ?? (isDinov3 && dim === 1280 ? 20 : HEADS[dim]);
   if (known === undefined) {
+    const likely = dim % 64 ? "N" : dim / 64, rule = "as a rule a head has 64 numbers";
+    const remedy = commandLine
+      ? `say it, --model.heads ${likely} (${rule}), or name the folder of its run`
+      : `give a configuration with model.heads ${likely} (${rule}), or the config.yaml of its run`;
     throw new HatchlingError(
       `Expected the number of attention heads of ${
         shown(file)
-      } but neither its shapes nor its width ${dim} tell: ` +
-        `say it, --model.heads ${dim % 64 ? "N" : dim / 64} (as a rule a head has 64 numbers)`,
+      } but neither its shapes nor its width ${dim} tell: ${remedy}`,
     );
   }
   if (!Number.isInteger(known) || dim % known) {
@@ -49,7 +52,7 @@ export function headsOf(
       `Expected attention heads that divide the width ${dim} of ${
         shown(file)
       } but found ${known}: ` +
-        "set --model.heads",
+        `set ${commandLine ? "--" : ""}model.heads`,
     );
   }
   return known;

@@ -17,6 +17,8 @@ export interface IdentifyOptions {
   preprocessor?: unknown;
   /** Attention heads, where somebody has said them. */
   heads?: number;
+  /** Whether a command line asks, and can say more: then messages name its options. */
+  commandLine?: boolean;
 }
 
 /** Keys of section `model`. */
