@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { DeviceError, HatchlingError } from "../errors.ts";
+import { HatchlingError } from "../errors.ts";
+import { Allocator, tensorBuffer } from "./allocator.ts";
 import {
   checkDispatch,
   type Dispatch,
@@ -14,28 +15,23 @@ import {
 } from "./dispatch.ts";
 import { EagerQueue } from "./eager.ts";
 import { KernelCache, type KernelSource } from "./kernel.ts";
-import { lossError } from "./lost.ts";
-import { Memory } from "./memory.ts";
+import type { Memory } from "./memory.ts";
 import { Pace } from "./pace.ts";
 import { Readback } from "./readback.ts";
 import type { Recorder } from "./recorder.ts";
+import { Reports } from "./reports.ts";
 import { isSoftwareAdapter } from "./software.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import { SubmitQueue } from "./submit_queue.ts";
-import { checkSync, tensorsIn } from "./outputs.ts";
 import {
   BYTES,
   type DType,
-  roundUp,
   sizeOf,
   type Storage,
   Tensor,
   type TensorData,
   toHalves,
 } from "./tensor.ts";
-
-/** STORAGE | COPY_SRC | COPY_DST, written out: importing this module must not need a GPU. */
-const USAGE = 0x80 | 0x04 | 0x08;
 
 /**
  * An open GPU. Get one from {@linkcode openGpu}.
@@ -48,7 +44,7 @@ export class Gpu {
   /** Who made the adapter and what it is called. */
   readonly info: GPUAdapterInfo;
   /** Live-bytes counter of all tensors. */
-  readonly memory: Memory = new Memory();
+  readonly memory: Memory;
   /**
    * Compiled kernels.
    * @internal
@@ -83,13 +79,11 @@ export class Gpu {
    * @internal
    */
   recorder: Recorder | undefined;
-  #eager: EagerQueue;
+  readonly #allocator: Allocator;
+  readonly #eager: EagerQueue;
   readonly #readback: Readback;
-  #error: Error | undefined;
-  #lost: Error | undefined;
-  #scope: Set<Storage> | undefined;
+  readonly #reports: Reports;
   #dummies: Tensor[] = [];
-  #destroyed = false;
 
   /** Wraps a device; {@linkcode openGpu} is the usual way. */
   constructor(device: GPUDevice, info: GPUAdapterInfo, subgroupDirective = false) {
@@ -99,15 +93,10 @@ export class Gpu {
     this.stopwatch = new Stopwatch(device);
     this.queue = new SubmitQueue(device, this.pace, this.stopwatch);
     this.#eager = new EagerQueue(device, this.kernels, this.pace, this.queue);
+    this.#allocator = new Allocator(device, () => this.#eager.flush());
+    this.memory = this.#allocator.memory;
     this.#readback = new Readback(this, () => this.#settle());
-    device.addEventListener("uncapturederror", (event) => {
-      event.preventDefault();
-      this.#error ??= reported((event as GPUUncapturedErrorEvent).error);
-    });
-    device.lost.then((lost) => {
-      if (this.#destroyed) return;
-      this.#lost = lossError(this, lost);
-    });
+    this.#reports = new Reports(device, this);
   }
 
   /** The device's limits. */
@@ -138,10 +127,7 @@ export class Gpu {
 
   /** Throws the first error that the device has reported since the last check; its loss every time. */
   check(): void {
-    const error = this.#lost ?? this.#error;
-    if (!error) return;
-    this.#error = undefined;
-    throw error;
+    this.#reports.check();
   }
 
   /** Whether tensors may hold halves here: kernels then read and write them, and compute in f32. */
@@ -188,19 +174,7 @@ export class Gpu {
    */
   allocate(bytes: number, label: string): Storage {
     this.check();
-    const size = roundUp(Math.max(16, bytes), 16);
-    if (size > this.limits.maxBufferSize) {
-      throw new HatchlingError(
-        `${label} needs ${size} bytes in one buffer but this adapter allows ${this.limits.maxBufferSize}: ` +
-          "use a smaller batch, image or output dimension",
-      );
-    }
-    const buffer = this.device.createBuffer({ size, usage: USAGE, label });
-    this.memory.add(size);
-    const storage: Storage = { buffer, bytes: size, destroyed: false, label };
-    if (this.recorder) this.recorder.own(storage);
-    else this.#scope?.add(storage);
-    return storage;
+    return this.#allocator.allocate(bytes, label, this.recorder);
   }
 
   /** Uploads a typed array as a new tensor, of f32 by default. */
@@ -220,13 +194,7 @@ export class Gpu {
    * @internal
    */
   free(storage: Storage): void {
-    if (storage.destroyed) return;
-    storage.destroyed = true;
-    if (!storage.buffer) return;
-    this.#eager.flush();
-    storage.buffer.destroy();
-    this.memory.remove(storage.bytes);
-    this.#scope?.delete(storage);
+    this.#allocator.free(storage);
   }
 
   /** Queues an upload before everything dispatched later. */
@@ -246,7 +214,7 @@ export class Gpu {
   /** A 16-byte tensor to bind where a variant does not use a binding; `index` keeps them apart. */
   #unused(index: number): Tensor {
     while (this.#dummies.length <= index) {
-      const buffer = this.device.createBuffer({ size: 16, usage: USAGE, label: "unused" });
+      const buffer = tensorBuffer(this.device, 16, "unused");
       const storage: Storage = { buffer, bytes: 16, destroyed: false, label: "unused" };
       this.#dummies.push(new Tensor(this, [4], storage, 0));
     }
@@ -297,67 +265,41 @@ export class Gpu {
    * objects as well). For eager use: a forward and backward pass leaves nothing behind.
    */
   scope<T>(fn: () => T): T {
-    const outer = this.#scope;
-    const mine = new Set<Storage>();
-    this.#scope = mine;
-    let kept = new Set<Storage>();
-    try {
-      const out = fn();
-      checkSync("scope", out);
-      kept = new Set(tensorsIn(out).map((t) => t.storage));
-      return out;
-    } finally {
-      this.#scope = outer;
-      for (const storage of mine) {
-        if (kept.has(storage)) outer?.add(storage);
-        else this.free(storage);
-      }
-    }
+    return this.#allocator.scope(fn, (storage) => this.free(storage));
   }
 
   /** Runs `fn` as if no scope and no recording were under way: what it allocates lives until destroyed. */
   detached<T>(fn: () => T): T {
-    const outer = [this.#scope, this.recorder] as const;
-    this.#scope = this.recorder = undefined;
+    const { recorder } = this;
+    this.recorder = undefined;
     try {
-      return fn();
+      return this.#allocator.unscoped(fn);
     } finally {
-      [this.#scope, this.recorder] = outer;
+      this.recorder = recorder;
     }
   }
 
   /** Resolves when everything submitted has run, with outstanding errors thrown. */
   async idle(): Promise<void> {
     this.check();
-    if (this.stopwatch.bytes) return await this.#readback.wait();
-    this.flush();
-    await this.#compiled();
-    const done = this.pace.waits();
-    await this.device.queue.onSubmittedWorkDone();
-    this.check();
-    done(true);
+    await this.#readback.wait();
   }
 
-  /** Submits what eager ops have queued, and throws the errors of kernels. */
+  /** Submits what eager ops have queued, and throws the errors of kernels rather than those that follow from them. */
   async #settle(): Promise<void> {
     this.#eager.flush();
-    await this.#compiled();
-  }
-
-  /** Throws the errors of kernels rather than those that follow from them. */
-  async #compiled(): Promise<void> {
     try {
       await this.kernels.check();
     } catch (error) {
       await this.device.queue.onSubmittedWorkDone(); // by when the errors that follow are known
-      this.#error = undefined;
+      this.#reports.forget();
       throw error;
     }
   }
 
   /** Frees the device and all its memory. */
   destroy(): void {
-    this.#destroyed = true;
+    this.#reports.close();
     this.#readback.destroy();
     this.stopwatch.destroy();
     this.device.destroy();
@@ -377,13 +319,4 @@ export class Gpu {
 export function gpuOf({ gpu }: Tensor): Gpu {
   if (gpu instanceof Gpu) return gpu;
   throw new HatchlingError("Expected a tensor of a Gpu but something else holds it");
-}
-
-function reported({ constructor: { name }, message }: GPUError): DeviceError {
-  return new DeviceError(
-    name === "GPUOutOfMemoryError"
-      ? `The GPU ran out of memory (${message}): lower data.batch_size or augmentation.num_local_views, or end ` +
-        "other programs that use it"
-      : `The GPU reported: ${message}`,
-  );
 }

@@ -63,9 +63,15 @@ export class Readback {
     return { values };
   }
 
-  /** Waits for all that was submitted, and brings the times of the submissions. */
+  /** Waits for all that was submitted, and brings the times of the submissions where they are measured. */
   async wait(): Promise<void> {
-    await this.#wait(0, () => {}, () => {});
+    const { device, pace, stopwatch } = this.#gpu;
+    if (stopwatch.bytes) return await this.#wait(0, () => {}, () => {});
+    await this.#settle();
+    const done = pace.waits();
+    await device.queue.onSubmittedWorkDone();
+    this.#gpu.check();
+    done(true);
   }
 
   /**
