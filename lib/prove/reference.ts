@@ -171,6 +171,9 @@ export function elementwise(
   return [{ count, cost, at }];
 }
 
+/** Elements of a row: `width` counts vec4s where VEC is. */
+export const widthOf = (g: Given): number => g.p.width * (g.c("VEC") ? 4 : 1);
+
 /** Numbers that steps rewrite: temperatures, rates, momenta. */
 export const SCALARS: Fill = (draw) => draw.uniform(0.25, 0.75);
 /** Zeros. */

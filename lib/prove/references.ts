@@ -8,6 +8,7 @@ import type { Reference } from "./reference.ts";
 import { ATTENTION } from "./references/attention.ts";
 import { AUGMENTATION } from "./references/augmentation.ts";
 import { DINO } from "./references/dino.ts";
+import { ELEMENTS } from "./references/elements.ts";
 import { IBOT } from "./references/ibot.ts";
 import { INFONCE } from "./references/infonce.ts";
 import { MATMUL } from "./references/matmul.ts";
@@ -15,6 +16,7 @@ import { BATCH_NORM } from "./references/batch_norm.ts";
 import { NORMS } from "./references/norms.ts";
 import { OPTIMIZER } from "./references/optimizer.ts";
 import { GRAM, KOLEO } from "./references/patches.ts";
+import { POOLING } from "./references/pooling.ts";
 import { ROWS } from "./references/rows.ts";
 
 const ALL: readonly Reference[] = [
@@ -22,7 +24,9 @@ const ALL: readonly Reference[] = [
   ...ATTENTION,
   ...NORMS,
   ...BATCH_NORM,
+  ...ELEMENTS,
   ...ROWS,
+  ...POOLING,
   ...DINO,
   ...IBOT,
   ...INFONCE,

@@ -4,7 +4,7 @@
  * @module
  */
 import { exact, Sum } from "../bounded.ts";
-import type { Reference } from "../reference.ts";
+import { type Reference, widthOf } from "../reference.ts";
 import { POSITIVE } from "./norms.ts";
 
 /** Batch norm. */
@@ -14,7 +14,7 @@ export const BATCH_NORM: readonly Reference[] = [
     kernels: /batch_norm/,
     fill: { stats: POSITIVE },
     parts(g) {
-      const [rows, width] = [g.p.rows, g.p.width * (g.c("VEC") ? 4 : 1)];
+      const [rows, width] = [g.p.rows, widthOf(g)];
       const stats = g.f("stats");
       return [{
         count: rows * width,
@@ -35,7 +35,7 @@ export const BATCH_NORM: readonly Reference[] = [
     kernels: /batch_norm_backward/,
     fill: { stats: POSITIVE },
     parts(g) {
-      const [rows, width] = [g.p.rows, g.p.width * (g.c("VEC") ? 4 : 1)];
+      const [rows, width] = [g.p.rows, widthOf(g)];
       const stats = g.f("stats");
       return [{
         count: rows * width,

@@ -4,14 +4,13 @@
  * @module
  */
 import { Bounded, exact, Sum, sum } from "../bounded.ts";
-import { type Fill, type Given, type Part, type Reference, SCALARS } from "../reference.ts";
+import { type Fill, type Given, type Part, type Reference, SCALARS, ZEROS } from "../reference.ts";
 
 /** (max, log Σ, Σ, Σ exp · below) of a row, as dino_stats leaves them. */
 export const STATE: Fill = (draw) =>
   draw.each((i) => [4 + draw.next(), 1 + draw.next(), 3 + 4 * draw.next(), 2 + draw.next()][i % 4]);
 /** Weights of rows, some of them 0. */
 export const WEIGHTS: Fill = (draw) => draw.each((i) => i % 4 === 3 ? 0 : 0.5 + draw.next());
-const LIVE: Fill = (draw) => draw.whole(() => 0);
 export const PROBABILITIES: Fill = (draw) => draw.uniform(0.001, 0.1);
 
 /** A row's columns at temperature `temp`, less the centre. */
@@ -145,7 +144,7 @@ export const DINO: readonly Reference[] = [
   {
     family: "loss",
     kernels: /dino_center/,
-    fill: { flag: LIVE, metrics: (draw) => draw.uniform(1, 2) },
+    fill: { flag: ZEROS, metrics: (draw) => draw.uniform(1, 2) },
     kept: () => ["center"],
     parts(g) {
       const [momentum, rest] = [Math.fround(g.p.momentum), Math.fround(g.p.rest)];

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Bounded, dot, exact, Sum } from "../bounded.ts";
-import { type Given, type Part, type Reference, SCALARS } from "../reference.ts";
+import { type Given, type Part, type Reference, SCALARS, widthOf } from "../reference.ts";
 
 /** Patches i on of block b, four rows each: their image, and their numbers in it. */
 function blockOf(g: Given, b: number): { image: number; start: number; i: number } {
@@ -104,9 +104,6 @@ export const KOLEO: readonly Reference[] = [
     },
   },
 ];
-
-/** Width of a row in elements. */
-const widthOf = (g: Given) => g.p.width * (g.c("VEC") ? 4 : 1);
 
 /** Gram anchoring. */
 export const GRAM: readonly Reference[] = [
