@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { HatchlingError } from "../../lib/errors.ts";
 import { listCheckpoints, loadCheckpoint } from "../../lib/io/checkpoint.ts";
 import { shown } from "../../lib/text.ts";
-import type { CanaryCounts } from "../../lib/train/canary.ts";
+import { CANARY_SHARE, type CanaryCounts } from "../../lib/train/canary.ts";
 import { restoreState } from "../../lib/train/state.ts";
+import { many, percent } from "../../lib/words.ts";
 import { firstFault, type RankFault } from "./ranks/canaries.ts";
 import { ask, order } from "./ranks/duties.ts";
 import type { Run } from "./run.ts";
@@ -74,10 +75,19 @@ async function reportOf(run: Run, { rank, ...fault }: RankFault): Promise<string
 export function canaryText(
   { known, repeated, kernels: [covered, all], ms }: CanaryCounts,
   seconds: number,
-) {
+): string {
   const share = seconds > 0 ? ms / seconds / 10 : 0;
-  return `canaries: known answers right ${known} times, ${repeated} dispatches run twice, of ${covered} of ${all} ` +
-    `kernels, with equal bits; ${ms.toFixed(0)} ms of ${seconds.toFixed(0)} s (${
-      share.toFixed(2)
-    } %)`;
+  const rest = covered < all ? " (a longer run gets to the others)" : "";
+  const twice = repeated
+    ? `${
+      many(repeated, "dispatch", "dispatches")
+    } of ${covered} of the step's ${all} kernels ran twice, with ` +
+      `equal bits${rest}`
+    : `none of the step's ${all} kernels ran a second time, as the run was too short for the ${
+      percent(CANARY_SHARE)
+    } of its time that canaries may take`;
+  return `canaries (does the machine compute right?): known answers came out right ${
+    many(known, "time")
+  }; ${twice}; ` +
+    `${ms.toFixed(0)} ms of ${seconds.toFixed(0)} s (${share.toFixed(2)} %)`;
 }

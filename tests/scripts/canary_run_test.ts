@@ -1,6 +1,7 @@
 /** Runs on machines that begin to compute wrong: heard, named, nothing saved, gone on with. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { canaryText } from "../../scripts/train/canaries.ts";
 import { flags, runTest, train } from "../support/runs.ts";
 
 const MORE = flags({
@@ -8,6 +9,26 @@ const MORE = flags({
   "training.max_steps": 24,
   "logging.log_every_n_iters": 2,
   "checkpoint.save_every_n_iters": 4,
+});
+
+Deno.test("what canaries did is told, also where the run was too short to run anything twice", () => {
+  const text = (repeated: number, covered: number) =>
+    canaryText({ known: 3, repeated, kernels: [covered, 49], ms: 98 }, 70);
+  assert.equal(
+    text(904, 49),
+    "canaries (does the machine compute right?): known answers came out right 3 times; 904 dispatches of 49 of the " +
+      "step's 49 kernels ran twice, with equal bits; 98 ms of 70 s (0.14 %)",
+  );
+  assert.match(
+    text(1, 1),
+    /; 1 dispatch of 1 of .*equal bits \(a longer run gets to the others\);/,
+  );
+  const none = text(0, 0);
+  assert.match(
+    none,
+    /none of the step's 49 kernels ran a second time, as the run was too short .* 0\.3 %/,
+  );
+  assert.doesNotMatch(none, /\b0 (of|dispatch)/);
 });
 
 /** What a fault must lead to. */
@@ -35,7 +56,10 @@ async function hears(
   const whole = await train(folder, [...args, "--resume"]);
   assert.equal(whole.code, 0, whole.stderr);
   assert.match(whole.stderr, new RegExp(`resuming after step ${newest}`));
-  assert.match(whole.stderr, /canaries: known answers right \d+ times/);
+  assert.match(
+    whole.stderr,
+    /canaries \(does the machine compute right\?\): known answers came out right \d+ times/,
+  );
 }
 
 runTest(
