@@ -10,7 +10,8 @@ import { planesOf } from "../../lib/data/image.ts";
 import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { fitWithin } from "../../lib/data/resample.ts";
 import type { Progress } from "../common/progress.ts";
-import { clock } from "../../lib/words.ts";
+import { durationText } from "../../lib/preset/duration.ts";
+import { bytes, count, many } from "../../lib/words.ts";
 import type { Examined } from "./examine.ts";
 import { isMisnamed } from "./facts.ts";
 import { opening } from "../../lib/from_config/pictures.ts";
@@ -161,6 +162,24 @@ type Found =
   >
   & { sha256?: string };
 
+/**
+ * How far decoding is. The time that is left goes by the bytes of the files, as large pictures take longer than small
+ * ones, so bytes are what is shown with it.
+ *
+ * @param seconds Since the first file.
+ */
+export function progressText(
+  { done, files, damaged, doneBytes, allBytes, seconds }: Record<
+    "done" | "files" | "damaged" | "doneBytes" | "allBytes" | "seconds",
+    number
+  >,
+): string {
+  const left = durationText(seconds * (allBytes / doneBytes - 1));
+  return `decoding: ${count(done)} of ${many(files, "picture")} (${bytes(doneBytes)} of ${
+    bytes(allBytes)
+  }), ${count(damaged)} damaged, about ${left} left`;
+}
+
 /** Fills `found`, and gives the files that are damaged. A few files are on their way at a time. */
 async function examineAll(
   files: readonly PictureFile[],
@@ -189,11 +208,10 @@ async function examineAll(
       } else damaged.push({ file: path, reason: reason! });
       done++;
       doneBytes += size;
-      const seconds = (performance.now() - started) / 1000;
-      progress.show(
-        `decoding: ${done} of ${files.length} pictures, ${(done / seconds).toFixed(0)}/s, ` +
-          `${damaged.length} damaged, ETA ${clock(seconds * (allBytes / doneBytes - 1))}`,
-      );
+      progress.show(progressText({
+        ...{ done, files: files.length, damaged: damaged.length, doneBytes, allBytes },
+        seconds: (performance.now() - started) / 1000,
+      }));
     }
   };
   await Promise.all(Array.from({ length: 2 * workers }, work));

@@ -12,7 +12,8 @@ import { datasetOptionsOf } from "../../lib/from_config.ts";
 import type { StatsArguments } from "./arguments.ts";
 import { combine, type Moments, momentsOf } from "./moments.ts";
 import { openConfigured, soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
-import { clock, count, many } from "../../lib/words.ts";
+import { durationText } from "../../lib/preset/duration.ts";
+import { count, many } from "../../lib/words.ts";
 
 /** Least standard deviation that is written: nothing can be divided by 0. */
 const LEAST_STD = 1e-4;
@@ -69,7 +70,9 @@ async function measure(
       const picture = await soundPicture(dataset, indices[k]);
       if (picture) found[k] = momentsOf(picture);
       const rest = (performance.now() - started) / 1000 * (indices.length / ++done - 1);
-      progress.show(`reading: ${done} of ${indices.length} pictures, ETA ${clock(rest)}`);
+      progress.show(
+        `reading: ${done} of ${many(indices.length, "picture")}, about ${durationText(rest)} left`,
+      );
     }
   };
   try {

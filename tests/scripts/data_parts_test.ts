@@ -6,7 +6,7 @@ import { decodePicture } from "../../lib/data/decode.ts";
 import { readHeader } from "../../lib/data/header.ts";
 import type { Picture } from "../../lib/data/image.ts";
 import { adviceFor } from "../../scripts/data/advice.ts";
-import type { Check } from "../../scripts/data/check.ts";
+import { type Check, progressText } from "../../scripts/data/check.ts";
 import { factsOf, isMisnamed } from "../../scripts/data/facts.ts";
 import { combine, momentsOf } from "../../scripts/data/moments.ts";
 import { spreadIndices } from "../../lib/from_config/pictures.ts";
@@ -17,6 +17,16 @@ import { bytes, percent } from "../../lib/words.ts";
 import { shown } from "../../lib/text.ts";
 import { decodeTest } from "../data/support.ts";
 import { permissionTest } from "../support/permissions.ts";
+
+Deno.test("what is left of a check goes by bytes, and says so", () => {
+  const MiB = 2 ** 20, of = { done: 900, files: 1000, damaged: 0, seconds: 10 };
+  assert.equal(
+    progressText({ ...of, doneBytes: 10 * MiB, allBytes: 130 * MiB }),
+    "decoding: 900 of 1,000 pictures (10.0 MiB of 130.0 MiB), 0 damaged, about 2 min left",
+  );
+  const one = { ...of, done: 1, files: 1, doneBytes: MiB, allBytes: MiB };
+  assert.match(progressText(one), /^decoding: 1 of 1 picture \(.*about 0 s left$/);
+});
 
 permissionTest(
   ["read"],
