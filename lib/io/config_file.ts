@@ -4,8 +4,12 @@
  * @module
  */
 
+import { basename, dirname, join } from "node:path";
 import { type Config, givenValues, parseConfig, type ParseConfigOptions } from "../config.ts";
+import { nearest } from "../config/suggest.ts";
 import { MAX_CONFIG_BYTES } from "../config/yaml.ts";
+import { HatchlingError } from "../errors.ts";
+import { shown } from "../text.ts";
 import { readFile } from "./files.ts";
 import { decodeText } from "./text_file.ts";
 
@@ -20,10 +24,33 @@ export interface ConfigFile {
 /**
  * Reads the text of a configuration. UTF-16 with a byte order mark takes twice the bytes.
  *
- * @throws {HatchlingError} When it is no regular file, too large for a configuration, or in an unknown encoding.
+ * @throws {HatchlingError} When it is no regular file, too large for a configuration, or in an unknown encoding; of
+ * one that is not there with the file that is likely meant.
  */
 export async function readConfigText(path: string): Promise<string> {
-  return decodeText(await readFile(path, { maxBytes: 2 * MAX_CONFIG_BYTES }), path);
+  try {
+    return decodeText(await readFile(path, { maxBytes: 2 * MAX_CONFIG_BYTES }), path);
+  } catch (error) {
+    const { cause, message } = error as Error;
+    const meant = cause instanceof Deno.errors.NotFound ? await likelyFile(path) : undefined;
+    if (meant === undefined) throw error;
+    throw new HatchlingError(`${message}; did you mean ${shown(meant)}?`, { cause });
+  }
+}
+
+/** The configuration of a near name in the same folder. */
+async function likelyFile(path: string): Promise<string | undefined> {
+  const ending = /\.ya?ml$/i, folder = dirname(path), names: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      if (!isDirectory && ending.test(name)) names.push(name);
+    }
+  } catch {
+    return; // no such folder either, or it may not be read
+  }
+  const stem = (name: string) => name.replace(ending, "");
+  const near = nearest(stem(basename(path)), names.sort().map(stem));
+  return near && join(folder, names.find((name) => stem(name) === near)!);
 }
 
 /**

@@ -49,6 +49,25 @@ folderTest("readConfig() refuses what is no configuration before it reads it", a
   });
 });
 
+folderTest("readConfig() names the file that a misspelt one means", async (folder) => {
+  for (const name of ["tiny.yaml", "dino-small.yml", "tinny.txt"]) {
+    await Deno.writeTextFile(join(folder, name), "{}");
+  }
+  await Deno.mkdir(join(folder, "tinnies.yaml"));
+  const cases = { "tinny.yaml": "tiny.yaml", "tiny.yml": "tiny.yaml", "tiny": "tiny.yaml" };
+  for (const [asked, meant] of Object.entries({ ...cases, "dino_smal.yaml": "dino-small.yml" })) {
+    await assert.rejects(readConfig(join(folder, asked)), {
+      name: "HatchlingError",
+      message: `Cannot read ${
+        join(folder, asked)
+      }: it does not exist: check the path; did you mean ${join(folder, meant)}?`,
+    });
+  }
+  for (const far of ["emoji.yaml", "none/tiny.yaml"]) {
+    await assert.rejects(readConfig(join(folder, far)), { message: /exist: check the path$/ });
+  }
+});
+
 folderTest("readConfig() refuses a pipe that nobody writes to", async (folder) => {
   if (Deno.build.os === "windows") return;
   const file = join(folder, "a.yaml");
