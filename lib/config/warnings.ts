@@ -4,6 +4,7 @@
  * @module
  */
 
+import { count, many } from "../words.ts";
 import type { Config, ViewConfig } from "./types.ts";
 
 /** Something that is worth a second look. */
@@ -133,7 +134,7 @@ export const WARNINGS: readonly Warning[] = [
     "A warm-up of the learning rate that takes all epochs.",
     ({ scheduler, training: { num_epochs: epochs } }) =>
       scheduler.warmup_epochs >= epochs &&
-      `the warm-up takes all ${epochs} epochs of the run: the rate never falls`,
+      `the warm-up takes the whole run of ${many(epochs, "epoch")}: the rate never falls`,
   ),
   odd(
     ["training.teacher_momentum"],
@@ -154,7 +155,7 @@ export const WARNINGS: readonly Warning[] = [
     "`training.freeze_last_layer` for all epochs.",
     ({ training: { freeze_last_layer: frozen, num_epochs: epochs } }) =>
       frozen >= epochs &&
-      `the head's last layer is not trained in any of the ${epochs} epochs`,
+      `the head's last layer is never trained in the run of ${many(epochs, "epoch")}`,
   ),
 ];
 
@@ -173,13 +174,17 @@ export function runWarnings(
   const total = epochs * stepsPerEpoch;
   if (most !== null && total < most) {
     return [
-      `training.max_steps: the run ends after ${total} steps and not ${most}, as training.num_epochs is ${epochs} and an ` +
+      `training.max_steps: the run ends after ${many(total, "step")} and not ${
+        count(most)
+      }, as training.num_epochs is ${epochs} and an ` +
       `epoch of these pictures has ${stepsPerEpoch}: raise training.num_epochs, or lower data.batch_size`,
     ];
   }
   if (most === null || warmup <= most) return [];
   return [
-    `scheduler.warmup_epochs: the warm-up takes ${warmup} steps and training.max_steps ends the run after ${most}: ` +
+    `scheduler.warmup_epochs: the warm-up takes ${
+      many(warmup, "step")
+    } and training.max_steps ends the run after ${count(most)}: ` +
     "the learning rate does not reach its peak",
   ];
 }

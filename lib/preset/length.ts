@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import { HatchlingError } from "../errors.ts";
 import { isContrastive } from "./cost.ts";
 import type { Draft } from "./draft.ts";
+import { count, many } from "../words.ts";
 import { durationText } from "./duration.ts";
 
 /** Steps that a recipe needs. */
@@ -43,7 +44,6 @@ export const MANY = 100_000;
 export class BudgetError extends HatchlingError {}
 
 const KEY = "training.num_epochs";
-const count = (n: number) => n.toLocaleString("en");
 
 /** What the length depends on. */
 export interface Length {
@@ -171,6 +171,7 @@ export function shortRun(
   ];
   const seconds = time && (epochs + time.evaluation) * perEpoch * time.secondsPerStep / SPENT;
   const enough = seconds ? `a --budget of ${durationText(seconds)}` : remedies.join(" and ");
-  return `${count(all)} steps are few: below about ${count(fewest)}, features are seldom better ` +
+  const few = all === 1 ? "a single step is too few" : `${many(all, "step")} are few`;
+  return `${few}: below about ${count(fewest)}, features are seldom better ` +
     `than those of an untrained model. Take ${enough} or more, or only try things out`;
 }

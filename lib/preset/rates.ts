@@ -10,6 +10,7 @@
  */
 import { resnetLayers } from "../config/backbones.ts";
 import { LOSS_KEYS } from "../config/schema_loss.ts";
+import { count } from "../words.ts";
 import type { Draft } from "./draft.ts";
 
 /** What the choice depends on. */
@@ -30,7 +31,6 @@ const TEMPERATURE = LOSS_KEYS.teacher_temp[1];
 
 const clamp = (x: number, low: number, high: number) => Math.min(high, Math.max(low, x));
 const round = (x: number, digits = 2) => Number(x.toPrecision(digits));
-const count = (n: number) => n.toLocaleString("en");
 
 /** Momentum whose average forgets half within so many steps. */
 const momentum = (steps: number) => round(1 - round(Math.LN2 / steps, 3), 12);

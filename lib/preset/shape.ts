@@ -4,6 +4,7 @@
  * @module
  */
 import { BACKBONES } from "../config/backbones.ts";
+import { count } from "../words.ts";
 import type { Draft } from "./draft.ts";
 import { pictureFlops } from "./cost.ts";
 
@@ -71,8 +72,6 @@ export function chooseShape(draft: Draft, input: ShapeInput): void {
   climb(draft, RUNGS[at], barriers[at + 1] ?? barriers[at] ?? `for ${count(pictures)} pictures`);
   follow(draft);
 }
-
-const count = (n: number) => n.toLocaleString("en");
 
 /** Takes a rung; what is set stays, and the rest agrees with it. */
 function climb(draft: Draft, { views, patch, model }: Rung, why: string): void {

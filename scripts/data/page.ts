@@ -16,7 +16,7 @@ import {
   settingsTable,
   tagsOf,
 } from "../../lib/draw/view_words.ts";
-import { count, percent } from "../../lib/words.ts";
+import { many, percent } from "../../lib/words.ts";
 import { escape, pageMark, POLICY } from "../../lib/draw/html.ts";
 
 /** A picture with its views. */
@@ -61,7 +61,7 @@ export const PREVIEW_MAKER = "preview";
 export function pageOf(page: Page): string {
   const { dataset, length, config, seed, adapter, options, choices, pictures } = page;
   const facts = [
-    ["data set", `${dataset}, ${count(length)} pictures`],
+    ["data set", `${dataset}, ${many(length, "picture")}`],
     ["configuration", config],
     ["views per picture", `${options.nGlobalCrops} global, ${options.numLocalViews} local`],
     ["seed", String(seed)],

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { bytes } from "../../lib/words.ts";
+import { bytes, many } from "../../lib/words.ts";
 import { commandArgs } from "../common/called.ts";
 import { newCommand } from "../common/command.ts";
 import { addressOf } from "../common/dashboard/address.ts";
@@ -28,7 +28,7 @@ await runCommand(async () => {
   const { port: number } = addressOf(port);
   const sizes = await buildDemo({ out, model, emoji, onNote: say });
   const all = [...sizes.values()].reduce((a, b) => a + b, 0);
-  print(`${out}: ${sizes.size} files, ${bytes(all)}`);
+  print(`${out}: ${many(sizes.size, "file")}, ${bytes(all)}`);
   if (!serve) return;
   print(`page: ${serveDemo(out, number).url}`);
   await new Promise(() => {}); // until Ctrl-C

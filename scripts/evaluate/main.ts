@@ -20,6 +20,7 @@ import { encodeSides } from "../../lib/eval/sides.ts";
 import { openDevice } from "../../lib/adapter.ts";
 import { initialize, Parameters } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
+import { many } from "../../lib/words.ts";
 import { AtomicFile } from "../../lib/io/atomic_file.ts";
 import { besidePath, checkFeaturesPath, featuresOutputs } from "./features_file.ts";
 import { addFigures, keepWhitening } from "./run_files.ts";
@@ -234,7 +235,10 @@ function notesOf(sets: readonly Dataset[]): string[] {
     if (!damaged.length) return notes;
     const [{ file, reason }] = damaged;
     const one = `${shown(file)} for one: ${shown(reason)}`;
-    return [`${damaged.length} files of ${shown(name)} could not be used, ${one}`, ...notes];
+    return [
+      `${many(damaged.length, "file")} of ${shown(name)} could not be used, ${one}`,
+      ...notes,
+    ];
   });
 }
 

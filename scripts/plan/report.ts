@@ -6,7 +6,7 @@
 import { type Choice, durationText } from "../../lib/preset.ts";
 import { evaluationShare } from "../../lib/preset/cost.ts";
 import { needsOf, stepsOf, stepsWithin } from "../../lib/preset/length.ts";
-import { clock, many } from "../../lib/words.ts";
+import { clock, count, many } from "../../lib/words.ts";
 import type { Config } from "../../lib/config.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import type { Faster } from "../../lib/plan/faster.ts";
@@ -116,12 +116,14 @@ export function planLines(gpu: Gpu, planned: Planned): string[] {
   line("model", `${million(backbone)} parameters of the backbone, ${million(head)} of the head`);
   line(
     "pictures",
-    `${pictures}, of ${largestPixels} pixels at most: ${perEpoch} steps an epoch, ${all} in all` +
+    `${pictures}, of ${largestPixels} pixels at most: ${many(perEpoch, "step")} an epoch, ${
+      count(all)
+    } in all` +
       (ranks ? `, with ${many(of, "rank")}; what follows is of one` : ""),
   );
   line(
     "a step",
-    `${perStep} pictures${micros > 1 ? ` in ${micros} batches` : ""}: ` +
+    `${many(perStep, "picture")}${micros > 1 ? ` in ${micros} batches` : ""}: ` +
       `${(plan.flops / 1e9).toFixed(1)} GFLOP in ${plan.dispatches} dispatches; ` +
       `${(plan.flops * perEpoch / 1e12).toPrecision(3)} TFLOP an epoch`,
   );

@@ -7,6 +7,7 @@ import { stringifyConfig } from "../../lib/config.ts";
 import { parseDuration } from "../../lib/preset.ts";
 import { evaluationShare } from "../../lib/preset/cost.ts";
 import { BudgetWatch } from "../../lib/preset/pace.ts";
+import { count, many } from "../../lib/words.ts";
 import { moveEnd } from "../../lib/from_config/length.ts";
 import type { Hook } from "./loop.ts";
 import type { Launch, Run } from "./run.ts";
@@ -36,7 +37,9 @@ export function budgeting(run: Run): Hook[] {
       moveEnd(run, { step, end: found.end });
       const each = `${Number(found.secondsPerStep.toPrecision(3))} s`;
       run.progress.say(
-        `budget: a step takes ${each} now: the run ends after ${run.total} steps and not ${before}, ` +
+        `budget: a step takes ${each} now: the run ends after ${many(run.total, "step")} and not ${
+          count(before)
+        }, ` +
           `to take ${budget}`,
       );
       await run.files.put("config.yaml", stringifyConfig(run.config));

@@ -10,6 +10,7 @@ import { sortLeftOut } from "../../lib/data/left_out.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
+import { many } from "../../lib/words.ts";
 import type { Progress } from "../common/progress.ts";
 import { datasetOptionsOf } from "../../lib/from_config.ts";
 import { openTest } from "../../lib/from_config/evaluation.ts";
@@ -76,8 +77,8 @@ export class Pictures {
     progress.end();
     const { length, name, skipped } = dataset;
     progress.say(
-      `data: ${length} pictures from ${shown(name)}` +
-        (skipped.length ? `; ${skipped.length} files skipped` : ""),
+      `data: ${many(length, "picture")} from ${shown(name)}` +
+        (skipped.length ? `; ${many(skipped.length, "file")} skipped` : ""),
     );
     for (const note of sortLeftOut(skipped).notes) progress.say(`note: ${note}`);
     const pictures = new Pictures(dataset, fingerprint, progress);

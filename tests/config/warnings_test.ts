@@ -77,7 +77,7 @@ const CASES: [text: string, line: string][] = [
   ],
   [
     "training: {num_epochs: 10}",
-    "a.yaml:1:24: scheduler.warmup_epochs: the warm-up takes all 10 epochs of the run: the rate never falls",
+    "a.yaml:1:24: scheduler.warmup_epochs: the warm-up takes the whole run of 10 epochs: the rate never falls",
   ],
   [
     "training: {teacher_momentum: 0.004}",
@@ -91,7 +91,7 @@ const CASES: [text: string, line: string][] = [
   ],
   [
     "training: {freeze_last_layer: 100}",
-    "a.yaml:1:31: training.freeze_last_layer: the head's last layer is not trained in any of the 100 epochs",
+    "a.yaml:1:31: training.freeze_last_layer: the head's last layer is never trained in the run of 100 epochs",
   ],
 ];
 
@@ -149,7 +149,7 @@ Deno.test("parseConfig() gives no warning beside an error", () => {
 Deno.test("runWarnings() tells a run that ends within its warm-up", () => {
   const config = parseConfig("training: {max_steps: 50}");
   assert.deepEqual(runWarnings(config, 100), [
-    "scheduler.warmup_epochs: the warm-up takes 1000 steps and training.max_steps ends the run after 50: the " +
+    "scheduler.warmup_epochs: the warm-up takes 1,000 steps and training.max_steps ends the run after 50: the " +
     "learning rate does not reach its peak",
   ]);
   assert.deepEqual(runWarnings(config, 5), []);

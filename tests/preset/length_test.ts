@@ -42,6 +42,7 @@ Deno.test("shortRun() says what would do: epochs, steps, or a longer budget", ()
     cut(50)!,
     /^50 .*Take training\.max_steps 1000 and training\.num_epochs 112 or more/,
   );
+  assert.match(cut(1)!, /^a single step is too few: below about 1,000, /);
   assert.match(cut(50, 500)!, /^50 .*Take training\.max_steps 1000 or more/);
   assert.match(cut(5000)!, /^99 .*Take training\.num_epochs 112 or more/);
   // 112 epochs and a half of 9 steps, 1.2 s each, in 95 % of the time

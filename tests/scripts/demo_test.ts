@@ -5,8 +5,14 @@ import { sortFiles } from "../../scripts/demo/page/drops.ts";
 import { type Circumstances, speedOf } from "../../scripts/demo/page/pause_rule.ts";
 import { remediesFor } from "../../scripts/demo/page/webgpu_help.ts";
 import { answer } from "../../scripts/demo/serve.ts";
+import { Pictures } from "../../scripts/demo/worker/pictures.ts";
+import { TabRun } from "../../scripts/demo/worker/training.ts";
 import { Turns } from "../../scripts/demo/worker/turns.ts";
 import { inMemory } from "../../lib/data/in_memory.ts";
+import { parseConfig } from "../../lib/config.ts";
+import { shortRun } from "../../lib/preset.ts";
+import { plain } from "../data/support.ts";
+import { gpuTest } from "../support/gpu.ts";
 import { folderTest } from "../support/permissions.ts";
 
 Deno.test("a run rests while nobody looks or the battery is low, and says why", () => {
@@ -97,4 +103,40 @@ folderTest("the page's server gives files of its folder alone", async (folder) =
     assert.notEqual((await get(path)).status, 200, path);
   }
   assert.equal((await get("/", "POST")).status, 405);
+});
+
+const TINY = `
+augmentation: { global_crop_size: 16, local_crop_size: 8, num_local_views: 1 }
+model: { backbone: custom, patch_size: 8, dim: 8, depth: 1, heads: 2, projection_output_dim: 16 }
+data: { batch_size: 2 }
+scheduler: { warmup_epochs: 0 }
+training: { freeze_last_layer: 0, num_epochs: 2 }`;
+
+gpuTest("a run of the page says what it is, and that so few steps teach nothing", async (gpu) => {
+  const picture = { width: 16, height: 16, data: new Uint8Array(1024).fill(99) };
+  const rows = [picture, picture, picture];
+  const run = await TabRun.begin(gpu, {
+    ...{ yaml: TINY, code: { version: "test" }, path: "pictures" },
+    pictures: () => Promise.resolve(inMemory("this tab", 3, rows, String)),
+  });
+  try {
+    const { total, words, notes } = run.facts();
+    assert.equal(total, 2);
+    assert.match(words, /^DINO on 3 pictures from this tab; /);
+    const expected = shortRun(parseConfig(TINY), 3)!;
+    assert.match(expected, /^2 steps are few: .*training\.num_epochs/);
+    assert.ok(notes.includes(expected), notes.join("\n"));
+  } finally {
+    run.destroy();
+  }
+});
+
+Deno.test("pictures that were added one by one are those of this tab", async () => {
+  const pictures = new Pictures();
+  for (const name of ["a.png", "b.png"]) {
+    const file = new Blob([plain(8, 8, [1, 2, 3]) as Uint8Array<ArrayBuffer>]);
+    (await pictures.addFile({ name, file })).thumbnail.close();
+  }
+  const { name, length } = await pictures.folder({ maxPixels: 2 ** 18, channels: 3 });
+  assert.deepEqual([name, length], ["this tab", 2]);
 });

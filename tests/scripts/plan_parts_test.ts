@@ -364,7 +364,7 @@ testUnless(needs, "plan warns of what is hardly meant, and goes on", async () =>
   assert.equal(JSON.parse(stdout).steps, 6);
   assert.match(
     stderr,
-    /^warning: --scheduler\.warmup_epochs: the warm-up takes all 1 epochs of the run/m,
+    /^warning: --scheduler\.warmup_epochs: the warm-up takes the whole run of 1 epoch/m,
   );
   assert.match(
     stderr,

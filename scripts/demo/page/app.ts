@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { many } from "../../../lib/words.ts";
 import { AttentionView, drawComponents } from "../attention_view.ts";
 import type { GivenFile, ModelFacts } from "../protocol.ts";
 import { clientOf } from "../rpc.ts";
@@ -169,7 +170,7 @@ async function take(files: GivenFile[]): Promise<void> {
     if (!added) return;
     gallery.add(added);
     $<HTMLSelectElement>("on").value = "pictures";
-    say(others ? `${others} files that are no pictures are left out` : "");
+    say(others ? `left out: ${many(others, "file")} without a picture` : "");
   } else return say("Expected pictures (PNG, JPEG, GIF, WebP) or weights but found neither", true);
   await refresh(tabs.panel);
 }

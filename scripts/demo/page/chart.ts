@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { many } from "../../../lib/words.ts";
 import { el } from "./dom.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -64,7 +65,10 @@ export class Chart {
       label(WIDTH - 6, HEIGHT - 5, "end", `step ${to}`),
     );
     const last = this.#values.at(-1)!;
-    this.#svg.setAttribute("aria-label", `${this.#title}: ${digits(last)} after ${to} steps`);
+    this.#svg.setAttribute(
+      "aria-label",
+      `${this.#title}: ${digits(last)} after ${many(to, "step")}`,
+    );
   }
 
   #thinned(): { steps: number[]; values: number[] } {

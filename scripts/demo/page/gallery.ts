@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { many } from "../../../lib/words.ts";
 import type { Added } from "../protocol.ts";
 import { $, canvasOf, setNotes } from "./dom.ts";
 
@@ -52,7 +53,7 @@ export class Gallery {
     }
     const lines = skipped.slice(0, NOTED).map(({ name, reason }) => `${name}: ${reason}`);
     const more = skipped.length - lines.length;
-    setNotes("picture-notes", more > 0 ? [...lines, `and ${more} more files`] : lines);
+    setNotes("picture-notes", more > 0 ? [...lines, `and ${many(more, "more file")}`] : lines);
     this.#count();
     if (this.#chosen < 0 && pictures.length) this.choose(pictures[0].index, { silent: true });
   }

@@ -112,7 +112,7 @@ export class Pictures {
     }
     const pictures: Picture[] = [];
     for (const row of rows) pictures.push(await asWanted(row, wanted));
-    const dataset = inMemory(root || "pictures", wanted.channels, pictures, (i) => rows[i].name);
+    const dataset = inMemory(root || "this tab", wanted.channels, pictures, (i) => rows[i].name);
     dataset.fingerprint = () => hashOf(rows.map(({ name, file }) => [name, file!.size]));
     return dataset;
   }

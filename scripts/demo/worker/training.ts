@@ -28,6 +28,7 @@ import { serializeSafetensors } from "../../../lib/io/safetensors.ts";
 import { initialize } from "../../../lib/model.ts";
 import { Feed, type RecordedStep, recordStep, Trainer } from "../../../lib/train.ts";
 import { restoreState, saveState } from "../../../lib/train/state.ts";
+import { shortRun } from "../../../lib/preset/length.ts";
 import { many } from "../../../lib/words.ts";
 import { type Length, lengthOf, type Paced } from "../../../lib/from_config/length.ts";
 import { observe } from "../../../lib/train/observe.ts";
@@ -140,7 +141,10 @@ export class TabRun {
       if (before) restoreState(trainer, before);
       else trainer.load(initialize(model.specs(), config.training.seed));
       const recorded = await recordStep(gpu, trainer, feed);
-      if (!before) notes.push(...runWarnings(config, loader.stepsPerEpoch));
+      if (!before) {
+        const short = shortRun(config, dataset.length);
+        notes.push(...runWarnings(config, loader.stepsPerEpoch), ...short ? [short] : []);
+      }
       const skippedSteps = [...then?.skippedSteps ?? []];
       const extra: Extra = { ...then, kernels, code, data, skippedSteps };
       const length = lengthOf(config, loader.stepsPerEpoch, extra.pace);
@@ -191,7 +195,7 @@ export class TabRun {
       words:
         `${config.loss.objective === "infonce" ? "InfoNCE" : "DINO"} on ${
           many(dataset.length, "picture")
-        } of ${dataset.name}; ${(parameters / 1e6).toFixed(2)} M parameters; a step: ` +
+        } from ${dataset.name}; ${(parameters / 1e6).toFixed(2)} M parameters; a step: ` +
         `${dispatches} dispatches, ${(flops / 1e9).toFixed(1)} GFLOP`,
     };
   }
