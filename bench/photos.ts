@@ -17,7 +17,7 @@
  * @module
  */
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { ensureAdapter } from "../lib/adapter.ts";
 import { openFiles } from "../lib/data/file_dataset.ts";
 import { openFolder } from "../lib/data/folder.ts";
@@ -30,7 +30,8 @@ import { encoderName } from "../lib/eval/readout.ts";
 import { readoutOf } from "../lib/from_config.ts";
 import { openGpu } from "../lib/gpu.ts";
 import { writeFileAtomic } from "../lib/io/atomic.ts";
-import { initialize, Parameters } from "../lib/model.ts";
+import { type Feature, initialize, Parameters } from "../lib/model.ts";
+import { FEATURES } from "../lib/model/feature.ts";
 import { loadModel } from "../lib/open_model/load.ts";
 import { Progress } from "../scripts/common/progress.ts";
 import { print, printJson, runCommand, say } from "../scripts/common/terminal.ts";
@@ -72,7 +73,10 @@ async function* all(folders: readonly string[]) {
 }
 
 /** Judges a run. */
-async function judge(path: string, options: { pictures?: string; json?: boolean }): Promise<void> {
+async function judge(
+  path: string,
+  options: { pictures?: string; features?: Feature[]; json?: boolean },
+): Promise<void> {
   const progress = new Progress();
   const loaded = await loadModel({ path });
   const { config, model: { backbone } } = loaded;
@@ -95,14 +99,20 @@ async function judge(path: string, options: { pictures?: string; json?: boolean 
   await ensureAdapter();
   const gpu = await openGpu({ limits: config.device.limits });
   const readout = readoutOf(config), random = initialize(backbone.specs(), config.training.seed);
+  const readouts = (options.features ?? [readout.feature]).map((feature) => ({
+    ...readout,
+    feature,
+  }));
   const networks = [[loaded.name, loaded.weights], ["random init", random]] as const;
   const encoders = networks.flatMap(([name, weights]) => {
     const params = new Parameters(gpu, backbone.specs());
     params.load(weights);
-    return featureEncoders(gpu, backbone, params, [{
-      ...readout,
-      name: encoderName(name, readout),
-    }]);
+    return featureEncoders(
+      gpu,
+      backbone,
+      params,
+      readouts.map((readout) => ({ ...readout, name: encoderName(name, readout) })),
+    );
   });
   const figures = await judgePhotos(
     gpu,
@@ -118,6 +128,14 @@ async function judge(path: string, options: { pictures?: string; json?: boolean 
   gpu.destroy();
 }
 
+function featuresOf(list: string): Feature[] {
+  return list.split(",").map((text) => {
+    const feature = FEATURES.find((feature) => feature === text.trim());
+    if (feature) return feature;
+    throw new InvalidArgumentError(`Expected ${FEATURES.join(", ")}, separated by commas.`);
+  });
+}
+
 async function main(): Promise<void> {
   const program = new Command("bench:photos").configureOutput({
     writeOut: (text) => print(text.trimEnd()),
@@ -128,6 +146,7 @@ async function main(): Promise<void> {
     .action((folders, { out }) => cut(folders, out));
   program.command("judge").argument("<run>", "a run's folder, or weights")
     .option("--pictures <dir>", "tiles, where they are not what the run was trained on")
+    .option("--features <list>", "what is read out, where not as configured", featuresOf)
     .option("--json", "one object instead of a table")
     .action(judge);
   await program.parseAsync([...Deno.args], { from: "user" });
