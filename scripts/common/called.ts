@@ -31,6 +31,14 @@ export function commandName(name: string): string {
   return `${called?.program ?? "deno task"} ${name}`;
 }
 
+/**
+ * A configuration that comes along, as a path to type: a program holds it within itself, from where
+ * `config NAME > NAME.yaml` puts it here.
+ */
+export function ownConfig(name: string): string {
+  return called ? `${name}.yaml` : `configs/${name}.yaml`;
+}
+
 /** A text that names tasks, with the names under which they are there. */
 export function asCalled(text: string): string {
   if (!called) return text;

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { nearest } from "../../lib/config/suggest.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { shown } from "../../lib/text.ts";
-import { commandArgs, commandName } from "../common/called.ts";
+import { commandArgs, commandName, ownConfig } from "../common/called.ts";
 import { newCommand } from "../common/command.ts";
 import { print, runCommand } from "../common/terminal.ts";
 
@@ -40,7 +40,11 @@ async function main(): Promise<void> {
   print((await read(name)).trimEnd());
 }
 
-const read = (name: string) => Deno.readTextFile(join(FOLDER, `${name}.yaml`));
+/** A configuration; what its head says of how to call it holds for whoever reads it. */
+async function read(name: string): Promise<string> {
+  const text = await Deno.readTextFile(join(FOLDER, `${name}.yaml`));
+  return text.replace(/\bconfigs\/([\w-]+)\.yaml\b/g, (_, name) => ownConfig(name));
+}
 
 /** A name, and the first sentence of what its file says of itself. */
 async function line(name: string): Promise<string> {

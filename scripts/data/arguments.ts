@@ -19,6 +19,7 @@ import { fileError } from "../../lib/io/files.ts";
 import { shown } from "../../lib/text.ts";
 import { LIMITS, positive, upTo } from "../common/numbers.ts";
 import { OUT } from "../common/outputs.ts";
+import { ownConfig } from "../common/called.ts";
 import { newCommand } from "../common/command.ts";
 import { say } from "../common/terminal.ts";
 
@@ -121,7 +122,7 @@ export async function readArguments(args: readonly string[]): Promise<Arguments 
     "preview",
     "Writes a page that shows pictures and all of their views, as training sees them.",
   )
-    .argument("[config]", "YAML file, configs/small.yaml for instance (default: all defaults)")
+    .argument("[config]", `YAML file, ${ownConfig("small")} for instance (default: all defaults)`)
     .option("--out <file>", `the page (default: ${PREVIEW})`)
     .option("--overwrite", "replace what is at --out, whoever made it", false)
     .option("--images <n>", "pictures, spread over the data set", positive, 8)

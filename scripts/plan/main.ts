@@ -20,7 +20,7 @@ import { remedies } from "../../lib/plan/remedies.ts";
 import { planRanks, rankList, type RankOptions, rankQuestion, shareOf } from "./ranks.ts";
 import { planLines, planObject } from "./report.ts";
 import { stepTime } from "../../lib/plan/timing.ts";
-import { commandArgs } from "../common/called.ts";
+import { commandArgs, ownConfig } from "../common/called.ts";
 import { newCommand } from "../common/command.ts";
 import { print, runCommand, say } from "../common/terminal.ts";
 import { Progress } from "../common/progress.ts";
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const { overrides, rest } = parseOverrides(commandArgs());
   const command = newCommand("plan")
     .description("Says what a run will need before it is started.")
-    .argument("<config>", "YAML file, configs/small.yaml for instance")
+    .argument("<config>", `YAML file, ${ownConfig("small")} for instance`)
     .option(
       "--pictures <n>",
       "number of pictures, each of data.max_pixels, instead of a look at the data set",

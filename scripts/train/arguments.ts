@@ -7,6 +7,7 @@ import { type Config, type Override, parseOverrides } from "../../lib/config.ts"
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
 import { shown } from "../../lib/text.ts";
+import { ownConfig } from "../common/called.ts";
 import { type Address, addressOf } from "../common/dashboard/address.ts";
 import { newCommand } from "../common/command.ts";
 import { print, say } from "../common/terminal.ts";
@@ -72,7 +73,7 @@ export function parseArguments(
   const { overrides, rest } = parseOverrides([...args]);
   const command = newCommand("train")
     .description("Trains a vision transformer with DINO.")
-    .argument("<config>", "YAML file, configs/small.yaml for instance")
+    .argument("<config>", `YAML file, ${ownConfig("small")} for instance`)
     .option("--out <dir>", "folder of the run (default: runs/<config>-<time>)")
     .option("--resume", "go on with the newest run of this config, or the one in --out")
     .option("--extend", "with --resume: allow more training.num_epochs than before")

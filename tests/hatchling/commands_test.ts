@@ -130,9 +130,21 @@ permissionTest(
   },
 );
 
+folderTest("a configuration that comes along says how to call it here", async (folder) => {
+  for (const name of ["photos", "resnet18", "dino-small"]) {
+    const { stdout: own } = await script("hatchling", folder, ["config", name]);
+    assert.doesNotMatch(own, /configs\//);
+    assert.match(own, new RegExp(`hatchling train ${name}\\.yaml`));
+    const { stdout: task } = await script("config", folder, [name]);
+    assert.match(task, new RegExp(`deno task train configs/${name}\\.yaml`));
+  }
+  const { stdout: help } = await script("hatchling", folder, ["train", "--help"]);
+  assert.match(help, /YAML file, small\.yaml for instance/);
+}, ["run", "env"]);
+
 runTest("a run, its features and a search, by the program alone", async (folder, small) => {
   const config = await script("hatchling", folder, ["config", "tiny"]);
-  assert.match(config.stdout, /^# .*\n#\n# Command: +hatchling train configs\/tiny\.yaml$/m);
+  assert.match(config.stdout, /^# .*\n#\n# Command: +hatchling train tiny\.yaml$/m);
   await Deno.writeTextFile(`${folder}/tiny.yaml`, config.stdout);
   const steps = ["train", "tiny.yaml", ...small, ...flags({ "training.max_steps": 1 })];
   const run = await script("hatchling", folder, [
