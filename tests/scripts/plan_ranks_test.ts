@@ -199,6 +199,7 @@ testUnless(needs, "plan --ranks tells other machines by the time that is given",
   assert.match(stdout, /^adapter +a GPU elsewhere$/m);
   assert.match(stdout, /^pictures .* with 1 rank; what follows is of one$/m);
   assert.match(stdout, /^between ranks +177 KiB of gradients, sent as f32: .* beside nothing$/m);
+  assert.match(stdout, /^ +a model: .* sums took 1\.2 to 1\.5 times as long as it says/m);
   assert.match(stdout, /^ *1 +512 +1 Gbit\/s +160 ms .* 160 ms +3200 +100 %$/m);
   assert.match(stdout, /^ *64 +32768 +10 Gbit\/s +160 ms /m);
   assert.doesNotMatch(stdout, /^time /m);
