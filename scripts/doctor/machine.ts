@@ -10,8 +10,11 @@ import {
   ensureAdapter,
   listAdapters,
 } from "../../lib/adapter.ts";
+import { loadMpi } from "../../lib/comm/library.ts";
+import { HatchlingError } from "../../lib/errors.ts";
 import { openGpu } from "../../lib/gpu.ts";
 import { EFFORTS, proveMachine } from "../../lib/prove.ts";
+import { shown } from "../../lib/text.ts";
 import { kernelStorage } from "../common/kernel_storage.ts";
 import { Progress } from "../common/progress.ts";
 import { refuse, strikeLine } from "../common/proven.ts";
@@ -42,6 +45,7 @@ export async function examineMachine(choice: DeviceChoice): Promise<void> {
   for (const feature of ["timestamp-query", "shader-f16"]) {
     row(feature, adapter?.features.has(feature) ? "yes" : "no");
   }
+  row("MPI", mpiText());
   const started = performance.now();
   const progress = new Progress();
   const findings = await proveMachine(gpu, {
@@ -62,6 +66,35 @@ export async function examineMachine(choice: DeviceChoice): Promise<void> {
   for (const strike of strikes) print(strikeLine(gpu, strike));
   gpu.destroy();
   refuse(findings);
+}
+
+/**
+ * Whether runs may have several ranks here, in words. OpenMPI is loaded into this process, but not started.
+ *
+ * @param load How it is loaded; for tests.
+ */
+export function mpiText(load: typeof loadMpi = loadMpi): string {
+  try {
+    const { implementation } = load();
+    const path = loadedFrom(/\/\S*\/libmpi\.so[.\d]*/); // a machine may have several of them
+    return `${implementation}${
+      path ? ` in ${shown(path)}` : ""
+    }: mpirun -np N starts runs of N ranks`;
+  } catch (error) {
+    if (!(error instanceof HatchlingError)) throw error;
+    return `none that can be used, and a run of one process needs none: ${
+      error.message.replace(/^MPI: /, "")
+    }`;
+  }
+}
+
+/** Path of a library of this process; only Linux tells. */
+function loadedFrom(name: RegExp): string | undefined {
+  try {
+    return Deno.readTextFileSync("/proc/self/maps").match(name)?.[0];
+  } catch {
+    return; // another system
+  }
 }
 
 function row(name: string, value: string): void {

@@ -1,11 +1,14 @@
 /** `deno task doctor` as users start it: on the machine, and on the folders of runs. */
 import assert from "node:assert/strict";
+import { loadMpi } from "../../lib/comm/library.ts";
+import { mpiText } from "../../scripts/doctor/machine.ts";
 import { Progress } from "../../scripts/common/progress.ts";
 import { png, put } from "../data/support.ts";
 import { type Recording, recordingOf } from "../diagnosis/recordings.ts";
 import healthy from "../diagnosis/healthy.json" with { type: "json" };
 import onePeak from "../diagnosis/one_peak.json" with { type: "json" };
 import { lacksAdapter } from "../support/gpu.ts";
+import { lacksMpirun } from "../support/mpirun.ts";
 import {
   folderTest,
   lacks,
@@ -26,11 +29,24 @@ for (const limits of ["adapter", "portable"]) {
     assert.equal(code, 0, stderr);
     assert.ok(stdout.includes(`Deno               ${Deno.version.deno},`), stdout);
     assert.ok(stdout.includes(adapter!.info.description), stdout);
+    const mpi = lacksMpirun()
+      ? /^MPI +none that can be used, .* needs none: /
+      : /^MPI +Open MPI v\d+\.\d+\.\d+/;
+    assert.match(stdout, new RegExp(mpi.source, "m"));
     assert.match(stdout, /^kernels +\d+ dispatches proven in [\d.]+ s with compiling, \d+ known/m);
     const expected = limits === "portable" ? "256 invocations" : " invocations";
     assert.match(stdout, new RegExp(`^workgroup .*${expected}`, "m"));
   });
 }
+
+permissionTest(["ffi", "read"], "doctor tells of a machine without MPI in one line", () => {
+  const names = { open: "libhatchling-none.so.40", mpich: [] };
+  assert.match(
+    mpiText(() => loadMpi("linux", names)),
+    /^none that can be used, and a run of one process needs none: expected OpenMPI's .*none\.so\.40 but.*: install .*$/,
+  );
+  assert.match(mpiText(() => loadMpi("windows")), /needs none: expected Linux or macOS.* windows/);
+});
 
 permissionTest(["run", "read"], "doctor suggests the option when one is misspelt", async () => {
   const { code, stderr } = await doctor("--limit", "portable");
