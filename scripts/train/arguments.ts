@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CommanderError } from "commander";
 import { type Config, type Override, parseOverrides } from "../../lib/config.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { parseDuration } from "../../lib/preset.ts";
@@ -40,11 +41,19 @@ export interface Arguments {
 /**
  * Reads the arguments and the configuration that they name.
  *
+ * @returns Or the exit status, where no run was asked for: help, or what is wrong, is on the screen then. The process
+ * goes on, as ranks end together.
  * @throws {HatchlingError} Listing every mistake of the configuration with its place.
  */
-export async function readArguments(args: readonly string[]): Promise<Arguments> {
-  const { file, overrides, options: { dashboard: port, dashboardHost: host, ...options } } =
-    parseArguments(args, { print, say });
+export async function readArguments(args: readonly string[]): Promise<Arguments | number> {
+  let parsed: ReturnType<typeof parseArguments>;
+  try {
+    parsed = parseArguments(args, { print, say });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    throw error;
+  }
+  const { file, overrides, options: { dashboard: port, dashboardHost: host, ...options } } = parsed;
   refuseBoth(options, "resume", "overwrite");
   refuseBoth(options, "resume", "weights");
   if (options.extend && !options.resume) {
@@ -62,9 +71,9 @@ export async function readArguments(args: readonly string[]): Promise<Arguments>
 /**
  * Takes the command line apart; nothing of what it names is read.
  *
- * @param screen Where help and mistakes of the command line are said, after which the process ends; without it they are
- * thrown.
- * @throws {HatchlingError} Without a screen, when no run is asked for.
+ * @param screen Where help and mistakes of the command line are said, if anywhere.
+ * @throws {CommanderError} With a screen, when no run is asked for.
+ * @throws {HatchlingError} Without one, then.
  */
 export function parseArguments(
   args: readonly string[],
@@ -99,12 +108,11 @@ export function parseArguments(
       writeOut: (text) => screen?.print(text.trimEnd()),
       writeErr: (text) => screen?.say(text.trimEnd()),
     });
-  if (!screen) {
-    command.exitOverride(({ message }) => {
-      const why = shown(message.replace(/^error: /, ""));
-      throw new HatchlingError(`Expected arguments of a run but found others: ${why}`);
-    });
-  }
+  command.exitOverride((error) => {
+    if (screen) throw error;
+    const why = shown(error.message.replace(/^error: /, ""));
+    throw new HatchlingError(`Expected arguments of a run but found others: ${why}`);
+  });
   command.parse(rest, { from: "user" });
   const [file] = command.args;
   return { file, overrides, options: command.opts<Options>() };

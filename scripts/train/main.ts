@@ -49,6 +49,7 @@ import { surviveStrays } from "./strays.ts";
 async function main(progress: Progress, team: Team): Promise<number> {
   // Settings: the command line, the configuration, the folder of the run and who watches over it.
   const args = await readArguments(commandArgs());
+  if (typeof args === "number") return args;
   await using folder = await RunFolder.open(args.file, args);
   const rows = args.resume ? await readKept(folder.path) : [];
   await using files = new SideFiles(folder.path, { say: (message) => progress.say(message) });

@@ -107,6 +107,20 @@ ranksRunTest(
   },
 );
 
+ranksRunTest("ranks that are asked for no run end together, with its status", async (folder) => {
+  const cases: [string[], number, RegExp][] = [
+    [["--help"], 0, /^$/],
+    [["--wait"], 1, /^error: unknown option '--wait'$/m],
+  ];
+  for (const [args, status, says] of cases) {
+    const { code, stdout, stderr } = await trainRanks(folder, args, alike(2));
+    assert.equal(code, status, stderr);
+    assert.match(stderr.trim(), says);
+    assert.doesNotMatch(stderr, /exiting improperly/); // without the end of OpenMPI
+    assert.equal(stdout.match(/^Usage: /gm)?.length ?? 0, status === 0 ? 1 : 0, stdout);
+  }
+});
+
 ranksRunTest(
   "a rank that computes wrong is named before anything is saved; numbers that are not finite are those of all",
   async (folder, small) => {
