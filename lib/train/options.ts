@@ -166,7 +166,7 @@ export function checkOptions(
         "the teacher's logits of the whole batch at once; use centering: center, or a batch that fits the memory",
     );
   }
-  if (ranks && ranks.size > 1) checkRanks(ranks.size, backbone, head && centering);
+  if (ranks) checkRanks(ranks.size, backbone, head && centering);
   if (precision === "f16" && !(backbone instanceof VisionTransformer)) {
     throw new HatchlingError(
       `Trainer: expected precision f32 as the backbone is ${backbone.kind} but found f16: its maps are f32`,
@@ -198,8 +198,19 @@ export function checkOptions(
   return { accumulationSteps, studentTemp, views: { views: nCrops, globals: nGlobalCrops } };
 }
 
-/** Refuses what needs the whole batch on one rank. */
-function checkRanks(size: number, backbone: Backbone, centering: Centering | undefined): void {
+/**
+ * Refuses what needs the whole batch on one rank.
+ *
+ * @param size How many ranks there are.
+ * @param centering That of DINO's loss, where the model has its head.
+ * @throws {HatchlingError} When there are several, and the model or its objective is one of these.
+ */
+export function checkRanks(
+  size: number,
+  backbone: Backbone,
+  centering: Centering | undefined,
+): void {
+  if (size === 1) return;
   const refuse = (what: string, why: string, remedy: string) => {
     throw new HatchlingError(
       `Trainer: expected one rank with ${what} but found ${size}: ${why}; ${remedy}, or train with one rank`,

@@ -33,7 +33,7 @@ import { trainSteps } from "./loop.ts";
 import { Panel } from "./panel.ts";
 import { Pictures } from "./pictures.ts";
 import { withTeam } from "./ranks/entry.ts";
-import { admitRanks, beginRanks, inviteRanks, readyRanks } from "./ranks/lead.ts";
+import { admitRanks, beginRanks, checkTogether, inviteRanks, readyRanks } from "./ranks/lead.ts";
 import { shareOf } from "./ranks/settings.ts";
 import type { Team } from "./ranks/team.ts";
 import { recoverDevice, recoverStep } from "./recover.ts";
@@ -50,6 +50,7 @@ async function main(progress: Progress, team: Team): Promise<number> {
   // Settings: the command line, the configuration, the folder of the run and who watches over it.
   const args = await readArguments(commandArgs());
   if (typeof args === "number") return args;
+  checkTogether(team, args.config);
   await using folder = await RunFolder.open(args.file, args);
   const rows = args.resume ? await readKept(folder.path) : [];
   await using files = new SideFiles(folder.path, { say: (message) => progress.say(message) });

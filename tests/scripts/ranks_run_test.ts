@@ -122,6 +122,30 @@ ranksRunTest("ranks that are asked for no run end together, with its status", as
 });
 
 ranksRunTest(
+  "what several ranks cannot train is refused before anything is read for it",
+  async (folder) => {
+    const cases: [Record<string, string | number>, RegExp][] = [
+      [
+        { "loss.centering": "sinkhorn_knopp" },
+        /one rank with centering sinkhorn_knopp but found 2/,
+      ],
+      [
+        { "model.backbone": "resnet18", "model.dim": 512, "model.depth": 1, "model.heads": 1 },
+        /one rank with a ResNet-18 but found 2/,
+      ],
+    ];
+    for (const [settings, words] of cases) {
+      const args = [...flags({ ...settings, "data.path": "nowhere" }), "--out", "run"];
+      const { code, stderr } = await trainRanks(folder, args, alike(2));
+      assert.equal(code, 1, stderr);
+      assert.match(errorOf({ stderr }), words);
+      assert.doesNotMatch(stderr, /nowhere|prov|^Device/m);
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["pictures"]);
+  },
+);
+
+ranksRunTest(
   "a rank that computes wrong is named before anything is saved; numbers that are not finite are those of all",
   async (folder, small) => {
     const args = [...small, ...SIX, ...flags({ "training.on_non_finite": "skip" })];

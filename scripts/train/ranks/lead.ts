@@ -4,6 +4,8 @@
  * @module
  */
 import type { Config } from "../../../lib/config.ts";
+import { modelOf } from "../../../lib/from_config.ts";
+import { checkRanks } from "../../../lib/train/options.ts";
 import { shown } from "../../../lib/text.ts";
 import { commandArgs } from "../../common/called.ts";
 import type { KernelRecord } from "../../common/kernels.ts";
@@ -30,6 +32,16 @@ export interface Beginning {
   config: Config;
   /** What rank 0 computes with. */
   kernels: KernelRecord;
+}
+
+/**
+ * Refuses what several ranks cannot train as soon as it is asked for: nothing is read, proven or compiled for it.
+ *
+ * @throws {HatchlingError} When there are several, and one of them needs the pictures of all.
+ */
+export function checkTogether({ size }: Team, config: Config): void {
+  const { backbone, head } = modelOf(config);
+  checkRanks(size, backbone, head && config.loss.centering);
 }
 
 /** Tells the others what is to be trained, so that they open their pictures while rank 0 does. */
