@@ -45,7 +45,7 @@ interface Json extends Head {
 }
 
 /** Number of rows. */
-export function rowsOf({ entries }: Head): number {
+export function rowsOf({ entries }: Pick<Head, "entries">): number {
   return entries.reduce((n, { reason }) => n + (reason === undefined ? 1 : 0), 0);
 }
 

@@ -3,37 +3,19 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { sameStamp, type Stamp } from "../data/inspect.ts";
-import { cacheRoots, isOurs } from "../data/unpack.ts";
-import { HatchlingError } from "../errors.ts";
-import { TEMPORARY_SUFFIX, writeFileAtomic } from "../io/atomic.ts";
-import { readFile } from "../io/files.ts";
-import {
-  decodeSegment,
-  encodeSegment,
-  type Entry,
-  type Head,
-  type Meta,
-  rowsOf,
-  type Segment,
-} from "./segment.ts";
+import { cacheRoots } from "../data/unpack.ts";
+import { type Entry, type Head, type Meta, rowsOf } from "./segment.ts";
+import { SegmentFiles, StoreChanged } from "./segment_files.ts";
 
 /** Bytes of rows in a segment: what is read at once, and at most lost when a search is killed. */
 const SEGMENT_BYTES = 2 ** 24;
-
-/** No segment is larger: this is room for many long names. */
-const MOST_BYTES = 2 ** 30;
 
 /** A file that changed this short before it was read may change again within the same tick of its clock. */
 const RACY_MS = 2000;
 
 /** More segments than this are merged, or as soon as half of all rows are of no use. */
 const MOST_SEGMENTS = 64;
-
-/** Milliseconds after which a file that was never finished belongs to nobody any more. */
-const ABANDONED_MS = 3_600_000;
 
 /** What is known of a file. */
 export interface Known {
@@ -53,30 +35,20 @@ export interface Rows {
   data: Uint8Array<ArrayBuffer>;
 }
 
-/** What was sound when it was opened is so no more: to be opened again. */
-export class StoreChanged extends HatchlingError {}
-
 /**
- * Segments of at most 16 MiB in a folder of their own, each written once, later ones winning. Only names and
- * stamps are in memory; rows are read segment by segment. Every byte is checked whenever it is read: what is
- * damaged counts as not there. Where nothing can be written, rows stay in memory.
+ * Segments of at most 16 MiB, later ones winning. Only names and stamps are in memory; rows are read segment by segment.
  */
 export class RowStore {
-  readonly #folder: string | undefined;
-  readonly #of: string;
+  readonly #files: SegmentFiles;
   readonly #rowBytes: number;
   readonly #known = new Map<string, Known>();
-  /** Number of rows, and the bytes of a segment that could not be written. */
-  readonly #segments = new Map<string, { rows: number; bytes?: Uint8Array<ArrayBuffer> }>();
+  /** Number of rows. */
+  readonly #segments = new Map<string, number>();
   #fresh: { entry: Entry; row?: Uint8Array }[] = [];
   #freshBytes = 0;
-  #number = 0;
-  #damaged = 0;
-  #unwritten?: string;
 
-  private constructor(folder: string | undefined, of: string, rowBytes: number) {
-    this.#folder = folder;
-    this.#of = of;
+  private constructor(files: SegmentFiles, rowBytes: number) {
+    this.#files = files;
     this.#rowBytes = rowBytes;
   }
 
@@ -92,43 +64,15 @@ export class RowStore {
     rowBytes: number,
     roots: readonly string[] = cacheRoots(),
   ): Promise<RowStore> {
-    const name = createHash("sha256").update(of).digest("hex").slice(0, 32);
-    const tried: string[] = [];
-    for (const root of roots) {
-      const folder = join(root, "search", name);
-      try {
-        await Deno.mkdir(root, { recursive: true, mode: 0o700 });
-        if (!await isOurs(root)) throw new Error("not a folder of this user alone");
-        await Deno.mkdir(folder, { recursive: true });
-        const store = new RowStore(folder, of, rowBytes);
-        await store.#load(folder);
-        if (!store.#segments.size) await Deno.remove(await Deno.makeTempFile({ dir: folder }));
-        return store;
-      } catch (error) {
-        tried.push(`${folder} (${(error as Error).message})`);
-      }
-    }
-    const store = new RowStore(undefined, of, rowBytes);
-    store.#unwritten = tried.join(", ");
+    const { files, heads } = await SegmentFiles.open(of, rowBytes, roots);
+    const store = new RowStore(files, rowBytes);
+    for (const [name, head] of heads) store.#take(name, head);
     return store;
   }
 
   /** What the user should know of the cache. */
   get remarks(): string[] {
-    const remarks: string[] = [];
-    if (this.#damaged) {
-      remarks.push(
-        `${this.#damaged} of the files kept in ${this.#folder} were damaged or of another version: what they ` +
-          `held was made again`,
-      );
-    }
-    if (this.#unwritten !== undefined) {
-      remarks.push(
-        `what was found in the pictures could not be kept, and will be made again next time: ` +
-          `${this.#unwritten}. Set HATCHLING_CACHE to a folder that can be written`,
-      );
-    }
-    return remarks;
+    return this.#files.remarks;
   }
 
   /** What is known of a file, unless it has changed. */
@@ -170,18 +114,15 @@ export class RowStore {
     this.#freshBytes = 0;
     const withRow = fresh.filter(({ row }) => row), without = fresh.filter(({ row }) => !row);
     const entries = [...withRow, ...without].map(({ entry }) => entry);
-    const head: Head = { of: this.#of, rowBytes: this.#rowBytes, entries };
-    const bytes = encodeSegment(head, withRow.map(({ row }) => row!));
-    const name = `${String(this.#number++).padStart(6, "0")}-${crypto.randomUUID()}.rows`;
-    this.#take(name, head, await this.#write(name, bytes) ? undefined : bytes);
+    this.#take(await this.#files.add(entries, withRow.map(({ row }) => row!)), { entries });
   }
 
   /** Forgets all files but these, and merges segments when much of them is of no use. */
   async keep(ids: ReadonlySet<string>): Promise<void> {
     await this.flush();
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id);
-    if (this.#unwritten !== undefined) return;
-    const rows = [...this.#segments.values()].reduce((sum, { rows }) => sum + rows, 0);
+    if (!this.#files.allWritten) return;
+    const rows = [...this.#segments.values()].reduce((sum, rows) => sum + rows, 0);
     if (
       this.#segments.size > MOST_SEGMENTS + rows * this.#rowBytes / SEGMENT_BYTES ||
       this.#known.size < rows / 2
@@ -196,14 +137,13 @@ export class RowStore {
   async *read(): AsyncGenerator<Rows> {
     await this.flush();
     for (const name of this.#segments.keys()) {
-      const { head, data } = await this.#segment(name);
+      const { head, data } = await this.#files.get(name);
       const ids: string[] = [];
-      head.entries.forEach(({ id, reason }, row) => {
-        const known = this.#known.get(id);
-        if (reason !== undefined || known?.segment !== name || known.row !== row) return;
+      head.entries.forEach((entry, row) => {
+        if (!this.#isLive(entry, name, row)) return;
         const from = row * this.#rowBytes; // rows move down over those of no use
         data.copyWithin(ids.length * this.#rowBytes, from, from + this.#rowBytes);
-        ids.push(id);
+        ids.push(entry.id);
       });
       yield { ids, data: data.subarray(0, ids.length * this.#rowBytes) };
     }
@@ -220,7 +160,7 @@ export class RowStore {
     const found = new Map<string, Uint8Array<ArrayBuffer>>();
     for (const name of segments) {
       if (name === undefined) continue;
-      const { data } = await this.#segment(name);
+      const { data } = await this.#files.get(name);
       for (const id of ids) {
         const known = this.#known.get(id);
         if (known?.segment !== name || known.reason !== undefined) continue;
@@ -231,71 +171,26 @@ export class RowStore {
     return found;
   }
 
-  /** Reads all segments, one after the other: so it is known now which rows have to be made again. */
-  async #load(folder: string): Promise<void> {
-    const names: string[] = [];
-    for await (const { name } of Deno.readDir(folder)) {
-      if (name.endsWith(".rows")) names.push(name);
-      else if (name.endsWith(TEMPORARY_SUFFIX)) await removeAbandoned(join(folder, name));
-    }
-    for (const name of names.sort()) {
-      this.#number = Math.max(this.#number, Number.parseInt(name) + 1 || 0);
-      const head = (await this.#readSegment(name))?.head;
-      if (head) {
-        this.#take(name, head);
-        continue;
-      }
-      // Gone: another search has merged it. Else it is of no use to anybody.
-      const there = await Deno.lstat(join(folder, name)).then(() => true, () => false);
-      if (!there) continue;
-      this.#damaged++;
-      await Deno.remove(join(folder, name), { recursive: true }).catch(() => {});
-    }
-  }
-
-  #take(segment: string, head: Head, bytes?: Uint8Array<ArrayBuffer>): void {
+  #take(segment: string, head: Pick<Head, "entries">): void {
     head.entries.forEach(({ id, stamp, reason, meta }, row) => {
       this.#known.set(id, { stamp, reason, meta, segment, row });
     });
-    this.#segments.set(segment, { rows: rowsOf(head), bytes });
+    this.#segments.set(segment, rowsOf(head));
   }
 
-  async #write(name: string, bytes: Uint8Array): Promise<boolean> {
-    if (this.#folder === undefined) return false;
-    try {
-      await writeFileAtomic(join(this.#folder, name), bytes);
-      return true;
-    } catch (error) {
-      this.#unwritten ??= (error as Error).message;
-      return false;
-    }
-  }
-
-  async #segment(name: string): Promise<Segment> {
-    const found = await this.#readSegment(name);
-    if (found) return found;
-    throw new StoreChanged(
-      `Expected ${
-        join(this.#folder!, name)
-      } as it was a moment ago but another program has removed or ` +
-        `changed it: search again`,
-    );
-  }
-
-  async #readSegment(name: string): Promise<Segment | undefined> {
-    const bytes = this.#segments.get(name)?.bytes?.slice() ??
-      await readFile(join(this.#folder!, name), { maxBytes: MOST_BYTES }).catch(() => undefined);
-    return bytes && decodeSegment(bytes, this.#of, this.#rowBytes);
+  /** Whether a row is the last one of its file. */
+  #isLive({ id, reason }: Entry, segment: string, row: number): boolean {
+    const known = this.#known.get(id);
+    return reason === undefined && known?.segment === segment && known.row === row;
   }
 
   async #merge(): Promise<void> {
     const before = [...this.#segments.keys()];
     const lost = [...this.#known].filter(([, { reason }]) => reason !== undefined);
     for (const name of before) {
-      const { head, data } = await this.#segment(name);
+      const { head, data } = await this.#files.get(name);
       for (const [row, entry] of head.entries.entries()) {
-        const known = this.#known.get(entry.id);
-        if (entry.reason !== undefined || known?.segment !== name || known.row !== row) continue;
+        if (!this.#isLive(entry, name, row)) continue;
         this.#fresh.push({
           entry,
           row: data.slice(row * this.#rowBytes, (row + 1) * this.#rowBytes),
@@ -308,17 +203,12 @@ export class RowStore {
       this.#fresh.push({ entry: { id, stamp, reason, meta } });
     }
     await this.flush();
-    if (this.#unwritten !== undefined) return; // some of it is in memory only
+    if (!this.#files.allWritten) return; // some of it is in memory only
     for (const name of before) {
       this.#segments.delete(name);
-      await Deno.remove(join(this.#folder!, name)).catch(() => {});
+      await this.#files.remove(name);
     }
   }
-}
-
-async function removeAbandoned(path: string): Promise<void> {
-  const { mtime } = await Deno.lstat(path).catch(() => ({ mtime: null }));
-  if (mtime && Date.now() - mtime.getTime() > ABANDONED_MS) await Deno.remove(path).catch(() => {});
 }
 
 /** Does some work with stores, once more if another program changed them meanwhile. */

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeSegment, encodeSegment } from "../../lib/search/segment.ts";
-import { retried, RowStore, StoreChanged } from "../../lib/search/store.ts";
+import { StoreChanged } from "../../lib/search/segment_files.ts";
+import { retried, RowStore } from "../../lib/search/store.ts";
 import { folderTest } from "../support/permissions.ts";
 
 const ROW = 16;
