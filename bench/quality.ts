@@ -12,7 +12,7 @@
  */
 import { HatchlingError } from "../lib/errors.ts";
 import { type Encoder, pixelEncoder } from "../lib/eval/encoder.ts";
-import type { Figure } from "../lib/eval/evaluate.ts";
+import type { Figure } from "../lib/eval/figures.ts";
 import { encodeSides } from "../lib/eval/sides.ts";
 import { join } from "node:path";
 import { ensureAdapter } from "../lib/adapter.ts";

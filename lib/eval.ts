@@ -29,21 +29,14 @@ export {
 } from "./eval/clusters.ts";
 export { type EncodedPictures, type EncodeOptions, encodePictures } from "./eval/encode.ts";
 export { type Encoder, pixelEncoder, type SharedPass } from "./eval/encoder.ts";
-export {
-  evaluate,
-  type EvaluateOptions,
-  type Figure,
-  figureTable,
-  type Measured,
-  measureFeatures,
-  type MeasureOptions,
-} from "./eval/evaluate.ts";
+export { evaluate, type EvaluateOptions } from "./eval/evaluate.ts";
 export { featureEncoder, featureEncoders } from "./eval/feature_encoder.ts";
 export {
   type FeatureArray,
   type Features,
   l2Normalize as normalizeFeatures,
 } from "./eval/features.ts";
+export { type Figure, figureTable } from "./eval/figures.ts";
 export {
   knnClassify,
   type KnnClassifyOptions,
@@ -55,6 +48,8 @@ export {
   type LinearProbeOptions,
   type LinearProbeResult,
 } from "./eval/linear_probe.ts";
+export { type Measured, measureFeatures } from "./eval/measure.ts";
+export type { MeasureOptions } from "./eval/measure_options.ts";
 export { nearest, type NearestOptions } from "./eval/nearest.ts";
 export { pca, type PrincipalComponents } from "./eval/pca.ts";
 export {

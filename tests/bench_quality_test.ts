@@ -28,7 +28,7 @@ import { parseConfig } from "../lib/config.ts";
 import { labelsOf } from "../lib/data/dataset.ts";
 import { HatchlingError } from "../lib/errors.ts";
 import { l2Normalize } from "../lib/eval/features.ts";
-import type { Figure } from "../lib/eval/evaluate.ts";
+import type { Figure } from "../lib/eval/figures.ts";
 import type { Side } from "../lib/eval/sides.ts";
 import { record } from "../lib/gpu.ts";
 import { initialize } from "../lib/model.ts";

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { type Figure, measureFeatures, type MeasureOptions } from "../../lib/eval/evaluate.ts";
+import type { Figure } from "../../lib/eval/figures.ts";
+import { measureFeatures } from "../../lib/eval/measure.ts";
+import type { MeasureOptions } from "../../lib/eval/measure_options.ts";
 import { measureWhitened } from "../../lib/eval/whiten_sides.ts";
 import type { Gpu } from "../../lib/gpu.ts";
 import type { Encoded } from "./contestant.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { figureTable } from "../../lib/eval/evaluate.ts";
+import { figureTable } from "../../lib/eval/figures.ts";
 import { table } from "../report.ts";
 import { curveMetrics, sharesApart, type Summary } from "./results.ts";
 

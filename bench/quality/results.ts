@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Figure } from "../../lib/eval/evaluate.ts";
+import type { Figure } from "../../lib/eval/figures.ts";
 import { median } from "../timing.ts";
 
 /** What was compared, and on what. */

@@ -80,3 +80,15 @@ export function checkRows(features: Features, what: string): { rows: number; dim
   }
   return { rows, dim };
 }
+
+/** Some rows, in the order given. */
+export function takeRows(
+  { data, shape: [, dim] }: FeatureArray,
+  rows: ArrayLike<number>,
+): FeatureArray {
+  const out = new Float32Array(rows.length * dim);
+  for (let i = 0; i < rows.length; i++) {
+    out.set(data.subarray(rows[i] * dim, (rows[i] + 1) * dim), i * dim);
+  }
+  return { data: out, shape: [rows.length, dim] };
+}

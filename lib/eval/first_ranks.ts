@@ -4,7 +4,7 @@
  * @module
  */
 import type { Gpu, Tensor } from "../gpu.ts";
-import type { FeatureArray } from "./features.ts";
+import { type FeatureArray, takeRows } from "./features.ts";
 import { checkPair, CHUNK_BYTES, type NearestOptions } from "./nearest.ts";
 import { productIn, uploadRows, wholeVec4s } from "./rows.ts";
 
@@ -66,7 +66,7 @@ export async function firstRanks(
   // Counts, of some queries, the rows of the gallery that come before their right one.
   const meet = async (some: readonly number[], keys: Tensor, columns: Int32Array) => {
     const product = gpu.scope(() =>
-      productIn(room, uploadRows(gpu, take(queries, some), dim), keys)
+      productIn(room, uploadRows(gpu, takeRows(queries, some).data, dim), keys)
     );
     const values = await product.read(), [stride] = keys.shape;
     some.forEach((query, r) => {
@@ -85,7 +85,7 @@ export async function firstRanks(
       from = to, to += width
     ) {
       const columns = order.subarray(from, to);
-      const keys = uploadRows(gpu, take(gallery, columns), dim);
+      const keys = uploadRows(gpu, takeRows(gallery, columns).data, dim);
       try {
         for (let top = 0; top < left.length; top += height) {
           await meet(left.slice(top, top + height), keys, columns);
@@ -154,13 +154,4 @@ function dot(
   let sum = 0;
   for (let d = 0; d < dim; d++) sum += a[i + d] * b[j + d];
   return sum;
-}
-
-/** Some rows, one after the other. */
-function take({ data, shape: [, dim] }: FeatureArray, rows: ArrayLike<number>): Float32Array {
-  const out = new Float32Array(rows.length * dim);
-  for (let i = 0; i < rows.length; i++) {
-    out.set(data.subarray(rows[i] * dim, (rows[i] + 1) * dim), i * dim);
-  }
-  return out;
 }

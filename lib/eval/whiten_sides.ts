@@ -5,8 +5,9 @@
  */
 import { DeviceError, HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
-import { measureFeatures, type MeasureOptions } from "./evaluate.ts";
 import type { Figure } from "./figures.ts";
+import { measureFeatures } from "./measure.ts";
+import type { MeasureOptions } from "./measure_options.ts";
 import { whitenedName } from "./readout.ts";
 import type { Side, Sides } from "./sides.ts";
 import { fitWhitening, Whitener, type Whitening, type WhitenOptions } from "./whiten.ts";

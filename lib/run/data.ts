@@ -6,7 +6,7 @@
 import type { Config } from "../config.ts";
 import type { SkippedFile } from "../data/dataset.ts";
 import type { MetricLine } from "../diagnosis.ts";
-import type { Figure } from "../eval/evaluate.ts";
+import type { Figure } from "../eval/figures.ts";
 import type { Samples, Snapshot } from "./left.ts";
 import type { StartedPart } from "./shapes.ts";
 

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Encoder } from "../../lib/eval/encoder.ts";
-import { type Figure, measureFeatures, type MeasureOptions } from "../../lib/eval/evaluate.ts";
+import type { Figure } from "../../lib/eval/figures.ts";
+import { measureFeatures } from "../../lib/eval/measure.ts";
+import type { MeasureOptions } from "../../lib/eval/measure_options.ts";
 import { type Readout, readoutName } from "../../lib/eval/readout.ts";
 import type { Sides } from "../../lib/eval/sides.ts";
 import type { Whitening } from "../../lib/eval/whiten.ts";

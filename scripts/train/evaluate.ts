@@ -6,7 +6,8 @@
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
 import { worthLine } from "../../lib/diagnosis.ts";
 import { bestReadout } from "../../lib/eval/best_readout.ts";
-import { type Figure, figureTable, measureFeatures } from "../../lib/eval/evaluate.ts";
+import { type Figure, figureTable } from "../../lib/eval/figures.ts";
+import { measureFeatures } from "../../lib/eval/measure.ts";
 import {
   encoderName,
   isNetworkName,

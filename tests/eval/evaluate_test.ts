@@ -3,7 +3,8 @@ import { DamagedPictureError, type Dataset, labelsOf } from "../../lib/data/data
 import type { Picture } from "../../lib/data/image.ts";
 import { type EncodeOptions, encodePictures } from "../../lib/eval/encode.ts";
 import { type Encoder, pixelEncoder } from "../../lib/eval/encoder.ts";
-import { evaluate, type EvaluateOptions, figureTable } from "../../lib/eval/evaluate.ts";
+import { evaluate, type EvaluateOptions } from "../../lib/eval/evaluate.ts";
+import { figureTable } from "../../lib/eval/figures.ts";
 import type { Gpu, Tensor } from "../../lib/gpu.ts";
 import { rowSum } from "../../lib/ops.ts";
 import { paint } from "../data/support.ts";

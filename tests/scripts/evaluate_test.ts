@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { configDefaults, type Override, parseConfig, stringifyConfig } from "../../lib/config.ts";
 import { forOtherPictures } from "../../lib/from_config/evaluation.ts";
-import type { Figure } from "../../lib/eval/evaluate.ts";
+import type { Figure } from "../../lib/eval/figures.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
 import { checkpoint, errorOf, flags, path, runTest, train } from "../support/runs.ts";
 import { script } from "../support/scripts.ts";
