@@ -6,6 +6,7 @@
 import type { Picture } from "../data/image.ts";
 import { escape, pageMark, POLICY } from "./html.ts";
 import { dataUris } from "./data_uri.ts";
+import base from "./base.css" with { type: "text" };
 import style from "./page.css" with { type: "text" };
 
 /** In the head of every such page, those of look and search: by it a command knows its own page again. */
@@ -37,7 +38,7 @@ ${PAGE_MARK}
 <meta name="color-scheme" content="light dark">
 <title>${escape(title)}</title>
 <style>
-${style}${more}</style>
+${base}${style}${more}</style>
 </head>
 <body>
 <header>

@@ -6,6 +6,7 @@
 import type { Choice } from "../../lib/preset.ts";
 import type { AugmentationOptions, ViewParameters } from "../../lib/augmentation.ts";
 import script from "./page.js" with { type: "text" };
+import base from "../../lib/draw/base.css" with { type: "text" };
 import style from "./page.css" with { type: "text" };
 import {
   cropOf,
@@ -77,7 +78,7 @@ ${pageMark(PREVIEW_MAKER)}
 <meta name="color-scheme" content="light dark">
 <title>Views of ${escape(dataset)}</title>
 <style>
-${style}</style>
+${base}${style}</style>
 </head>
 <body>
 <header>

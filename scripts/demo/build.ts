@@ -7,6 +7,7 @@ import { join } from "node:path";
 import project from "../../deno.json" with { type: "json" };
 import { stringifyConfig } from "../../lib/config.ts";
 import { openEmoji } from "../../lib/data/emoji.ts";
+import base from "../../lib/draw/base.css" with { type: "text" };
 import { pngOf } from "../../lib/draw/canvas.ts";
 import { fileError } from "../../lib/io/files.ts";
 import { float32Tensor, serializeSafetensors } from "../../lib/io/safetensors.ts";
@@ -99,7 +100,7 @@ export async function buildDemo(
     files.set(name, await bundler.bundle(entry, { CODE: code, RECIPES: JSON.stringify(recipes) }));
   }
   files.set("index.html", html.replace('content="CSP"', `content="${POLICY}"`));
-  files.set("style.css", style).set("icon.svg", icon).set("manifest.webmanifest", manifest);
+  files.set("style.css", base + style).set("icon.svg", icon).set("manifest.webmanifest", manifest);
   files.set("attention.html", await textOf("docs/examples/attention.html")).set(
     "NOTICE.txt",
     NOTICE,
