@@ -14,7 +14,7 @@ import { list, section } from "./html.ts";
 import type { RunData } from "../run/data.ts";
 import type { Drawn } from "./drawn.ts";
 import { attentionOf, augmentationOf, neighborsOf } from "./pictures.ts";
-import { ranksOf } from "./ranks.ts";
+import { sharedWorkOf } from "./ranks.ts";
 import { machineOf, timesOf } from "./record.ts";
 import script from "./page.js" with { type: "text" };
 import style from "./page.css" with { type: "text" };
@@ -36,7 +36,7 @@ export function reportPage(run: RunData, drawn: Drawn): string {
     section("augmentation", "What training sees", ...augmentationOf(drawn)),
     section("evaluation", "Evaluation", evaluationTable(figures)),
     section("run", "The run", machineOf(run, drawn)),
-    section("ranks", "Ranks", ranksOf(run), RANKS),
+    section("ranks", "Ranks", sharedWorkOf(run), RANKS),
     section(
       "config",
       "Configuration",

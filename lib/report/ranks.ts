@@ -15,7 +15,7 @@ import { facts } from "./html.ts";
 const MOST = 64;
 
 /** Communication and own times by rank, over the recent lines; "" of a run of one rank. */
-export function ranksOf({ lines, parts }: RunData): string {
+export function sharedWorkOf({ lines, parts }: RunData): string {
   const sound = lines.filter(({ non_finite }) => non_finite === undefined);
   const own = rankTimes(sound), recent = recentLines(sound);
   const sent = middle(recent, "comm_bytes"), took = middle(recent, "comm_ms");
