@@ -43,6 +43,7 @@
 export type { CanaryCounts, CanaryFault, StepCanaries, StepPart } from "./train/canary.ts";
 export { firstNonFinite, type NonFinite, type StepAddress, type StepInputs } from "./non_finite.ts";
 export { type BatchSource, Feed, type FeedOptions, type LoaderTimes } from "./train/feed.ts";
+export { LAST_LAYER } from "./train/groups.ts";
 export type {
   GramTermOptions,
   MicroStepOutputs,
@@ -55,4 +56,4 @@ export { type Communication, Ranks, type RanksOptions, type RankTimes } from "./
 export { RecordedStep, recordStep, type StepRun } from "./train/recorded_step.ts";
 export type { ContrastiveOptions, ContrastiveOutputs } from "./train/terms/contrastive_term.ts";
 export type { Masks } from "./train/terms/term.ts";
-export { LAST_LAYER, Trainer } from "./train/trainer.ts";
+export { Trainer } from "./train/trainer.ts";

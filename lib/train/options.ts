@@ -16,6 +16,7 @@ import { type Backbone, type DinoModel, VisionTransformer } from "../model.ts";
 import type { ClipMode, ClipResult, OptimizerSettings } from "../optim.ts";
 import type { Ranks } from "./ranks.ts";
 import type { ContrastiveOptions, ContrastiveOutputs } from "./terms/contrastive_term.ts";
+import type { Masks } from "./terms/term.ts";
 
 /**
  * What changes from step to step.
@@ -196,6 +197,33 @@ export function checkOptions(
     );
   }
   return { accumulationSteps, studentTemp, views: { views: nCrops, globals: nGlobalCrops } };
+}
+
+/**
+ * Refuses masks that do not go with the model.
+ *
+ * @param wanted Whether it learns masked patches.
+ * @param prefix Tokens before its patches.
+ * @throws {HatchlingError} As the trainer says.
+ */
+export function checkMasks(
+  masks: Masks | undefined,
+  { wanted, prefix }: { wanted: boolean; prefix: number },
+): void {
+  if (!masks !== !wanted) {
+    throw new HatchlingError(
+      `Trainer: expected ${
+        wanted ? "masks, as the model learns masked patches," : "no masks"
+      } but found ${masks ? "some" : "none"}: give microStep() those of the feed, made with the ` +
+        "options of feedOptionsOf(config)",
+    );
+  }
+  if (masks?.options && masks.options.prefix !== prefix) {
+    throw new HatchlingError(
+      `Trainer: expected masks of patches after ${prefix} tokens, the class token and registers, but found ` +
+        `${masks.options.prefix}: make them with prefix ${prefix}`,
+    );
+  }
 }
 
 /**

@@ -7,13 +7,14 @@ import { emaUpdate } from "../ema.ts";
 import { HatchlingError } from "../errors.ts";
 import { type Gpu, type Program, StepScalars, type Tensor } from "../gpu.ts";
 import type { DinoLoss } from "../loss.ts";
-import { type DinoModel, Parameters, RunningStats } from "../model.ts";
-import { isHead } from "../model/parts.ts";
-import { readFeatures } from "../model/reads.ts";
-import { clearAtFirst } from "../optim/clear.ts";
+import type { DinoModel, Parameters } from "../model.ts";
 import { clipFactors, type Optimizer, optimizerOf } from "../optim.ts";
 import { flagNonFinite } from "../optim/clip.ts";
+import { groupOf, groupsAtRest, setCounts } from "./groups.ts";
+import { MicroBatches } from "./micro_batches.ts";
+import { Networks } from "./networks.ts";
 import {
+  checkMasks,
   checkOptions,
   type MicroStepOutputs,
   type StepOutputs,
@@ -25,17 +26,6 @@ import type { Ranks } from "./ranks.ts";
 import type { Masks } from "./terms/term.ts";
 import { Reduction } from "./ranks/reduction.ts";
 import { type Terms, termsOf } from "./terms/terms_of.ts";
-
-/** Group of the optimiser that facebookresearch/dino freezes in the first epochs. */
-export const LAST_LAYER = 1;
-/** Groups of the backbone, and of the heads before their last layers. */
-const BACKBONE = 0, HEADS = 2;
-
-/** The group of a parameter. */
-function groupOf(name: string): number {
-  if (/^(ibot_)?head\.last_layer\./.test(name)) return LAST_LAYER;
-  return isHead(name) ? HEADS : BACKBONE;
-}
 
 /** What recorded steps read anew each time; 1 − momentum follows momentum. */
 const SCALARS = [
@@ -121,8 +111,6 @@ export class Trainer {
   readonly loss?: DinoLoss;
   /** The optimiser. */
   readonly optimizer: Optimizer;
-  /** Micro-batches of a step. */
-  readonly accumulationSteps: number;
   readonly #gpu: Gpu;
   readonly #options: TrainerOptions;
   readonly #scalars: StepScalars<typeof SCALARS[number]>;
@@ -130,10 +118,8 @@ export class Trainer {
   readonly #views: { views: number; globals: number };
   /** The ranks that share a step, where there are several. */
   readonly #ranks?: Ranks;
-  /** As `flag`, of the micro-batches of a step: 1 + the first one whose loss is not finite. */
-  readonly #microBatchFlag: Tensor;
-  /** Those of batch norms, as the step under way has moved them. */
-  readonly #stats: { student?: RunningStats; teacher?: RunningStats };
+  readonly #microBatches: MicroBatches;
+  readonly #networks: Networks;
 
   /**
    * Allocates all state; {@linkcode Trainer.load} fills it.
@@ -148,21 +134,24 @@ export class Trainer {
     this.#options = options;
     this.#ranks = options.ranks && options.ranks.size > 1 ? options.ranks : undefined;
     this.#views = views;
-    this.accumulationSteps = accumulationSteps;
-    this.student = new Parameters(gpu, model.specs(), { grad: true });
-    this.optimizer = optimizerOf(gpu, this.student, options.optimizer ?? {}, groupOf);
     this.#scalars = new StepScalars(gpu, SCALARS);
     this.#scalars.write({ studentTemp, copyRest: 1 });
-    this.#microBatchFlag = gpu.persistent([3], "flag of micro-batches");
+    this.#microBatches = new MicroBatches(gpu, accumulationSteps, {
+      index: this.#scalars.at("microBatch"),
+      ranks: this.#ranks,
+    });
     this.#terms = termsOf(gpu, model, options, { views, at: (name) => this.#scalars.at(name) });
     this.loss = this.#terms.dino?.loss;
-    if (this.#terms.all.some(({ readsOfTeacher }) => readsOfTeacher.length)) {
-      this.teacher = new Parameters(gpu, model.specs());
-    }
-    this.#stats = {
-      student: RunningStats.of(gpu, this.student),
-      teacher: this.teacher && RunningStats.of(gpu, this.teacher),
-    };
+    const { all } = this.#terms;
+    const teacher = all.some(({ readsOfTeacher }) => readsOfTeacher.length);
+    this.#networks = new Networks(gpu, model, { teacher });
+    ({ student: this.student, teacher: this.teacher } = this.#networks);
+    this.optimizer = optimizerOf(gpu, this.student, options.optimizer ?? {}, groupOf);
+  }
+
+  /** Micro-batches of a step. */
+  get accumulationSteps(): number {
+    return this.#microBatches.count;
   }
 
   /**
@@ -186,19 +175,14 @@ export class Trainer {
 
   /** Starts from given weights: the teacher is a copy of the student. */
   load(weights: ReadonlyMap<string, Float32Array>): void {
-    this.student.load(weights);
-    this.teacher?.load(weights);
+    this.#networks.load(weights);
   }
 
   /** Sets the values of the next step, at its first micro-batch; counts it for the optimiser. */
   set(values: StepValues): void {
     const { step, teacherTemp, momentum, lr, weightDecay, gram } = values;
     if (gram?.refresh && this.teacher) this.#terms.gram?.refresh(this.teacher);
-    this.optimizer.set({
-      ...{ lr, weightDecay, momentum },
-      frozen: values.freezeLastLayer ? [LAST_LAYER] : [],
-      held: values.holdBackbone ? [BACKBONE] : [],
-    });
+    this.optimizer.set({ ...{ lr, weightDecay, momentum }, ...groupsAtRest(values) });
     const momentumRest = 1 - momentum;
     this.#scalars.write({
       step,
@@ -217,22 +201,13 @@ export class Trainer {
    * @throws {HatchlingError} When there is no such micro-batch.
    */
   setMicroBatch(microBatch: number): void {
-    const { accumulationSteps } = this;
-    if (!(Number.isInteger(microBatch) && microBatch >= 0 && microBatch < accumulationSteps)) {
-      throw new HatchlingError(
-        `Trainer: expected a micro-batch from 0 to ${
-          accumulationSteps - 1
-        } but found ${microBatch}: ` +
-          "a step has as many as the trainer's accumulationSteps says",
-      );
-    }
+    this.#microBatches.check(microBatch);
     this.#scalars.write({ microBatch, share: this.share(microBatch).index });
   }
 
   /** Which part of a step's batch this rank has in a micro-batch, and of how many equal ones. */
   share(microBatch: number): { index: number; accumulationSteps: number } {
-    const { rank, size } = this.#ranks ?? { rank: 0, size: 1 };
-    return { index: microBatch * size + rank, accumulationSteps: this.accumulationSteps * size };
+    return this.#microBatches.share(microBatch);
   }
 
   /**
@@ -242,15 +217,8 @@ export class Trainer {
    * @param counts Steps that were done, and those of them with the last layer left alone.
    * @throws {HatchlingError} When these are not whole numbers with 0 ≤ frozen ≤ done.
    */
-  setCounts({ done, frozen }: { done: number; frozen: number }): void {
-    if (!(Number.isInteger(done) && Number.isInteger(frozen) && frozen >= 0 && frozen <= done)) {
-      throw new HatchlingError(
-        `Trainer: expected whole counts with 0 ≤ frozen ≤ done but found ${done} steps, ${frozen} of them frozen: ` +
-          "give those of the weights that the run goes on from",
-      );
-    }
-    this.optimizer.counts.fill(done);
-    this.optimizer.counts[LAST_LAYER] = done - frozen;
+  setCounts(counts: { done: number; frozen: number }): void {
+    setCounts(this.optimizer, counts);
   }
 
   /** Clears the non-finite flag: the next step counts again. */
@@ -284,56 +252,25 @@ export class Trainer {
    * @throws {HatchlingError} When it expects masks that are not there, or others.
    */
   microStep(crops: readonly Tensor[], masks?: Masks): MicroStepOutputs {
-    if (!masks !== !this.#terms.ibot) {
-      throw new HatchlingError(
-        `Trainer: expected ${
-          this.#terms.ibot ? "masks, as the model learns masked patches," : "no masks"
-        } but found ` +
-          `${
-            masks ? "some" : "none"
-          }: give microStep() those of the feed, made with the options of ` +
-          "feedOptionsOf(config)",
-      );
-    }
-    const gpu = this.#gpu, ranks = this.#ranks;
-    const { accumulationSteps } = this.share(0);
-    const { backbone } = this.model;
-    if (masks?.options && masks.options.prefix !== backbone.prefix) {
-      throw new HatchlingError(
-        `Trainer: expected masks of patches after ${backbone.prefix} tokens, the class token and registers, but found ` +
-          `${masks.options.prefix}: make them with prefix ${backbone.prefix}`,
-      );
-    }
-    const index = this.#scalars.at("microBatch"), step = this.#scalars.at("step");
-    for (const stats of Object.values(this.#stats)) stats?.begin(index);
-    const wordsOf = (key: "reads" | "readsOfTeacher") =>
-      this.#terms.all.flatMap((term) => term[key]);
-    const { seed = 0, recompute, precision } = this.#options;
-    const teacher = this.teacher && readFeatures(gpu, backbone, this.teacher, crops.slice(0, 1), {
-      precision,
-      features: wordsOf("readsOfTeacher"),
-      patches: this.#terms.all.some(({ patches }) => patches?.ofTeacher),
-      stats: this.#stats.teacher,
-    });
-    const { globals } = this.#views;
-    const batch = crops[0].shape[0] / globals;
-    const student = readFeatures(gpu, backbone, this.student, crops, {
-      features: wordsOf("reads"),
-      patches: this.#terms.all.some(({ patches }) => patches?.ofStudent),
-      stats: this.#stats.student,
-      mask: masks?.mask,
+    checkMasks(masks, { wanted: !!this.#terms.ibot, prefix: this.model.backbone.prefix });
+    const gpu = this.#gpu, ranks = this.#ranks, microBatches = this.#microBatches;
+    const index = this.#scalars.at("microBatch");
+    const { accumulationSteps } = this.share(0), { precision, recompute, seed = 0 } = this.#options;
+    const { student, teacher } = this.#networks.forward(crops, {
+      ...{ terms: this.#terms.all, microBatch: index, mask: masks?.mask, precision, recompute },
       dropPath: {
-        ...{ seed, step },
-        microBatch: { batch, accumulationSteps, index: this.#scalars.at("share") },
+        ...{ seed, step: this.#scalars.at("step") },
+        microBatch: {
+          batch: crops[0].shape[0] / this.#views.globals,
+          accumulationSteps,
+          index: this.#scalars.at("share"),
+        },
       },
-      ...{ recompute, precision },
     });
     this.student.zeroGrad();
-    if (accumulationSteps > 1) {
+    if (microBatches.several) {
       const sums = this.#terms.all.flatMap(({ sums }) => sums);
-      for (const tensor of [...this.student.grads, ...sums, this.#microBatchFlag]) {
-        clearAtFirst(gpu, tensor, index);
-      }
+      microBatches.begin([...this.student.grads, ...sums]);
       this.student.keepGrad();
     }
     const input = {
@@ -344,14 +281,10 @@ export class Trainer {
     for (const term of this.#terms.all) term.begin?.(input);
     for (const term of this.#terms.all) term.microStep(input);
     student.backward();
-    if (accumulationSteps > 1) {
-      for (const { checked } of this.#terms.all) {
-        flagNonFinite(gpu, this.#microBatchFlag, { values: checked, first: 0, step: index });
-      }
-    }
+    if (microBatches.several) microBatches.flagLosses(this.#terms.all.map((term) => term.checked));
     const [word] = this.#terms.all[0].reads;
     const features = (teacher ?? student).feature(word);
-    return { features: features.view([globals * batch, features.shape[1]]) };
+    return { features: features.view([crops[0].shape[0], features.shape[1]]) };
   }
 
   /**
@@ -373,7 +306,7 @@ export class Trainer {
     const contrastive = this.#terms.contrastive?.outputs;
     const { clip, clipMode } = this.#options;
     const norms = clipFactors(gpu, this.student, clip, clipMode);
-    const step = this.#scalars.at("step"), microBatches = this.#microBatchFlag;
+    const step = this.#scalars.at("step"), microBatches = this.#microBatches.flag;
     for (const loss of [dino?.loss, contrastive?.loss, ibot?.loss, gram]) {
       if (loss) flagNonFinite(gpu, this.flag, { values: loss, first: 0, step, microBatches });
     }
@@ -383,7 +316,7 @@ export class Trainer {
     }, 1);
 
     for (const term of this.#terms.all) term.update?.(this.flag);
-    for (const stats of Object.values(this.#stats)) stats?.commit(this.flag);
+    this.#networks.commit(this.flag);
     // The teacher follows in the same pass, but where something happens to the student's weights after it.
     const constrained = this.#terms.all.some(({ constrain }) => constrain);
     this.optimizer.step(norms, constrained ? undefined : this.teacher);
@@ -400,11 +333,9 @@ export class Trainer {
 
   /** Frees all state. */
   destroy(): void {
-    for (const part of [this.student, this.teacher, this.optimizer, ...this.#terms.all]) {
-      part?.destroy();
-    }
-    for (const t of [this.#scalars, this.#microBatchFlag]) t.destroy();
-    for (const stats of Object.values(this.#stats)) stats?.destroy();
+    const { all } = this.#terms;
+    const parts = [this.#networks, this.optimizer, ...all, this.#scalars, this.#microBatches];
+    for (const part of parts) part.destroy();
   }
 
   /** Support for `using`. */
