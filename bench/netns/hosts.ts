@@ -20,8 +20,8 @@ const SUBNET = "10.213.0.";
 /** Longest that a packet waits for the rate before it is dropped. */
 const QUEUE = "50ms";
 
-/** What Linux does by itself, whatever this machine was told. */
-const CONGESTION = "cubic", CONGESTION_FILE = "/proc/sys/net/ipv4/tcp_congestion_control";
+/** Congestion control as Linux has it by itself, whatever this machine was told; a namespace may not choose its own. */
+const CONGESTION = "cubic";
 
 /** Runs a program. @returns what it said; undefined when it failed. */
 function tried(program: string, ...args: string[]): { ok: boolean; said: string } {
@@ -91,7 +91,8 @@ export class Hosts {
       ip("-n", this.#switch, "link", "set", port, "master", "switch", "up");
       ip("-n", host, "address", "add", `${this.addresses[i]}/24`, "dev", "eth0");
       ip("-n", host, "link", "set", "eth0", "up");
-      ip("netns", "exec", host, "sh", "-c", `echo ${CONGESTION} > ${CONGESTION_FILE}`);
+      const route = [`${SUBNET}0/24`, "dev", "eth0", "src", this.addresses[i]];
+      ip("-n", host, "route", "replace", ...route, "congctl", CONGESTION);
       if (rate) {
         for (const [at, dev] of [[host, "eth0"], [this.#switch, port]]) shape(at, dev, rate);
       }
