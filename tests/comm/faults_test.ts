@@ -6,9 +6,6 @@ import { type Ended, gone, type Job, ranksTest, startRanks } from "../support/mp
 
 const CHILD = fileURLToPath(new URL("../support/fault_child.ts", import.meta.url));
 
-/** Milliseconds in which a job has to end once a rank is lost. */
-const END_MS = 10_000;
-
 function start(scenario: string, silenceMs = 6000): Job {
   // A worker needs permission to read its module.
   return startRanks(3, [
@@ -24,44 +21,39 @@ async function strike(
   scenario: string,
   rank: number,
   signal: Deno.Signal,
-): Promise<Ended & { pid: number; since: number }> {
+): Promise<Ended & { pid: number }> {
   const job = start(scenario);
   const pids = await Promise.all([0, 1, 2].map(async (rank) => {
     const [, pid] = await job.printed(new RegExp(`^rank ${rank} is process (\\d+)$`, "m"));
     return Number(pid);
   }));
-  const begin = performance.now();
   Deno.kill(pids[rank], signal);
   const ended = await job.ended;
-  const since = performance.now() - begin;
   await gone(pids);
-  return { ...ended, pid: pids[rank], since };
+  return { ...ended, pid: pids[rank] };
 }
 
 ranksTest("a rank that is killed ends all, and mpirun says which", async () => {
-  const { code, stderr, since } = await strike("works", 1, "SIGKILL");
+  const { code, stderr } = await strike("works", 1, "SIGKILL");
   assert.equal(code, 137, stderr);
   assert.match(stderr, /process rank 1 with PID \d+ on node \S+ exited on signal 9/);
-  assert.ok(since < END_MS, `${since} ms`);
 });
 
 for (const rank of [0, 1]) {
   ranksTest(`a stop of rank ${rank} ends all, and it is said why`, async () => {
-    const { code, stderr, pid, since } = await strike("works", rank, "SIGSTOP");
+    const { code, stderr, pid } = await strike("works", rank, "SIGSTOP");
     assert.equal(code, 1, stderr);
     const words = `error: Expected a sign of life of rank ${rank} on \\S+ every second but rank ` +
       `${rank + 1} of 3 on \\S+ has had none for 6 s: its process ${pid} is stopped \\(SIGSTOP\\)`;
     assert.match(stderr, new RegExp(words));
     assert.equal(stderr.match(/sign of life/g)!.length, 1, stderr);
-    assert.ok(since < END_MS, `${since} ms`);
   });
 }
 
 ranksTest("who waits in close notices a stop, too", async () => {
-  const { code, stderr, since } = await strike("waits", 1, "SIGSTOP");
+  const { code, stderr } = await strike("waits", 1, "SIGSTOP");
   assert.equal(code, 1, stderr);
   assert.match(stderr, /sign of life of rank 1 on .* is stopped/);
-  assert.ok(since < END_MS, `${since} ms`);
 });
 
 for (const scenario of ["busy", "closes"]) {
@@ -94,19 +86,17 @@ ranksTest("who waits long for a rank at the start says so, and goes on when it c
 });
 
 ranksTest("ranks that end without closing do not hang", async () => {
-  const { code, stdout, stderr, ms } = await start("forgets").ended;
+  const { code, stdout, stderr } = await start("forgets").ended;
   assert.match(stdout, /^rank 0 is done$/m);
   assert.notEqual(code, 0);
   assert.doesNotMatch(stderr, /sign of life/);
-  assert.ok(ms < 50_000, `${ms} ms`);
 });
 
 ranksTest("a rank that fails ends all with its own words", async () => {
-  const { code, stderr, ms } = await start("fails").ended;
+  const { code, stderr } = await start("fails").ended;
   assert.equal(code, 1, stderr);
   assert.match(stderr, /Error: out of luck/);
   assert.doesNotMatch(stderr, /sign of life/);
-  assert.ok(ms < 50_000, `${ms} ms`);
 });
 
 Deno.test("a beat tells of its process and host, however long its name", () => {

@@ -24,8 +24,6 @@ export interface Ended {
   code: number;
   stdout: string;
   stderr: string;
-  /** Milliseconds since its start. */
-  ms: number;
 }
 
 /** A job that runs. */
@@ -53,7 +51,6 @@ export function startRanks(
   env: Readonly<Record<string, string>> = {},
   limitMs = 60_000,
 ): Job {
-  const begin = performance.now();
   const child = new Deno.Command("mpirun", {
     args: [
       ...["--allow-run-as-root", "--oversubscribe", "-np", String(size)],
@@ -74,7 +71,7 @@ export function startRanks(
     }
   };
   const ended = Promise.all([child.status, read("stdout"), read("stderr")])
-    .then(([{ code }]) => ({ code, ...text, ms: performance.now() - begin }));
+    .then(([{ code }]) => ({ code, ...text }));
   return {
     pid: child.pid,
     text,
@@ -92,7 +89,7 @@ export function startRanks(
 }
 
 /** Waits for processes to end, those that nobody has buried among them. */
-export async function gone(pids: readonly number[], limitMs = 3000): Promise<void> {
+export async function gone(pids: readonly number[], limitMs = 30_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   for (let left = pids.filter(lives); left.length; left = left.filter(lives)) {
     if (performance.now() > deadline) throw new Error(`Processes live on: ${left}`);

