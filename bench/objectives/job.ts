@@ -50,25 +50,27 @@ export function overridesOf({ row, seed, extra }: Job): Override[] {
   ];
 }
 
+/** A command's own figures are not used: they are of few pictures. */
+const FEW = ["--evaluation.max_images", "100"];
+
 /** The arguments of `deno` that train; undefined where nobody does. */
 export function commandOf(job: Job): string[] | undefined {
   const { row } = job;
   if (row.by === "untrained" || row.by === "pixels") return;
   const flags = overridesOf(job).flatMap(({ key, value = "true" }) => [`--${key}`, value]);
-  const out = ["--out", trainedIn(job)];
-  if (row.by === "hatchling") return ["task", "train", row.config, ...out, ...flags];
-  // Its own figures are not used: few pictures, at the start and at the end.
-  const rare = ["--every", "100000", "--evaluation.max_images", "100"];
-  return ["task", "bench:quality", row.config, "--objective", row.by, ...out, ...rare, ...flags];
+  const own = ["--out", trainedIn(job), ...FEW];
+  if (row.by === "hatchling") return ["task", "train", row.config, ...own, ...flags];
+  const rare = ["--every", "100000"]; // at the start and at the end
+  return ["task", "bench:quality", row.config, "--objective", row.by, ...own, ...rare, ...flags];
 }
 
-/** The command in words, and without the folder: what a row is known by. */
+/** The command in words, without what changes nothing of the weights: what a row is known by. */
 export function commandText(job: Job): string {
   const { row, seed } = job;
   const args = commandOf(job);
   if (!args) return row.by === "pixels" ? "pixels" : `initial weights of seed ${seed}`;
   const at = args.indexOf("--out");
-  return ["deno", ...args.slice(0, at), ...args.slice(at + 2)].join(" ");
+  return ["deno", ...args.slice(0, at), ...args.slice(at + 2 + FEW.length)].join(" ");
 }
 
 const fileOf = ({ folder }: Job) => join(folder, "figures.json");
