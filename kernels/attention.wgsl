@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   for (var j = 0u; j < params.tokens; j++) {
     score = vec3f();
     walk(SCORE, false, key);
-    weigh();
+    weigh(false);
     walk(SUM, true, key + params.dim);
     key += width;
   }

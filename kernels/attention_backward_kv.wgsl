@@ -65,7 +65,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     dp = vec3f();
     walk(SCORE, false, query);
     walk(DP, true, grad);
-    weigh(here.sample * params.tokens + j);
+    let i = here.sample * params.tokens + j;
+    weigh(vec2f(lse[i]), vec2f(delta[i]), false);
     walk(SUM, false, query);
     walk(SECOND_SUM, true, grad);
     query += width;

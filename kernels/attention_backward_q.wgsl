@@ -58,7 +58,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     dp = vec3f();
     walk(SCORE, false, key);
     walk(DP, true, key + params.dim);
-    ds = exp(params.scale * (score - logs)) * (dp - total) * params.scale;
+    weigh(logs, false);
     walk(SUM, false, key);
     key += width;
   }

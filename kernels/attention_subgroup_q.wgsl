@@ -1,7 +1,7 @@
 // Gradient of attention with respect to the queries where lanes can broadcast: as attention_backward_q.wgsl.
 //
-// One key and value after the other is loaded once for all lanes, which hold Q queries each.
-// Launch: grid(n, 1), 8 invocations in one subgroup and 8 Q queries of a head per workgroup.
+// Keys and values are loaded once for all lanes, one by one or in pairs; lanes hold Q queries each.
+// Launch: grid(n, 1), LANES invocations in one subgroup and LANES · Q queries of a head per workgroup.
 
 @group(0) @binding(2) var<storage, read> lse: array<f32>;
 @group(0) @binding(3) var<storage, read> out: array<out_vec4>;
@@ -9,21 +9,28 @@
 @group(0) @binding(5) var<storage, read_write> delta: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dqkv: array<vec4f>;
 
-// Vec4 c + i of the queries and of the gradients of their outputs, whose rows begin at `at` and `to`.
-fn load(at: vec3u, to: vec3u, c: u32, i: u32) {
+// Vec4 c + i of the queries and of the gradients of their outputs, whose rows begin at `at` and `to`; a lane
+// has no part in a load that it has no use for.
+fn load(at: vec3u, to: vec3u, valid: vec3<bool>, c: u32, i: u32) {
   let e = END - 4u + i;
-  q0[e] = vec4f(qkv[at.x + c + i]);
-  g0[e] = dout[to.x + c + i];
-  total.x += select(0.0, dot(g0[e], vec4f(out[to.x + c + i])), c + i < BLOCKS);
+  if (valid.x) {
+    q0[e] = vec4f(qkv[at.x + c + i]);
+    g0[e] = dout[to.x + c + i];
+    total.x += select(0.0, dot(g0[e], vec4f(out[to.x + c + i])), c + i < BLOCKS);
+  }
   if (Q > 1u) {
-    q1[e] = vec4f(qkv[at.y + c + i]);
-    g1[e] = dout[to.y + c + i];
-    total.y += select(0.0, dot(g1[e], vec4f(out[to.y + c + i])), c + i < BLOCKS);
+    if (valid.y) {
+      q1[e] = vec4f(qkv[at.y + c + i]);
+      g1[e] = dout[to.y + c + i];
+      total.y += select(0.0, dot(g1[e], vec4f(out[to.y + c + i])), c + i < BLOCKS);
+    }
   }
   if (Q > 2u) {
-    q2[e] = vec4f(qkv[at.z + c + i]);
-    g2[e] = dout[to.z + c + i];
-    total.z += select(0.0, dot(g2[e], vec4f(out[to.z + c + i])), c + i < BLOCKS);
+    if (valid.z) {
+      q2[e] = vec4f(qkv[at.z + c + i]);
+      g2[e] = dout[to.z + c + i];
+      total.z += select(0.0, dot(g2[e], vec4f(out[to.z + c + i])), c + i < BLOCKS);
+    }
   }
 }
 
@@ -35,43 +42,33 @@ fn store(at: vec3u, valid: vec3<bool>, c: u32, i: u32) {
   if (Q > 2u) { if (ok.z) { dqkv[at.z + c + i] = dq2[i]; } }
 }
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let here = place(wg.y * num.x + wg.x, lane, 8u);
+  let here = place(wg.y * num.x + wg.x, lane, LANES);
   let width = 3u * params.dim / 4u;
   let mine = own(lane);
   let at = here.row * width + here.head / 4u;
   let to = (here.row * params.dim + here.head) / 4u;
   for (var c = 0u; c < params.head_dim / 4u; c += 4u) {
     shift(INPUT);
-    load(at, to, c, 0u);
-    load(at, to, c, 1u);
-    load(at, to, c, 2u);
-    load(at, to, c, 3u);
+    load(at, to, here.valid, c, 0u);
+    load(at, to, here.valid, c, 1u);
+    load(at, to, here.valid, c, 2u);
+    load(at, to, here.valid, c, 3u);
   }
   store_delta(here);
   let logs = logs_of(here);
-  var key = here.first * width + (params.dim + here.head) / 4u;
-  for (var j = 0u; j < params.tokens; j++) {
-    let value = key + params.dim / 4u;
-    let a = vec4f(qkv[key + mine.x]);
-    let b = vec4f(qkv[key + mine.y]);
-    var c = vec4f();
-    var d = vec4f();
+  for (var j = 0u; j < params.tokens; j += select(1u, 2u, TWO)) {
+    let key = (here.first + own_row(j, lane)) * width + (params.dim + here.head) / 4u;
+    let keys = take(key, mine);
     score = vec3f();
+    score2 = vec3f();
     dp = vec3f();
-    walk(SCORE, 0u, a, b);
-    walk(DP, 0u, vec4f(qkv[value + mine.x]), vec4f(qkv[value + mine.y]));
-    if (BLOCKS > 16u) {
-      c = vec4f(qkv[key + mine.z]);
-      d = vec4f(qkv[key + mine.w]);
-      walk(SCORE, 16u, c, d);
-      walk(DP, 16u, vec4f(qkv[value + mine.z]), vec4f(qkv[value + mine.w]));
-    }
-    ds = exp(params.scale * (score - logs)) * (dp - total) * params.scale;
-    walk(SUM, 0u, a, b);
-    if (BLOCKS > 16u) { walk(SUM, 16u, c, d); }
-    key += width;
+    dp2 = vec3f();
+    walk(SCORE, keys);
+    walk(DP, take(key + params.dim / 4u, mine));
+    weigh(logs, j + 1u < params.tokens);
+    walk(SUM, keys);
   }
   for (var c = 0u; c < params.head_dim / 4u; c += 4u) {
     store(at, here.valid, c, 0u);

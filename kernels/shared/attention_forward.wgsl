@@ -10,18 +10,29 @@ var<private> sum2: array<vec4f, 32>;
 var<private> top: vec3f;
 var<private> shrink: vec3f;
 var<private> p: vec3f;
+var<private> p2: vec3f;
 var<private> total: vec3f;
 
-// Vec4 c of a key (SCORE) or of a value (SUM).
-fn visit(what: u32, c: u32, x: vec4f) {
+// Vec4 c of keys (SCORE) or of values (SUM).
+fn visit(what: u32, c: u32, x: vec4f, y: vec4f) {
   if (what == SCORE) {
     score.x += dot(q0[c], x);
     if (Q > 1u) { score.y += dot(q1[c], x); }
     if (Q > 2u) { score.z += dot(q2[c], x); }
+    if (TWO) {
+      score2.x += dot(q0[c], y);
+      if (Q > 1u) { score2.y += dot(q1[c], y); }
+      if (Q > 2u) { score2.z += dot(q2[c], y); }
+    }
   } else {
     sum0[c] = sum0[c] * shrink.x + p.x * x;
     if (Q > 1u) { sum1[c] = sum1[c] * shrink.y + p.y * x; }
     if (Q > 2u) { sum2[c] = sum2[c] * shrink.z + p.z * x; }
+    if (TWO) {
+      sum0[c] += p2.x * y;
+      if (Q > 1u) { sum1[c] += p2.y * y; }
+      if (Q > 2u) { sum2[c] += p2.z * y; }
+    }
   }
 }
 
@@ -37,13 +48,18 @@ fn shift_one(what: u32, c: u32) {
   }
 }
 
-// The weight of a key from its scores.
-fn weigh() {
-  let new_top = max(top, score);
+// The weights of keys from their scores.
+fn weigh(second: bool) {
+  var new_top = max(top, score);
+  if (TWO) { new_top = max(new_top, score2); }
   shrink = exp(params.scale * (top - new_top));
   p = exp(params.scale * (score - new_top));
   top = new_top;
   total = total * shrink + p;
+  if (TWO) {
+    p2 = select(vec3f(), exp(params.scale * (score2 - new_top)), second);
+    total += p2;
+  }
 }
 
 fn store_lse(at: Place) {

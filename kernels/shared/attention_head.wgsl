@@ -3,8 +3,9 @@
 //
 // Arrays stay in registers only if nothing indexes them dynamically, and compilers of software adapters do not unroll
 // long loops: none runs over the arrays here. Four vec4s at a time enter and leave them, which move on by four: less
-// code to compile. A kernel says in `shift_one(what, c)` what moves, in `visit(what, c, x)` what it does with vec4 c of
-// a row that it meets; `what` is a constant in every call, and only the branch that it names is compiled.
+// code to compile. A kernel says in `shift_one(what, c)` what moves, in `visit(what, c, x, y)` what it does with vec4 c
+// of a row that it meets, and of the next one where it meets two at a time (TWO); `what` is a constant in every call,
+// and only the branch that it names is compiled.
 
 struct Params { n: u32, tokens: u32, heads: u32, dim: u32, head_dim: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -16,6 +17,9 @@ override BLOCKS: u32 = 1u;
 override END: u32 = 4u;
 // Own rows per invocation, 1 to 3: numbers 0 to 2 of the arrays, x to z of the vectors.
 override Q: u32 = 1u;
+// Rows of the sequence are met in pairs: what is summed is read and written half as often, by twice the code. What is
+// of the second row has a name that ends in 2; where the sequence ends before it, it is the first once more, of weight 0.
+override TWO: bool = false;
 
 // What `visit` does: scores, products with the second row, sums (or the first of two), the second sums.
 const SCORE = 0u;
@@ -27,6 +31,7 @@ const INPUT = 4u;
 const OUTPUT = 5u;
 
 var<private> score: vec3f;
+var<private> score2: vec3f;
 
 // Where an invocation works.
 struct Place {
@@ -34,8 +39,8 @@ struct Place {
   sample: u32,
   head: u32,
   first: u32,
-  // Tokens and rows of its own, and whether they exist: without one it computes another again and stores nothing, for
-  // all must reach the barriers and broadcasts.
+  // Tokens and rows of its own, and whether they exist: without one it computes what nobody needs and stores nothing,
+  // for all must reach the broadcasts.
   token: vec3u,
   row: vec3u,
   valid: vec3<bool>,

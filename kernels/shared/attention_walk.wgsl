@@ -6,7 +6,9 @@
 override WIDTH: u32 = 8u;
 
 fn meet(what: u32, second: bool, at: u32, c: u32) {
-  if (c < BLOCKS) { visit(what, c, load4(second, at, c)); }
+  if (c >= BLOCKS) { return; }
+  let x = load4(second, at, c);
+  visit(what, c, x, x);
 }
 
 fn meet_four(what: u32, second: bool, at: u32, c: u32) {

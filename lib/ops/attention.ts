@@ -11,9 +11,9 @@ import {
   type AttentionVariant,
   broadcasts,
   chosenAttention,
-  LANES,
   type Pass,
 } from "./attention/variants.ts";
+import { SUBGROUP_LANES } from "./subgroup_lanes.ts";
 
 export type { AttentionVariant } from "./attention/variants.ts";
 
@@ -61,13 +61,20 @@ export function attention(
   const variant = options.variant ?? chosenAttention(gpu, headDim);
   if (variant === "subgroup" && !broadcasts(gpu, headDim)) {
     throw new HatchlingError(
-      `attention: expected subgroups of at least ${LANES} lanes and heads of a multiple of 4 dimensions for the ` +
+      `attention: expected subgroups of at least ${SUBGROUP_LANES.least} lanes and heads of a multiple of 4 dimensions for the ` +
         `subgroup variant but found ${gpu.subgroupSize} and ${headDim}: leave the choice to the adapter`,
     );
   }
   const rows = batch * heads * tokens;
   const run = (pass: Pass, tensors: Record<string, Tensor>, products: number) => {
-    const { kernel, n, ...how } = attentionLaunch(variant, pass, batch * heads, tokens, headDim);
+    const { kernel, n, ...how } = attentionLaunch(
+      gpu,
+      variant,
+      pass,
+      batch * heads,
+      tokens,
+      headDim,
+    );
     gpu.dispatch(kernel, {
       ...how,
       bindings: { qkv, ...tensors },

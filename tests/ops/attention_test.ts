@@ -66,8 +66,9 @@ function variantsOf(gpu: Gpu, headDim: number): AttentionVariant[] {
   return broadcast ? [...all, "subgroup"] : all;
 }
 
-// [batch, tokens, heads, headDim]: whole vec4s and odd head sizes; tokens around 8, which lanes share, and more
-// than a workgroup or what it stages; 1 to 3 queries per lane.
+// [batch, tokens, heads, headDim]: whole vec4s and odd head sizes; tokens around 8 and 16, which lanes share, and more
+// than a workgroup or what it stages; 1 to 3 queries per lane, which meet others one by one or in pairs, of odd and
+// even numbers of tokens.
 const SIZES: [number, number, number, number][] = [
   [2, 1, 3, 4],
   [1, 197, 2, 4],
@@ -77,7 +78,10 @@ const SIZES: [number, number, number, number][] = [
   [2, 8, 2, 1],
   [1, 9, 3, 6],
   [2, 9, 3, 16],
+  [2, 16, 2, 32],
   [2, 17, 3, 64],
+  [2, 37, 2, 32],
+  [1, 50, 1, 48],
   [1, 65, 2, 64],
   [2, 8, 1, 100],
   [1, 65, 1, 128],

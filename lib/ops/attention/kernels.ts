@@ -56,7 +56,7 @@ export const PLAIN = {
   }),
 };
 
-/** Eight lanes by broadcast. */
+/** Lanes by broadcast. */
 export const SUBGROUP: typeof PLAIN = {
   forward: defineKernel("attention_subgroup", subgroupCode, {
     ...TOGETHER,

@@ -5,18 +5,19 @@
  */
 import { HatchlingError } from "../../errors.ts";
 import { type Constants, type Gpu, grid, type KernelSource } from "../../gpu.ts";
+import { canBroadcast, SUBGROUP_LANES, subgroupLanes } from "../subgroup_lanes.ts";
 import { PLAIN, SUBGROUP, TILED } from "./kernels.ts";
 
 /**
  * Who loads the keys and values: `plain` each invocation for its one to three queries, any adapter; `tiled4` and
  * `tiled8` a workgroup through its memory, for blocks of 4 or 8 queries by 4 keys per invocation, for GPUs; `subgroup`
- * eight lanes by broadcast, for software adapters, where loads are what costs, and heads of a multiple of 4 dimensions.
+ * 8 or 16 lanes by broadcast, for software adapters, where loads are what costs, and heads of a multiple of 4 dimensions.
  * A variant's scores are the same, to the last bit, in its forward and backward passes.
  */
 export type AttentionVariant = "plain" | "tiled4" | "tiled8" | "subgroup";
 
-/** Invocations of a workgroup on software adapters; of a subgroup, they share what they load. */
-export const LANES = 8;
+/** Invocations of a workgroup of the plain kernels. */
+const WIDTH = SUBGROUP_LANES.least;
 
 /** Channels of a chunk of the tiled kernels. */
 const CHUNK = 32;
@@ -31,9 +32,9 @@ export function attentionVariants(gpu: Gpu, headDim: number): AttentionVariant[]
   return all.filter((variant) => gpu.allows(ATTENTION, variant));
 }
 
-/** Whether eight lanes can share heads of so many dimensions by broadcast. */
+/** Whether lanes can share heads of so many dimensions by broadcast. */
 export function broadcasts(gpu: Gpu, headDim: number): boolean {
-  return headDim % 4 === 0 && gpu.subgroupSize >= LANES;
+  return headDim % 4 === 0 && canBroadcast(gpu);
 }
 
 /** In the order in which they suit an adapter of each kind. */
@@ -78,6 +79,7 @@ export interface AttentionLaunch {
 
 /** How a variant makes a pass over `sequences` of batch and heads: each workgroup for one of them. */
 export function attentionLaunch(
+  gpu: Gpu,
   variant: AttentionVariant,
   pass: Pass,
   sequences: number,
@@ -98,13 +100,31 @@ export function attentionLaunch(
     const constants = { CHUNKS, ROWS, HEIGHT, OWN: 8 * ROWS * HEIGHT, VEC };
     return { kernel: TILED[pass], constants, ...groups(ROWS * HEIGHT) };
   }
-  // Up to three tokens per invocation, where registers suffice.
-  const Q = Math.min(BLOCKS > 16 ? 2 : 3, Math.ceil(tokens / LANES));
+  const LANES = variant === "subgroup" ? subgroupLanes(gpu) : WIDTH;
+  const Q = ownRows(tokens, LANES, BLOCKS);
   const constants = { BLOCKS, END: Math.ceil(BLOCKS / 4) * 4, Q };
-  return variant === "subgroup"
-    ? { kernel: SUBGROUP[pass], constants, ...groups(LANES * Q) }
-    : { kernel: PLAIN[pass], constants: { ...constants, VEC, WIDTH: LANES }, ...groups(LANES * Q) };
+  if (variant === "plain") {
+    return { kernel: PLAIN[pass], constants: { ...constants, VEC, WIDTH }, ...groups(WIDTH * Q) };
+  }
+  const TWO = BLOCKS <= MOST_PAIRED && HELD[pass] * Q * BLOCKS <= MOST_HELD;
+  return { kernel: SUBGROUP[pass], constants: { ...constants, LANES, TWO }, ...groups(LANES * Q) };
 }
+
+/** Tokens of an invocation: up to three, where registers suffice, and no more than as few workgroups need. */
+function ownRows(tokens: number, lanes: number, blocks: number): number {
+  const most = blocks > 16 ? 2 : 3;
+  const groups = Math.ceil(tokens / (lanes * most));
+  return Math.ceil(tokens / (lanes * groups));
+}
+
+/** Arrays of an invocation, each a head of every token of its own. */
+const HELD: Readonly<Record<Pass, number>> = { forward: 2, backwardQ: 3, backwardKv: 4 };
+
+/**
+ * Vec4s in these arrays up to which meeting others in pairs pays: the loop is longer then, and a longer one than this
+ * leaves a processor's cache of instructions. And those of a head whose two rows eight lanes load in four loads.
+ */
+const MOST_HELD = 96, MOST_PAIRED = 16;
 
 /** Rows of invocations in a workgroup of the tiled kernels, by own rows of each: eight by four are neighbours on most GPUs. */
 const HEIGHTS = { 4: [4, 8, 12, 16], 8: [4, 8] } as const;

@@ -15,6 +15,7 @@ import {
   tileFits,
   TILES,
 } from "./tiles.ts";
+import { canBroadcast, SUBGROUP_LANES, subgroupLanes } from "../subgroup_lanes.ts";
 
 /**
  * How a product is made: `plain` in registers, any shape on any adapter; `staged`, with the rows and columns of its
@@ -39,9 +40,6 @@ export interface Product {
   transB: boolean;
 }
 
-/** Subgroup sizes that the kernel of that name is made for. */
-const SUBGROUP_SIZES = { least: 8, wide: 16 };
-
 /** Workgroups below which a long sum is split, on software adapters and on GPUs. */
 const FEW_WORKGROUPS = { software: 4, gpu: 128 };
 
@@ -56,17 +54,11 @@ export function tileOf(variant: MatmulVariant): Tile | undefined {
   return TILES[variant as MatmulTile];
 }
 
-/** Lanes of a workgroup of the subgroup variant. */
-function lanesOf(gpu: Gpu): number {
-  const { least, wide } = SUBGROUP_SIZES;
-  return gpu.subgroupSize >= wide ? wide : least;
-}
-
 /** Rows and columns of C that a workgroup makes. */
 export function outputsOf(gpu: Gpu, variant: MatmulVariant): { rows: number; cols: number } {
   const tile = tileOf(variant);
   if (tile) return sizeOfTile(tile);
-  return { rows: variant === "subgroup" ? 4 * lanesOf(gpu) : 64, cols: 64 };
+  return { rows: variant === "subgroup" ? 4 * subgroupLanes(gpu) : 64, cols: 64 };
 }
 
 /** Whether all rows of a product's matrices are whole vec4s. */
@@ -76,7 +68,7 @@ export function isWhole({ m, n, k, transA, transB }: Product): boolean {
 
 /** Whether this adapter computes this product with a variant. */
 export function fits(gpu: Gpu, variant: MatmulVariant, product: Product): boolean {
-  if (variant === "subgroup") return isWhole(product) && gpu.subgroupSize >= SUBGROUP_SIZES.least;
+  if (variant === "subgroup") return isWhole(product) && canBroadcast(gpu);
   const tile = tileOf(variant);
   if (!tile) return VARIANTS.includes(variant);
   const { rows } = sizeOfTile(tile);
@@ -164,8 +156,8 @@ export function splitsOf(gpu: Gpu, variant: MatmulVariant, { m, n, k }: Product)
 /** Constants that are a variant's own. */
 export function constantsOfVariant(gpu: Gpu, variant: MatmulVariant): Constants {
   if (variant === "subgroup") {
-    const lanes = lanesOf(gpu);
-    return { LANES: lanes, WIDE: lanes === SUBGROUP_SIZES.wide };
+    const lanes = subgroupLanes(gpu);
+    return { LANES: lanes, WIDE: lanes === SUBGROUP_LANES.wide };
   }
   const tile = tileOf(variant);
   if (!tile) return {};
