@@ -10,6 +10,7 @@
  */
 import { brief } from "../safetensors_header.ts";
 import { build, named, reduce, setOnce } from "./globals.ts";
+import { latin1, PickleBytes, type PickleErrors } from "./pickle_bytes.ts";
 import { Global, Inert, Tuple, type Value } from "./values.ts";
 import type { Fail } from "./zip.ts";
 
@@ -26,11 +27,7 @@ export const LIMITS = {
 };
 
 /** What a pickle does not decide by itself. */
-export interface PickleOptions {
-  /** Throws an error that names the file. */
-  fail: Fail;
-  /** Called where the bytes end too early. */
-  cutOff: () => never;
+export interface PickleOptions extends PickleErrors {
   /** What a persistent ID stands for. */
   persistent: (id: Value) => Value;
 }
@@ -64,37 +61,30 @@ const REFUSED: Record<string, string> = {
   "\x98": "READONLY_BUFFER",
 };
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const latin1 = new TextDecoder("latin1");
-
 /** Reads the pickle that begins at a byte. */
 export function unpickle(
   bytes: Uint8Array,
   options: PickleOptions,
   at = 0,
 ): Unpickled {
-  return new Machine(bytes, options, at).run();
+  return new Machine(new PickleBytes(bytes, options, at), options).run();
 }
 
 class Machine {
-  readonly #view: DataView;
   readonly #memo = new Map<number, Value>();
   readonly #marks: Value[][] = [];
   #stack: Value[] = [];
   #objects = 0;
 
   constructor(
-    private readonly bytes: Uint8Array,
+    private readonly bytes: PickleBytes,
     private readonly options: PickleOptions,
-    private at: number,
-  ) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
+  ) {}
 
   run(): Unpickled {
     for (let steps = 0; steps < LIMITS.steps; steps++) {
-      const op = String.fromCharCode(this.#byte());
-      if (op === ".") return { value: this.#pop(), end: this.at };
+      const op = String.fromCharCode(this.bytes.byte());
+      if (op === ".") return { value: this.#pop(), end: this.bytes.at };
       this.#step(op);
     }
     return this.#fail(`it takes more than ${LIMITS.steps} steps`);
@@ -103,12 +93,12 @@ class Machine {
   #step(op: string): void {
     switch (op) {
       case "\x80": {
-        const protocol = this.#byte();
+        const protocol = this.bytes.byte();
         if (protocol < 2 || protocol > 5) this.#fail(`its protocol ${protocol} is none of 2 to 5`);
         return;
       }
       case "\x95": // a frame, whose length says nothing about what is in it
-        return void this.#take(8);
+        return void this.bytes.take(8);
       case "(":
         if (this.#marks.length >= LIMITS.depth) this.#fail("it is nested too deeply");
         this.#marks.push(this.#stack);
@@ -127,27 +117,27 @@ class Machine {
       case "\x89":
         return this.#push(false);
       case "J":
-        return this.#push(this.#view.getInt32(this.#take(4), true));
+        return this.#push(this.bytes.int32());
       case "K":
-        return this.#push(this.#byte());
+        return this.#push(this.bytes.byte());
       case "M":
-        return this.#push(this.#length(2));
+        return this.#push(this.bytes.length(2));
       case "\x8a":
-        return this.#push(this.#long(this.#length(1)));
+        return this.#push(this.#long(this.bytes.length(1)));
       case "\x8b":
-        return this.#push(this.#long(this.#length(4)));
+        return this.#push(this.#long(this.bytes.length(4)));
       case "G":
-        return this.#push(this.#view.getFloat64(this.#take(8)));
+        return this.#push(this.bytes.float64());
       case "X":
-        return this.#push(this.#text(4));
+        return this.#push(this.bytes.text(4));
       case "\x8c":
-        return this.#push(this.#text(1));
+        return this.#push(this.bytes.text(1));
       case "\x8d":
-        return this.#push(this.#text(8));
+        return this.#push(this.bytes.text(8));
       case "T":
-        return this.#push(this.#text(4, latin1));
+        return this.#push(this.bytes.text(4, latin1));
       case "U":
-        return this.#push(this.#text(1, latin1));
+        return this.#push(this.bytes.text(1, latin1));
       case "B":
         return this.#skip(4);
       case "C":
@@ -207,15 +197,15 @@ class Machine {
       case "Q":
         return this.#push(this.#made(this.options.persistent(this.#pop())));
       case "q":
-        return void this.#memo.set(this.#length(1), this.#top());
+        return void this.#memo.set(this.bytes.length(1), this.#top());
       case "r":
-        return void this.#memo.set(this.#length(4), this.#top());
+        return void this.#memo.set(this.bytes.length(4), this.#top());
       case "\x94":
         return void this.#memo.set(this.#memo.size, this.#top());
       case "h":
-        return this.#push(this.#remembered(this.#length(1)));
+        return this.#push(this.#remembered(this.bytes.length(1)));
       case "j":
-        return this.#push(this.#remembered(this.#length(4)));
+        return this.#push(this.#remembered(this.bytes.length(4)));
     }
     const name = REFUSED[op] ?? `0x${op.charCodeAt(0).toString(16)}`;
     this.#fail(`it holds the instruction ${name}, which torch.save does not write`);
@@ -223,58 +213,17 @@ class Machine {
 
   readonly #fail: Fail = (message) => this.options.fail(message);
 
-  /** Where the next bytes begin; they are taken. */
-  #take(count: number): number {
-    const at = this.at;
-    if (!(count <= this.bytes.length - at)) this.options.cutOff();
-    this.at += count;
-    return at;
-  }
-
-  #byte(): number {
-    return this.bytes[this.#take(1)];
-  }
-
-  /** An unsigned number of 1, 2, 4 or 8 bytes. */
-  #length(size: 1 | 2 | 4 | 8): number {
-    const at = this.#take(size);
-    if (size === 8) return Number(this.#view.getBigUint64(at, true));
-    if (size === 4) return this.#view.getUint32(at, true);
-    return size === 2 ? this.#view.getUint16(at, true) : this.bytes[at];
-  }
-
   #long(size: number): Value {
-    const at = this.#take(size);
-    let value = 0n;
-    if (size > 8) return this.#made(new Inert("int"));
-    for (let i = size - 1; i >= 0; i--) value = value << 8n | BigInt(this.bytes[at + i]);
-    return Number(BigInt.asIntN(8 * size, value));
-  }
-
-  /** Python 2's strings are bytes, of which each becomes a character unless they are UTF-8. */
-  #text(size: 1 | 4 | 8, otherwise?: TextDecoder): string {
-    const length = this.#length(size);
-    const at = this.#take(length);
-    const bytes = this.bytes.subarray(at, at + length);
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      return otherwise ? otherwise.decode(bytes) : this.#fail("it holds text that is no UTF-8");
-    }
+    return this.bytes.long(size) ?? this.#made(new Inert("int"));
   }
 
   #skip(size: 1 | 4 | 8): void {
-    this.#take(this.#length(size));
+    this.bytes.take(this.bytes.length(size));
     this.#push(this.#made(new Inert("bytes")));
   }
 
   #line(): string {
-    const end = this.bytes.indexOf(0x0a, this.at);
-    const length = (end < 0 ? this.bytes.length : end) - this.at;
-    if (length > LIMITS.nameBytes) this.#fail("it holds a name without an end");
-    if (end < 0) this.options.cutOff();
-    const at = this.#take(length + 1);
-    return latin1.decode(this.bytes.subarray(at, at + length));
+    return this.bytes.line(LIMITS.nameBytes);
   }
 
   #named(module: Value, name: Value): Global {
