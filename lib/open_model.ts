@@ -9,7 +9,7 @@ import { type EncodedPictures, encodePictures } from "./eval/encode.ts";
 import { featureEncoder } from "./eval/feature_encoder.ts";
 import { fitWhitening, Whitener } from "./eval/whiten.ts";
 import { whitenPictures } from "./eval/whiten_pictures.ts";
-import { readoutOf } from "./from_config/readout.ts";
+import { encodingOf, readoutOf } from "./from_config/readout.ts";
 import type { Gpu } from "./gpu.ts";
 import { type DinoModel, type Feature, Parameters } from "./model.ts";
 import type { LoadedModel, OpenModelOptions } from "./open_model/load.ts";
@@ -91,7 +91,7 @@ export class OpenedModel implements LoadedModel {
     dataset: Dataset,
     options: EncodeModelOptions = {},
   ): Promise<EncodedPictures> {
-    const { augmentation, evaluation, training } = this.config;
+    const { evaluation } = this.config, encoding = encodingOf(this.config);
     const indices = options.indices ?? Uint32Array.from({ length: dataset.length }, (_, i) => i);
     const params = options.params ?? this.params(gpu);
     try {
@@ -99,11 +99,9 @@ export class OpenedModel implements LoadedModel {
       if (options.feature !== undefined) readout.feature = options.feature;
       const encoder = featureEncoder(gpu, this.name, this.model.backbone, params, readout);
       const [encoded] = await encodePictures(gpu, dataset, indices, [encoder], {
-        batchSize: options.batchSize ?? evaluation.batch_size,
-        seed: training.seed,
+        ...encoding,
+        batchSize: options.batchSize ?? encoding.batchSize,
         views: false,
-        mean: [...augmentation.normalize_mean],
-        std: [...augmentation.normalize_std],
         onProgress: options.onProgress,
       });
       if (!(options.whiten ?? evaluation.whiten)) return encoded;

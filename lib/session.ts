@@ -19,6 +19,7 @@ import { Parameters } from "./model.ts";
 import { shown } from "./text.ts";
 import { Rng } from "./rng.ts";
 import { opening, spreadIndices } from "./from_config/pictures.ts";
+import { encodingOf } from "./from_config/readout.ts";
 import { type LoadedModel, loadModel, type ModelRequest } from "./open_model/load.ts";
 import { type ProgressLine, SILENT } from "./progress.ts";
 import { datasetOptionsOf, gpuOptionsOf } from "./from_config.ts";
@@ -181,10 +182,10 @@ export class Session {
     maxImages: number | null = null,
   ): Promise<EncodedPictures> {
     const { gpu } = await this.gpu();
-    const { augmentation, evaluation, training } = this.config;
+    const { seed } = this.config.training;
     const most = Math.min(dataset.length, maxImages ?? dataset.length);
     const asked = most < dataset.length
-      ? new Rng(training.seed, 0x100c).permutation(dataset.length).subarray(0, most).slice().sort()
+      ? new Rng(seed, 0x100c).permutation(dataset.length).subarray(0, most).slice().sort()
       : Uint32Array.from({ length: most }, (_, i) => i);
     if (most < dataset.length) {
       this.progress.say(
@@ -192,11 +193,8 @@ export class Session {
       );
     }
     const [encoded] = await encodePictures(gpu, dataset, asked, [encoder], {
-      batchSize: evaluation.batch_size,
-      seed: training.seed,
+      ...encodingOf(this.config),
       views: false,
-      mean: [...augmentation.normalize_mean],
-      std: [...augmentation.normalize_std],
       onProgress: (done) => this.progress.show(`encoding: ${done} of ${most} pictures`),
     });
     this.progress.end();

@@ -94,6 +94,19 @@ export async function lookAt(
   };
 }
 
+/** Where the class token of the last block looks in the first image: the mean over heads, then each head, a number a patch. */
+export function attentionMaps(
+  { grid, attention }: Pick<Looked, "attention" | "grid">,
+  heads: number,
+): Float64Array[] {
+  const tokens = 1 + grid[0] * grid[1];
+  const maps = Array.from(
+    { length: heads },
+    (_, h) => Float64Array.from(attention.subarray(h * tokens + 1, (h + 1) * tokens)),
+  );
+  return [maps[0].map((_, i) => maps.reduce((sum, map) => sum + map[i] / heads, 0)), ...maps];
+}
+
 /** Attention without registers, which lie from `from` to before `prefix`; of all tokens both ways. */
 function withoutRegisters(
   attention: Float32Array,

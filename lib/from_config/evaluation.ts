@@ -7,6 +7,7 @@ import type { Config, Override } from "../config.ts";
 import type { Dataset, Progress } from "../data/dataset.ts";
 import { openDataset } from "../data/open.ts";
 import { datasetOptionsOf } from "../from_config.ts";
+import { encodingOf } from "./readout.ts";
 
 /** Keys that say which pictures are meant. */
 const WHICH = ["data.path", "data.dataset"];
@@ -54,13 +55,11 @@ export function hasTest({ data, evaluation }: Config): boolean {
 }
 
 /** Options of the evaluation, but for what is said meanwhile. */
-export function evaluationOptionsOf({ augmentation, evaluation, training }: Config) {
+export function evaluationOptionsOf(config: Config) {
+  const { evaluation } = config;
   return {
-    batchSize: evaluation.batch_size,
-    seed: training.seed,
+    ...encodingOf(config),
     views: evaluation.view_retrieval,
-    mean: [...augmentation.normalize_mean],
-    std: [...augmentation.normalize_std],
     knnK: evaluation.knn_k,
     knnTemperature: evaluation.knn_temperature,
     linearEpochs: evaluation.linear_epochs,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { HatchlingError } from "../errors.ts";
 import { fileError } from "./files.ts";
 import { folderOf } from "./platform.ts";
 
@@ -13,6 +14,13 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     done += await file.write(bytes.subarray(done, done + (1 << 26)));
   }
+}
+
+/** The error of a file that cannot be written: where its folder is missing, that says so. */
+export function writeError(path: string, error: unknown): HatchlingError {
+  if (!(error instanceof Deno.errors.NotFound)) return fileError("write", path, error);
+  const missing = `the folder ${folderOf(path)} does not exist: create it`;
+  return fileError("write", path, new Error(missing));
 }
 
 /** Makes the new name itself durable; not every system can sync a folder, so a refusal is no error. */
@@ -50,11 +58,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {}); // may not have been created at all
-    if (error instanceof Deno.errors.NotFound) {
-      const folder = folderOf(path);
-      throw fileError("write", path, new Error(`the folder ${folder} does not exist: create it`));
-    }
-    throw fileError("write", path, error);
+    throw writeError(path, error);
   }
   await syncFolder(folderOf(path));
 }

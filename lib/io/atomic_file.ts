@@ -5,7 +5,7 @@
  */
 import { fileError } from "./files.ts";
 import { folderOf } from "./platform.ts";
-import { TEMPORARY_SUFFIX } from "./atomic.ts";
+import { TEMPORARY_SUFFIX, writeError } from "./atomic.ts";
 
 /**
  * Like `writeFileAtomic`, for files that never lie in memory as a whole: a temporary file beside the place,
@@ -38,11 +38,7 @@ export class AtomicFile {
         Deno.openSync(temporary, { write: true, createNew: true }),
       );
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) {
-        const folder = folderOf(path);
-        throw fileError("write", path, new Error(`the folder ${folder} does not exist: create it`));
-      }
-      throw fileError("write", path, error);
+      throw writeError(path, error);
     }
   }
 

@@ -9,6 +9,7 @@ import { encodePictures } from "../eval/encode.ts";
 import type { Encoder } from "../eval/encoder.ts";
 import type { Whitener } from "../eval/whiten.ts";
 import { whitenPictures } from "../eval/whiten_pictures.ts";
+import { encodingOf } from "../from_config/readout.ts";
 import type { Gpu } from "../gpu.ts";
 
 /** How they are given. */
@@ -22,18 +23,15 @@ export interface RowOptions {
 /** A row [F] for each picture of a data set: views of what holds them all. */
 export async function rowsOf(
   gpu: Gpu,
-  { augmentation, evaluation, training }: Pick<Config, "augmentation" | "evaluation" | "training">,
+  config: Pick<Config, "augmentation" | "evaluation" | "training">,
   encoder: Encoder,
   pictures: Dataset,
   { whitener, normalize }: RowOptions,
 ): Promise<Float32Array[]> {
   const all = Array.from({ length: pictures.length }, (_, i) => i);
   const [encoded] = await encodePictures(gpu, pictures, all, [encoder], {
-    batchSize: evaluation.batch_size,
-    seed: training.seed,
+    ...encodingOf(config),
     views: false,
-    mean: [...augmentation.normalize_mean],
-    std: [...augmentation.normalize_std],
   });
   const { whole, raw } = whitener ? await whitenPictures(whitener, encoded) : encoded;
   const { data, shape: [, dim] } = normalize ? whole : raw.whole;

@@ -61,18 +61,27 @@ export interface DinoLossValues {
 export type ReadMetrics = Record<"metrics" | "pairLoss" | "center", Float32Array>;
 
 /**
+ * Refuses a loss that is not finite.
+ *
+ * @param who The class that made it.
+ * @throws {HatchlingError} When it is not.
+ */
+export function checkFiniteLoss(who: string, loss: number): void {
+  if (Number.isFinite(loss)) return;
+  throw new HatchlingError(
+    `${who}: expected a finite loss but found ${loss}: some logits are not finite, or overflow when ` +
+      "divided by a temperature; the centre is as it was. Lower the learning rate, or raise the temperatures",
+  );
+}
+
+/**
  * Names what was read.
  *
  * @throws {HatchlingError} When the loss is not finite.
  */
 export function lossValues({ metrics, pairLoss, center }: ReadMetrics): DinoLossValues {
   const [loss, teacherEntropy, meanTeacherEntropy, kl] = metrics;
-  if (!Number.isFinite(loss)) {
-    throw new HatchlingError(
-      `DinoLoss: expected a finite loss but found ${loss}: some logits are not finite, or overflow when ` +
-        "divided by a temperature; the centre is as it was. Lower the learning rate, or raise the temperatures",
-    );
-  }
+  checkFiniteLoss("DinoLoss", loss);
   const lossOverLnK = loss / Math.log(center.length);
   return { loss, lossOverLnK, teacherEntropy, meanTeacherEntropy, kl, pairLoss, center };
 }

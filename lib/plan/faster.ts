@@ -8,7 +8,7 @@ import { BACKBONES, resnetLayers } from "../config/backbones.ts";
 import { HatchlingError } from "../errors.ts";
 import type { Gpu } from "../gpu.ts";
 import type { PictureSizes } from "./noise.ts";
-import { changed } from "./remedies.ts";
+import { changed, fewerViews } from "./remedies.ts";
 import { planStep, type StepPlan } from "./step.ts";
 
 /** A change that makes a run faster, and by how much. */
@@ -42,13 +42,7 @@ function* lighter(config: Config): Generator<[string, Config]> {
   if (larger && !resnetLayers(model.backbone)) {
     yield [`model.patch_size ${larger}`, changed(config, "model", { patch_size: larger })];
   }
-  const fewer = Math.floor(locals / 2);
-  if (fewer) {
-    yield [
-      `augmentation.num_local_views ${fewer}`,
-      changed(config, "augmentation", { num_local_views: fewer }),
-    ];
-  }
+  yield* fewerViews(config);
   yield* smallerModels(config);
   const outputs = Math.floor(model.projection_output_dim / 2);
   if (outputs >= 2) {

@@ -32,6 +32,14 @@ export function changed<S extends Section>(config: Config, section: S, values: P
   return { ...config, [section]: { ...config[section], ...values } };
 }
 
+/** Half the local views, in words, with the configuration that it makes; nothing where there are fewer than two. */
+export function* fewerViews(config: Config): Generator<[string, Config]> {
+  const fewer = Math.floor(config.augmentation.num_local_views / 2);
+  if (!fewer) return;
+  const change = changed(config, "augmentation", { num_local_views: fewer });
+  yield [`augmentation.num_local_views ${fewer}`, change];
+}
+
 /** Whether activations may be halves: a vision transformer's, where the GPU has them. */
 export function halvable({ model }: Config, gpu: Gpu): boolean {
   return gpu.hasHalves && !resnetLayers(model.backbone);
@@ -55,13 +63,7 @@ function* easier(
   if (halvable(config, gpu) && precisionOf(config, gpu) === "f32") {
     yield ["device.precision f16", changed(config, "device", { precision: "f16" })];
   }
-  const fewer = Math.floor(augmentation.num_local_views / 2);
-  if (fewer) {
-    yield [
-      `augmentation.num_local_views ${fewer}`,
-      changed(config, "augmentation", { num_local_views: fewer }),
-    ];
-  }
+  yield* fewerViews(config);
   for (const key of ["global_crop_size", "local_crop_size"] as const) {
     if (key === "local_crop_size" && !augmentation.num_local_views) continue;
     // Three quarters of the side, in whole patches.

@@ -5,7 +5,7 @@
  */
 import type { Picture } from "../../lib/data/image.ts";
 import { HatchlingError } from "../../lib/errors.ts";
-import { attentionMask, lookAt } from "../../lib/eval/attention.ts";
+import { attentionMaps, attentionMask, lookAt } from "../../lib/eval/attention.ts";
 import { transformerOf } from "../../lib/model.ts";
 import { shown } from "../../lib/text.ts";
 import { print } from "../common/terminal.ts";
@@ -66,26 +66,20 @@ export async function lookAttention(
     const { shown: picked, input } = framed(picture, { id, size, patch, whole }, session.config);
     const { width, height, channels = 3 } = picked;
     const images = gpu.tensor(input, [1, channels, height, width]);
-    const { grid, attention } = await lookAt(gpu, vit, params, images);
+    const looked = await lookAt(gpu, vit, params, images);
     images.destroy();
-    const tokens = 1 + grid[0] * grid[1];
-    const maps = Array.from(
-      { length: heads },
-      (_, h) => Float64Array.from(attention.subarray(h * tokens + 1, (h + 1) * tokens)),
-    );
-    const mean = maps[0].map((_, i) => maps.reduce((sum, map) => sum + map[i] / heads, 0));
     const folder = output.nameOf(id);
     const base = fitted(picked, Math.max(SIDE, width, height));
     await output.png(`${folder}/input`, base);
     const cells: Cell[] = [{ picture: base, label: "input" }], masks: Cell[] = [];
-    for (const [h, map] of [mean, ...maps].entries()) {
+    for (const [h, map] of attentionMaps(looked, heads).entries()) {
       const name = h ? `head ${h}` : "mean";
-      const { picture, peak } = drawn(base, map, grid, options);
+      const { picture, peak } = drawn(base, map, looked.grid, options);
       await output.png(`${folder}/${name.replace(" ", "-")}`, picture);
       cells.push({ picture, label: `${name} ×${peak.toFixed(1)}` });
       if (options.threshold === undefined) continue;
       const mask = attentionMask(map, options.threshold);
-      const lit = spotlight(base, fieldOf(mask, grid, base, false));
+      const lit = spotlight(base, fieldOf(mask, looked.grid, base, false));
       await output.png(`${folder}/${name.replace(" ", "-")}-mask`, lit);
       const kept = mask.reduce((sum, value) => sum + value, 0) / mask.length;
       masks.push({ picture: lit, label: `${Math.round(100 * kept)}% of patches` });

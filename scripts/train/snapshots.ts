@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Picture } from "../../lib/data/image.ts";
 import { resizeBicubic } from "../../lib/data/resample.ts";
 import { DeviceError, HatchlingError } from "../../lib/errors.ts";
-import { lookAt } from "../../lib/eval/attention.ts";
+import { attentionMaps, lookAt } from "../../lib/eval/attention.ts";
 import { transformerOf, VisionTransformer } from "../../lib/model.ts";
 import { soundPicture, spreadIndices } from "../../lib/from_config/pictures.ts";
 import { pngOf } from "../../lib/draw/canvas.ts";
@@ -134,15 +134,9 @@ export class Snapshots {
     const { width, height, channels = 3 } = shown;
     const images = gpu.tensor(input, [1, channels, height, width]);
     try {
-      const { grid, attention } = await lookAt(gpu, vit, trainer.evaluated, images);
-      const tokens = 1 + grid[0] * grid[1];
-      const maps = Array.from(
-        { length: heads },
-        (_, h) => Float64Array.from(attention.subarray(h * tokens + 1, (h + 1) * tokens)),
-      );
-      const mean = maps[0].map((_, i) => maps.reduce((sum, map) => sum + map[i] / heads, 0));
+      const looked = await lookAt(gpu, vit, trainer.evaluated, images);
       const base = tile(shown);
-      return [mean, ...maps].map((map) => drawn(base, map, grid, LOOK).picture);
+      return attentionMaps(looked, heads).map((map) => drawn(base, map, looked.grid, LOOK).picture);
     } finally {
       images.destroy();
     }

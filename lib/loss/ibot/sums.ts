@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { HatchlingError } from "../../errors.ts";
 import type { Gpu, Tensor } from "../../gpu.ts";
+import { checkFiniteLoss } from "../result.ts";
 
 /** Sums over masked tokens: they add up where a batch comes in micro-batches. */
 export interface IbotSums {
@@ -102,12 +102,7 @@ export interface IbotLossValues {
  */
 export function ibotValues(metrics: Float32Array, center: Float32Array): IbotLossValues {
   const [loss, teacherEntropy, meanTeacherEntropy, kl, masked] = metrics;
-  if (!Number.isFinite(loss)) {
-    throw new HatchlingError(
-      `IbotLoss: expected a finite loss but found ${loss}: some logits are not finite, or overflow when ` +
-        "divided by a temperature; the centre is as it was. Lower the learning rate, or raise the temperatures",
-    );
-  }
+  checkFiniteLoss("IbotLoss", loss);
   const lossOverLnK = loss / Math.log(center.length);
   return { loss, lossOverLnK, teacherEntropy, meanTeacherEntropy, kl, masked, center };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { exact, Sum } from "../bounded.ts";
-import { type Reference, widthOf } from "../reference.ts";
+import { elementwise, type Reference, widthOf } from "../reference.ts";
 import { POSITIVE } from "./norms.ts";
 
 /** Batch norm. */
@@ -16,18 +16,14 @@ export const BATCH_NORM: readonly Reference[] = [
     parts(g) {
       const [rows, width] = [g.p.rows, widthOf(g)];
       const stats = g.f("stats");
-      return [{
-        count: rows * width,
-        cost: 5,
-        at(i, expect) {
-          const c = i % width;
-          let v = exact(g.f("x")[i]).sub(stats[c]).mul(stats[width + c]).mul(g.f("weight")[c])
-            .add(g.f("bias")[c]);
-          if (g.c("RESIDUAL")) v = v.add(g.f("residual")[i]);
-          if (g.c("RELU")) v = v.max(0);
-          expect("out", i, v);
-        },
-      }];
+      return elementwise(rows * width, (i, expect) => {
+        const c = i % width;
+        let v = exact(g.f("x")[i]).sub(stats[c]).mul(stats[width + c]).mul(g.f("weight")[c])
+          .add(g.f("bias")[c]);
+        if (g.c("RESIDUAL")) v = v.add(g.f("residual")[i]);
+        if (g.c("RELU")) v = v.max(0);
+        expect("out", i, v);
+      }, 5);
     },
   },
   {
@@ -37,22 +33,18 @@ export const BATCH_NORM: readonly Reference[] = [
     parts(g) {
       const [rows, width] = [g.p.rows, widthOf(g)];
       const stats = g.f("stats");
-      return [{
-        count: rows * width,
-        cost: 6,
-        at(i, expect) {
-          const c = i % width;
-          const dy = !g.c("RELU") || g.f("y")[i] > 0 ? g.f("dy")[i] : 0;
-          let d = exact(dy);
-          if (g.c("BATCH")) {
-            const sums = g.f("sums");
-            const along = exact(g.f("x")[i]).sub(stats[c]).mul(stats[width + c]).mul(sums[c]);
-            d = d.sub(along.add(sums[width + c]).mul(Math.fround(g.p.share)));
-          }
-          expect("out", i, exact(g.f("weight")[c]).mul(stats[width + c]).mul(d));
-          if (g.c("PASS")) expect("passed", i, dy);
-        },
-      }];
+      return elementwise(rows * width, (i, expect) => {
+        const c = i % width;
+        const dy = !g.c("RELU") || g.f("y")[i] > 0 ? g.f("dy")[i] : 0;
+        let d = exact(dy);
+        if (g.c("BATCH")) {
+          const sums = g.f("sums");
+          const along = exact(g.f("x")[i]).sub(stats[c]).mul(stats[width + c]).mul(sums[c]);
+          d = d.sub(along.add(sums[width + c]).mul(Math.fround(g.p.share)));
+        }
+        expect("out", i, exact(g.f("weight")[c]).mul(stats[width + c]).mul(d));
+        if (g.c("PASS")) expect("passed", i, dy);
+      }, 6);
     },
   },
   {

@@ -10,7 +10,7 @@ import { columnSum } from "../../../lib/ops.ts";
 import { type Case, given, givenLabels, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { need, vitConfig } from "./config.ts";
-import { download, gradients, upload } from "./tensors.ts";
+import { resultsOf, upload } from "./tensors.ts";
 import { keepFactors } from "./vit.ts";
 
 /** Output, intermediate values and all gradients of Σ y · grad_y, y what the case reads. */
@@ -43,12 +43,7 @@ export async function runFamily(gpu: Gpu, testCase: Case): Promise<Results> {
       : featuresOf(gpu, vit, parameters, crops, options, word);
     return new Map([["y", run.y], ["grad_x", run.backward(dy)], ...trace]);
   });
-  try {
-    return { tensors: await download(gpu, new Map([...made, ...gradients(parameters)])) };
-  } finally {
-    for (const tensor of made.values()) tensor.destroy();
-    parameters.destroy();
-  }
+  return await resultsOf(gpu, made, parameters);
 }
 
 /** One feature, as a head reads it. */

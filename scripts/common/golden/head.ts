@@ -8,7 +8,7 @@ import { DinoHead, Parameters } from "../../../lib/model.ts";
 import { type Case, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { headConfig } from "./config.ts";
-import { download, gradients, upload } from "./tensors.ts";
+import { resultsOf, upload } from "./tensors.ts";
 
 /** Output, intermediate values and all gradients of Σ y · grad_y. */
 export async function runHead(gpu: Gpu, testCase: Case): Promise<Results> {
@@ -21,10 +21,5 @@ export async function runHead(gpu: Gpu, testCase: Case): Promise<Results> {
     const gradX = backward(upload(gpu, testCase, "grad_y"));
     return new Map([["y", y], ["grad_x", gradX], ...trace]);
   });
-  try {
-    return { tensors: await download(gpu, new Map([...made, ...gradients(parameters)])) };
-  } finally {
-    for (const tensor of made.values()) tensor.destroy();
-    parameters.destroy();
-  }
+  return await resultsOf(gpu, made, parameters);
 }

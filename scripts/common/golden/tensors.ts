@@ -6,6 +6,7 @@
 import type { Gpu, Tensor } from "../../../lib/gpu.ts";
 import type { Parameters } from "../../../lib/model.ts";
 import { type Case, given, givenFloats } from "./case.ts";
+import type { Results } from "./compare.ts";
 
 /** A given tensor on the GPU. */
 export function upload(gpu: Gpu, testCase: Case, name: string): Tensor {
@@ -25,4 +26,18 @@ export async function download(
 /** Gradients of all trained parameters as `grad.<name>`; they stay the parameters' own. */
 export function gradients(parameters: Parameters): Map<string, Tensor> {
   return new Map(parameters.all.flatMap(({ name, grad }) => grad ? [[`grad.${name}`, grad]] : []));
+}
+
+/** What a model made, with the gradients of its parameters; frees both. */
+export async function resultsOf(
+  gpu: Gpu,
+  made: ReadonlyMap<string, Tensor>,
+  parameters: Parameters,
+): Promise<Results> {
+  try {
+    return { tensors: await download(gpu, new Map([...made, ...gradients(parameters)])) };
+  } finally {
+    for (const tensor of made.values()) tensor.destroy();
+    parameters.destroy();
+  }
 }

@@ -9,7 +9,7 @@ import type { BlockKeep } from "../../../lib/model/block.ts";
 import { type Case, givenFloats, group } from "./case.ts";
 import type { Results } from "./compare.ts";
 import { vitConfig } from "./config.ts";
-import { download, gradients, upload } from "./tensors.ts";
+import { resultsOf, upload } from "./tensors.ts";
 
 /** The given 0 or 1 per sample of every branch, divided by its probability of being kept. */
 export function keepFactors(gpu: Gpu, { tensors }: Case, rates: number[]): BlockKeep[] {
@@ -41,10 +41,5 @@ export async function runVit(gpu: Gpu, testCase: Case): Promise<Results> {
     const [gradX] = backward(upload(gpu, testCase, "grad_y"));
     return new Map([["y", y], ["grad_x", gradX], ...trace]);
   });
-  try {
-    return { tensors: await download(gpu, new Map([...made, ...gradients(parameters)])) };
-  } finally {
-    for (const tensor of made.values()) tensor.destroy();
-    parameters.destroy();
-  }
+  return await resultsOf(gpu, made, parameters);
 }
