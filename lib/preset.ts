@@ -94,7 +94,7 @@ export function choosePreset(input: PresetInput): Chosen {
     );
   }
   if (chooses) {
-    if (!fromWeights) chooseObjective(draft, n, batch);
+    if (!fromWeights) chooseObjective(draft, { pictures: n, batch, largestPixels });
     const flops = flopsPerSecond * SPENT * (budget ?? USUAL);
     const flopsPerPicture = flops / (needsOf(draft.config, fromWeights).enough * perStep);
     const follow = (draft: Draft) => {
@@ -170,11 +170,20 @@ export function expectation(pictures: number, fromWeights = false): string {
 /** Fewest pictures of a batch for the contrastive term: all others of the batch are what a view is told from. */
 const FEWEST_OTHERS = 8;
 
+/** Side in pixels up to which pictures are drawings of one thing in its place. */
+const ICON = 64;
+
 /**
- * What is learned. On 7,572 pictures of 32 pixels in 560 steps, DINO's loss with a contrastive term on quadrants found
- * the same emoji in another drawing in 37 % of cases, DINO's alone in 31 %, with patch tokens as features.
+ * What is learned, and what is read out. On 7,572 pictures of 32 pixels in 560 steps, DINO's loss with a contrastive
+ * term on quadrants found the same emoji in another drawing in 37 % of cases, DINO's alone in 31 %, with patch tokens
+ * as features; sixteen cells of them found it in 36 %, four in 30 %. On 2,079 photographs of 128 pixels in 800 steps
+ * four cells found another crop of the picture in 21.5 % of cases and the scene by neighbours in 41 %, sixteen in 15
+ * and 36 %.
  */
-function chooseObjective(draft: Draft, n: number, batch: number): void {
+function chooseObjective(
+  draft: Draft,
+  { pictures: n, batch, largestPixels }: { pictures: number; batch: number; largestPixels: number },
+): void {
   if (draft.value<string>("loss.objective") !== "dino") return;
   const suits = n < MANY && batch >= FEWEST_OTHERS;
   const weight = draft.choose(
@@ -189,7 +198,15 @@ function chooseObjective(draft: Draft, n: number, batch: number): void {
   if (weight === 0) return;
   draft.choose("loss.contrastive_feature", "quad", "patch tokens of the four quarters of a view");
   if (draft.has("model.feature")) return; // what is read out is that, too
-  draft.choose("evaluation.feature", "grid", "the class token learns little in a short run");
+  const side = Math.round(Math.sqrt(largestPixels));
+  const [feature, why] = side <= ICON
+    ? ["grid", `things lie in one place in pictures of ${side} px`]
+    : ["quad", `things lie anywhere in pictures of ${side} px`];
+  draft.choose(
+    "evaluation.feature",
+    feature,
+    `${why}; the class token learns little in a short run`,
+  );
 }
 
 /** Checkpoints of a run: an epoch of few pictures takes seconds. */

@@ -109,6 +109,15 @@ Deno.test("choosePreset() adds the contrastive term to few pictures, in batches 
   assert.deepEqual([other.loss.contrastive_weight, other.optimizer.lr], [0, of("").optimizer.lr]);
 });
 
+Deno.test("choosePreset() reads places out of small pictures, quarters out of large ones", () => {
+  const feature = (side: number) =>
+    chosen({ pictures: 2000, largestPixels: side ** 2 }).config.evaluation.feature;
+  assert.deepEqual([28, 32, 64, 65, 128, 1000].map(feature), [
+    ...["grid", "grid", "grid"],
+    ...["quad", "quad", "quad"],
+  ]);
+});
+
 Deno.test("choosePreset() takes an hour where nobody says how long", () => {
   for (const pictures of [300, 3000, 20_000, 60_000]) {
     const { config } = chosen({ pictures });
