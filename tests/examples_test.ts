@@ -13,6 +13,7 @@ import { assertClose } from "./support/numbers.ts";
 import { permissionTest } from "./support/permissions.ts";
 import { remoteTest } from "./support/remote.ts";
 import { path } from "./support/runs.ts";
+import { HANG_MS } from "./support/hang.ts";
 
 const LIBRARY = '"../../mod.ts"';
 
@@ -118,7 +119,7 @@ permissionTest(["read", "run"], "features of no pictures: the examples show the 
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "-A", "--quiet", "--preload", bun, path(`docs/examples/${name}`), ...args],
         env: { NO_COLOR: "1" },
-        signal: AbortSignal.timeout(60_000),
+        signal: AbortSignal.timeout(HANG_MS),
       }).output();
       assert.equal(code, 1);
       assert.equal(

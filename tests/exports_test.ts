@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import deno from "../deno.json" with { type: "json" };
 import { permissionTest } from "./support/permissions.ts";
+import { HANG_MS } from "./support/hang.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const EXPORTS: Record<string, string> = deno.exports;
@@ -45,7 +46,7 @@ async function run(...args: string[]): Promise<string> {
     args,
     cwd: ROOT,
     env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { permissionTest } from "./support/permissions.ts";
+import { HANG_MS } from "./support/hang.ts";
 
 permissionTest(["run", "read"], "deno publish takes the library and finds no fault", async () => {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -9,7 +10,7 @@ permissionTest(["run", "read"], "deno publish takes the library and finds no fau
     cwd: fileURLToPath(new URL("..", import.meta.url)),
     env: { NO_COLOR: "1" },
     stdin: "null",
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const said = new TextDecoder().decode(stderr);
   assert.equal(code, 0, said);

@@ -15,6 +15,7 @@ import { HOST, sumSeconds } from "../lib/plan/ranks.ts";
 import { parseRate } from "../lib/plan/units.ts";
 import { lacksAdapter } from "./support/gpu.ts";
 import { lacks, testUnless } from "./support/permissions.ts";
+import { HANG_MS } from "./support/hang.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 const blocks = (language: string) =>
@@ -29,7 +30,7 @@ async function run(program: string, args: string[], stdin?: string) {
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(180_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).spawn();
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(stdin ?? ""));

@@ -12,6 +12,7 @@ import type { ProbedAdapter } from "../../lib/adapter/probe.ts";
 import type { Platform } from "../../lib/io/platform.ts";
 import { lacksAdapter } from "../support/gpu.ts";
 import { folderTest, lacks, testUnless } from "../support/permissions.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const system = (os: Platform["os"], env: Platform["env"] = {}): Platform => (
   { os, env, uid: 1000, temporary: "/tmp" }
@@ -144,7 +145,7 @@ testUnless(
     console.log(JSON.stringify({ lines: adapterLines(listed), same, error, description }));`;
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["eval", "--no-lock", program],
-      signal: AbortSignal.timeout(120_000),
+      signal: AbortSignal.timeout(HANG_MS),
     }).output();
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     const { lines, same, error, description } = JSON.parse(new TextDecoder().decode(stdout));

@@ -4,6 +4,7 @@ import deno from "../../deno.json" with { type: "json" };
 import { installTools, ROOT } from "../../scripts/common/bundle/tools.ts";
 import { packagedSource } from "../../scripts/common/bundle/plugins.ts";
 import { lacks, testUnless, withFolder } from "../support/permissions.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const missing = lacks("read", "write", "run", "env", "net", "sys");
 const tools = missing ||
@@ -18,7 +19,7 @@ testUnless(
         args: ["task", "build:npm", "--no-types", "--out", folder],
         cwd: ROOT,
         env: { NO_COLOR: "1" },
-        signal: AbortSignal.timeout(240_000),
+        signal: AbortSignal.timeout(HANG_MS),
       }).output();
       const [said, complaint] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
       assert.equal(code, 0, complaint);

@@ -5,6 +5,7 @@ import { load } from "../../lib/load.ts";
 import { installTools, ROOT } from "../../scripts/common/bundle/tools.ts";
 import { browserTest, chromium, LIMIT, open, WEBGPU } from "../support/browser.ts";
 import { PICTURES, writeExample } from "../support/example_run.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const TYPES: Record<string, string> = { html: "text/html", js: "text/javascript" };
 
@@ -18,7 +19,7 @@ browserTest(
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["task", "build:npm", "--no-types", "--out", folder],
       cwd: ROOT,
-      signal: AbortSignal.timeout(240_000),
+      signal: AbortSignal.timeout(HANG_MS),
     }).output();
     assert.equal(code, 0, new TextDecoder().decode(stderr));
     await writeExample(folder);

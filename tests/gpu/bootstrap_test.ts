@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type AdapterChoice, ensureAdapter } from "../../lib/adapter.ts";
 import { HatchlingError } from "../../lib/errors.ts";
 import { folderTest, permissionTest } from "../support/permissions.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 /** Doubles 0 … 15 on whatever adapter the bootstrap gives. */
 const PROGRAM = `
@@ -41,7 +42,7 @@ async function run(code: string, env: Record<string, string>) {
       NO_COLOR: "1",
       ...env,
     },
-    signal: AbortSignal.timeout(300_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };

@@ -9,6 +9,7 @@ import { freePort, TOKEN } from "../support/dashboard.ts";
 import { folderTest, permissionTest } from "../support/permissions.ts";
 import { flags, path, runTest } from "../support/runs.ts";
 import { script } from "../support/scripts.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const TASKS: Record<string, string> = deno.tasks;
 
@@ -118,7 +119,7 @@ permissionTest(
         "--no-prompt",
         `data:text/javascript,${encodeURIComponent(code)}`,
       ],
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(HANG_MS),
     }).output();
     const text = new TextDecoder().decode(stdout);
     assert.ok(text, new TextDecoder().decode(stderr));
@@ -179,7 +180,7 @@ folderTest("the program serves a run's dashboard, as a run asks it to", async (f
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), HANG_MS);
   try {
     const writer = child.stdin.getWriter();
     const settings = { host: "127.0.0.1", port: freePort(), token: TOKEN };

@@ -7,6 +7,7 @@ import { parseConfig, parseOverrides } from "../../lib/config.ts";
 import { sections } from "../../lib/config/describe.ts";
 import { readArguments } from "../../scripts/data/arguments.ts";
 import { lacks, testUnless, withFolder } from "../support/permissions.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -29,7 +30,7 @@ testUnless(
           args: ["-c", script],
           cwd: folder,
           env: { NO_COLOR: "1", HATCHLING_CACHE: `${folder}/cache` },
-          signal: AbortSignal.timeout(120_000),
+          signal: AbortSignal.timeout(HANG_MS),
         }).output();
         return new TextDecoder().decode(stdout);
       };

@@ -9,6 +9,7 @@ import { renderEpochs } from "../../lib/draw/render_views.ts";
 import { chunk, concat, paint, plain, png, put } from "../data/support.ts";
 import { gpuTest, lacksAdapter } from "../support/gpu.ts";
 import { lacks, testUnless, withFolder } from "../support/permissions.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -17,7 +18,7 @@ async function data(cache: string, ...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", `${ROOT}scripts/data.ts`, ...args],
     env: { NO_COLOR: "1", HATCHLING_CACHE: cache },
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };

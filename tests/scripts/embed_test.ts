@@ -8,6 +8,7 @@ import { plain, put } from "../data/support.ts";
 import { folderTest } from "../support/permissions.ts";
 import { assertSameFile, errorOf, flags, path, runTest, train } from "../support/runs.ts";
 import { script } from "../support/scripts.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 /** Rows of a Parquet file as objects. */
 async function parquet(file: string) {
@@ -298,7 +299,7 @@ runTest(
         stdout: "null",
         stderr: "piped",
       }).spawn();
-      const limit = setTimeout(() => child.kill("SIGKILL"), 60_000);
+      const limit = setTimeout(() => child.kill("SIGKILL"), HANG_MS);
       let said = "";
       for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
         said += text;

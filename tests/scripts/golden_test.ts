@@ -3,6 +3,7 @@ import { type Case, givenFloats, givenLabels, group } from "../../scripts/common
 import { compare, passes, type Results } from "../../scripts/common/golden/compare.ts";
 import { float32Tensor } from "../../lib/io/safetensors.ts";
 import { folderTest } from "../support/permissions.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const noise = { tol: 1e-3, tol_rms: 1e-4 };
 
@@ -131,7 +132,7 @@ async function golden(...args: string[]) {
     args: ["run", "--quiet", "-A", "scripts/golden.ts", ...args],
     cwd: `${import.meta.dirname}/../..`,
     env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   return { code, lines: text(stdout).split("\n"), errors: text(stderr) };

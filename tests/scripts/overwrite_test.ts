@@ -16,6 +16,7 @@ import {
   start,
   train,
 } from "../support/runs.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -71,7 +72,7 @@ runTest("train --overwrite deletes nothing when the new run is refused", async (
     args: commandOf([...args, "--overwrite"]),
     cwd: folder,
     env: { NO_COLOR: "1", HATCHLING_ADAPTER: "system", VK_ICD_FILENAMES: "/dev/null" },
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   if (code) { // elsewhere than on Linux that variable does nothing
     assert.match(new TextDecoder().decode(stderr), /Expected a WebGPU adapter/);
@@ -249,7 +250,7 @@ folderTest(
           path("scripts/train/run_folder.ts"),
         ),
         cwd: folder,
-        signal: AbortSignal.timeout(60_000),
+        signal: AbortSignal.timeout(HANG_MS),
       }).output());
     const found = (await Promise.all(starts)).flatMap(({ stdout, stderr }) => {
       assert.equal(new TextDecoder().decode(stderr), "");

@@ -24,6 +24,7 @@ import { feedOptionsOf, modelOf, readoutOf, trainerOptionsOf } from "../../lib/f
 import { recordStep } from "../../lib/train.ts";
 import { gpuTest, lacksAdapter } from "../support/gpu.ts";
 import { lacks, testUnless } from "../support/permissions.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const SIZES = { largestPixels: 1024 };
 const config = (text: string, ...args: string[]): Config => parseConfig(text, parseOverrides(args));
@@ -329,7 +330,7 @@ async function plan(...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", path("scripts/plan.ts"), ...args],
     env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { permissionTest } from "../support/permissions.ts";
 import { path } from "../support/runs.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 permissionTest(["run", "read"], "printJson() gives JSON that no terminal obeys", async () => {
   const value = { 'a\x1b"\n\t\x7f\x9b2J': ["\u202e", "\u2028", "ä", "\\x9b", 1.5] };
@@ -14,7 +15,7 @@ permissionTest(["run", "read"], "printJson() gives JSON that no terminal obeys",
       JSON.stringify(value),
     ],
     stderr: "null",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const text = new TextDecoder().decode(stdout);
   assert.equal(code, 0);

@@ -11,6 +11,7 @@ import { readRun } from "../../lib/run/read.ts";
 import { type Point, smoothed, thinned } from "../../lib/report/thin.ts";
 import { folderTest } from "../support/permissions.ts";
 import { path } from "../support/runs.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const HOSTILE = `<img src=x onerror="alert(1)">'&</script><script>alert(2)</script>`;
 
@@ -176,7 +177,7 @@ folderTest("report says what is no run", async (folder) => {
     args: ["run", "--quiet", "-A", path("scripts/report.ts"), folder],
     cwd: folder,
     env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   assert.equal(code, 1);
   assert.match(

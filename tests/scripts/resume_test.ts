@@ -11,6 +11,7 @@ import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { plain, put } from "../data/support.ts";
 import { folderTest } from "../support/permissions.ts";
 import { assertSameFile, errorOf, flags, path, runTest, train } from "../support/runs.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const steps = (n: number) =>
   flags({ "training.max_steps": n, "evaluation.view_retrieval": "false" });
@@ -82,7 +83,7 @@ runTest(
       args: ["run", "--quiet", "-A", path("scripts/evaluate.ts"), "run"],
       cwd: folder,
       env: { NO_COLOR: "1" },
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(HANG_MS),
     }).output();
     const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
     assert.match(said, /8 pictures of /);

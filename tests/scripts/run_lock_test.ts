@@ -4,13 +4,14 @@ import { readProc } from "../../lib/io/proc.ts";
 import { lockFolder } from "../../scripts/train/run_lock.ts";
 import { lacks, testUnless, withFolder } from "../support/permissions.ts";
 import { path } from "../support/runs.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 /** Starts a process that has locked a folder and ended its main thread; the others end so many milliseconds later. */
 async function dying(folder: string, ms: number): Promise<Deno.ChildProcess> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", path("tests/support/zombie_child.ts"), folder, String(ms)],
     stdout: "piped",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).spawn();
   const reader = child.stdout.getReader();
   await reader.read();

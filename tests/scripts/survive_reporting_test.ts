@@ -17,6 +17,7 @@ import {
   start,
   train,
 } from "../support/runs.ts";
+import { HANG_MS } from "../support/hang.ts";
 
 const ENDLESS = flags({
   "training.num_epochs": 100_000,
@@ -55,7 +56,7 @@ async function bash(script: string, args: string[], cwd: string) {
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
@@ -99,7 +100,7 @@ runTest("train saves on SIGTERM when nobody reads what it says any more", async 
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const timer = setTimeout(() => run.kill("SIGKILL"), 120_000);
+  const timer = setTimeout(() => run.kill("SIGKILL"), HANG_MS);
   await run.stdout.cancel();
   const reader = run.stderr.getReader();
   await reader.read();

@@ -4,12 +4,10 @@ import { TOKEN_HEADER } from "../../scripts/dashboard/gate.ts";
 import type { Command } from "../../scripts/common/dashboard/protocol.ts";
 import type { RunView } from "../../scripts/dashboard/view.ts";
 import { start } from "./runs.ts";
+import { HANG_MS } from "./hang.ts";
 
 /** The token of all of them. */
 export const TOKEN = "a-token-of-the-test";
-
-/** Milliseconds until a wait is given up. */
-const LIMIT = 180_000;
 
 /** A port that is free now. */
 export function freePort(): number {
@@ -18,7 +16,7 @@ export function freePort(): number {
 }
 
 /** Tries until it works. */
-export async function eventually<T>(fn: () => T | Promise<T>, limit: number = LIMIT): Promise<T> {
+export async function eventually<T>(fn: () => T | Promise<T>, limit: number = HANG_MS): Promise<T> {
   for (const start = performance.now();;) {
     try {
       return await fn();
@@ -41,7 +39,7 @@ export class Listener {
 
   /** All that it tells from now on, of its first run. */
   async *told(): AsyncGenerator<RunView> {
-    const signal = AbortSignal.timeout(LIMIT);
+    const signal = AbortSignal.timeout(HANG_MS);
     const response = await fetch(`${this.#base}/events`, { headers: this.#headers, signal });
     assert.equal(response.status, 200);
     let rest = "";

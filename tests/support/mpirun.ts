@@ -1,5 +1,6 @@
 /** Programs under OpenMPI's mpirun, each with a bound. */
 import { lacks, testUnless } from "./permissions.ts";
+import { HANG_MS } from "./hang.ts";
 
 /** Why there can be no ranks here; "" when there can. */
 export function lacksMpirun(): string {
@@ -49,7 +50,7 @@ export function startRanks(
   size: number,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  limitMs = 60_000,
+  limitMs = HANG_MS,
 ): Job {
   const child = new Deno.Command("mpirun", {
     args: [

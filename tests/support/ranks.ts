@@ -3,9 +3,7 @@ import { lacksMpirun } from "./mpirun.ts";
 import { lacksAdapter } from "./gpu.ts";
 import { lacks, testUnless, withFolder } from "./permissions.ts";
 import { commandOf, flags, path, pictures, SMALL } from "./runs.ts";
-
-/** Milliseconds until ranks are taken for hanging. */
-const LIMIT = 180_000;
+import { HANG_MS } from "./hang.ts";
 
 /** What is another on one of the ranks. */
 export interface Rank {
@@ -35,7 +33,7 @@ export function startRanks(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(LIMIT), // SIGTERM, which mpirun passes on
+    signal: AbortSignal.timeout(HANG_MS), // SIGTERM, which mpirun passes on
   }).spawn();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   const ended = child.output().then(({ code, stdout, stderr }) => {

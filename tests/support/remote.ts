@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ensureAdapter } from "../../lib/adapter.ts";
 import { lacksAdapter } from "./gpu.ts";
 import { lacks, testUnless, withFolder } from "./permissions.ts";
+import { HANG_MS } from "./hang.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -17,7 +18,7 @@ async function deno(
     args,
     cwd,
     env: { NO_COLOR: "1", ...env },
-    signal: AbortSignal.timeout(240_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   assert.equal(code, 0, text(stderr));

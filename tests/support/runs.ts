@@ -7,15 +7,13 @@ import jpeg from "../data/fixtures/progressive.jpg" with { type: "bytes" };
 import { png, put } from "../data/support.ts";
 import { lacksAdapter } from "./gpu.ts";
 import { lacks, testUnless, withFolder } from "./permissions.ts";
+import { HANG_MS } from "./hang.ts";
 
 export const path = (relative: string) =>
   fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 
 /** What the task allows a run, and no more. */
 const PERMISSIONS = deno.tasks.train.split(" ").filter((word) => /^--(allow|deny)-/.test(word));
-
-/** Milliseconds until a run is taken for hanging. */
-const LIMIT = 120_000;
 
 /** The smallest run: a toy model, two batches of four pictures an epoch. */
 export const SMALL = {
@@ -62,7 +60,7 @@ export function start(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT);
+  const timer = setTimeout(() => child.kill("SIGKILL"), HANG_MS);
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   const ended = child.output().then(({ code, stdout, stderr }) => {
     clearTimeout(timer);

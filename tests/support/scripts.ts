@@ -1,5 +1,6 @@
 /** Scripts as children, as users start them. */
 import { path } from "./runs.ts";
+import { HANG_MS } from "./hang.ts";
 
 /** What a script has said. */
 export interface Said {
@@ -21,7 +22,7 @@ export async function script(
     env: { NO_COLOR: "1", ...env },
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(300_000),
+    signal: AbortSignal.timeout(HANG_MS),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };

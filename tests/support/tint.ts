@@ -4,12 +4,10 @@
 import { fileURLToPath } from "node:url";
 import type { Compiled } from "../../lib/gpu/kernel.ts";
 import { lacks } from "./permissions.ts";
+import { HANG_MS } from "./hang.ts";
 
 /** Why Tint cannot run here; "" when it can. */
 export const lacksTint: string = lacks("run");
-
-/** Milliseconds that it may take: 700 kernels are some seconds, and a first run downloads it. */
-const LIMIT = 120_000;
 
 /** What Tint has to say of each kernel, warnings included; "" when nothing. */
 export async function complaints(
@@ -21,7 +19,7 @@ export async function complaints(
       fileURLToPath(new URL("tint_child.ts", import.meta.url)),
     ],
     ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
-    signal: AbortSignal.timeout(LIMIT),
+    signal: AbortSignal.timeout(HANG_MS),
   }).spawn();
   const lines = compiled.map((one) => `${JSON.stringify(one)}\n`);
   await new Response(lines.join("")).body!.pipeTo(child.stdin);
