@@ -176,9 +176,9 @@ const ICON = 64;
 /**
  * What is learned, and what is read out. On 7,572 pictures of 32 pixels in 560 steps, DINO's loss with a contrastive
  * term on quadrants found the same emoji in another drawing in 37 % of cases, DINO's alone in 31 %, with patch tokens
- * as features; sixteen cells of them found it in 36 %, four in 30 %. On 2,079 photographs of 128 pixels in 800 steps
- * four cells found another crop of the picture in 21.5 % of cases and the scene by neighbours in 41 %, sixteen in 15
- * and 36 %.
+ * as features; sixteen cells of them found it in 36 %, four in 30 %. On 2,079 photographs of 128 pixels in six minutes
+ * four cells found another crop of the picture in 22 % of cases and the scene by neighbours in 42 %, sixteen in 15 and
+ * 38 % (docs/results.md).
  */
 function chooseObjective(
   draft: Draft,
