@@ -19,8 +19,12 @@ function tokens(text: string): string[] {
 
 Deno.test("comments go, words stay", () => {
   const text = "// a\n\n  let b = 1; // c\n/* d /* e */ f */ let/**/g = b / 2;\n";
-  assert.equal(strippedWgsl(text), "let b = 1;\nlet g = b / 2;\n");
-  assert.equal(strippedWgsl("fn f( a : u32 , b : u32 ) {\n\t}\n//"), "fn f(a : u32,b : u32){\n}\n");
+  assert.equal(strippedWgsl(text), "let b=1;\nlet g=b / 2;\n");
+  assert.equal(strippedWgsl("fn f( a : u32 , b : u32 ) {\n\t}\n//"), "fn f(a:u32,b:u32){\n}\n");
+  assert.equal(strippedWgsl("a += b * c + d == e;"), "a+=b*c+d==e;\n");
+  for (const kept of ["x / *p", "a - -b", "var v:vec2<f32> = w"]) {
+    assert.equal(strippedWgsl(kept), `${kept}\n`);
+  }
   assert.deepEqual(tokens("a+1e-3f"), ["a", "+", "1e-3f"]);
 });
 

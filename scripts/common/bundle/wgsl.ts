@@ -7,8 +7,13 @@
  */
 
 /**
- * A kernel's text without comments, blank lines, and blanks at the borders of lines and beside brackets, commas and
- * semicolons. Lines stay lines, as errors show them.
+ * Blanks that part nothing: beside brackets, commas, semicolons, colons and operators that no neighbour makes another
+ * token of; > before = might end a template, / and - before another sign begin something else.
+ */
+const BLANKS = / *([{}();,:]) *| (&&|\|\||==|!=|[+*]=?|%) |(?<!>) (=) /g;
+
+/**
+ * A kernel's text without comments, blank lines and blanks that part nothing. Lines stay lines, as errors show them.
  *
  * @example
  * ```ts
@@ -28,8 +33,9 @@ export function strippedWgsl(text: string): string {
       code += " "; // it parts tokens
     } else code += text[at++];
   }
-  const lines = code.split("\n").map((line) => line.trim().replace(/ *([{}();,]) */g, "$1"))
-    .filter(Boolean);
+  const lines = code.split("\n").map((line) => line.trim().replace(BLANKS, "$1$2$3")).filter(
+    Boolean,
+  );
   return lines.map((line) => `${line}\n`).join("");
 }
 
