@@ -13,7 +13,7 @@ import { parseConfig } from "../../lib/config.ts";
 import { shortRun } from "../../lib/preset.ts";
 import { plain } from "../data/support.ts";
 import { gpuTest } from "../support/gpu.ts";
-import { folderTest } from "../support/permissions.ts";
+import { folderTest, permissionTest } from "../support/permissions.ts";
 
 Deno.test("a run rests while nobody looks or the battery is low, and says why", () => {
   const usual: Circumstances = { wanted: true, hidden: false, evenHidden: false };
@@ -131,7 +131,8 @@ gpuTest("a run of the page says what it is, and that so few steps teach nothing"
   }
 });
 
-Deno.test("pictures that were added one by one are those of this tab", async () => {
+// The decoder of PNG is loaded as it is needed.
+permissionTest(["read", "env"], "pictures added one by one are those of this tab", async () => {
   const pictures = new Pictures();
   for (const name of ["a.png", "b.png"]) {
     const file = new Blob([plain(8, 8, [1, 2, 3]) as Uint8Array<ArrayBuffer>]);
