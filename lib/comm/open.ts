@@ -37,7 +37,7 @@ export interface OpenCommOptions extends CommLimit {
 const NOTICE_MS = 10_000;
 
 /** Longest silence: with the two seconds that mpirun takes to end all, less than ten. */
-const SILENCE_MS = 6000;
+export const SILENCE_MS = 6000;
 
 /**
  * Opens the comm of this process, once: of all ranks under OpenMPI's `mpirun`, of one rank without it.

@@ -1,7 +1,15 @@
 /** Ranks that are killed, stopped, busy or slow to close, under OpenMPI's mpirun. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { readSender, Silence, whySilent, writeBeat } from "../../lib/comm/heartbeat_shared.ts";
+import {
+  BEAT_MS,
+  LOOK_MS,
+  readSender,
+  Silence,
+  whySilent,
+  writeBeat,
+} from "../../lib/comm/heartbeat_shared.ts";
+import { SILENCE_MS } from "../../lib/comm/open.ts";
 import { type Ended, gone, type Job, ranksTest, startRanks } from "../support/mpirun.ts";
 
 const CHILD = fileURLToPath(new URL("../support/fault_child.ts", import.meta.url));
@@ -114,6 +122,13 @@ Deno.test("silence adds up while this process runs, and ends when something is h
   assert.equal(silence.at(100_000), 4000); // it was stopped itself
   silence.heard();
   assert.equal(silence.at(100_400), 400);
+});
+
+Deno.test("a rank that falls silent is given up so soon that all end within ten seconds", () => {
+  const silence = new Silence(0);
+  let now = 0;
+  while (silence.at(now) < SILENCE_MS) now += LOOK_MS;
+  assert.ok(now + BEAT_MS <= 8000, `${now} ms, and two seconds for mpirun`);
 });
 
 Deno.test("what the machine knows of a silent process is said", () => {
