@@ -4,8 +4,9 @@
 // images [B, C, H, W] ↔ patches [B · rows · cols, C · P · P], patches row by row, inner order (c, y, x) as
 // in a convolution's weight. Pixels beyond the last whole patch are not used; their gradient is 0.
 // BACK false: to = patches of from. BACK true: to = images of from.
-// VEC: P and W are multiples of 4, and an invocation moves four pixels of a line; else one.
-// Launch: grid(n, 64), n elements of `to`, or vec4s.
+// VEC: P and W are multiples of 4, and pixels are moved in fours; else one by one.
+// Launch: grid(n, 64). BACK false: n lines of patches [B · rows · cols, C, P], of which an invocation moves one, as finding
+// its place costs more than a pixel. BACK true: n pixels of `to`, or fours.
 
 struct Params { n: u32, channels: u32, height: u32, width: u32, side: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -35,12 +36,12 @@ fn move_pixels(to: u32, at: u32) {
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let t = (wg.y * num.x + wg.x) * 64u + local;
   if (t >= params.n) { return; }
-  let i = t * select(1u, 4u, VEC);
+  let step = select(1u, 4u, VEC);
   let p = params.side;
   let rows = params.height / p;
   let cols = params.width / p;
-  let length = params.channels * p * p;
   if (BACK) {
+    let i = t * step;
     let x = i % params.width;
     let y = i / params.width % params.height;
     let c = i / (params.width * params.height) % params.channels;
@@ -50,13 +51,14 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
       return;
     }
     let index = (b * rows + y / p) * cols + x / p;
-    move_pixels(i, index * length + (c * p + y % p) * p + x % p);
+    move_pixels(i, ((index * params.channels + c) * p + y % p) * p + x % p);
     return;
   }
-  let index = i / length;
-  let e = i % length;
-  let x = index % cols * p + e % p;
-  let y = index / cols % rows * p + e / p % p;
-  let b = index / (rows * cols);
-  move_pixels(i, ((b * params.channels + e / (p * p)) * params.height + y) * params.width + x);
+  let plane = t / p; // of all channels of all patches
+  let index = plane / params.channels;
+  let line = index / cols; // of the patches of all images
+  let b = line / rows;
+  let y = (line - b * rows) * p + t - plane * p;
+  let begin = ((b * params.channels + plane - index * params.channels) * params.height + y) * params.width + (index - line * cols) * p;
+  for (var x = 0u; x < p; x += step) { move_pixels(t * p + x, begin + x); }
 }

@@ -1,21 +1,25 @@
 // What a feature is made of: the class token and means of patch tokens over cells, side by side; and the way back.
 //
-// Tokens are [B, prefix + rows · cols, D], the class token first; of the prefix, nothing else is in a feature. A feature is F = (cls + cells²) · D numbers: the class
-// token where cls is 1, then the cells × cells means, row by row. Of n cells along m patches, cell i covers
-// floor(i · m / n) to ceil((i + 1) · m / n), as adaptive_avg_pool2d of PyTorch: neighbours share a patch where n does
-// not divide m, and patches repeat where there are fewer.
+// Tokens are [B, prefix + rows · cols, D], the class token first; of the prefix, nothing else is in a feature. A feature
+// is [cls + cells², D]: the class token where cls is 1, then the cells × cells means, row by row. Of n cells along m
+// patches, cell i covers floor(i · m / n) to ceil((i + 1) · m / n), as adaptive_avg_pool2d of PyTorch: neighbours share
+// a patch where n does not divide m, and patches repeat where there are fewer.
 //
 // Image i has row first + i · stride of the features [S, F].
 // BACKWARD false: out, those rows of it, = scale · features of src, the tokens.
 // BACKWARD true: out, the gradient of the tokens, = scale · the adjoint applied to those rows of src.
 // ACCUMULATE: added to what `out` holds.
-// Launch: grid(n, 64), n elements of the B features, or with BACKWARD of the tokens.
+// VEC: D is a multiple of 4, and an element below is a vec4; `width` is D in elements.
+// Launch: grid(n · ceil(width / 4), 64), n parts of the B features, or with BACKWARD tokens. An invocation takes every
+// ceil(width / 4)-th element of one of them, as finding its place costs more than an element.
 
-struct Params { n: u32, dim: u32, rows: u32, cols: u32, cls: u32, cells: u32, first: u32, stride: u32, scale: f32, prefix: u32 }
+struct Params { n: u32, width: u32, rows: u32, cols: u32, cls: u32, cells: u32, first: u32, stride: u32, scale: f32, prefix: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<src_real>;
+@group(0) @binding(1) var<storage, read> src: array<src_vec4>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
+alias out_real = f32;
 
+override VEC: bool = false;
 override BACKWARD: bool = false;
 override ACCUMULATE: bool = false;
 
@@ -25,61 +29,85 @@ fn cell(i: u32, n: u32, m: u32) -> vec2u {
   return vec2u(i * m / n, ((i + 1u) * m + n - 1u) / n);
 }
 
-// Element d of part p of an image's feature.
-fn pooled(image: u32, part: u32, d: u32) -> f32 {
-  let first = image * (params.prefix + params.rows * params.cols);
-  if (part < params.cls) { return f32(src[first * params.dim + d]); }
-  let at = part - params.cls;
-  let down = cell(at / params.cells, params.cells, params.rows);
-  let across = cell(at % params.cells, params.cells, params.cols);
-  var sum = 0.0;
-  for (var r = down.x; r < down.y; r++) {
-    // Line by line, which keeps more digits of long sums.
-    var line = 0.0;
-    for (var c = across.x; c < across.y; c++) {
-      line += f32(src[(first + params.prefix + r * params.cols + c) * params.dim + d]);
-    }
-    sum += line;
-  }
-  return sum / f32((down.y - down.x) * (across.y - across.x));
+fn source(at: u32) -> vec4f {
+  if (VEC) { return vec4f(src[at]); }
+  return vec4f(f32(src[at / 4u][at % 4u]));
 }
 
-// Element d of the gradient of an image's token.
-fn spread(image: u32, token: u32, d: u32) -> f32 {
-  let first = (params.first + image * params.stride) * (params.cls + params.cells * params.cells);
-  if (token < params.prefix) {
-    if (token >= params.cls) { return 0.0; }
-    return f32(src[first * params.dim + d]);
-  }
-  let rows = cell((token - params.prefix) / params.cols, params.rows, params.cells);
-  let cols = cell((token - params.prefix) % params.cols, params.cols, params.cells);
-  var sum = 0.0;
-  for (var i = rows.x; i < rows.y; i++) {
-    let down = cell(i, params.cells, params.rows);
-    for (var j = cols.x; j < cols.y; j++) {
-      let across = cell(j, params.cells, params.cols);
-      let count = f32((down.y - down.x) * (across.y - across.x));
-      sum += f32(src[(first + params.cls + i * params.cells + j) * params.dim + d]) / count;
-    }
-  }
-  return sum;
+fn load_out(at: u32) -> vec4f {
+  if (VEC) { return vec4f(out[4u * at], out[4u * at + 1u], out[4u * at + 2u], out[4u * at + 3u]); }
+  return vec4f(out[at]);
+}
+
+// Patches of cell i of a side.
+fn patches_of(i: u32, patches: u32) -> f32 {
+  let range = cell(i, params.cells, patches);
+  return f32(range.y - range.x);
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
-  if (i >= params.n) { return; }
-  let d = i % params.dim;
-  let at = i / params.dim;
-  var to = i;
-  var v: f32;
-  if (BACKWARD) {
-    let tokens = params.prefix + params.rows * params.cols;
-    v = params.scale * spread(at / tokens, at % tokens, d);
-  } else {
-    let parts = params.cls + params.cells * params.cells;
-    v = params.scale * pooled(at / parts, at % parts, d);
-    to = ((params.first + at / parts * params.stride) * parts + at % parts) * params.dim + d;
+  let width = params.width;
+  let step = (width + 3u) / 4u;
+  let row = i / step;
+  if (row >= params.n) { return; }
+  let tokens = params.prefix + params.rows * params.cols;
+  let parts = params.cls + params.cells * params.cells;
+  let image = row / select(parts, tokens, BACKWARD);
+  let at = row - image * select(parts, tokens, BACKWARD);
+  let feature = (params.first + image * params.stride) * parts;
+
+  // What is summed up: the class token or its gradient, alone; else lines `down` and columns `across` of what lies in
+  // `src` from its row `begin` on, `pitch` of them a line. Of other tokens of the prefix, nothing.
+  var begin = select(image * tokens, feature, BACKWARD);
+  var pitch = 1u;
+  var down = vec2u(0u, 1u);
+  var across = vec2u(0u, 1u);
+  let before = select(params.cls, params.prefix, BACKWARD);
+  let is_patch = at >= before;
+  if (is_patch) {
+    let side = select(params.cells, params.cols, BACKWARD);
+    let line = (at - before) / side;
+    let place = at - before - line * side;
+    if (BACKWARD) {
+      begin += params.cls;
+      pitch = params.cells;
+      down = cell(line, params.rows, params.cells);
+      across = cell(place, params.cols, params.cells);
+    } else {
+      begin += params.prefix;
+      pitch = params.cols;
+      down = cell(line, params.cells, params.rows);
+      across = cell(place, params.cells, params.cols);
+    }
+  } else if (at >= params.cls) {
+    down.y = 0u;
   }
-  if (ACCUMULATE) { out[to] += v; } else { out[to] = v; }
+  let count = f32((down.y - down.x) * (across.y - across.x));
+  let to = select(feature + at, row, BACKWARD) * width;
+
+  for (var k = 0u; k < 4u; k++) {
+    let c = i - row * step + k * step;
+    if (c < width) {
+      var sum = vec4f();
+      for (var y = down.x; y < down.y; y++) {
+        // Line by line, which keeps more digits of long sums.
+        var line = vec4f();
+        for (var x = across.x; x < across.y; x++) {
+          let v = source((begin + y * pitch + x) * width + c);
+          if (BACKWARD && is_patch) {
+            line += v / (patches_of(y, params.rows) * patches_of(x, params.cols));
+          } else {
+            line += v;
+          }
+        }
+        sum += line;
+      }
+      if (!BACKWARD) { sum /= count; }
+      sum *= params.scale;
+      if (ACCUMULATE) { sum += load_out(to + c); }
+      put(to + c, sum);
+    }
+  }
 }

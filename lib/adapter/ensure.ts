@@ -70,7 +70,7 @@ export async function ensureAdapter(options: EnsureAdapterOptions = {}): Promise
   }
   const { webgpuEnvironment } = await import("../io/platform.ts"); // when used, as in a browser it is not
   for (const [name, value] of Object.entries(webgpuEnvironment())) Deno.env.set(name, value);
-  if (Deno.build.os === "linux") await widenVectors();
+  if (Deno.build.os === "linux") await tuneMesa();
   let report = choice === "swiftshader" ? undefined : await probe("system");
   if (!report && choice !== "system") report = await useSwiftShader(choice, options.log);
   if (!report) throw new HatchlingError(`Expected a WebGPU adapter but found none. ${remedy()}`);
@@ -125,17 +125,22 @@ function readNote(choice: AdapterChoice): AdapterReport | undefined {
 }
 
 /**
- * Lets Mesa's software driver play subgroups of 16 where the CPU has vectors for them: it takes 8 unless told, and
- * products in 16 take two thirds of the time of those in 8.
+ * Sets what Mesa's software driver is better off with, unless the user has:
+ *
+ * - Subgroups of 16 where the CPU has vectors for them: it takes 8 unless told, and products in 16 take two thirds of
+ *   the time of those in 8.
+ * - Two threads per core: it gives each of them its share of a dispatch beforehand, and all wait for the last one,
+ *   which is late wherever this program's own threads take a core from it. With as many again the others go on there.
  */
-async function widenVectors(): Promise<void> {
-  const width = "LP_NATIVE_VECTOR_WIDTH";
-  if (Deno.env.get(width)) return;
+async function tuneMesa(): Promise<void> {
+  const suggest = (name: string, value: string) => Deno.env.get(name) || Deno.env.set(name, value);
+  suggest("LP_NUM_THREADS", String(2 * navigator.hardwareConcurrency));
   const { readProc } = await import("../io/proc.ts");
   // Who may not read this goes on with the driver's own width. The first processor's flags are near its beginning.
   const [, flags = ""] = /^flags\s*:(.*)$/m.exec(readProc("/proc/cpuinfo") ?? "") ?? [];
   const wanted = ["avx512f", "avx512bw", "avx512dq", "avx512vl"];
-  if (wanted.every((flag) => flags.split(" ").includes(flag))) Deno.env.set(width, "512");
+  const isWide = wanted.every((flag) => flags.split(" ").includes(flag));
+  if (isWide) suggest("LP_NATIVE_VECTOR_WIDTH", "512");
 }
 
 async function probe(source: AdapterReport["source"]): Promise<AdapterReport | undefined> {

@@ -37,7 +37,7 @@ export function patchify(
   }
   const vec = patch % 4 === 0 && width % 4 === 0;
   const run = (from: Tensor, to: Tensor, back: boolean): Tensor => {
-    const n = vec ? to.size / 4 : to.size;
+    const n = to.size / (back ? vec ? 4 : 1 : patch);
     gpu.dispatch(PATCHIFY, {
       constants: { VEC: vec, BACK: back },
       bindings: { src: from, dst: to },

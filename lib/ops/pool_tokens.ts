@@ -5,10 +5,12 @@
  */
 import poolCode from "../../kernels/pool_tokens.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
-import { defineKernel, type Gpu, grid, type Tensor } from "../gpu.ts";
+import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { type Feature, featureDim, featureParts } from "../model/feature.ts";
+import { moveLaunch } from "./row_launch.ts";
+import { PUT } from "./wgsl_parts.ts";
 
-const POOL_TOKENS = defineKernel("pool_tokens", poolCode);
+const POOL_TOKENS = defineKernel("pool_tokens", poolCode, { shared: [PUT] });
 
 /** Patches of an image. */
 export type PatchGrid = readonly [rows: number, cols: number];
@@ -107,14 +109,15 @@ function dispatch(gpu: Gpu, src: Tensor, out: Tensor, launch: Launch): void {
   const { n: images, dim, patches: [rows, cols], feature, options, backward } = launch;
   const { first = 0, stride = 1, scale = 1, accumulate = false, prefix = 1 } = options;
   const { classTokens: cls, cells } = featureParts(feature);
-  const n = images * (backward ? prefix + rows * cols : cls + cells * cells) * dim;
+  const n = images * (backward ? prefix + rows * cols : cls + cells * cells);
+  const { constants, width, workgroups } = moveLaunch(n, dim);
   // Patches that all cells cover: those that several share count as often.
   const along = (patches: number) => Math.max(patches, cells);
   gpu.dispatch(POOL_TOKENS, {
-    constants: { BACKWARD: backward, ACCUMULATE: accumulate },
+    constants: { ...constants, BACKWARD: backward, ACCUMULATE: accumulate },
     bindings: { src, out },
-    params: { n, dim, rows, cols, cls, cells, first, stride, scale, prefix },
-    workgroups: grid(n, 64),
+    params: { n, width, rows, cols, cls, cells, first, stride, scale, prefix },
+    workgroups,
     flops: cells ? images * along(rows) * along(cols) * dim : 0,
   });
 }

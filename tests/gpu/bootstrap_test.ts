@@ -68,6 +68,21 @@ if (Deno.build.os === "linux") {
       assert.match(stderr, /^error: Expected a WebGPU adapter but found none\..*apt-get install/);
     },
   );
+
+  permissionTest(
+    ["run"],
+    "ensureAdapter() gives Mesa's driver two threads per core, unless the user says how many",
+    async () => {
+      const adapter = new URL("../../lib/adapter.ts", import.meta.url).href;
+      const program = `const { ensureAdapter } = await import(${JSON.stringify(adapter)});
+        await ensureAdapter({ adapter: "system" }).catch(() => {});
+        console.log(Deno.env.get("LP_NUM_THREADS") / navigator.hardwareConcurrency);`;
+      const found = async (set: string) =>
+        Number((await run(program, { LP_NUM_THREADS: set })).stdout);
+      assert.equal(await found(""), 2);
+      assert.equal(await found("3"), 3 / navigator.hardwareConcurrency);
+    },
+  );
 }
 
 // SwiftShader is there for nothing else. Its package (70 MB) is downloaded once, also where a GPU is.

@@ -76,13 +76,14 @@ export const POOLING: readonly Reference[] = [
     kernels: /pool_tokens/,
     kept: (g) => g.c("ACCUMULATE") ? ["out"] : [],
     parts(g) {
-      const { n, dim, rows, cols, cls, cells, first, stride, scale, prefix } = g.p;
+      const { n, width, rows, cols, cls, cells, first, stride, scale, prefix } = g.p;
+      const dim = g.c("VEC") ? 4 * width : width;
       const src = g.f("src"), tokens = prefix + rows * cols, parts = cls + cells * cells;
       const put = (expect: Expect, to: number, v: Bounded) => {
         const scaled = v.mul(Math.fround(scale));
         expect("out", to, g.c("ACCUMULATE") ? scaled.add(g.f("out")[to]) : scaled);
       };
-      return elementwise(n, (i, expect) => {
+      return elementwise(n * dim, (i, expect) => {
         const [d, at] = [i % dim, Math.floor(i / dim)];
         if (!g.c("BACKWARD")) {
           const [image, part] = [Math.floor(at / parts), at % parts];

@@ -82,7 +82,8 @@ export const ROWS: readonly Reference[] = [
       const { n, channels, height, width, side: p } = g.p, src = g.f("src");
       const [rows, cols] = [Math.floor(height / p), Math.floor(width / p)];
       const length = channels * p * p;
-      return elementwise(n * (g.c("VEC") ? 4 : 1), (i, expect) => {
+      const each = g.c("BACK") ? g.c("VEC") ? 4 : 1 : p;
+      return elementwise(n * each, (i, expect) => {
         if (g.c("BACK")) {
           const [x, y] = [i % width, Math.floor(i / width) % height];
           const plane = Math.floor(i / (width * height)), c = plane % channels;
