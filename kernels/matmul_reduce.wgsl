@@ -1,8 +1,8 @@
 // Σ of the partial products of a matmul, then its epilogue: partial [PARTS, M, N] → C [M, N]. PARTS is 1 where a
 // product leaves its epilogue to this kernel.
 //
-// Epilogue, in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps the value and C gets its exact
-// GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants: Mesa's software driver compiles a kernel anew
+// Epilogue, in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); the exact GELU (GELU), of what pre keeps
+// (PRE); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants: Mesa's software driver compiles a kernel anew
 // at every dispatch where knowing the uniforms would remove half of it.
 // Parts are added from first to last.
 // SUMS: so are the sums of op(A) over K, partial_sums [PARTS, M] → sums [M] (shared/matmul_sums.wgsl).
@@ -22,6 +22,7 @@ override PARTS: u32 = 1u;
 override ACCUMULATE: bool = false;
 override BIAS: bool = false;
 override GELU: bool = false;
+override PRE: bool = false;
 override GELU_GRAD: bool = false;
 override ADD: bool = false;
 override SUMS: bool = false;
@@ -49,7 +50,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
   if (ACCUMULATE) { v += f32(c[i]); }
   if (BIAS) { v += bias[i % params.columns]; }
   if (GELU) {
-    pre[i] = pre_real(v);
+    if (PRE) { pre[i] = pre_real(v); }
     v = gelu(v);
   }
   if (GELU_GRAD) { v *= gelu_grad(f32(aux[i])); }

@@ -1,7 +1,7 @@
 // Outputs of a matmul of any shape in blocks of 4 × 4, and its epilogue; needs matmul_io.wgsl, gelu.wgsl.
 //
-// Bits of params.epilogue, in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); pre keeps the value and C
-// gets its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD).
+// Bits of params.epilogue, in this order: + the old C (ACCUMULATE); + bias[n] (BIAS); the exact GELU (GELU), of
+// what pre keeps (PRE); · GELU'(aux) (GELU_GRAD); + aux (ADD).
 
 alias Real = f32;
 const ACCUMULATE = 1u;
@@ -9,6 +9,7 @@ const BIAS = 2u;
 const GELU = 4u;
 const GELU_GRAD = 8u;
 const ADD = 16u;
+const PRE = 32u;
 
 fn has(bit: u32) -> bool {
   return (params.epilogue & bit) != 0u;
@@ -47,7 +48,7 @@ fn put(part: u32, row: u32, col: u32, sum: mat4x4f) {
 fn finish(at: u32) {
   var v = f32(c[at]);
   if (has(GELU)) {
-    pre[at] = pre_real(v);
+    if (has(PRE)) { pre[at] = pre_real(v); }
     v = gelu(v);
   }
   if (has(GELU_GRAD)) { v *= gelu_grad(f32(aux[at >> 2u][at & 3u])); }

@@ -1,11 +1,12 @@
 // Outputs of a matmul of whole vec4s, with their epilogue in registers; needs whole_io.wgsl, gelu.wgsl.
 //
-// Epilogue, in this order: + the old C (ACCUMULATE); + bias[n], where params.bias is 1; pre keeps the value and C gets
-// its exact GELU (GELU); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants, since the code exists once for every vec4
+// Epilogue, in this order: + the old C (ACCUMULATE); + bias[n], where params.bias is 1; the exact GELU (GELU), of what
+// pre keeps (PRE); · GELU'(aux) (GELU_GRAD); + aux (ADD). Constants, since the code exists once for every vec4
 // of outputs of an invocation.
 
 override ACCUMULATE: bool = false;
 override GELU: bool = false;
+override PRE: bool = false;
 override GELU_GRAD: bool = false;
 override ADD: bool = false;
 
@@ -22,7 +23,7 @@ fn put_row(at: u32, sum: vec4f) {
   var v = sum;
   if (ACCUMULATE) { v += vec4f(c[at]); }
   if (GELU) {
-    pre[at] = pre_vec4(v);
+    if (PRE) { pre[at] = pre_vec4(v); }
     v = gelu(v);
   }
   if (GELU_GRAD) { v *= gelu_grad(vec4f(aux[at])); }

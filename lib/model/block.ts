@@ -7,7 +7,7 @@ import type { Gpu, Tensor } from "../gpu.ts";
 import { attention, type AttentionResult } from "../ops/attention.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { layerScale, layerScaleBackward } from "../ops/layer_scale.ts";
-import { linear, linearBackward } from "../ops/linear.ts";
+import { geluInput, linear, linearBackward } from "../ops/linear.ts";
 import { rope, type RopeTable } from "../ops/rope.ts";
 import { gatherClass, scaleSamples, scatterClass } from "../ops/rows.ts";
 import { swiglu } from "../ops/swiglu.ts";
@@ -111,7 +111,7 @@ export function block(
     const out = branch(fc1.y, "mlp.fc2", "mlp");
     return {
       addTo: out.addTo,
-      backward: (dy) => fc1.backward(out.backward(dy, { geluGradOf: fc1.pre }))!,
+      backward: (dy) => fc1.backward(out.backward(dy, { geluGradOf: geluInput(fc1) }))!,
     };
   };
   const swigluMlp = (input: Tensor): Branch => {

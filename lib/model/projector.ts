@@ -6,7 +6,7 @@
 import { HatchlingError } from "../errors.ts";
 import type { DType, Gpu, Tensor } from "../gpu.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
-import { linear, type LinearResult } from "../ops/linear.ts";
+import { geluInput, linear, type LinearResult } from "../ops/linear.ts";
 import type { Init, Parameters, ParameterSpec } from "./parameters.ts";
 
 /** Shape of a {@linkcode Projector}. */
@@ -138,7 +138,7 @@ export class Projector {
       backward(dy) {
         let d = normalized.backward(dy);
         for (let i = runs.length - 1; i >= 0; i--) {
-          d = runs[i].backward(d, { geluGradOf: runs[i - 1]?.pre })!;
+          d = runs[i].backward(d, { geluGradOf: i > 0 ? geluInput(runs[i - 1]) : undefined })!;
         }
         return d;
       },

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HatchlingError } from "../errors.ts";
 import type { DType, Gpu, Tensor } from "../gpu.ts";
 import { matmul } from "./matmul.ts";
 import { columnSum } from "./reduce.ts";
@@ -24,7 +25,7 @@ export interface LinearOptions {
 export interface LinearResult {
   /** [R, out]. */
   y: Tensor;
-  /** Before GELU, where there is one: hand it to the next layer's backward as `geluGradOf`. */
+  /** Before GELU, where there is one and the weight has a gradient: {@linkcode geluInput} gives it. */
   pre?: Tensor;
   /** As {@linkcode LinearBackward} says. */
   backward: LinearBackward;
@@ -50,17 +51,31 @@ export function linear(
 ): LinearResult {
   const { gelu, residual, held, dtype = x.dtype } = options;
   const w = matrixOf(weight);
-  const pre = gelu
+  // Without a gradient nobody comes back for it.
+  const pre = gelu && weight.grad
     ? gpu.empty([...x.shape.slice(0, -1), w.shape[0]], "pre_gelu", dtype)
     : undefined;
   const y = matmul(gpu, x, w, {
     transB: true,
     bias: bias?.data,
+    gelu,
     geluPre: pre,
     add: residual,
     dtype,
   });
   return { y, pre, backward: linearBackward(gpu, x, weight, bias, held) };
+}
+
+/**
+ * What a layer's GELU was of, for the next layer's backward as `geluGradOf`.
+ *
+ * @throws {HatchlingError} When the layer's weight has no gradient: it then keeps nothing for a way back.
+ */
+export function geluInput({ pre }: LinearResult): Tensor {
+  if (pre) return pre;
+  throw new HatchlingError(
+    "linear: expected a weight with a gradient on the way back through GELU but found none: give `grad` beside `data`",
+  );
 }
 
 /** The backward pass of {@linkcode linear} alone, for an input whose result is not needed again. */

@@ -26,7 +26,9 @@ export interface MatmulOptions {
   accumulate?: boolean;
   /** [N], added to every row. */
   bias?: Tensor;
-  /** [M, N], receives the value before GELU; C is then its exact GELU. */
+  /** C is the exact GELU of the value. */
+  gelu?: boolean;
+  /** [M, N], receives the value before GELU, which is applied then. */
   geluPre?: Tensor;
   /** [M, N] pre-activations: the product is multiplied by GELU′ of them. */
   geluGradOf?: Tensor;
@@ -63,7 +65,7 @@ export interface MatmulOptions {
  */
 export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const { transA = false, transB = false, accumulate = false, sums } = options;
-  const { bias, geluPre, geluGradOf, add } = options;
+  const { bias, geluPre, geluGradOf, add, gelu = geluPre !== undefined } = options;
   const [ar, ac] = matrix(a);
   const [br, bc] = matrix(b);
   const [m, k] = transA ? [ac, ar] : [ar, ac];
@@ -84,7 +86,7 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
   if (geluGradOf && add) throw new HatchlingError("matmul: geluGradOf and add exclude each other");
   const out = options.out ??
     gpu.empty([...(transA ? [m] : a.shape.slice(0, -1)), n], "matmul", options.dtype ?? a.dtype);
-  const flags = { accumulate, bias, gelu: geluPre, geluGrad: geluGradOf, add };
+  const flags = { accumulate, bias, gelu, geluGrad: geluGradOf, add, pre: geluPre };
   const epilogue = Object.entries(flags).reduce(
     (bits, [name, on]) => bits | (on ? EPILOGUE[name as keyof typeof flags] : 0),
     0,

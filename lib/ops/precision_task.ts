@@ -5,7 +5,7 @@
  */
 import type { DType, Gpu, Tensor, TuningTask } from "../gpu.ts";
 import { layerNorm } from "./layer_norm.ts";
-import { linear } from "./linear.ts";
+import { geluInput, linear } from "./linear.ts";
 import { MATRIX_KERNELS } from "./matmul/kernels.ts";
 
 /** The name under which {@linkcode Gpu.choices} holds what activations are stored as. */
@@ -47,7 +47,7 @@ export function precisionTask(gpu: Gpu): TuningTask {
         });
         const fc1 = linear(gpu, norm.y, grad(w1, 0), b1, { gelu: true });
         const fc2 = linear(gpu, fc1.y, grad(w2, 1), b2, { residual: input });
-        norm.backward(fc1.backward(fc2.backward(dy, { geluGradOf: fc1.pre })!)!, dy);
+        norm.backward(fc1.backward(fc2.backward(dy, { geluGradOf: geluInput(fc1) })!)!, dy);
       };
       const tensors = [x.f32, x.f16, ...weights.map(({ data }) => data), dy, output];
       return { tensors, output, run, reference: () => run("f32") };

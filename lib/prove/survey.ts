@@ -101,6 +101,7 @@ function products(gpu: CaptureGpu): void {
         {},
         { accumulate: true, out: full() },
         { bias: make(n), geluPre: full() },
+        { bias: make(n), gelu: true },
         { bias: make(n), add: full() },
         { geluGradOf: full() },
       ];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { linear } from "../../lib/ops/linear.ts";
+import { geluInput, linear } from "../../lib/ops/linear.ts";
 import { erf } from "../../lib/prove/erf.ts";
 import { assertGradient } from "../support/gradients.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -78,6 +78,17 @@ gpuTest("linear() takes tokens [B, N, D], weights of more dimensions and no bias
     return [y];
   });
   assertClose(y, matmulF64(x, w, [6, 12, 4], false, true), 2e-6);
+});
+
+gpuTest("linear() keeps what GELU was of for a weight with a gradient alone", (gpu) => {
+  gpu.scope(() => {
+    const [x, data] = [gpu.empty([5, 3]), gpu.empty([7, 3])];
+    const kept = linear(gpu, x, { data, grad: gpu.empty([7, 3]) }, undefined, { gelu: true });
+    assert.equal(geluInput(kept), kept.pre);
+    const bare = linear(gpu, x, { data }, undefined, { gelu: true });
+    assert.throws(() => geluInput(bare), /expected a weight with a gradient.* but found none/);
+    return [];
+  });
 });
 
 gpuTest("linear() equals f64 at extreme values", async (gpu) => {

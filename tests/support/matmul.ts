@@ -69,21 +69,23 @@ export function testVariant(variant: MatmulVariant, cases: readonly ProductCase[
       const [m, k] = [83, splits > 1 ? 140 : 12];
       const [da, db, dBias, dAux] = [m * k, k * n, n, m * n].map((size, i) => normals(size, i + 3));
       [0, 100, -100, 1e4, -1e4, 1e30, -1e30].forEach((v, i) => dAux[i] = v);
-      const [pre, active, masked, sum] = await values(gpu, () => {
+      const [pre, active, masked, sum, alone] = await values(gpu, () => {
         const [a, b] = [gpu.tensor(da, [m, k]), gpu.tensor(db, transB ? [n, k] : [k, n])];
         const [bias, aux] = [gpu.tensor(dBias), gpu.tensor(dAux, [m, n])];
         const options = { transB, variant, splits };
         const pre = gpu.empty([m, n]);
         const active = matmul(gpu, a, b, { ...options, bias, geluPre: pre });
+        const alone = matmul(gpu, a, b, { ...options, bias, gelu: true });
         const masked = matmul(gpu, a, b, { ...options, geluGradOf: aux });
         const sum = matmul(gpu, a, b, { ...options, add: active });
         matmul(gpu, a, b, { ...options, bias, out: sum, accumulate: true });
-        return [pre, active, masked, sum];
+        return [pre, active, masked, sum, alone];
       });
       const product = matmulF64(da, db, [m, k, n], false, transB);
       const biased = product.map((v, i) => v + dBias[i % n]);
       assertClose(pre, biased, 2e-6, "pre");
       assertClose(active, biased.map(gelu), 2e-6, "gelu");
+      assertClose(alone, biased.map(gelu), 2e-6, "gelu of what is not kept");
       assertClose(masked, product.map((v, i) => v * slope(dAux[i])), 2e-6, "gelu'");
       assertClose(sum, product.map((v, i) => gelu(biased[i]) + v + biased[i]), 2e-6, "added up");
     });

@@ -16,7 +16,7 @@ import {
 } from "./variants.ts";
 
 /** Bits of the epilogue, in the order in which they apply. */
-export const EPILOGUE = { accumulate: 1, bias: 2, gelu: 4, geluGrad: 8, add: 16 } as const;
+export const EPILOGUE = { accumulate: 1, bias: 2, gelu: 4, geluGrad: 8, add: 16, pre: 32 } as const;
 
 /** Sums of op(A) over K, of a product whose A is stored [K, M]: those of A's columns. */
 export interface MatmulSums {
@@ -182,6 +182,7 @@ function constantsOf(epilogue: number) {
     GELU: has(EPILOGUE.gelu),
     GELU_GRAD: has(EPILOGUE.geluGrad),
     ADD: has(EPILOGUE.add),
+    PRE: has(EPILOGUE.pre),
   };
 }
 

@@ -16,7 +16,7 @@ interface Operands {
 }
 
 /** Bits of `params.epilogue`, as kernels/shared/matmul_store.wgsl has them. */
-const BITS = { ACCUMULATE: 1, BIAS: 2, GELU: 4, GELU_GRAD: 8, ADD: 16 };
+const BITS = { ACCUMULATE: 1, BIAS: 2, GELU: 4, GELU_GRAD: 8, ADD: 16, PRE: 32 };
 
 type Epilogue = Record<keyof typeof BITS, boolean>;
 
@@ -42,10 +42,8 @@ function finish(
   let v = sum;
   if (e.ACCUMULATE) v = v.add(g.f("c")[at]);
   if (e.BIAS) v = v.add(g.f("bias")[column]);
-  if (e.GELU) {
-    expect("pre", at, v);
-    v = v.gelu();
-  }
+  if (e.PRE) expect("pre", at, v);
+  if (e.GELU) v = v.gelu();
   if (e.GELU_GRAD) v = v.mul(exact(g.f("aux")[at]).geluGrad());
   if (e.ADD) v = v.add(g.f("aux")[at]);
   expect("c", at, v);
@@ -134,8 +132,8 @@ function freivalds(
 ): Whole | undefined {
   const e = epilogueOf(g);
   const { m, n, k, ldc } = g.p;
-  if (e.GELU_GRAD || e.ACCUMULATE || k * (m + n) > 2 ** 26) return undefined;
-  const c = found(e.GELU ? "pre" : "c");
+  if (e.GELU_GRAD || e.ACCUMULATE || (e.GELU && !e.PRE) || k * (m + n) > 2 ** 26) return undefined;
+  const c = found(e.PRE ? "pre" : "c");
   const next = uniforms(m + 3 * n + 7 * k);
   const signs = Float64Array.from({ length: n }, () => next() < 0.5 ? -1 : 1);
   let worst = { error: 0, where: "" };
