@@ -5,8 +5,8 @@
 // in a convolution's weight. Pixels beyond the last whole patch are not used; their gradient is 0.
 // BACK false: to = patches of from. BACK true: to = images of from.
 // VEC: P and W are multiples of 4, and pixels are moved in fours; else one by one.
-// Launch: grid(n, 64). BACK false: n lines of patches [B · rows · cols, C, P], of which an invocation moves one, as finding
-// its place costs more than a pixel. BACK true: n pixels of `to`, or fours.
+// Launch: grid(n, 64). BACK false: n lines of patches [B · rows · cols, C, P]; an invocation moves one of them, as
+// finding its place costs more than a pixel. BACK true: n pixels of `to`, or fours.
 
 struct Params { n: u32, channels: u32, height: u32, width: u32, side: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -104,7 +104,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
         }
         sum += line;
       }
-      if (!BACKWARD) { sum /= count; }
+      if (!BACKWARD && is_patch) { sum /= count; }
       sum *= params.scale;
       if (ACCUMULATE) { sum += load_out(to + c); }
       put(to + c, sum);

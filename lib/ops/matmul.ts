@@ -65,7 +65,7 @@ export interface MatmulOptions {
  */
 export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const { transA = false, transB = false, accumulate = false, sums } = options;
-  const { bias, geluPre, geluGradOf, add, gelu = geluPre !== undefined } = options;
+  const { bias, geluPre, geluGradOf, add } = options;
   const [ar, ac] = matrix(a);
   const [br, bc] = matrix(b);
   const [m, k] = transA ? [ac, ar] : [ar, ac];
@@ -86,6 +86,7 @@ export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = 
   if (geluGradOf && add) throw new HatchlingError("matmul: geluGradOf and add exclude each other");
   const out = options.out ??
     gpu.empty([...(transA ? [m] : a.shape.slice(0, -1)), n], "matmul", options.dtype ?? a.dtype);
+  const gelu = options.gelu || geluPre;
   const flags = { accumulate, bias, gelu, geluGrad: geluGradOf, add, pre: geluPre };
   const epilogue = Object.entries(flags).reduce(
     (bits, [name, on]) => bits | (on ? EPILOGUE[name as keyof typeof flags] : 0),
