@@ -15,16 +15,6 @@ struct Params { rows: u32, width: u32, limit: u32 }
 override VEC: bool = false;
 override SCATTER: bool = false;
 
-fn load_source(at: u32) -> vec4f {
-  if (VEC) { return vec4f(src[at]); }
-  return vec4f(f32(src[at / 4u][at % 4u]));
-}
-
-fn load_out(at: u32) -> vec4f {
-  if (VEC) { return vec4f(f32(out[4u * at]), f32(out[4u * at + 1u]), f32(out[4u * at + 2u]), f32(out[4u * at + 3u])); }
-  return vec4f(f32(out[at]));
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @builtin(local_invocation_index) local: u32) {
   let i = (wg.y * num.x + wg.x) * 64u + local;
@@ -39,11 +29,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) num: vec3u, @
     if (c < width) {
       if (SCATTER) {
         let to = named * width + c;
-        if (!none) { put(to, load_out(to) + load_source(row * width + c)); }
+        if (!none) { put(to, load_out(to) + source(row * width + c)); }
       } else if (none) {
         put(row * width + c, vec4f());
       } else {
-        put(row * width + c, load_source(named * width + c));
+        put(row * width + c, source(named * width + c));
       }
     }
   }

@@ -29,16 +29,6 @@ fn cell(i: u32, n: u32, m: u32) -> vec2u {
   return vec2u(i * m / n, ((i + 1u) * m + n - 1u) / n);
 }
 
-fn source(at: u32) -> vec4f {
-  if (VEC) { return vec4f(src[at]); }
-  return vec4f(f32(src[at / 4u][at % 4u]));
-}
-
-fn load_out(at: u32) -> vec4f {
-  if (VEC) { return vec4f(out[4u * at], out[4u * at + 1u], out[4u * at + 2u], out[4u * at + 3u]); }
-  return vec4f(out[at]);
-}
-
 // Patches of cell i of a side.
 fn patches_of(i: u32, patches: u32) -> f32 {
   let range = cell(i, params.cells, patches);

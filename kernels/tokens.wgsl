@@ -24,11 +24,6 @@ override BACK: bool = false;
 override POS: bool = true;
 override MASK: u32 = 0u;
 
-fn source(at: u32) -> vec4f {
-  if (VEC) { return vec4f(src[at]); }
-  return vec4f(f32(src[at / 4u][at % 4u]));
-}
-
 fn position(at: u32) -> vec4f {
   if (VEC) { return pos[at]; }
   return vec4f(pos[at / 4u][at % 4u]);

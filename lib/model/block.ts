@@ -107,7 +107,7 @@ export function block(
     };
   };
   const geluMlp = (input: Tensor): Branch => {
-    const fc1 = dense(input, "mlp.fc1", { gelu: true });
+    const fc1 = dense(input, "mlp.fc1", { gelu: true, forwardOnly: params.forwardOnly });
     const out = branch(fc1.y, "mlp.fc2", "mlp");
     return {
       addTo: out.addTo,

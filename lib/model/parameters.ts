@@ -213,6 +213,11 @@ export class Parameters {
     });
   }
 
+  /** Whether no gradient ever comes back through them, as they were made without: passes keep nothing for that. */
+  get forwardOnly(): boolean {
+    return !this.grads.length;
+  }
+
   /** Declares all gradients empty: the next backward pass overwrites them. */
   zeroGrad(): void {
     this.#fill(false);

@@ -123,6 +123,7 @@ export class Projector {
       const gelu = i + 1 < names.length;
       const run = linear(gpu, h, params.get(`${name}.weight`), params.get(`${name}.bias`), {
         gelu,
+        forwardOnly: params.forwardOnly,
         dtype: gelu ? options.precision ?? "f32" : "f32",
       });
       runs.push(run);

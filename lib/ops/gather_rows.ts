@@ -7,9 +7,9 @@ import code from "../../kernels/gather_rows.wgsl" with { type: "text" };
 import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { moveLaunch } from "./row_launch.ts";
-import { PUT } from "./wgsl_parts.ts";
+import { PUT, SOURCE } from "./wgsl_parts.ts";
 
-const GATHER_ROWS = defineKernel("gather_rows", code, { shared: [PUT] });
+const GATHER_ROWS = defineKernel("gather_rows", code, { shared: [PUT, SOURCE] });
 
 /** In an index: no row. What fills an index up to the length that a recorded program has for it. */
 export const NO_ROW = 0xffffffff;

@@ -13,6 +13,8 @@ import { claim, type Weight } from "./weight.ts";
 export interface LinearOptions {
   /** Apply the exact GELU to the result. */
   gelu?: boolean;
+  /** Nobody comes back: what GELU is of is not kept; false by default. */
+  forwardOnly?: boolean;
   /** [R, out], added to the result. */
   residual?: Tensor;
   /** What the result holds; by default what x does. */
@@ -25,7 +27,7 @@ export interface LinearOptions {
 export interface LinearResult {
   /** [R, out]. */
   y: Tensor;
-  /** Before GELU, where there is one and the weight has a gradient: {@linkcode geluInput} gives it. */
+  /** Before GELU, where there is one that is kept: {@linkcode geluInput} gives it. */
   pre?: Tensor;
   /** As {@linkcode LinearBackward} says. */
   backward: LinearBackward;
@@ -49,10 +51,9 @@ export function linear(
   bias?: Weight,
   options: LinearOptions = {},
 ): LinearResult {
-  const { gelu, residual, held, dtype = x.dtype } = options;
+  const { gelu, forwardOnly, residual, held, dtype = x.dtype } = options;
   const w = matrixOf(weight);
-  // Without a gradient nobody comes back for it.
-  const pre = gelu && weight.grad
+  const pre = gelu && !forwardOnly
     ? gpu.empty([...x.shape.slice(0, -1), w.shape[0]], "pre_gelu", dtype)
     : undefined;
   const y = matmul(gpu, x, w, {
@@ -69,12 +70,13 @@ export function linear(
 /**
  * What a layer's GELU was of, for the next layer's backward as `geluGradOf`.
  *
- * @throws {HatchlingError} When the layer's weight has no gradient: it then keeps nothing for a way back.
+ * @throws {HatchlingError} When the layer keeps nothing for a way back.
  */
 export function geluInput({ pre }: LinearResult): Tensor {
   if (pre) return pre;
   throw new HatchlingError(
-    "linear: expected a weight with a gradient on the way back through GELU but found none: give `grad` beside `data`",
+    "linear: expected what GELU was of, for the way back, but it was not kept: leave `forwardOnly` out, and make " +
+      "Parameters with `grad: true`",
   );
 }
 

@@ -12,10 +12,10 @@ import { linear } from "./linear.ts";
 import { columnSum } from "./reduce.ts";
 import { moveLaunch } from "./row_launch.ts";
 import { claim, type Weight } from "./weight.ts";
-import { PUT } from "./wgsl_parts.ts";
+import { PUT, SOURCE } from "./wgsl_parts.ts";
 
 const PATCHIFY = defineKernel("patchify", patchifyCode);
-const TOKENS = defineKernel("tokens", tokensCode, { shared: [PUT] });
+const TOKENS = defineKernel("tokens", tokensCode, { shared: [PUT, SOURCE] });
 
 /**
  * Cuts images [B, C, H, W] into patches [B · rows · cols, C · P · P]; `back` is its adjoint.

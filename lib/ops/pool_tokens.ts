@@ -8,9 +8,9 @@ import { HatchlingError } from "../errors.ts";
 import { defineKernel, type Gpu, type Tensor } from "../gpu.ts";
 import { type Feature, featureDim, featureParts } from "../model/feature.ts";
 import { moveLaunch } from "./row_launch.ts";
-import { PUT } from "./wgsl_parts.ts";
+import { PUT, SOURCE } from "./wgsl_parts.ts";
 
-const POOL_TOKENS = defineKernel("pool_tokens", poolCode, { shared: [PUT] });
+const POOL_TOKENS = defineKernel("pool_tokens", poolCode, { shared: [PUT, SOURCE] });
 
 /** Patches of an image. */
 export type PatchGrid = readonly [rows: number, cols: number];

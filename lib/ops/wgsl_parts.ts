@@ -10,6 +10,7 @@ import laneSumCode from "../../kernels/shared/lane_sum.wgsl" with { type: "text"
 import heldRowsCode from "../../kernels/shared/held_rows.wgsl" with { type: "text" };
 import lanesCode from "../../kernels/shared/lanes.wgsl" with { type: "text" };
 import putCode from "../../kernels/shared/put.wgsl" with { type: "text" };
+import sourceCode from "../../kernels/shared/source.wgsl" with { type: "text" };
 import walkRowsCode from "../../kernels/shared/walk_rows.wgsl" with { type: "text" };
 import weightVCode from "../../kernels/shared/weight_v.wgsl" with { type: "text" };
 import type { SharedCode } from "../gpu.ts";
@@ -34,6 +35,9 @@ export const LANE_SUM: SharedCode = { name: "lane_sum", code: laneSumCode };
 
 /** Writes of one or four elements to `out`. */
 export const PUT: SharedCode = { name: "put", code: putCode };
+
+/** Reads of one or four elements of `src`, and of `out`. */
+export const SOURCE: SharedCode = { name: "source", code: sourceCode };
 
 /** Walks rows in elements; the kernel says what becomes of one. */
 export const WALK_ROWS: SharedCode = { name: "walk_rows", code: walkRowsCode };

@@ -193,6 +193,8 @@ function referencesNear(references: Chart["references"], values: readonly number
 
 function domainOf(values: readonly number[], log: boolean): [number, number] {
   const low = Math.min(...values), high = Math.max(...values);
+  // The steps between ticks of such an axis would be too small for a number.
+  if (Math.max(Math.abs(low), Math.abs(high)) < 1e-300) return log ? [0.1, 1] : [-1, 1];
   if (log) return [low / 1.1, high * 1.1];
   if (low === high) return low === 0 ? [-1, 1] : [low - Math.abs(low) / 2, low + Math.abs(low) / 2];
   const least = Math.max(Math.abs(low), Math.abs(high)) / 50; // noise is not blown up to a trend

@@ -322,6 +322,15 @@ folderTest(
   },
 );
 
+folderTest("numbers too small for an axis are shown as what they are: nothing", async (folder) => {
+  for (const [i, tiny] of [-1e-323, 1e-323, 1e-308].entries()) {
+    const line = { step: 1, loss: tiny, lr: tiny, gradient_norm: tiny };
+    const run = await writeRun(`${folder}/${i}`, { "metrics.jsonl": json(line) + "\n" });
+    const { path } = await makeReport(run);
+    assert.doesNotMatch(await Deno.readTextFile(path), /NaN|Infinity/);
+  }
+});
+
 testUnless(
   [windows, lacks("read", "write", "run", "env")],
   "names of runs and what is in their files cannot command a terminal",
