@@ -215,12 +215,16 @@ gpuTest("the longest submission follows what is asked for, also of a product alo
     await gpu.idle();
     return gpu.pace.takeLongest()!;
   };
-  const whole = await longest();
-  assert.deepEqual(seen, [3]);
-  gpu.pace.maxMs = whole / 12;
-  const some = await longest();
-  // Every product is divided: into how many parts follows from rates, and those from what else the machine does.
-  assert.ok(seen.length >= 6, `${seen.length} submissions`);
-  // Shares of the processor that other programs take meanwhile are part of the times.
+  // Shares of the processor that other programs take meanwhile are part of the times: once in three tries they take few.
+  let [whole, some, parts] = [0, 0, 0];
+  for (let tries = 0; tries < 3 && !(parts >= 8 && some < whole / 2); tries++) {
+    gpu.pace.maxMs = 1e9;
+    whole = await longest();
+    assert.deepEqual(seen, [3]);
+    gpu.pace.maxMs = whole / 12;
+    some = await longest();
+    parts = seen.length;
+  }
+  assert.ok(parts >= 8, `${parts} submissions`);
   assert.ok(some < whole / 2, `${some} ms of ${whole}`);
 });
